@@ -1,0 +1,41 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * Views of memory that somebody else owns. A view never frees and never outlives what it borrows
+ * from; each function says until when its views are good.
+ */
+#ifndef WRING_BYTES_H
+#define WRING_BYTES_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <string.h>
+
+/** A read-only view. `data` may be NULL when `len` is 0. Not NUL-terminated. */
+typedef struct wring_bytes {
+    const uint8_t *data;
+    size_t len;
+} wring_bytes;
+
+/** A view its holder may write through (unmasking happens in place). */
+typedef struct wring_mut_bytes {
+    uint8_t *data;
+    size_t len;
+} wring_mut_bytes;
+
+/** View of a C string, without its terminating NUL; NULL gives an empty view. */
+static inline wring_bytes wring_str(const char *s) {
+    wring_bytes b = {(const uint8_t *)s, s == NULL ? 0 : strlen(s)};
+    return b;
+}
+
+static inline wring_bytes wring_bytes_of(const void *data, size_t len) {
+    wring_bytes b = {(const uint8_t *)data, len};
+    return b;
+}
+
+static inline bool wring_bytes_equal(wring_bytes a, wring_bytes b) {
+    return a.len == b.len && (a.len == 0 || memcmp(a.data, b.data, a.len) == 0);
+}
+
+#endif
