@@ -1,0 +1,190 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * Outgoing queue of a stream. See outq.h.
+ */
+#include "core/outq.h"
+
+#include <stdlib.h>
+
+enum segment_kind { SEGMENT_SHARED, SEGMENT_SMALL, SEGMENT_LARGE, SEGMENT_OWN };
+
+typedef struct wring__segment {
+    struct wring__segment *next;
+    const uint8_t *data;   /* first byte not yet consumed */
+    size_t len;            /* bytes from there */
+    size_t room;           /* free bytes after them; 0 for shared */
+    wring__shared *shared; /* SEGMENT_SHARED */
+    enum segment_kind kind;
+    uint8_t bytes[];
+} segment;
+
+/* How many free segments a worker keeps: bounded, so that one burst is not held for ever. */
+static const uint32_t keep_max_default[3] = {16384, 8192, 256};
+
+void wring__chunk_cache_init(wring__chunk_cache *cache) {
+    memset(cache, 0, sizeof *cache);
+    memcpy(cache->keep_max, keep_max_default, sizeof keep_max_default);
+#ifdef WRING_ASAN
+    memset(cache->keep_max, 0, sizeof cache->keep_max); /* malloc twin: ASan sees use after free */
+#endif
+}
+
+void wring__chunk_cache_deinit(wring__chunk_cache *cache) {
+    for (unsigned kind = 0; kind < WRING_ARRAY_LEN(cache->free_list); kind++) {
+        while (cache->free_list[kind] != NULL) {
+            segment *s = cache->free_list[kind];
+            cache->free_list[kind] = s->next;
+            free(s);
+        }
+        cache->free_count[kind] = 0;
+    }
+}
+
+static size_t segment_room(enum segment_kind kind, size_t own) {
+    switch (kind) {
+    case SEGMENT_SHARED: return 0;
+    case SEGMENT_SMALL: return WRING__CHUNK_SMALL;
+    case SEGMENT_LARGE: return WRING__CHUNK_LARGE;
+    case SEGMENT_OWN: return own;
+    }
+    WRING_UNREACHABLE();
+}
+
+static segment *segment_acquire(wring__chunk_cache *cache, enum segment_kind kind, size_t own) {
+    segment *s;
+    if (cache != NULL && kind != SEGMENT_OWN && cache->free_list[kind] != NULL) {
+        s = cache->free_list[kind];
+        cache->free_list[kind] = s->next;
+        cache->free_count[kind]--;
+    } else {
+        s = malloc(sizeof *s + segment_room(kind, own));
+        if (s == NULL) {
+            return NULL;
+        }
+    }
+    s->next = NULL;
+    s->data = s->bytes;
+    s->len = 0;
+    s->room = segment_room(kind, own);
+    s->shared = NULL;
+    s->kind = kind;
+    return s;
+}
+
+static void segment_release(wring__chunk_cache *cache, segment *s) {
+    if (s->kind == SEGMENT_SHARED) {
+        wring__shared_unref(s->shared);
+    }
+    if (cache == NULL || s->kind == SEGMENT_OWN ||
+        cache->free_count[s->kind] >= cache->keep_max[s->kind]) {
+        free(s);
+        return;
+    }
+    s->next = cache->free_list[s->kind];
+    cache->free_list[s->kind] = s;
+    cache->free_count[s->kind]++;
+}
+
+static void outq_push(wring__outq *q, segment *s) {
+    if (q->tail == NULL) {
+        q->head = s;
+    } else {
+        q->tail->next = s;
+    }
+    q->tail = s;
+}
+
+void wring__outq_deinit(wring__outq *q, wring__chunk_cache *cache) {
+    while (q->head != NULL) {
+        segment *s = q->head;
+        q->head = s->next;
+        segment_release(cache, s);
+    }
+    memset(q, 0, sizeof *q);
+}
+
+uint8_t *wring__outq_reserve(wring__outq *q, wring__chunk_cache *cache, size_t len) {
+    segment *s = q->tail;
+    if (s == NULL || s->room < len) {
+        enum segment_kind kind = SEGMENT_OWN;
+        if (len <= WRING__CHUNK_SMALL && q->head == NULL) {
+            kind = SEGMENT_SMALL; /* the first reply of a turn is usually the only one */
+        } else if (len <= WRING__CHUNK_LARGE) {
+            kind = SEGMENT_LARGE;
+        }
+        s = segment_acquire(cache, kind, len);
+        if (s == NULL) {
+            return NULL;
+        }
+        outq_push(q, s);
+    }
+    return (uint8_t *)(uintptr_t)s->data + s->len;
+}
+
+void wring__outq_commit(wring__outq *q, size_t len) {
+    WRING_ASSERT(q->tail != NULL && len <= q->tail->room);
+    q->tail->len += len;
+    q->tail->room -= len;
+    q->bytes += len;
+}
+
+wring_result wring__outq_append(wring__outq *q, wring__chunk_cache *cache, wring_bytes bytes) {
+    uint8_t *room = wring__outq_reserve(q, cache, bytes.len);
+    if (room == NULL) {
+        return WRING_ERR_NO_MEMORY;
+    }
+    if (bytes.len > 0) {
+        memcpy(room, bytes.data, bytes.len);
+    }
+    wring__outq_commit(q, bytes.len);
+    return WRING_OK;
+}
+
+wring_result wring__outq_append_shared(wring__outq *q, wring__chunk_cache *cache,
+                                       wring__shared *shared) {
+    wring_bytes wire = wring__shared_wire(shared);
+    bool cork = wire.len <= WRING__SHARED_COPY_MAX && q->tail != NULL;
+    if (cork && (q->tail->room >= wire.len || q->tail->kind == SEGMENT_SHARED)) {
+        return wring__outq_append(q, cache, wire);
+    }
+    segment *s = segment_acquire(cache, SEGMENT_SHARED, 0);
+    if (s == NULL) {
+        return WRING_ERR_NO_MEMORY;
+    }
+    s->shared = wring__shared_ref(shared);
+    s->data = wire.data;
+    s->len = wire.len;
+    outq_push(q, s);
+    q->bytes += wire.len;
+    return WRING_OK;
+}
+
+size_t wring__outq_gather(const wring__outq *q, struct iovec *iov, size_t max) {
+    size_t n = 0;
+    for (const segment *s = q->head; s != NULL && n < max; s = s->next) {
+        if (s->len > 0) {
+            iov[n].iov_base = (void *)(uintptr_t)s->data;
+            iov[n].iov_len = s->len;
+            n++;
+        }
+    }
+    return n;
+}
+
+void wring__outq_consume(wring__outq *q, wring__chunk_cache *cache, size_t count) {
+    WRING_ASSERT(count <= q->bytes);
+    q->bytes -= count;
+    while (q->head != NULL) {
+        segment *s = q->head;
+        size_t taken = wring__min_size(count, s->len);
+        s->data += taken;
+        s->len -= taken;
+        count -= taken;
+        if (s->len > 0) {
+            return;
+        }
+        q->head = s->next;
+        segment_release(cache, s);
+    }
+    q->tail = NULL;
+}

@@ -1,0 +1,30 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * Shared messages: create once, count, free with the last holder.
+ */
+#include "core/shared.h"
+
+#include <stdlib.h>
+
+wring__shared *wring__shared_create(uint8_t opcode, uint16_t close_code, wring_bytes payload) {
+    wring__shared *shared = malloc(sizeof *shared + payload.len);
+    if (shared == NULL) {
+        return NULL;
+    }
+    atomic_init(&shared->refs, 1);
+    shared->opcode = opcode;
+    shared->header_len = 0;
+    shared->close_code = close_code;
+    shared->payload_len = payload.len;
+    if (payload.len > 0) {
+        memcpy(shared->payload, payload.data, payload.len);
+    }
+    return shared;
+}
+
+void wring__shared_unref(wring__shared *shared) {
+    /* acq_rel: the freeing thread must see every reader done */
+    if (atomic_fetch_sub_explicit(&shared->refs, 1, memory_order_acq_rel) == 1) {
+        free(shared);
+    }
+}

@@ -1,0 +1,45 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * A shared message: immutable once handed over, counted, carried between threads. The payload has
+ * room before it for the header of a frame, so that header and payload leave as one run of bytes.
+ * Whoever creates it, or is its only holder, may write the header; then it is only read.
+ *
+ * Thread: ref and unref from any; the last unref frees.
+ */
+#ifndef WRING_CORE_SHARED_H
+#define WRING_CORE_SHARED_H
+
+#include <stdatomic.h>
+
+#include "core/base.h"
+
+/** Room for the longest unmasked frame header (RFC 6455 5.2). */
+#define WRING__SHARED_HEADER_MAX 10
+
+typedef struct wring__shared {
+    _Atomic uint32_t refs;
+    uint8_t opcode;
+    uint8_t header_len; /* 0 until a header is written */
+    uint16_t close_code;
+    size_t payload_len;
+    uint8_t header_room[WRING__SHARED_HEADER_MAX]; /* the header ends where the payload begins */
+    uint8_t payload[];
+} wring__shared;
+
+/** Copies `payload`; one reference. NULL when memory is out. Cost: one allocation, one copy. */
+wring__shared *wring__shared_create(uint8_t opcode, uint16_t close_code, wring_bytes payload);
+
+static inline wring__shared *wring__shared_ref(wring__shared *shared) {
+    atomic_fetch_add_explicit(&shared->refs, 1, memory_order_relaxed);
+    return shared;
+}
+
+void wring__shared_unref(wring__shared *shared);
+
+/** Header and payload as one run. */
+static inline wring_bytes wring__shared_wire(const wring__shared *shared) {
+    return wring_bytes_of(shared->payload - shared->header_len,
+                          shared->payload_len + shared->header_len);
+}
+
+#endif

@@ -1,0 +1,103 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * The seam between a worker and whatever moves its bytes: `uring` (the product) and `sim` (seeded,
+ * virtual time). A backend queues operations, waits once a turn, and hands back completions; it
+ * knows nothing of connections. Nothing here calls back, and nothing costs an indirect call per
+ * message: operations are per stream and turn, completions come as one array.
+ *
+ * Rules every backend keeps:
+ *   - each operation ends with exactly one completion without WRING__COMPLETION_MORE;
+ *   - `token` comes back as it was given; its bits are the worker's business (core/ref.h);
+ *   - the iovecs of send are read before the next turn returns, the bytes until the completion;
+ *   - a buffer named by a completion belongs to the worker until buffers_return.
+ *
+ * Thread: all calls on the worker's thread, except wake.
+ */
+#ifndef WRING_IO_BACKEND_H
+#define WRING_IO_BACKEND_H
+
+#include <sys/socket.h>
+#include <sys/uio.h>
+
+#include "core/base.h"
+
+/** A socket as the backend names it: a descriptor, or an index into the backend's own table. */
+typedef int wring__socket;
+#define WRING__SOCKET_NONE (-1)
+
+typedef struct wring__completion {
+    uint64_t token;
+    int32_t result;  /* bytes, a socket, or a negative errno */
+    uint16_t buffer; /* with WRING__COMPLETION_BUFFER: which receive buffer holds the bytes */
+    uint16_t flags;
+} wring__completion;
+
+#define WRING__COMPLETION_MORE   1u /* the operation stays armed: more completions follow */
+#define WRING__COMPLETION_BUFFER 2u
+
+typedef struct wring__backend_config {
+    uint32_t entries;      /* submission queue entries; 0: 1,024 */
+    uint32_t buffer_count; /* receive buffers, a power of two up to 32,768; 0: 1,024 */
+    uint32_t buffer_size;  /* bytes of each; 0: 16 KiB */
+    void *world;           /* sim only: the world this backend is a host of */
+} wring__backend_config;
+
+typedef struct wring__listen_config {
+    const char *host; /* numeric address */
+    uint16_t port;    /* 0: picked */
+    int backlog;
+    bool reuse_port;
+    void *world; /* sim only */
+} wring__listen_config;
+
+typedef struct wring__backend wring__backend;
+
+typedef struct wring__backend_ops {
+    const char *name;
+    /** Opens a listening socket, before any worker runs; `port` returns the port it got.
+     *  Errors: WRING_ERR_ADDRESS with the address in the sentence. */
+    wring_result (*listen)(const wring__listen_config *config, wring__socket *out, uint16_t *port,
+                           wring_error *error);
+    void (*unlisten)(const wring__listen_config *config, wring__socket listener);
+
+    /** Errors: WRING_ERR_BACKEND with a sentence: what failed, why it usually does, what to do. */
+    wring_result (*open)(const wring__backend_config *config, wring__backend **out,
+                         wring_error *error);
+    void (*close)(wring__backend *backend);
+
+    void (*accept)(wring__backend *backend, wring__socket listener, uint64_t token); /* multishot */
+    void (*recv)(wring__backend *backend, wring__socket socket, uint64_t token);     /* multishot */
+    void (*send)(wring__backend *backend, wring__socket socket, uint64_t token,
+                 const struct iovec *iov, size_t count);
+    void (*shutdown)(wring__backend *backend, wring__socket socket, uint64_t token, int how);
+    /** Asks for the early end of operation `target`; both complete, in any order. */
+    void (*cancel)(wring__backend *backend, uint64_t target, uint64_t token);
+    void (*close_socket)(wring__backend *backend, wring__socket socket, uint64_t token);
+
+    /** Submits what is queued and waits until something completes, wake is called, or `deadline`
+     *  passes (0: does not wait). One system call. */
+    wring_result (*turn)(wring__backend *backend, wring_time_ns deadline, wring__completion *out,
+                         size_t max, size_t *count);
+    void (*buffers_return)(wring__backend *backend, const uint16_t *buffers, size_t count);
+    /** Ends a wait, from any thread. */
+    void (*wake)(wring__backend *backend);
+    wring_time_ns (*now)(wring__backend *backend);
+    /** The peer's address; false where it is not known any more. */
+    bool (*peer)(wring__backend *backend, wring__socket socket, struct sockaddr_storage *out);
+} wring__backend_ops;
+
+/** What every backend begins with. */
+struct wring__backend {
+    const wring__backend_ops *ops;
+    uint8_t *buffers; /* buffer_count x buffer_size, back to back */
+    uint32_t buffer_count;
+    uint32_t buffer_size;
+};
+
+extern const wring__backend_ops wring__backend_uring;
+
+static inline uint8_t *wring__backend_buffer(const wring__backend *backend, uint16_t buffer) {
+    return backend->buffers + (size_t)buffer * backend->buffer_size;
+}
+
+#endif

@@ -1,0 +1,397 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * The byte pump of one stream. See conn.h for its states.
+ */
+#include "io/conn.h"
+
+#include <errno.h>
+#include <stdlib.h>
+
+#include "core/trace.h"
+#include "io/worker.h"
+
+/* Receive buffers of one connection handed to its owner in one turn: no peer starves the rest. */
+#define DISPATCH_BUFFERS_MAX 8
+#define GATHER_MAX           64
+#define DRAIN_TIMEOUT_NS     (10 * WRING_NS_PER_SEC)
+/* The close handshake is over: nothing more is to come but the peer's end of stream. */
+#define LINGER_NS            (200 * WRING_NS_PER_MS)
+
+/* Bytes received after reading was paused: moved out of the shared receive buffers, so that a
+ * connection that does not drain pins none of them. */
+struct wring__stash {
+    size_t len;
+    size_t cap;
+    uint8_t data[];
+};
+
+static void set_state(wring__conn *conn, enum wring__conn_state state) {
+    WRING_ASSERT((int)state > (int)conn->state);
+    WRING_TRACE(CONN_STATE, conn->slot, (uint64_t)state);
+    conn->state = (uint8_t)state;
+}
+
+static uint64_t token(const wring__conn *conn, enum wring__op op) {
+    return wring__token_pack((uint8_t)op, conn->slot, conn->generation);
+}
+
+static void recv_arm(wring__conn *conn) {
+    WRING_ASSERT(!conn->recv_armed);
+    wring__backend *backend = conn->worker->backend;
+    backend->ops->recv(backend, conn->socket, token(conn, WRING__OP_RECV));
+    conn->recv_armed = true;
+    conn->pending++;
+}
+
+static void recv_cancel(wring__conn *conn) {
+    if (conn->recv_armed) {
+        wring__backend *backend = conn->worker->backend;
+        backend->ops->cancel(backend, token(conn, WRING__OP_RECV), token(conn, WRING__OP_CANCEL));
+        conn->pending++;
+    }
+}
+
+static void stream_shutdown(wring__conn *conn, int how) {
+    wring__backend *backend = conn->worker->backend;
+    backend->ops->shutdown(backend, conn->socket, token(conn, WRING__OP_SHUTDOWN), how);
+    conn->pending++;
+}
+
+wring_result wring__conn_open(wring__conn *conn, wring__worker *worker,
+                              const wring__conn_ops *ops, wring__socket socket) {
+    memset(conn, 0, sizeof *conn);
+    wring_result result =
+        wring__slots_acquire(&worker->slots, conn, &conn->slot, &conn->generation);
+    if (result != WRING_OK) {
+        return result;
+    }
+    conn->ops = ops;
+    conn->worker = worker;
+    conn->socket = socket;
+    conn->rx_head = WRING__BUFFER_NONE;
+    conn->rx_tail = WRING__BUFFER_NONE;
+    worker->conn_count++;
+    recv_arm(conn);
+    return WRING_OK;
+}
+
+/* ---- ending --------------------------------------------------------------------------------- */
+
+static uint16_t rx_pop(wring__conn *conn) {
+    uint16_t buffer = conn->rx_head;
+    conn->rx_head = conn->worker->rx_buffers[buffer].next;
+    if (conn->rx_head == WRING__BUFFER_NONE) {
+        conn->rx_tail = WRING__BUFFER_NONE;
+    }
+    return buffer;
+}
+
+static void rx_drop(wring__conn *conn) {
+    while (conn->rx_head != WRING__BUFFER_NONE) {
+        wring__worker_return_buffer(conn->worker, rx_pop(conn));
+    }
+    free(conn->stash);
+    conn->stash = NULL;
+}
+
+static void close_when_quiet(wring__conn *conn) {
+    if (conn->state != WRING__CONN_TEARDOWN || conn->pending > 0) {
+        return;
+    }
+    set_state(conn, WRING__CONN_CLOSING);
+    wring__backend *backend = conn->worker->backend;
+    conn->pending++;
+    backend->ops->close_socket(backend, conn->socket, token(conn, WRING__OP_CLOSE));
+}
+
+static void teardown(wring__conn *conn) {
+    if (conn->state >= WRING__CONN_TEARDOWN) {
+        return;
+    }
+    set_state(conn, WRING__CONN_TEARDOWN);
+    wring__wheel_cancel(&conn->worker->wheel, &conn->timer);
+    rx_drop(conn);
+    if (conn->pending > 0) {
+        stream_shutdown(conn, SHUT_RDWR);
+        recv_cancel(conn);
+    }
+    close_when_quiet(conn);
+}
+
+static void linger(wring__conn *conn) {
+    if (conn->eof || conn->broken) {
+        teardown(conn);
+        return;
+    }
+    set_state(conn, WRING__CONN_LINGERING);
+    stream_shutdown(conn, SHUT_WR);
+    if (!conn->recv_armed) {
+        recv_arm(conn); /* to see the peer's end */
+    }
+    wring__wheel_set(&conn->worker->wheel, &conn->timer, conn->worker->now + LINGER_NS);
+}
+
+static void linger_when_drained(wring__conn *conn) {
+    if (conn->state == WRING__CONN_DRAINING && !conn->send_in_flight && conn->out.bytes == 0) {
+        linger(conn);
+    }
+}
+
+void wring__conn_shut(wring__conn *conn) {
+    if (conn->state != WRING__CONN_OPEN) {
+        return;
+    }
+    set_state(conn, WRING__CONN_DRAINING);
+    rx_drop(conn);
+    if (conn->broken) {
+        teardown(conn);
+        return;
+    }
+    wring__wheel_set(&conn->worker->wheel, &conn->timer, conn->worker->now + DRAIN_TIMEOUT_NS);
+    wring__conn_flush(conn);
+    linger_when_drained(conn);
+}
+
+void wring__conn_abort(wring__conn *conn) { teardown(conn); }
+
+void wring__conn_set_deadline(wring__conn *conn, wring_time_ns deadline) {
+    if (conn->state != WRING__CONN_OPEN) {
+        return;
+    }
+    if (deadline == WRING_TIME_NEVER) {
+        wring__wheel_cancel(&conn->worker->wheel, &conn->timer);
+    } else {
+        wring__wheel_set(&conn->worker->wheel, &conn->timer, deadline);
+    }
+}
+
+void wring__conn_timer(wring__conn *conn) {
+    if (conn->state == WRING__CONN_OPEN) {
+        conn->ops->timer(conn);
+    } else {
+        teardown(conn);
+    }
+}
+
+/* ---- receiving ------------------------------------------------------------------------------ */
+
+static bool stash_append(wring__conn *conn, const uint8_t *data, size_t len) {
+    size_t have = conn->stash == NULL ? 0 : conn->stash->len;
+    size_t cap = conn->stash == NULL ? 0 : conn->stash->cap;
+    if (cap - have < len) {
+        cap = cap * 2 > have + len ? cap * 2 : have + len;
+        struct wring__stash *grown = realloc(conn->stash, sizeof *grown + cap);
+        if (grown == NULL) {
+            return false;
+        }
+        conn->stash = grown;
+        conn->stash->cap = cap;
+    }
+    memcpy(conn->stash->data + have, data, len);
+    conn->stash->len = have + len;
+    return true;
+}
+
+/* Moves what waits in receive buffers to the stash and gives the buffers back. */
+static void stash_chain(wring__conn *conn) {
+    wring__worker *worker = conn->worker;
+    while (conn->rx_head != WRING__BUFFER_NONE) {
+        uint16_t buffer = rx_pop(conn);
+        bool kept = stash_append(conn, wring__backend_buffer(worker->backend, buffer),
+                                 worker->rx_buffers[buffer].len);
+        wring__worker_return_buffer(worker, buffer);
+        if (!kept) {
+            conn->broken = true;
+            conn->error = ENOMEM;
+            return;
+        }
+    }
+}
+
+static void pause_when_full(wring__conn *conn) {
+    if (!conn->paused && conn->out.bytes > conn->worker->pause_bytes) {
+        conn->paused = true;
+        conn->worker->counters.paused++;
+        recv_cancel(conn);
+    }
+}
+
+static void rx_take(wring__conn *conn, const wring__completion *completion) {
+    wring__worker *worker = conn->worker;
+    if (conn->state != WRING__CONN_OPEN || completion->result <= 0) {
+        wring__worker_return_buffer(worker, completion->buffer);
+        return;
+    }
+    struct wring__rx_buffer *buffer = &worker->rx_buffers[completion->buffer];
+    buffer->len = (uint32_t)completion->result;
+    buffer->next = WRING__BUFFER_NONE;
+    if (conn->rx_tail == WRING__BUFFER_NONE) {
+        conn->rx_head = completion->buffer;
+    } else {
+        worker->rx_buffers[conn->rx_tail].next = completion->buffer;
+    }
+    conn->rx_tail = completion->buffer;
+    worker->counters.rx_bytes += buffer->len;
+}
+
+static void recv_complete(wring__conn *conn, const wring__completion *completion) {
+    if ((completion->flags & WRING__COMPLETION_MORE) == 0) {
+        conn->recv_armed = false;
+        conn->pending--;
+    }
+    if ((completion->flags & WRING__COMPLETION_BUFFER) != 0) {
+        rx_take(conn, completion);
+    }
+    if (completion->result == 0) {
+        conn->eof = true;
+    } else if (completion->result == -ENOBUFS) {
+        conn->worker->counters.buffers_exhausted++; /* normal: armed again when some are back */
+    } else if (completion->result < 0 && completion->result != -ECANCELED) {
+        conn->broken = true;
+        conn->error = -completion->result;
+    }
+    switch ((enum wring__conn_state)conn->state) {
+    case WRING__CONN_OPEN: wring__worker_make_ready(conn->worker, conn); break;
+    case WRING__CONN_DRAINING:
+        if (conn->broken) {
+            teardown(conn);
+        } else if (!conn->recv_armed && !conn->eof) {
+            recv_arm(conn);
+        }
+        break;
+    case WRING__CONN_LINGERING:
+        if (conn->broken || conn->eof) {
+            teardown(conn);
+        } else if (!conn->recv_armed) {
+            recv_arm(conn);
+        }
+        break;
+    case WRING__CONN_TEARDOWN:
+    case WRING__CONN_CLOSING:
+    case WRING__CONN_CLOSED: break;
+    }
+}
+
+static void stash_give(wring__conn *conn) {
+    struct wring__stash *stash = conn->stash;
+    conn->stash = NULL;
+    wring_mut_bytes bytes = {stash->data, stash->len};
+    conn->ops->rx(conn, bytes);
+    free(stash);
+    pause_when_full(conn);
+}
+
+static void chain_give(wring__conn *conn) {
+    wring__worker *worker = conn->worker;
+    for (int i = 0; i < DISPATCH_BUFFERS_MAX; i++) {
+        if (conn->rx_head == WRING__BUFFER_NONE || conn->state != WRING__CONN_OPEN ||
+            conn->paused) {
+            return;
+        }
+        uint16_t buffer = rx_pop(conn);
+        wring_mut_bytes bytes = {wring__backend_buffer(worker->backend, buffer),
+                                 worker->rx_buffers[buffer].len};
+        conn->ops->rx(conn, bytes);
+        wring__worker_return_buffer(worker, buffer);
+        pause_when_full(conn);
+    }
+}
+
+void wring__conn_dispatch(wring__conn *conn) {
+    if (conn->state == WRING__CONN_OPEN && conn->stash != NULL && !conn->paused) {
+        stash_give(conn);
+    }
+    if (conn->state == WRING__CONN_OPEN && conn->stash == NULL) {
+        chain_give(conn);
+    }
+    if (conn->state != WRING__CONN_OPEN) {
+        rx_drop(conn);
+        return;
+    }
+    if (conn->paused) {
+        stash_chain(conn);
+    }
+    bool all_given = conn->rx_head == WRING__BUFFER_NONE && conn->stash == NULL;
+    if (conn->broken) {
+        conn->ops->failed(conn, conn->error);
+    } else if (conn->eof && all_given && !conn->eof_told) {
+        conn->eof_told = true;
+        conn->ops->eof(conn);
+    }
+    if (conn->state != WRING__CONN_OPEN || conn->paused) {
+        return;
+    }
+    if (!all_given) {
+        wring__worker_make_ready(conn->worker, conn);
+    }
+    if (!conn->recv_armed && !conn->eof && !conn->broken) {
+        recv_arm(conn);
+    }
+}
+
+/* ---- sending -------------------------------------------------------------------------------- */
+
+void wring__conn_flush(wring__conn *conn) { wring__worker_make_dirty(conn->worker, conn); }
+
+void wring__conn_send(wring__conn *conn) {
+    wring__worker *worker = conn->worker;
+    if (conn->send_in_flight || conn->out.bytes == 0 || conn->broken ||
+        conn->state > WRING__CONN_DRAINING) {
+        return;
+    }
+    size_t room = wring__min_size(WRING__IOVECS_MAX - worker->iovec_count, GATHER_MAX);
+    struct iovec *iov = &worker->iovecs[worker->iovec_count];
+    size_t count = wring__outq_gather(&conn->out, iov, room);
+    worker->iovec_count += count;
+    worker->backend->ops->send(worker->backend, conn->socket, token(conn, WRING__OP_SEND), iov,
+                               count);
+    conn->send_in_flight = true;
+    conn->pending++;
+}
+
+static void send_complete(wring__conn *conn, const wring__completion *completion) {
+    conn->send_in_flight = false;
+    conn->pending--;
+    if (completion->result < 0) {
+        conn->broken = true;
+        conn->error = -completion->result;
+        if (conn->state == WRING__CONN_OPEN) {
+            wring__worker_make_ready(conn->worker, conn);
+        } else {
+            teardown(conn);
+        }
+        return;
+    }
+    conn->worker->counters.tx_bytes += (uint64_t)completion->result;
+    wring__outq_consume(&conn->out, &conn->worker->chunks, (size_t)completion->result);
+    if (conn->out.bytes > 0) {
+        wring__conn_flush(conn);
+    }
+    if (conn->paused && conn->out.bytes <= conn->worker->pause_bytes / 2) {
+        conn->paused = false;
+        wring__worker_make_ready(conn->worker, conn);
+    }
+    linger_when_drained(conn);
+}
+
+/* ---- completions ---------------------------------------------------------------------------- */
+
+void wring__conn_complete(wring__conn *conn, unsigned op, const wring__completion *completion) {
+    WRING_TRACE(CONN_COMPLETE, (uint64_t)conn->slot << 8 | op, (uint64_t)completion->result);
+    switch ((enum wring__op)op) {
+    case WRING__OP_RECV: recv_complete(conn, completion); break;
+    case WRING__OP_SEND: send_complete(conn, completion); break;
+    case WRING__OP_SHUTDOWN: /* its result says nothing that the receive does not */
+    case WRING__OP_CANCEL: conn->pending--; break;
+    case WRING__OP_CLOSE:
+        conn->pending--;
+        set_state(conn, WRING__CONN_CLOSED);
+        wring__outq_deinit(&conn->out, &conn->worker->chunks);
+        wring__worker_make_dead(conn->worker, conn);
+        return;
+    case WRING__OP_NONE:
+    case WRING__OP_ACCEPT:
+    case WRING__OP_CLOSE_UNOWNED: WRING_UNREACHABLE();
+    }
+    close_when_quiet(conn);
+}

@@ -1,0 +1,100 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * The byte pump of one stream: received bytes go up to whoever owns the connection, queued bytes
+ * go down, one send in flight at a time. It knows no protocol.
+ *
+ *     open -> draining -> lingering -> teardown -> closing -> closed
+ *
+ *   open       bytes flow
+ *   draining   the owner is done: what is queued still goes out, what comes in is dropped
+ *   lingering  our side is shut; waits briefly for the peer's end, so that a close frame is not
+ *              overtaken by a reset (RFC 6455 7.1.1)
+ *   teardown   shut both ways, receive cancelled; waits for every completion
+ *   closing    the socket is being closed
+ *   closed     the slot is free; the owner frees the memory
+ *
+ * Embedded first in the owner's struct. Thread: the owning worker.
+ */
+#ifndef WRING_IO_CONN_H
+#define WRING_IO_CONN_H
+
+#include "core/mailbox.h"
+#include "core/outq.h"
+#include "core/wheel.h"
+#include "io/backend.h"
+
+typedef struct wring__worker wring__worker;
+typedef struct wring__conn wring__conn;
+
+enum wring__conn_state {
+    WRING__CONN_OPEN,
+    WRING__CONN_DRAINING,
+    WRING__CONN_LINGERING,
+    WRING__CONN_TEARDOWN,
+    WRING__CONN_CLOSING,
+    WRING__CONN_CLOSED
+};
+
+/** The owner's side. Called in the dispatch, mail and timer phases of a turn, only in state OPEN,
+ *  except `closed`. */
+typedef struct wring__conn_ops {
+    const char *name;
+    void (*rx)(wring__conn *conn, wring_mut_bytes bytes); /* borrowed and writable for the call */
+    void (*eof)(wring__conn *conn);                       /* the peer sends no more */
+    void (*failed)(wring__conn *conn, int system_errno);  /* the stream broke */
+    void (*timer)(wring__conn *conn);                     /* the deadline passed */
+    void (*mail)(wring__conn *conn, const wring__mail *mail);
+    void (*closed)(wring__conn *conn); /* last call: frees the memory */
+} wring__conn_ops;
+
+struct wring__conn {
+    const wring__conn_ops *ops;
+    wring__worker *worker;
+    wring__outq out;
+    wring_timer timer;
+    wring__conn *ready_next; /* has received bytes, an end or an error to tell */
+    wring__conn *dirty_next; /* has bytes to send */
+    struct wring__stash *stash; /* bytes received while paused */
+    wring__socket socket;
+    uint32_t slot;
+    uint32_t generation;
+    int32_t error; /* errno that broke the stream */
+    uint16_t rx_head; /* chain of receive buffers, WRING__BUFFER_NONE when empty */
+    uint16_t rx_tail;
+    uint8_t state;
+    uint8_t pending; /* operations the kernel still owes a last completion for */
+    bool recv_armed : 1;
+    bool send_in_flight : 1;
+    bool is_ready : 1;
+    bool is_dirty : 1;
+    bool is_dead : 1;
+    bool eof : 1;
+    bool eof_told : 1;
+    bool broken : 1;
+    bool paused : 1; /* too much queued: nothing is read until it drains */
+};
+
+/** Takes a connected socket over: a slot, a generation, and receiving is armed.
+ *  Errors: WRING_ERR_TOO_MANY_CONNECTIONS, WRING_ERR_NO_MEMORY; the socket stays the caller's. */
+WRING_MUST_CHECK wring_result wring__conn_open(wring__conn *conn, wring__worker *worker,
+                                               const wring__conn_ops *ops, wring__socket socket);
+
+/** Something was appended to conn->out: it is sent in this turn's flush. */
+void wring__conn_flush(wring__conn *conn);
+
+/** The owner is done: sends what is queued, then ends the stream in order. */
+void wring__conn_shut(wring__conn *conn);
+
+/** Ends the stream at once; what is queued is lost. */
+void wring__conn_abort(wring__conn *conn);
+
+/** Sets the owner's deadline; WRING_TIME_NEVER for none. Ignored unless OPEN. */
+void wring__conn_set_deadline(wring__conn *conn, wring_time_ns deadline);
+
+/** For the worker: a completion of this connection, the phases of its turn. */
+void wring__conn_complete(wring__conn *conn, unsigned op, const wring__completion *completion);
+void wring__conn_dispatch(wring__conn *conn);
+void wring__conn_send(wring__conn *conn);
+void wring__conn_timer(wring__conn *conn);
+
+#endif

@@ -1,0 +1,15 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * Flags of the kernel's interface that Debian's liburing 2.3 does not name yet. Each is used only
+ * where the kernel has been asked (io/uring.c, `probe`).
+ */
+#ifndef WRING_IO_URING_COMPAT_H
+#define WRING_IO_URING_COMPAT_H
+
+#include <liburing.h>
+
+#ifndef IORING_SETUP_NO_SQARRAY
+#define IORING_SETUP_NO_SQARRAY (1U << 16) /* Linux 6.6 */
+#endif
+
+#endif

@@ -1,0 +1,337 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * The turn of a worker. See worker.h.
+ */
+#include "io/worker.h"
+
+#include <errno.h>
+#include <stdlib.h>
+
+#include "core/trace.h"
+
+#define MAILBOX_ITEMS_DEFAULT 65536
+#define MAIL_PER_TURN_MAX     4096
+#define PAUSE_BYTES_DEFAULT   (UINT64_C(1) << 20)
+#define ACCEPT_RETRY_NS       (100 * WRING_NS_PER_MS)
+
+/* ---- lists ---------------------------------------------------------------------------------- */
+
+void wring__worker_make_ready(wring__worker *worker, wring__conn *conn) {
+    if (conn->is_ready) {
+        return;
+    }
+    conn->is_ready = true;
+    conn->ready_next = NULL;
+    if (worker->ready.tail == NULL) {
+        worker->ready.head = conn;
+    } else {
+        worker->ready.tail->ready_next = conn;
+    }
+    worker->ready.tail = conn;
+}
+
+static wring__conn *ready_pop(wring__worker *worker) {
+    wring__conn *conn = worker->ready.head;
+    worker->ready.head = conn->ready_next;
+    if (worker->ready.head == NULL) {
+        worker->ready.tail = NULL;
+    }
+    conn->is_ready = false;
+    return conn;
+}
+
+void wring__worker_make_dirty(wring__worker *worker, wring__conn *conn) {
+    if (conn->is_dirty) {
+        return;
+    }
+    conn->is_dirty = true;
+    conn->dirty_next = NULL;
+    if (worker->dirty.tail == NULL) {
+        worker->dirty.head = conn;
+    } else {
+        worker->dirty.tail->dirty_next = conn;
+    }
+    worker->dirty.tail = conn;
+}
+
+static wring__conn *dirty_pop(wring__worker *worker) {
+    wring__conn *conn = worker->dirty.head;
+    worker->dirty.head = conn->dirty_next;
+    if (worker->dirty.head == NULL) {
+        worker->dirty.tail = NULL;
+    }
+    conn->is_dirty = false;
+    return conn;
+}
+
+void wring__worker_make_dead(wring__worker *worker, wring__conn *conn) {
+    WRING_ASSERT(!conn->is_dead);
+    conn->is_dead = true;
+    wring__slots_release(&worker->slots, conn->slot, conn->generation);
+    worker->conn_count--;
+    worker->counters.closed++;
+    /* A dead connection can still stand in the ready or dirty list of this turn: freed after. */
+    wring__worker_make_ready(worker, conn);
+}
+
+/* ---- setting up ----------------------------------------------------------------------------- */
+
+wring_result wring__worker_init(wring__worker *worker, const wring__worker_config *config,
+                                wring_error *error) {
+    memset(worker, 0, sizeof *worker);
+    worker->ops = config->ops;
+    worker->owner = config->owner;
+    worker->index = config->index;
+    worker->listener = WRING__SOCKET_NONE;
+    worker->pause_bytes = config->pause_bytes == 0 ? PAUSE_BYTES_DEFAULT : config->pause_bytes;
+    wring_result result = config->backend->open(&config->backend_config, &worker->backend, error);
+    if (result != WRING_OK) {
+        return result;
+    }
+    uint32_t buffers = worker->backend->buffer_count;
+    worker->rx_buffers = calloc(buffers, sizeof *worker->rx_buffers);
+    worker->returns = calloc(buffers, sizeof *worker->returns);
+    uint32_t items = config->mailbox_items == 0 ? MAILBOX_ITEMS_DEFAULT : config->mailbox_items;
+    result = worker->rx_buffers == NULL || worker->returns == NULL ? WRING_ERR_NO_MEMORY : WRING_OK;
+    if (result == WRING_OK) {
+        result = wring__mailbox_init(&worker->mailbox, items);
+    }
+    if (result == WRING_OK) {
+        result = wring__slots_init(&worker->slots, config->connections_max);
+    }
+    if (result != WRING_OK) {
+        wring__worker_deinit(worker);
+        return wring_error_set(error, result, 0, "worker %u: %s", config->index,
+                               wring_result_text(result));
+    }
+    worker->now = worker->backend->ops->now(worker->backend);
+    wring__wheel_init(&worker->wheel, worker->now);
+    wring__chunk_cache_init(&worker->chunks);
+    return WRING_OK;
+}
+
+void wring__worker_deinit(wring__worker *worker) {
+    WRING_ASSERT(worker->conn_count == 0);
+    if (worker->backend != NULL) {
+        worker->backend->ops->close(worker->backend);
+    }
+    wring__chunk_cache_deinit(&worker->chunks);
+    wring__slots_deinit(&worker->slots);
+    wring__mailbox_deinit(&worker->mailbox);
+    free(worker->rx_buffers);
+    free(worker->returns);
+    memset(worker, 0, sizeof *worker);
+}
+
+/* ---- accepting ------------------------------------------------------------------------------ */
+
+static void accept_arm(wring__worker *worker) {
+    if (!worker->accepting || worker->accept_armed ||
+        wring__wheel_is_set(&worker->accept_retry)) {
+        return;
+    }
+    worker->accept_armed = true;
+    worker->backend->ops->accept(worker->backend, worker->listener,
+                                 wring__token_pack(WRING__OP_ACCEPT, 0, 0));
+}
+
+void wring__worker_listen(wring__worker *worker, wring__socket listener) {
+    worker->listener = listener;
+    worker->accepting = true;
+    accept_arm(worker);
+}
+
+void wring__worker_stop_listening(wring__worker *worker) {
+    if (worker->accepting && worker->accept_armed) {
+        worker->backend->ops->cancel(worker->backend, wring__token_pack(WRING__OP_ACCEPT, 0, 0),
+                                     wring__token_pack(WRING__OP_CANCEL, 0, 0));
+    }
+    worker->accepting = false;
+    wring__wheel_cancel(&worker->wheel, &worker->accept_retry);
+}
+
+static void socket_drop(wring__worker *worker, wring__socket socket) {
+    worker->backend->ops->close_socket(worker->backend, socket,
+                                       wring__token_pack(WRING__OP_CLOSE_UNOWNED, 0, 0));
+}
+
+/* Out of descriptors or memory: accepting on at once would spin. Others are served meanwhile. */
+static bool accept_is_exhausted(int32_t result) {
+    return result == -EMFILE || result == -ENFILE || result == -ENOBUFS || result == -ENOMEM;
+}
+
+static void accept_complete(wring__worker *worker, const wring__completion *completion) {
+    if ((completion->flags & WRING__COMPLETION_MORE) == 0) {
+        worker->accept_armed = false;
+    }
+    if (completion->result >= 0) {
+        worker->counters.accepted++;
+        if (!worker->accepting || worker->ops->accepted(worker, completion->result) != WRING_OK) {
+            socket_drop(worker, completion->result);
+        }
+    } else if (completion->result != -ECANCELED) {
+        worker->counters.accept_errors++;
+        if (accept_is_exhausted(completion->result)) {
+            wring__wheel_set(&worker->wheel, &worker->accept_retry, worker->now + ACCEPT_RETRY_NS);
+        }
+    }
+    accept_arm(worker);
+}
+
+/* ---- the phases of a turn ------------------------------------------------------------------- */
+
+void wring__worker_return_buffer(wring__worker *worker, uint16_t buffer) {
+    WRING_ASSERT(worker->return_count < worker->backend->buffer_count);
+    worker->returns[worker->return_count++] = buffer;
+}
+
+static void complete(wring__worker *worker, const wring__completion *completion) {
+    uint8_t op = wring__token_op(completion->token);
+    if (op == WRING__OP_ACCEPT) {
+        accept_complete(worker, completion);
+        return;
+    }
+    uint32_t slot = wring__token_slot(completion->token);
+    uint32_t generation = wring__token_generation(completion->token);
+    wring__conn *conn = wring__slots_get(&worker->slots, slot, generation);
+    if (conn == NULL) {
+        /* The worker's own cancels and unowned closes have generation 0; the rest came too late. */
+        worker->counters.stale_completions += generation != 0;
+        if ((completion->flags & WRING__COMPLETION_BUFFER) != 0) {
+            wring__worker_return_buffer(worker, completion->buffer);
+        }
+        return;
+    }
+    wring__conn_complete(conn, op, completion);
+}
+
+static wring_time_ns turn_deadline(wring__worker *worker, wring_time_ns deadline) {
+    if (worker->ready.head != NULL || worker->dirty.head != NULL ||
+        !wring__mailbox_prepare_sleep(&worker->mailbox)) {
+        return 0;
+    }
+    return wring__min_u64(deadline, wring__wheel_next(&worker->wheel));
+}
+
+static wring_result phase_wait(wring__worker *worker, wring_time_ns deadline) {
+    size_t count = 0;
+    wring__backend *backend = worker->backend;
+    wring_result result = backend->ops->turn(backend, turn_deadline(worker, deadline),
+                                             worker->completions, WRING__COMPLETIONS_MAX, &count);
+    wring__mailbox_awake(&worker->mailbox);
+    worker->now = backend->ops->now(backend);
+    worker->iovec_count = 0;
+    worker->counters.turns++;
+    for (size_t i = 0; i < count; i++) {
+        complete(worker, &worker->completions[i]);
+    }
+    return result;
+}
+
+static void phase_mail(wring__worker *worker) {
+    wring__mail mail;
+    for (int i = 0; i < MAIL_PER_TURN_MAX && wring__mailbox_pop(&worker->mailbox, &mail); i++) {
+        if (mail.kind >= WRING__MAIL_WORKER) {
+            worker->ops->mail(worker, &mail);
+            continue;
+        }
+        wring__conn *conn = wring__worker_conn(worker, wring__ref_slot(mail.ref),
+                                               wring__ref_generation(mail.ref));
+        if (conn == NULL || conn->state != WRING__CONN_OPEN) {
+            worker->counters.stale_mail++;
+            worker->ops->mail_lost(worker, &mail);
+            continue;
+        }
+        conn->ops->mail(conn, &mail);
+    }
+}
+
+static void phase_dispatch(wring__worker *worker) {
+    wring__conn *last = worker->ready.tail; /* what is made ready meanwhile waits for next turn */
+    wring__conn *dead = NULL;
+    while (worker->ready.head != NULL) {
+        wring__conn *conn = ready_pop(worker);
+        if (conn->is_dead) {
+            conn->ready_next = dead;
+            dead = conn;
+        } else {
+            wring__conn_dispatch(conn);
+        }
+        if (conn == last) {
+            break;
+        }
+    }
+    while (dead != NULL) {
+        wring__conn *conn = dead;
+        dead = conn->ready_next;
+        if (conn->is_dirty) {
+            wring__worker_make_ready(worker, conn);
+        } else {
+            conn->ops->closed(conn);
+        }
+    }
+    if (worker->return_count > 0) {
+        worker->backend->ops->buffers_return(worker->backend, worker->returns,
+                                             worker->return_count);
+        worker->return_count = 0;
+    }
+}
+
+static void phase_timers(wring__worker *worker) {
+    wring_timer *timer;
+    while ((timer = wring__wheel_expire(&worker->wheel, worker->now)) != NULL) {
+        if (timer == &worker->accept_retry) {
+            accept_arm(worker);
+        } else if (timer == &worker->owner_timer) {
+            worker->ops->timer(worker);
+        } else {
+            wring__conn_timer(WRING_CONTAINER_OF(timer, wring__conn, timer));
+        }
+    }
+}
+
+static void phase_flush(wring__worker *worker) {
+    while (worker->dirty.head != NULL && worker->iovec_count < WRING__IOVECS_MAX) {
+        wring__conn_send(dirty_pop(worker));
+    }
+}
+
+wring_result wring__worker_turn(wring__worker *worker, wring_time_ns deadline) {
+    wring_result result = phase_wait(worker, deadline);
+    phase_mail(worker);
+    phase_dispatch(worker);
+    phase_timers(worker);
+    phase_flush(worker);
+    return result;
+}
+
+/* ---- for the owner and other threads -------------------------------------------------------- */
+
+wring__conn *wring__worker_conn(wring__worker *worker, uint32_t slot, uint32_t generation) {
+    return wring__slots_get(&worker->slots, slot, generation);
+}
+
+struct each {
+    void (*visit)(wring__conn *conn, void *arg);
+    void *arg;
+};
+
+static void each_slot(void *object, void *arg) {
+    const struct each *each = arg;
+    each->visit(object, each->arg);
+}
+
+void wring__worker_each(wring__worker *worker, void (*visit)(wring__conn *conn, void *arg),
+                        void *arg) {
+    struct each each = {visit, arg};
+    wring__slots_each(&worker->slots, each_slot, &each);
+}
+
+wring_result wring__worker_post(wring__worker *worker, const wring__mail *mail) {
+    bool must_wake = false;
+    wring_result result = wring__mailbox_push(&worker->mailbox, mail, &must_wake);
+    if (must_wake) {
+        worker->backend->ops->wake(worker->backend);
+    }
+    return result;
+}

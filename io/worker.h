@@ -1,0 +1,166 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * A worker: one thread's backend, connections, timers and mailbox, and the turn that drives them.
+ * Everything in it belongs to its thread but the mailbox and wring__worker_post.
+ *
+ * A turn, with bounded work in each phase:
+ *   1. submit what is queued and wait: one system call
+ *   2. move all completions into connection state; no user code
+ *   3. drain the mailbox
+ *   4. dispatch received bytes to the owners; receive buffers go back in one batch
+ *   5. fire due timers
+ *   6. flush: one send per connection that has something queued
+ */
+#ifndef WRING_IO_WORKER_H
+#define WRING_IO_WORKER_H
+
+#include "core/mailbox.h"
+#include "core/outq.h"
+#include "core/ref.h"
+#include "core/slots.h"
+#include "core/wheel.h"
+#include "io/backend.h"
+#include "io/conn.h"
+
+#define WRING__BUFFER_NONE UINT16_MAX
+
+/** The operations a token names (core/ref.h). */
+enum wring__op {
+    WRING__OP_NONE,
+    WRING__OP_ACCEPT,
+    WRING__OP_RECV,
+    WRING__OP_SEND,
+    WRING__OP_SHUTDOWN,
+    WRING__OP_CANCEL,
+    WRING__OP_CLOSE,
+    WRING__OP_CLOSE_UNOWNED /* a socket no connection was made for */
+};
+
+/** Mail for one connection: `ref` names it and `data` is a wring__shared or NULL, so that mail for
+ *  a connection that is gone can be dropped without knowing it. Kinds from WRING__MAIL_WORKER on
+ *  are the worker owner's. */
+enum wring__mail_kind {
+    WRING__MAIL_SEND = 1, /* data: the framed message */
+    WRING__MAIL_CLOSE,    /* data: reason as payload, close_code */
+    WRING__MAIL_STOP,
+    WRING__MAIL_POST,     /* data: payload is a wring_info */
+    WRING__MAIL_WORKER = 64
+};
+
+typedef struct wring__worker_ops {
+    const char *name;
+    /** A connection came in; makes a wring__conn of it or returns an error, then it is closed. */
+    wring_result (*accepted)(wring__worker *worker, wring__socket socket);
+    void (*mail)(wring__worker *worker, const wring__mail *mail);
+    /** The owner's deadline (worker->owner_timer) passed. */
+    void (*timer)(wring__worker *worker);
+    /** Releases what mail for a connection that is gone carried. */
+    void (*mail_lost)(wring__worker *worker, const wring__mail *mail);
+} wring__worker_ops;
+
+typedef struct wring__worker_config {
+    const wring__backend_ops *backend;
+    wring__backend_config backend_config;
+    const wring__worker_ops *ops;
+    void *owner;
+    uint32_t connections_max; /* 0: 2^24 */
+    uint32_t mailbox_items;   /* 0: 65,536 */
+    uint64_t pause_bytes;     /* queued on a connection before it is read no further; 0: 1 MiB */
+    uint8_t index;
+} wring__worker_config;
+
+/** Events a person asks about; read by wring__server_stats. */
+typedef struct wring__worker_counters {
+    uint64_t turns;
+    uint64_t accepted;
+    uint64_t accept_errors;
+    uint64_t closed;
+    uint64_t stale_completions;
+    uint64_t stale_mail;
+    uint64_t buffers_exhausted;
+    uint64_t paused;
+    uint64_t rx_bytes;
+    uint64_t tx_bytes;
+} wring__worker_counters;
+
+typedef struct wring__conn_list {
+    wring__conn *head;
+    wring__conn *tail;
+} wring__conn_list;
+
+#define WRING__COMPLETIONS_MAX 1024
+#define WRING__IOVECS_MAX      4096
+
+struct wring__worker {
+    wring__backend *backend;
+    const wring__worker_ops *ops;
+    void *owner;
+    wring__mailbox mailbox;
+    wring__wheel wheel;
+    wring__slots slots;
+    wring__chunk_cache chunks;
+    wring__worker_counters counters;
+    wring_time_ns now; /* read once a turn */
+    uint8_t index;
+
+    wring__socket listener;
+    bool accepting;       /* the accept operation is armed or wants to be */
+    bool accept_armed;
+    wring_timer accept_retry; /* after EMFILE and its like */
+    wring_timer owner_timer;  /* the owner sets it with wring__wheel_set */
+
+    wring__conn_list ready;
+    wring__conn_list dirty;
+    wring__conn *dead;        /* closed, freed at the end of a turn */
+    uint32_t conn_count;
+    uint64_t pause_bytes;
+
+    struct wring__rx_buffer { /* per receive buffer: its place in a connection's chain */
+        uint32_t len;
+        uint16_t next;
+    } *rx_buffers;
+    uint16_t *returns; /* buffers to hand back with this turn's batch */
+    size_t return_count;
+
+    wring__completion completions[WRING__COMPLETIONS_MAX];
+    struct iovec iovecs[WRING__IOVECS_MAX]; /* of the sends queued since the last turn */
+    size_t iovec_count;
+};
+
+/** On the worker's own thread: opens the backend.
+ *  Errors: WRING_ERR_BACKEND, WRING_ERR_NO_MEMORY. */
+WRING_MUST_CHECK wring_result wring__worker_init(wring__worker *worker,
+                                                 const wring__worker_config *config,
+                                                 wring_error *error);
+
+/** Every connection must be closed. */
+void wring__worker_deinit(wring__worker *worker);
+
+/** Takes a listener over and begins to accept. */
+void wring__worker_listen(wring__worker *worker, wring__socket listener);
+
+/** Stops accepting; the listener stays the caller's to close. */
+void wring__worker_stop_listening(wring__worker *worker);
+
+/** One turn.  @param deadline  do not wait beyond it; WRING_TIME_NEVER
+ *  Errors: WRING_ERR_SYSTEM when the backend is broken: nothing can be saved. */
+WRING_MUST_CHECK wring_result wring__worker_turn(wring__worker *worker, wring_time_ns deadline);
+
+/** The connection a ref's slot and generation name, or NULL. */
+wring__conn *wring__worker_conn(wring__worker *worker, uint32_t slot, uint32_t generation);
+
+/** Calls `visit` for every connection. */
+void wring__worker_each(wring__worker *worker, void (*visit)(wring__conn *conn, void *arg),
+                        void *arg);
+
+/** Hands mail to a worker.  Errors: WRING_ERR_QUEUE_FULL.  Thread: any. Cost: O(1); a system call
+ *  only when the worker sleeps. */
+WRING_MUST_CHECK wring_result wring__worker_post(wring__worker *worker, const wring__mail *mail);
+
+/** For conn.c: lists and buffers. */
+void wring__worker_make_ready(wring__worker *worker, wring__conn *conn);
+void wring__worker_make_dirty(wring__worker *worker, wring__conn *conn);
+void wring__worker_make_dead(wring__worker *worker, wring__conn *conn);
+void wring__worker_return_buffer(wring__worker *worker, uint16_t buffer);
+
+#endif

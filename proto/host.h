@@ -1,0 +1,55 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * A host drives one session for a handler: the only place where the application's callbacks run.
+ * Above it stands the handler, below it whoever owns the stream (a worker's connection, or an
+ * embedder's transport), which tells it of bytes, time and mail and then asks what to do.
+ *
+ * Reference rule: a callback may close, reply or stop at any point; the session stays valid until
+ * the stream's owner deinits the host, so nothing is freed under a running callback.
+ */
+#ifndef WRING_PROTO_HOST_H
+#define WRING_PROTO_HOST_H
+
+#include "proto/session.h"
+#include "wring/handler.h"
+
+typedef struct wring__host {
+    wring_session session;
+    const wring_handler *handler;
+    void *opts;
+    wring_ref ref;
+    bool started : 1;    /* init was called */
+    bool terminated : 1; /* terminate was called */
+} wring__host;
+
+/** Prepares a host in the caller's storage. `state` is handler->state_size zeroed bytes or NULL. */
+void wring__host_init(wring__host *host, const wring_session_config *config, wring__outq *out,
+                      wring__chunk_cache *cache, wring_ref ref);
+void wring__host_deinit(wring__host *host);
+
+/** The upgrade is done: opens the session and calls init. */
+void wring__host_start(wring__host *host, const wring_handler *handler, void *opts, void *state,
+                       const wring_request *request, wring_time_ns now);
+
+/** Bytes came; they are unmasked in place. Every message in them is dispatched. */
+void wring__host_rx(wring__host *host, wring_mut_bytes bytes, wring_time_ns now);
+
+/** The stream ended (WRING_ERR_TRUNCATED) or broke. */
+void wring__host_fail(wring__host *host, wring_result reason);
+
+/** A due deadline. */
+void wring__host_expire(wring__host *host, wring_time_ns now);
+
+/** Something another thread posted. */
+void wring__host_info(wring__host *host, const wring_info *info);
+
+/** Begins the close, ends at once, or sends: what mail asks for. */
+void wring__host_close(wring__host *host, uint16_t code, wring_bytes reason);
+void wring__host_stop(wring__host *host);
+
+/** True once the session is CLOSED: the stream should be shut after what is queued. */
+static inline bool wring__host_is_closed(const wring__host *host) {
+    return host->session.state == WRING_SESSION_CLOSED;
+}
+
+#endif

@@ -1,0 +1,339 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * The life of a session and its sending half (RFC 6455 5.5, 7). Receiving is session_rx.c.
+ * No I/O, no clock, no callback: see wring/session.h.
+ */
+#include "proto/session.h"
+
+#include <stddef.h>
+#include <stdlib.h>
+
+#include "proto/crypto.h"
+#include "proto/kernels.h"
+#include "proto/session_rx.h"
+
+#define FRAME_DEFAULT         (UINT64_C(16) << 20)
+#define MESSAGE_DEFAULT       (UINT64_C(64) << 20)
+#define CLOSE_TIMEOUT_DEFAULT 5000
+
+/* ---- configuration ------------------------------------------------------------------------- */
+
+wring_result wring__session_config_adopt(const wring_session_config *in, wring_session_config *out,
+                                         wring_error *error) {
+    memset(out, 0, sizeof *out);
+    if (in != NULL) {
+        if (in->struct_size < offsetof(wring_session_config, max_frame)) {
+            return wring_error_set(error, WRING_ERR_INVALID_CONFIG, 0,
+                                   "session config: struct_size is %u, set it to "
+                                   "sizeof(wring_session_config)",
+                                   in->struct_size);
+        }
+        memcpy(out, in, wring__min_size(in->struct_size, sizeof *out));
+    }
+    out->struct_size = sizeof *out;
+    if (out->role != WRING_ROLE_SERVER && out->role != WRING_ROLE_CLIENT) {
+        return wring_error_set(error, WRING_ERR_INVALID_CONFIG, 0, "session config: role is %d",
+                               (int)out->role);
+    }
+    out->max_frame = out->max_frame == 0 ? FRAME_DEFAULT : out->max_frame;
+    out->max_message = out->max_message == 0 ? MESSAGE_DEFAULT : out->max_message;
+    if (out->max_fragment_bytes == 0) {
+        bool fits = out->max_message <= UINT64_MAX / 2;
+        out->max_fragment_bytes = fits ? out->max_message * 2 : UINT64_MAX;
+    }
+    if (out->close_timeout_ms == 0) {
+        out->close_timeout_ms = CLOSE_TIMEOUT_DEFAULT;
+    }
+    out->idle_timeout_ms = out->idle_timeout_ms == 0 ? WRING_OFF : out->idle_timeout_ms;
+    out->ping_interval_ms = out->ping_interval_ms == 0 ? WRING_OFF : out->ping_interval_ms;
+    return WRING_OK;
+}
+
+/* ---- life ---------------------------------------------------------------------------------- */
+
+void wring__session_init(wring_session *session, const wring_session_config *config,
+                         wring__outq *out, wring__chunk_cache *cache) {
+    memset(session, 0, sizeof *session);
+    session->config = config;
+    session->out = out;
+    session->cache = cache;
+    session->state = WRING_SESSION_READY;
+}
+
+void wring__session_deinit(wring_session *session) {
+    wring__session_rx_deinit(session);
+}
+
+/* What wring_session_create allocates: the session with the parts a worker would share. */
+struct owned_session {
+    wring_session super;
+    wring_session_config config;
+    wring__outq out;
+};
+
+wring_result wring_session_create(const wring_session_config *config, wring_session **out,
+                                  wring_error *error) {
+    struct owned_session *owned = calloc(1, sizeof *owned);
+    if (owned == NULL) {
+        return wring_error_set(error, WRING_ERR_NO_MEMORY, 0, "no memory for a session");
+    }
+    wring_result result = wring__session_config_adopt(config, &owned->config, error);
+    if (result != WRING_OK) {
+        free(owned);
+        return result;
+    }
+    wring__session_init(&owned->super, &owned->config, &owned->out, NULL);
+    owned->super.owned = true;
+    *out = &owned->super;
+    return WRING_OK;
+}
+
+void wring_session_destroy(wring_session *session) {
+    if (session == NULL) {
+        return;
+    }
+    WRING_ASSERT(session->owned);
+    wring__outq_deinit(session->out, session->cache);
+    wring__session_deinit(session);
+    free(session);
+}
+
+static void set_state(wring_session *session, wring_session_state state) {
+    WRING_ASSERT((int)state > (int)session->state); /* ready -> open -> closing -> closed */
+    session->state = (uint8_t)state;
+}
+
+wring_result wring_session_open(wring_session *session, uint64_t now_ns) {
+    if (session->state != WRING_SESSION_READY) {
+        return WRING_ERR_INVALID_STATE;
+    }
+    set_state(session, WRING_SESSION_OPEN);
+    session->activity_ns = now_ns;
+    return WRING_OK;
+}
+
+void wring__session_end(wring_session *session, wring_result result, uint16_t code, bool by_peer) {
+    if (session->state == WRING_SESSION_CLOSED) {
+        return;
+    }
+    set_state(session, WRING_SESSION_CLOSED);
+    session->end_pending = true;
+    session->end_result = (int16_t)result;
+    session->end_code = code;
+    session->end_by_peer = by_peer;
+    session->in_len = 0;
+}
+
+void wring_session_eof(wring_session *session) { wring_session_fail(session, WRING_ERR_TRUNCATED); }
+
+void wring_session_fail(wring_session *session, wring_result reason) {
+    wring__session_end(session, reason, WRING_CLOSE_ABNORMAL, true);
+}
+
+/* ---- sending ------------------------------------------------------------------------------- */
+
+/* Frames `payload` into the out queue; masks for a client (RFC 6455 5.3). */
+static wring_result frame_append(wring_session *session, uint8_t first, wring_bytes payload) {
+    bool masked = session->config->role == WRING_ROLE_CLIENT;
+    size_t header_len = wring__frame_header_len(payload.len, masked);
+    uint8_t *room = wring__outq_reserve(session->out, session->cache, header_len + payload.len);
+    if (room == NULL) {
+        return WRING_ERR_NO_MEMORY;
+    }
+    uint32_t key = 0;
+    if (masked) {
+        wring_result result = wring__random_key(&key);
+        if (result != WRING_OK) {
+            return result; /* what was reserved is not committed: nothing is queued */
+        }
+    }
+    wring__frame_header_write(room, first, payload.len, masked ? &key : NULL);
+    if (masked) {
+        wring__kernels()->mask_copy(room + header_len, payload.data, payload.len, key, 0);
+    } else if (payload.len > 0) {
+        memcpy(room + header_len, payload.data, payload.len);
+    }
+    wring__outq_commit(session->out, header_len + payload.len);
+    return WRING_OK;
+}
+
+/* RFC 6455 5.5.1: nothing follows a close frame. Also said of sessions not open yet. */
+static wring_result send_check(const wring_session *session) {
+    if (session->state == WRING_SESSION_READY) {
+        return WRING_ERR_INVALID_STATE;
+    }
+    bool closed = session->close_sent || session->state == WRING_SESSION_CLOSED;
+    return closed ? WRING_ERR_CLOSED : WRING_OK;
+}
+
+wring_result wring_session_send(wring_session *session, const wring_frame *frame) {
+    wring_result result = send_check(session);
+    if (result != WRING_OK) {
+        return result;
+    }
+    switch (frame->opcode) {
+    case WRING_PING:
+    case WRING_PONG:
+        if (frame->payload.len > WRING_CONTROL_PAYLOAD_MAX) {
+            return WRING_ERR_INVALID_ARGUMENT;
+        }
+        break;
+    case WRING_TEXT:
+    case WRING_BINARY: break;
+    case WRING_CLOSE:
+        wring_session_close(session, frame->close_code == 0 ? WRING_CLOSE_NO_STATUS
+                                                            : frame->close_code,
+                            frame->payload);
+        return WRING_OK;
+    case WRING_CONTINUATION: return WRING_ERR_INVALID_ARGUMENT;
+    }
+    return frame_append(session, (uint8_t)(WRING__FIN | frame->opcode), frame->payload);
+}
+
+void wring__session_frame_shared(wring__shared *shared) {
+    size_t len = wring__frame_header_len(shared->payload_len, false);
+    wring__frame_header_write(shared->payload - len, (uint8_t)(WRING__FIN | shared->opcode),
+                              shared->payload_len, NULL);
+    shared->header_len = (uint8_t)len;
+}
+
+wring_result wring__session_send_shared(wring_session *session, wring__shared *shared) {
+    wring_result result = send_check(session);
+    if (result != WRING_OK) {
+        return result;
+    }
+    if (session->config->role == WRING_ROLE_CLIENT) { /* each masked frame has its own bytes */
+        return frame_append(session, (uint8_t)(WRING__FIN | shared->opcode),
+                            wring_bytes_of(shared->payload, shared->payload_len));
+    }
+    return wring__outq_append_shared(session->out, session->cache, shared);
+}
+
+/* ---- closing ------------------------------------------------------------------------------- */
+
+/* Cuts a reason at 123 bytes without splitting a code point. */
+static size_t reason_len(wring_bytes reason) {
+    if (reason.len <= WRING_CLOSE_REASON_MAX) {
+        return reason.len;
+    }
+    size_t len = WRING_CLOSE_REASON_MAX;
+    while (len > 0 && (reason.data[len] & 0xC0) == 0x80) {
+        len--;
+    }
+    return len;
+}
+
+bool wring__session_code_is_legal(const wring_session *session, uint16_t code) {
+    return session->config->allow_iana_close_codes ? wring_close_valid_on_wire_iana(code)
+                                                   : wring_close_valid_on_wire(code);
+}
+
+void wring__session_close_frame(wring_session *session, uint16_t code, wring_bytes reason) {
+    if (session->close_sent || session->state == WRING_SESSION_READY) {
+        return;
+    }
+    session->close_sent = true;
+    uint8_t payload[WRING_CONTROL_PAYLOAD_MAX];
+    size_t len = 0;
+    if (code != WRING_CLOSE_NO_STATUS) {
+        bool legal = wring__session_code_is_legal(session, code);
+        wring__store_be16(payload, legal ? code : WRING_CLOSE_PROTOCOL_ERROR);
+        size_t cut = reason_len(reason);
+        if (cut > 0) {
+            memcpy(payload + 2, reason.data, cut);
+        }
+        len = 2 + cut;
+    }
+    wring_result result =
+        frame_append(session, WRING__FIN | WRING_CLOSE, wring_bytes_of(payload, len));
+    if (result != WRING_OK) { /* no memory for it: the stream is shut without */
+        wring__session_end(session, result, WRING_CLOSE_ABNORMAL, false);
+    }
+}
+
+void wring_session_close(wring_session *session, uint16_t code, wring_bytes reason) {
+    if (session->close_sent || session->state != WRING_SESSION_OPEN) {
+        return;
+    }
+    session->end_code = code;
+    wring__session_close_frame(session, code, reason);
+    if (session->state == WRING_SESSION_OPEN) {
+        set_state(session, WRING_SESSION_CLOSING);
+        session->activity_ns = 0; /* the clock of the close starts with the next time we are told */
+    }
+}
+
+void wring__session_stop(wring_session *session) {
+    uint16_t code = session->close_sent ? session->end_code : WRING_CLOSE_NORMAL;
+    wring__session_close_frame(session, WRING_CLOSE_NORMAL, wring_bytes_of(NULL, 0));
+    wring__session_end(session, WRING_OK, code, false);
+}
+
+/* ---- output, time, questions ---------------------------------------------------------------- */
+
+wring_bytes wring_session_output(const wring_session *session) {
+    struct iovec iov;
+    if (wring__outq_gather(session->out, &iov, 1) == 0) {
+        return wring_bytes_of(NULL, 0);
+    }
+    return wring_bytes_of(iov.iov_base, iov.iov_len);
+}
+
+void wring_session_sent(wring_session *session, size_t count) {
+    wring__outq_consume(session->out, session->cache, count);
+}
+
+static uint64_t after(uint64_t from_ns, uint32_t duration_ms) {
+    return duration_ms == WRING_OFF ? WRING_TIME_NEVER : from_ns + duration_ms * WRING_NS_PER_MS;
+}
+
+uint64_t wring_session_deadline(const wring_session *session) {
+    switch ((wring_session_state)session->state) {
+    case WRING_SESSION_READY:
+    case WRING_SESSION_CLOSED: return WRING_TIME_NEVER;
+    case WRING_SESSION_CLOSING:
+        return session->activity_ns == 0
+                   ? 0
+                   : after(session->activity_ns, session->config->close_timeout_ms);
+    case WRING_SESSION_OPEN: break;
+    }
+    uint64_t idle = after(session->activity_ns, session->config->idle_timeout_ms);
+    uint64_t ping = session->ping_sent
+                        ? WRING_TIME_NEVER
+                        : after(session->activity_ns, session->config->ping_interval_ms);
+    return wring__min_u64(idle, ping);
+}
+
+void wring_session_expire(wring_session *session, uint64_t now_ns) {
+    if (now_ns < wring_session_deadline(session)) {
+        return;
+    }
+    if (session->state == WRING_SESSION_CLOSING && session->activity_ns == 0) {
+        session->activity_ns = now_ns;
+        return;
+    }
+    if (session->state == WRING_SESSION_CLOSING) {
+        wring__session_end(session, WRING_ERR_TIMEOUT, WRING_CLOSE_ABNORMAL, true);
+        return;
+    }
+    if (now_ns >= after(session->activity_ns, session->config->idle_timeout_ms)) {
+        wring__session_close_frame(session, WRING_CLOSE_GOING_AWAY, wring_str("idle timeout"));
+        wring__session_end(session, WRING_ERR_TIMEOUT, WRING_CLOSE_ABNORMAL, true);
+        return;
+    }
+    wring_frame ping = {WRING_PING, 0, {NULL, 0}};
+    session->ping_sent = true;
+    if (wring_session_send(session, &ping) != WRING_OK) {
+        wring__session_end(session, WRING_ERR_NO_MEMORY, WRING_CLOSE_ABNORMAL, false);
+    }
+}
+
+wring_session_state wring_session_get_state(const wring_session *session) {
+    return (wring_session_state)session->state;
+}
+
+bool wring_session_is_finished(const wring_session *session) {
+    return session->state == WRING_SESSION_CLOSED && session->out->bytes == 0;
+}
+
+void *wring_session_user(const wring_session *session) { return session->user; }
