@@ -6,8 +6,9 @@
 
 #include <stdlib.h>
 
-wring__shared *wring__shared_create(uint8_t opcode, uint16_t close_code, wring_bytes payload) {
-    wring__shared *shared = malloc(sizeof *shared + payload.len);
+wring__shared *wring__shared_create_room(uint8_t opcode, uint16_t close_code,
+                                         size_t payload_len) {
+    wring__shared *shared = malloc(sizeof *shared + payload_len);
     if (shared == NULL) {
         return NULL;
     }
@@ -15,8 +16,13 @@ wring__shared *wring__shared_create(uint8_t opcode, uint16_t close_code, wring_b
     shared->opcode = opcode;
     shared->header_len = 0;
     shared->close_code = close_code;
-    shared->payload_len = payload.len;
-    if (payload.len > 0) {
+    shared->payload_len = payload_len;
+    return shared;
+}
+
+wring__shared *wring__shared_create(uint8_t opcode, uint16_t close_code, wring_bytes payload) {
+    wring__shared *shared = wring__shared_create_room(opcode, close_code, payload.len);
+    if (shared != NULL && payload.len > 0) {
         memcpy(shared->payload, payload.data, payload.len);
     }
     return shared;

@@ -29,6 +29,9 @@ typedef struct wring__shared {
 /** Copies `payload`; one reference. NULL when memory is out. Cost: one allocation, one copy. */
 wring__shared *wring__shared_create(uint8_t opcode, uint16_t close_code, wring_bytes payload);
 
+/** The same with the payload left for the caller to fill. */
+wring__shared *wring__shared_create_room(uint8_t opcode, uint16_t close_code, size_t payload_len);
+
 static inline wring__shared *wring__shared_ref(wring__shared *shared) {
     atomic_fetch_add_explicit(&shared->refs, 1, memory_order_relaxed);
     return shared;

@@ -154,6 +154,14 @@ void wring__conn_shut(wring__conn *conn) {
 
 void wring__conn_abort(wring__conn *conn) { teardown(conn); }
 
+void wring__conn_break(wring__conn *conn, int system_errno) {
+    if (conn->state == WRING__CONN_OPEN && !conn->broken) {
+        conn->broken = true;
+        conn->error = system_errno;
+        wring__worker_make_ready(conn->worker, conn);
+    }
+}
+
 void wring__conn_set_deadline(wring__conn *conn, wring_time_ns deadline) {
     if (conn->state != WRING__CONN_OPEN) {
         return;
@@ -211,7 +219,7 @@ static void stash_chain(wring__conn *conn) {
 static void pause_when_full(wring__conn *conn) {
     if (!conn->paused && conn->out.bytes > conn->worker->pause_bytes) {
         conn->paused = true;
-        conn->worker->counters.paused++;
+        wring__count(&conn->worker->counters.paused, 1);
         recv_cancel(conn);
     }
 }
@@ -231,7 +239,7 @@ static void rx_take(wring__conn *conn, const wring__completion *completion) {
         worker->rx_buffers[conn->rx_tail].next = completion->buffer;
     }
     conn->rx_tail = completion->buffer;
-    worker->counters.rx_bytes += buffer->len;
+    wring__count(&worker->counters.rx_bytes, buffer->len);
 }
 
 static void recv_complete(wring__conn *conn, const wring__completion *completion) {
@@ -245,7 +253,7 @@ static void recv_complete(wring__conn *conn, const wring__completion *completion
     if (completion->result == 0) {
         conn->eof = true;
     } else if (completion->result == -ENOBUFS) {
-        conn->worker->counters.buffers_exhausted++; /* normal: armed again when some are back */
+        wring__count(&conn->worker->counters.buffers_exhausted, 1); /* normal: armed again when some are back */
     } else if (completion->result < 0 && completion->result != -ECANCELED) {
         conn->broken = true;
         conn->error = -completion->result;
@@ -362,7 +370,7 @@ static void send_complete(wring__conn *conn, const wring__completion *completion
         }
         return;
     }
-    conn->worker->counters.tx_bytes += (uint64_t)completion->result;
+    wring__count(&conn->worker->counters.tx_bytes, (uint64_t)completion->result);
     wring__outq_consume(&conn->out, &conn->worker->chunks, (size_t)completion->result);
     if (conn->out.bytes > 0) {
         wring__conn_flush(conn);

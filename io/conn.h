@@ -88,6 +88,9 @@ void wring__conn_shut(wring__conn *conn);
 /** Ends the stream at once; what is queued is lost. */
 void wring__conn_abort(wring__conn *conn);
 
+/** Marks the stream as broken: the owner's `failed` is called in the dispatch phase. */
+void wring__conn_break(wring__conn *conn, int system_errno);
+
 /** Sets the owner's deadline; WRING_TIME_NEVER for none. Ignored unless OPEN. */
 void wring__conn_set_deadline(wring__conn *conn, wring_time_ns deadline);
 

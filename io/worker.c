@@ -69,7 +69,7 @@ void wring__worker_make_dead(wring__worker *worker, wring__conn *conn) {
     conn->is_dead = true;
     wring__slots_release(&worker->slots, conn->slot, conn->generation);
     worker->conn_count--;
-    worker->counters.closed++;
+    wring__count(&worker->counters.closed, 1);
     /* A dead connection can still stand in the ready or dirty list of this turn: freed after. */
     wring__worker_make_ready(worker, conn);
 }
@@ -165,12 +165,12 @@ static void accept_complete(wring__worker *worker, const wring__completion *comp
         worker->accept_armed = false;
     }
     if (completion->result >= 0) {
-        worker->counters.accepted++;
+        wring__count(&worker->counters.accepted, 1);
         if (!worker->accepting || worker->ops->accepted(worker, completion->result) != WRING_OK) {
             socket_drop(worker, completion->result);
         }
     } else if (completion->result != -ECANCELED) {
-        worker->counters.accept_errors++;
+        wring__count(&worker->counters.accept_errors, 1);
         if (accept_is_exhausted(completion->result)) {
             wring__wheel_set(&worker->wheel, &worker->accept_retry, worker->now + ACCEPT_RETRY_NS);
         }
@@ -196,7 +196,7 @@ static void complete(wring__worker *worker, const wring__completion *completion)
     wring__conn *conn = wring__slots_get(&worker->slots, slot, generation);
     if (conn == NULL) {
         /* The worker's own cancels and unowned closes have generation 0; the rest came too late. */
-        worker->counters.stale_completions += generation != 0;
+        wring__count(&worker->counters.stale_completions, generation != 0);
         if ((completion->flags & WRING__COMPLETION_BUFFER) != 0) {
             wring__worker_return_buffer(worker, completion->buffer);
         }
@@ -221,7 +221,7 @@ static wring_result phase_wait(wring__worker *worker, wring_time_ns deadline) {
     wring__mailbox_awake(&worker->mailbox);
     worker->now = backend->ops->now(backend);
     worker->iovec_count = 0;
-    worker->counters.turns++;
+    wring__count(&worker->counters.turns, 1);
     for (size_t i = 0; i < count; i++) {
         complete(worker, &worker->completions[i]);
     }
@@ -238,7 +238,7 @@ static void phase_mail(wring__worker *worker) {
         wring__conn *conn = wring__worker_conn(worker, wring__ref_slot(mail.ref),
                                                wring__ref_generation(mail.ref));
         if (conn == NULL || conn->state != WRING__CONN_OPEN) {
-            worker->counters.stale_mail++;
+            wring__count(&worker->counters.stale_mail, 1);
             worker->ops->mail_lost(worker, &mail);
             continue;
         }

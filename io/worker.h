@@ -69,7 +69,8 @@ typedef struct wring__worker_config {
     uint8_t index;
 } wring__worker_config;
 
-/** Events a person asks about; read by wring__server_stats. */
+/** Events a person asks about. Written by the worker only, with wring__count; any thread may read
+ *  them with relaxed atomic loads. */
 typedef struct wring__worker_counters {
     uint64_t turns;
     uint64_t accepted;
@@ -82,6 +83,10 @@ typedef struct wring__worker_counters {
     uint64_t rx_bytes;
     uint64_t tx_bytes;
 } wring__worker_counters;
+
+static inline void wring__count(uint64_t *counter, uint64_t more) {
+    __atomic_store_n(counter, *counter + more, __ATOMIC_RELAXED);
+}
 
 typedef struct wring__conn_list {
     wring__conn *head;

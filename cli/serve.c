@@ -1,0 +1,235 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * `wring serve`: options, start, wait for a signal, drain.
+ */
+#include <errno.h>
+#include <inttypes.h>
+#include <pthread.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "cli/cli.h"
+#include "cli/routes.h"
+
+#define DRAIN_MS_DEFAULT 10000
+
+static const char examples[] =
+    "\nExamples:\n"
+    "  wring serve                          chat page and echo on http://127.0.0.1:8080/\n"
+    "  wring serve --host 0.0.0.0 --port 80 --workers 4\n"
+    "  wring serve --max-message 65536 --ping-interval 25000 --idle-timeout 60000\n"
+    "  wring serve --print-config           every setting and its value, then ends\n"
+    "\nSignals: SIGINT and SIGTERM stop accepting, close every session with 1001 and end with 0\n"
+    "when all are gone or --drain-ms is over; a second one ends at once.\n";
+
+struct serve_options {
+    char *host;
+    int port;
+    int workers;
+    char *backend;
+    int drain_ms;
+    int print_config;
+    int unpinned;
+    long long max_frame;
+    long long max_message;
+    long long max_fragment_bytes;
+    long long pause_bytes;
+    int max_handshake_size;
+    int handshake_timeout;
+    int close_timeout;
+    int idle_timeout;
+    int ping_interval;
+    int max_connections;
+    int receive_buffers;
+    int receive_buffer_size;
+    int iana_close_codes;
+};
+
+#define NUMBER(name, field, help)                                                                  \
+    { name, 0, POPT_ARG_INT, &o->field, 0, help, "N" }
+#define BYTES(name, field, help)                                                                   \
+    { name, 0, POPT_ARG_LONGLONG, &o->field, 0, help, "BYTES" }
+#define SWITCH(name, field, help)                                                                  \
+    { name, 0, POPT_ARG_NONE, &o->field, 0, help, NULL }
+
+static bool options_parse(int argc, const char **argv, struct serve_options *o) {
+    const struct poptOption table[] = {
+        {"host", 0, POPT_ARG_STRING, &o->host, 0, "numeric address to listen on (127.0.0.1)",
+         "ADDRESS"},
+        NUMBER("port", port, "port; 0 has one picked (8080)"),
+        NUMBER("workers", workers, "threads (one per CPU)"),
+        {"backend", 0, POPT_ARG_STRING, &o->backend, 0, "auto or uring (auto)", "NAME"},
+        NUMBER("drain-ms", drain_ms, "longest wait for sessions to close when stopping (10000)"),
+        BYTES("max-frame", max_frame, "longest frame payload (16 MiB)"),
+        BYTES("max-message", max_message, "longest message (64 MiB)"),
+        BYTES("max-fragment-bytes", max_fragment_bytes, "what a message's fragments may pin"),
+        BYTES("pause-bytes", pause_bytes, "queued to a peer before it is read no further (1 MiB)"),
+        NUMBER("max-handshake-size", max_handshake_size, "bytes of a request head (65536)"),
+        NUMBER("handshake-timeout", handshake_timeout, "ms from accept to upgrade (15000)"),
+        NUMBER("close-timeout", close_timeout, "ms to wait for the peer's close (5000)"),
+        NUMBER("idle-timeout", idle_timeout, "ms without a byte until a session ends (off)"),
+        NUMBER("ping-interval", ping_interval, "ms without a byte until a ping (off)"),
+        NUMBER("max-connections", max_connections, "per worker (1048576)"),
+        NUMBER("receive-buffers", receive_buffers, "per worker, a power of two (1024)"),
+        NUMBER("receive-buffer-size", receive_buffer_size, "bytes (16384)"),
+        SWITCH("iana-close-codes", iana_close_codes, "also accept and send 1012, 1013, 1014"),
+        SWITCH("unpinned", unpinned, "do not pin workers to CPUs"),
+        SWITCH("print-config", print_config, "print every setting and end"),
+        {"help", 'h', POPT_ARG_NONE, NULL, 'h', "this text", NULL},
+        POPT_TABLEEND,
+    };
+    return cli_parse(argc, argv, table, "wring serve", examples);
+}
+
+/* Negative numbers would become huge unsigned ones. */
+static bool options_check(const struct serve_options *o) {
+    const long long numbers[] = {o->port, o->workers, o->drain_ms, o->max_frame, o->max_message,
+                                 o->max_fragment_bytes, o->pause_bytes, o->max_handshake_size,
+                                 o->handshake_timeout, o->close_timeout, o->idle_timeout,
+                                 o->ping_interval, o->max_connections, o->receive_buffers,
+                                 o->receive_buffer_size};
+    for (size_t i = 0; i < sizeof numbers / sizeof numbers[0]; i++) {
+        if (numbers[i] < 0) {
+            cli_complain("%lld is negative; leave an option out for its default", numbers[i]);
+            return false;
+        }
+    }
+    if (o->port > 65535) {
+        cli_complain("--port %d is above 65535", o->port);
+        return false;
+    }
+    if (o->backend != NULL && strcmp(o->backend, "auto") != 0 && strcmp(o->backend, "uring") != 0) {
+        cli_complain("--backend %s: there are auto and uring", o->backend);
+        return false;
+    }
+    return true;
+}
+
+static wring_server_config config_of(const struct serve_options *o) {
+    wring_server_config config = {
+        .struct_size = sizeof config,
+        .port = (uint16_t)o->port,
+        .host = o->host,
+        .workers = (uint32_t)o->workers,
+        .handshake_timeout_ms = (uint32_t)o->handshake_timeout,
+        .max_handshake_size = (uint32_t)o->max_handshake_size,
+        .max_connections = (uint32_t)o->max_connections,
+        .pause_bytes = (uint64_t)o->pause_bytes,
+        .receive_buffers = (uint32_t)o->receive_buffers,
+        .receive_buffer_size = (uint32_t)o->receive_buffer_size,
+        .unpinned = o->unpinned != 0,
+        .session = {.struct_size = sizeof config.session,
+                    .max_frame = (uint64_t)o->max_frame,
+                    .max_message = (uint64_t)o->max_message,
+                    .max_fragment_bytes = (uint64_t)o->max_fragment_bytes,
+                    .close_timeout_ms = (uint32_t)o->close_timeout,
+                    .idle_timeout_ms = (uint32_t)o->idle_timeout,
+                    .ping_interval_ms = (uint32_t)o->ping_interval,
+                    .allow_iana_close_codes = o->iana_close_codes != 0},
+    };
+    return config;
+}
+
+static void print_duration(const char *name, uint32_t ms) {
+    if (ms == WRING_OFF) {
+        printf("%s = off\n", name);
+    } else {
+        printf("%s = %u\n", name, ms);
+    }
+}
+
+static void print_config(const wring_server_config *c, int drain_ms) {
+    printf("host = %s\nport = %u\nworkers = %u\nbackend = uring\n", c->host, c->port, c->workers);
+    printf("max-frame = %" PRIu64 "\nmax-message = %" PRIu64 "\nmax-fragment-bytes = %" PRIu64 "\n",
+           c->session.max_frame, c->session.max_message, c->session.max_fragment_bytes);
+    printf("pause-bytes = %" PRIu64 "\nmax-handshake-size = %u\nmax-target-size = %u\n",
+           c->pause_bytes, c->max_handshake_size, c->max_target_size);
+    print_duration("handshake-timeout", c->handshake_timeout_ms);
+    print_duration("close-timeout", c->session.close_timeout_ms);
+    print_duration("idle-timeout", c->session.idle_timeout_ms);
+    print_duration("ping-interval", c->session.ping_interval_ms);
+    printf("drain-ms = %d\nmax-connections = %u\nmax-subscriptions = %u\nbacklog = %u\n", drain_ms,
+           c->max_connections, c->max_subscriptions, c->backlog);
+    printf("receive-buffers = %u\nreceive-buffer-size = %u\nring-entries = %u\n",
+           c->receive_buffers, c->receive_buffer_size, c->ring_entries);
+    printf("mailbox-items = %u\niana-close-codes = %s\npinned = %s\n", c->mailbox_items,
+           c->session.allow_iana_close_codes ? "yes" : "no", c->unpinned ? "no" : "yes");
+}
+
+static void end_at_once(int signal) {
+    static const char text[] = "\nwring: second signal, ending at once\n";
+    ssize_t ignored = write(STDERR_FILENO, text, sizeof text - 1);
+    (void)ignored;
+    _exit(128 + signal);
+}
+
+/* Blocked in every thread from the start; taken here one at a time. */
+static int wait_for_signal(const sigset_t *signals) {
+    int signal = 0;
+    while (sigwait(signals, &signal) != 0) {
+    }
+    struct sigaction action = {.sa_handler = end_at_once};
+    sigaction(SIGINT, &action, NULL);
+    sigaction(SIGTERM, &action, NULL);
+    pthread_sigmask(SIG_UNBLOCK, signals, NULL);
+    return signal;
+}
+
+static int serve(const wring_server_config *config, serve_app *app, int drain_ms) {
+    wring_error error;
+    sigset_t signals;
+    sigemptyset(&signals);
+    sigaddset(&signals, SIGINT);
+    sigaddset(&signals, SIGTERM);
+    pthread_sigmask(SIG_BLOCK, &signals, NULL);
+    if (wring_server_create(config, &app->server, &error) != WRING_OK) {
+        cli_complain("%s", error.text);
+        return CLI_USAGE;
+    }
+    if (wring_server_start(app->server, &error) != WRING_OK) {
+        cli_complain("%s", error.text);
+        wring_server_destroy(app->server);
+        return CLI_FAILED;
+    }
+    bool v6 = strchr(config->host, ':') != NULL;
+    printf("wring: listening on http://%s%s%s:%u/ (%u workers, uring)\n", v6 ? "[" : "",
+           config->host, v6 ? "]" : "", wring_server_port(app->server),
+           wring_server_workers(app->server));
+    fflush(stdout);
+    int signal = wait_for_signal(&signals);
+    fprintf(stderr, "wring: %s: closing every session; once more to end at once\n",
+            strsignal(signal));
+    wring_server_stop(app->server, (uint32_t)drain_ms);
+    wring_server_destroy(app->server);
+    return CLI_OK;
+}
+
+int cli_serve(int argc, const char **argv) {
+    struct serve_options options = {.port = 8080, .drain_ms = DRAIN_MS_DEFAULT};
+    if (!options_parse(argc, argv, &options) || !options_check(&options)) {
+        return CLI_USAGE;
+    }
+    static serve_app app;
+    static wring_route routes[SERVE_ROUTES];
+    serve_routes(&app, routes);
+    wring_server_config given = config_of(&options);
+    given.routes = routes;
+    given.route_count = SERVE_ROUTES;
+    wring_server_config config;
+    wring_error error;
+    int code = CLI_OK;
+    if (wring_server_config_adopt(&given, &config, &error) != WRING_OK) {
+        cli_complain("%s", error.text);
+        code = CLI_USAGE;
+    } else if (options.print_config != 0) {
+        print_config(&config, options.drain_ms);
+    } else {
+        code = serve(&config, &app, options.drain_ms);
+    }
+    free(options.host);
+    free(options.backend);
+    return code;
+}

@@ -1,0 +1,28 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * What travels in mail to a session besides a single message: a list of frames packed into one
+ * shared block, and a posted info.
+ */
+#ifndef WRING_CORE_PACKED_H
+#define WRING_CORE_PACKED_H
+
+#include "core/shared.h"
+#include "wring/frame.h"
+#include "wring/handler.h"
+
+/** The opcode of a shared block that holds a packed list. */
+#define WRING__PACKED 0xFF
+
+/** Copies frames into one block.  NULL when memory is out. */
+wring__shared *wring__packed_create(const wring_frame *frames, size_t count);
+
+/** Walks a packed list; start with offset 0. Views borrow from the block. */
+bool wring__packed_next(const wring__shared *packed, size_t *offset, wring_frame *frame);
+
+/** The payload of posted mail. */
+typedef struct wring__posted {
+    wring_info info;
+    void (*lost)(const wring_info *info);
+} wring__posted;
+
+#endif

@@ -1,0 +1,35 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * Reaching a session from any thread, by its ref. The work is handed to the session's worker; what
+ * one thread sends to one session keeps its order. A ref whose worker is gone is answered with
+ * WRING_ERR_CLOSED; mail for a session that ends meanwhile is dropped and counted.
+ */
+#ifndef WRING_PUSH_H
+#define WRING_PUSH_H
+
+#include "wring/handler.h"
+
+WRING_BEGIN_DECLS
+
+/** Sends frames, in order and together.
+ *  Own: copied.  Errors: WRING_ERR_CLOSED, WRING_ERR_QUEUE_FULL (nothing was sent),
+ *  WRING_ERR_INVALID_ARGUMENT, WRING_ERR_NO_MEMORY.   Thread: any. Cost: one allocation. */
+WRING_API WRING_MUST_CHECK wring_result wring_send(wring_ref ref, const wring_frame *frames,
+                                                   size_t count);
+
+/** Begins the close handshake, as wring_session_close. Errors as wring_send. */
+WRING_API WRING_MUST_CHECK wring_result wring_close(wring_ref ref, uint16_t code,
+                                                    wring_bytes reason);
+
+/** Ends the session without waiting for the peer's close frame. Errors as wring_send. */
+WRING_API WRING_MUST_CHECK wring_result wring_stop(wring_ref ref);
+
+/** Hands `info` to handle_info on the session's worker. When the session is gone by then, `lost`
+ *  (may be NULL) is called with the info on that worker instead. Errors as wring_send; then `lost`
+ *  is not called. */
+WRING_API WRING_MUST_CHECK wring_result wring_post(wring_ref ref, const wring_info *info,
+                                                   void (*lost)(const wring_info *info));
+
+WRING_END_DECLS
+
+#endif

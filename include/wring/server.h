@@ -1,0 +1,140 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * A WebSocket server: N pinned workers, each with its own ring, listener and connections.
+ *
+ *     wring_server *server;
+ *     wring_server_config config = {.struct_size = sizeof config, .port = 8080,
+ *                                   .handler = &echo_handler};
+ *     if (wring_server_create(&config, &server, &error) != WRING_OK || ...
+ */
+#ifndef WRING_SERVER_H
+#define WRING_SERVER_H
+
+#include "wring/handler.h"
+#include "wring/http.h"
+
+WRING_BEGIN_DECLS
+
+typedef struct wring_server wring_server;
+
+/** A plain HTTP answer. Everything is borrowed until the callback's caller has copied it. */
+typedef struct wring_http_response {
+    int status;               /**< default 200 */
+    const char *content_type; /**< default "text/plain; charset=utf-8" */
+    wring_bytes body;
+} wring_http_response;
+
+/** What a path leads to: a WebSocket handler, or a callback that answers plain HTTP. */
+typedef struct wring_route {
+    const char *path; /**< exact; "/topic/" followed by '*' matches any rest */
+    const wring_handler *handler;
+    void *opts; /**< passed to handler->init or respond */
+    const char *const *subprotocols; /**< one of them must be offered; the first offered wins */
+    size_t subprotocol_count;
+    /** Answers a GET without upgrade, on a worker thread; NULL for a WebSocket route. */
+    void (*respond)(const wring_request *request, wring_http_response *response, void *opts);
+} wring_route;
+
+/** 0 and NULL take the default. Copied; what it points to (routes, handlers, opts, strings) is
+ *  borrowed until wring_server_destroy. */
+typedef struct wring_server_config {
+    uint32_t struct_size; /**< sizeof(wring_server_config) */
+    uint16_t port;        /**< 0: picked by the system, see wring_server_port */
+    const char *host;     /**< numeric address; default "127.0.0.1" */
+    uint32_t workers;     /**< threads; default one per CPU this process may run on, most 255 */
+
+    const wring_handler *handler; /**< short for one route that matches every path */
+    void *handler_opts;
+    const char *const *subprotocols;
+    size_t subprotocol_count;
+    const wring_route *routes; /**< tried in order; the first match wins */
+    size_t route_count;
+
+    wring_session_config session;   /**< limits and timeouts of each session; role is ignored */
+    uint32_t handshake_timeout_ms;  /**< accept to the end of the upgrade; default 15,000 */
+    uint32_t max_handshake_size;    /**< bytes of a request head; default 64 KiB */
+    uint32_t max_target_size;       /**< bytes of a request target; default 8 KiB */
+    uint32_t max_connections;       /**< per worker; default 1,048,576 */
+    uint32_t backlog;               /**< listen queue per worker; default 4,096 */
+    uint64_t pause_bytes;           /**< queued to a peer before its bytes are read no further;
+                                         default 1 MiB */
+    uint32_t receive_buffers;       /**< per worker, a power of two; default 1,024 */
+    uint32_t receive_buffer_size;   /**< bytes; default 16 KiB */
+    uint32_t ring_entries;          /**< submission queue entries per worker; default 1,024 */
+    uint32_t mailbox_items;         /**< per worker; default 65,536 */
+    uint32_t max_subscriptions;     /**< topics per connection; default 1,024 */
+    bool unpinned;                  /**< do not pin workers to CPUs */
+} wring_server_config;
+
+/** Fills in every default, as wring_server_create does; for showing the configuration. */
+WRING_API WRING_MUST_CHECK wring_result wring_server_config_adopt(const wring_server_config *in,
+                                                                  wring_server_config *out,
+                                                                  wring_error *error);
+
+/** Checks the configuration and makes a server; nothing runs yet.
+ *  Own: give, until wring_server_destroy.  Errors: WRING_ERR_INVALID_CONFIG (the text names the
+ *  field), WRING_ERR_NO_MEMORY. */
+WRING_API WRING_MUST_CHECK wring_result wring_server_create(const wring_server_config *config,
+                                                            wring_server **out,
+                                                            wring_error *error);
+
+/** Binds, starts the workers, and returns when all of them accept.
+ *  Errors: WRING_ERR_ADDRESS, WRING_ERR_BACKEND, WRING_ERR_SYSTEM; then nothing is left running. */
+WRING_API WRING_MUST_CHECK wring_result wring_server_start(wring_server *server,
+                                                           wring_error *error);
+
+/** The port in use; 0 when the server does not run.   Thread: any. */
+WRING_API uint16_t wring_server_port(const wring_server *server);
+
+/** How many workers the server has.   Thread: any. */
+WRING_API uint32_t wring_server_workers(const wring_server *server);
+
+/** The worker a session lives on, from 0; -1 for a session no server owns.   Thread: its worker. */
+WRING_API int wring_session_worker(const wring_session *session);
+
+/** Stops: no more accepts, every session is closed with 1001, and when all are gone or
+ *  `drain_ms` is over the workers end. Blocks until then; not from a callback. */
+WRING_API void wring_server_stop(wring_server *server, uint32_t drain_ms);
+
+/** Frees a stopped server. NULL is legal. */
+WRING_API void wring_server_destroy(wring_server *server);
+
+/** Sums over all workers since start.   Thread: any; read without stopping them. */
+typedef struct wring_server_stats {
+    uint64_t connections; /**< open now */
+    uint64_t accepted;
+    uint64_t accept_errors;
+    uint64_t closed;
+    uint64_t rx_bytes;
+    uint64_t tx_bytes;
+    uint64_t turns;
+    uint64_t mail_refused; /**< pushes that found a mailbox full */
+    uint64_t mail_stale;   /**< mail for a session that was gone */
+    uint64_t reads_paused; /**< times a connection was not read because its queue was full */
+} wring_server_stats;
+WRING_API void wring_server_get_stats(const wring_server *server, wring_server_stats *out);
+
+/* ---- topics --------------------------------------------------------------------------------- */
+
+/** Longest topic name in bytes. */
+#define WRING_TOPIC_MAX 255
+
+/** Subscribes the session, from one of its callbacks; a second time does nothing. It ends with the
+ *  session.  Errors: WRING_ERR_INVALID_ARGUMENT (empty or too long), WRING_ERR_TOO_MANY_TOPICS,
+ *  WRING_ERR_NO_MEMORY, WRING_ERR_INVALID_STATE (not a server's session). */
+WRING_API WRING_MUST_CHECK wring_result wring_subscribe(wring_session *session, wring_bytes topic);
+
+/** From a callback of the session. Not being subscribed is legal. */
+WRING_API void wring_unsubscribe(wring_session *session, wring_bytes topic);
+
+/** Sends one TEXT or BINARY frame to every subscriber on every worker: framed once, shared.
+ *  The messages of one thread to one topic arrive in order.
+ *  Errors: WRING_ERR_INVALID_ARGUMENT, WRING_ERR_NO_MEMORY, WRING_ERR_QUEUE_FULL (at least one
+ *  worker's mailbox was full; its subscribers miss the message, the others get it).
+ *  Thread: any, callbacks included. Cost: one allocation, one mailbox item a worker. */
+WRING_API WRING_MUST_CHECK wring_result wring_publish(wring_server *server, wring_bytes topic,
+                                                      const wring_frame *frame);
+
+WRING_END_DECLS
+
+#endif

@@ -1,0 +1,20 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * Everything. Programs that link libwring-proto only include session.h, handler.h and http.h.
+ */
+#ifndef WRING_WRING_H
+#define WRING_WRING_H
+
+#include "wring/bytes.h"
+#include "wring/close.h"
+#include "wring/frame.h"
+#include "wring/handler.h"
+#include "wring/http.h"
+#include "wring/push.h"
+#include "wring/result.h"
+#include "wring/server.h"
+#include "wring/session.h"
+
+#define WRING_VERSION "0.1.0"
+
+#endif

@@ -1,0 +1,62 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * Mail from any thread to a session: see wring/push.h. Framing is done by the session's worker,
+ * which knows the role; here the bytes are only copied.
+ */
+#include "wring/push.h"
+
+#include "core/packed.h"
+#include "io/registry.h"
+
+static wring_result post_shared(wring_ref ref, enum wring__mail_kind kind,
+                                wring__shared *shared) {
+    wring__mail mail = {.kind = kind, .ref = ref, .data = shared};
+    wring_result result = wring__registry_post(&mail);
+    if (result != WRING_OK && shared != NULL) {
+        wring__shared_unref(shared);
+    }
+    return result;
+}
+
+static bool frame_is_sendable(const wring_frame *frame) {
+    switch (frame->opcode) {
+    case WRING_TEXT:
+    case WRING_BINARY: return true;
+    case WRING_PING:
+    case WRING_PONG: return frame->payload.len <= WRING_CONTROL_PAYLOAD_MAX;
+    case WRING_CLOSE: return true;
+    case WRING_CONTINUATION: break;
+    }
+    return false;
+}
+
+wring_result wring_send(wring_ref ref, const wring_frame *frames, size_t count) {
+    for (size_t i = 0; i < count; i++) {
+        if (!frame_is_sendable(&frames[i])) {
+            return WRING_ERR_INVALID_ARGUMENT;
+        }
+    }
+    if (count == 0) {
+        return WRING_OK;
+    }
+    wring__shared *shared =
+        count == 1 && frames[0].opcode != WRING_CLOSE
+            ? wring__shared_create((uint8_t)frames[0].opcode, 0, frames[0].payload)
+            : wring__packed_create(frames, count);
+    return shared == NULL ? WRING_ERR_NO_MEMORY : post_shared(ref, WRING__MAIL_SEND, shared);
+}
+
+wring_result wring_close(wring_ref ref, uint16_t code, wring_bytes reason) {
+    wring__shared *shared = wring__shared_create(WRING_CLOSE, code, reason);
+    return shared == NULL ? WRING_ERR_NO_MEMORY : post_shared(ref, WRING__MAIL_CLOSE, shared);
+}
+
+wring_result wring_stop(wring_ref ref) { return post_shared(ref, WRING__MAIL_STOP, NULL); }
+
+wring_result wring_post(wring_ref ref, const wring_info *info,
+                        void (*lost)(const wring_info *info)) {
+    wring__posted posted = {*info, lost};
+    wring__shared *shared =
+        wring__shared_create(0, 0, wring_bytes_of(&posted, sizeof posted));
+    return shared == NULL ? WRING_ERR_NO_MEMORY : post_shared(ref, WRING__MAIL_POST, shared);
+}

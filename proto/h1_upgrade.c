@@ -1,0 +1,293 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * The opening handshake over HTTP/1.1, both roles (RFC 6455 4). Pure functions.
+ */
+#include <stdio.h>
+
+#include "core/base.h"
+#include "proto/crypto.h"
+#include "wring/http.h"
+
+/* ---- server --------------------------------------------------------------------------------- */
+
+/* Upgrade and Connection, the same in requests and responses. RFC 6455 4.1, 4.2.1 */
+static wring_result upgrade_check(wring_headers headers) {
+    if (wring_headers_count(headers, "upgrade") == 0) {
+        return WRING_ERR_MISSING_UPGRADE;
+    }
+    if (!wring_headers_has_token(headers, "upgrade", "websocket")) {
+        return WRING_ERR_INVALID_UPGRADE;
+    }
+    if (wring_headers_count(headers, "connection") == 0) {
+        return WRING_ERR_MISSING_CONNECTION;
+    }
+    return wring_headers_has_token(headers, "connection", "upgrade") ? WRING_OK
+                                                                     : WRING_ERR_INVALID_CONNECTION;
+}
+
+static wring_result subprotocol_choose(wring_headers headers, const wring_upgrade_options *options,
+                                       wring_bytes *chosen) {
+    wring_list_cursor cursor = {0, 0};
+    wring_bytes offered;
+    while (wring_headers_next(headers, "sec-websocket-protocol", &cursor, &offered)) {
+        for (size_t i = 0; i < options->required_subprotocol_count; i++) {
+            if (wring_bytes_equal(offered, wring_str(options->required_subprotocols[i]))) {
+                *chosen = offered;
+                return WRING_OK;
+            }
+        }
+    }
+    return WRING_ERR_NO_ACCEPTABLE_SUBPROTOCOL;
+}
+
+static wring_result version_and_key_check(wring_headers headers, wring_bytes *key) {
+    wring_bytes version = {NULL, 0};
+    wring_headers_get(headers, "sec-websocket-version", &version);
+    if (!wring_bytes_equal(version, wring_str("13")) ||
+        wring_headers_count(headers, "sec-websocket-version") != 1) {
+        return WRING_ERR_UNSUPPORTED_VERSION;
+    }
+    if (!wring_headers_get(headers, "sec-websocket-key", key)) {
+        return WRING_ERR_MISSING_KEY;
+    }
+    if (wring_headers_count(headers, "sec-websocket-key") != 1 ||
+        !wring__client_key_is_valid(*key)) {
+        return WRING_ERR_BAD_KEY;
+    }
+    return WRING_OK;
+}
+
+wring_result wring_h1_validate_request(wring_bytes method, wring_headers headers,
+                                       const wring_upgrade_options *options,
+                                       wring_upgrade_info *out) {
+    memset(out, 0, sizeof *out);
+    if (!wring_bytes_equal(method, wring_str("GET"))) {
+        return WRING_ERR_WRONG_METHOD;
+    }
+    if (wring_headers_count(headers, "host") != 1) {
+        return WRING_ERR_BAD_HOST;
+    }
+    if (wring_headers_count(headers, "content-length") > 0 ||
+        wring_headers_count(headers, "transfer-encoding") > 0) {
+        return WRING_ERR_UNEXPECTED_BODY;
+    }
+    wring_result result = upgrade_check(headers);
+    if (result == WRING_OK) {
+        result = version_and_key_check(headers, &out->key);
+    }
+    if (result == WRING_OK && options != NULL && options->required_subprotocol_count > 0) {
+        result = subprotocol_choose(headers, options, &out->subprotocol);
+    }
+    if (result != WRING_OK) {
+        return result;
+    }
+    wring_headers_get(headers, "origin", &out->origin);
+    return wring__accept_key(out->key, out->accept);
+}
+
+wring_result wring_h1_accept_key(wring_bytes key, char out[29]) {
+    return wring__accept_key(key, out);
+}
+
+wring_result wring_h1_client_key(char out[25]) { return wring__client_key(out); }
+
+size_t wring_h1_response_headers(const wring_upgrade_info *info, wring_header out[4]) {
+    out[0] = (wring_header){wring_str("Upgrade"), wring_str("websocket")};
+    out[1] = (wring_header){wring_str("Connection"), wring_str("Upgrade")};
+    out[2] = (wring_header){wring_str("Sec-WebSocket-Accept"), wring_str(info->accept)};
+    if (info->subprotocol.len == 0) {
+        return 3;
+    }
+    out[3] = (wring_header){wring_str("Sec-WebSocket-Protocol"), info->subprotocol};
+    return 4;
+}
+
+/* ---- writing heads -------------------------------------------------------------------------- */
+
+/* A cursor over the caller's buffer; `result` remembers the first thing that went wrong. */
+struct writer {
+    char *out;
+    size_t cap;
+    size_t len;
+    wring_result result;
+};
+
+static void put(struct writer *w, wring_bytes text) {
+    if (w->result == WRING_OK && w->cap - w->len < text.len) {
+        w->result = WRING_ERR_INVALID_ARGUMENT;
+    }
+    if (w->result == WRING_OK && text.len > 0) {
+        memcpy(w->out + w->len, text.data, text.len);
+        w->len += text.len;
+    }
+}
+
+static void put_str(struct writer *w, const char *text) { put(w, wring_str(text)); }
+
+/* Nothing that could end a line may come from outside. */
+static void put_checked(struct writer *w, wring_bytes text) {
+    for (size_t i = 0; i < text.len; i++) {
+        bool control = text.data[i] < 0x20 && text.data[i] != '\t';
+        if (control || text.data[i] == 0x7F) {
+            w->result = WRING_ERR_INVALID_HEADER;
+        }
+    }
+    put(w, text);
+}
+
+static void put_header(struct writer *w, wring_bytes name, wring_bytes value) {
+    if (name.len == 0) {
+        w->result = WRING_ERR_INVALID_HEADER;
+    }
+    put_checked(w, name);
+    put_str(w, ": ");
+    put_checked(w, value);
+    put_str(w, "\r\n");
+}
+
+static void put_headers(struct writer *w, wring_headers headers) {
+    for (size_t i = 0; i < headers.count; i++) {
+        put_header(w, headers.list[i].name, headers.list[i].value);
+    }
+}
+
+wring_result wring_h1_response_write(const wring_upgrade_info *info, wring_headers extra,
+                                     char *out, size_t cap, size_t *len) {
+    struct writer w = {out, cap, 0, WRING_OK};
+    wring_header list[4];
+    wring_headers own = {list, wring_h1_response_headers(info, list)};
+    put_str(&w, "HTTP/1.1 101 Switching Protocols\r\n");
+    put_headers(&w, own);
+    put_headers(&w, extra);
+    put_str(&w, "\r\n");
+    *len = w.len;
+    return w.result;
+}
+
+/* ---- client --------------------------------------------------------------------------------- */
+
+static void put_subprotocols(struct writer *w, const wring_h1_client_options *options) {
+    for (size_t i = 0; i < options->subprotocol_count; i++) {
+        put_str(w, i == 0 ? "Sec-WebSocket-Protocol: " : ", ");
+        put_checked(w, wring_str(options->subprotocols[i]));
+    }
+    if (options->subprotocol_count > 0) {
+        put_str(w, "\r\n");
+    }
+}
+
+static void put_target(struct writer *w, const char *target) {
+    if (target[0] == 0 || strpbrk(target, " \t") != NULL) {
+        w->result = WRING_ERR_INVALID_HEADER;
+    }
+    put_checked(w, wring_str(target));
+}
+
+wring_result wring_h1_request_write(const char *host, const char *target, const char *key,
+                                    const wring_h1_client_options *options, char *out, size_t cap,
+                                    size_t *len) {
+    struct writer w = {out, cap, 0, WRING_OK};
+    put_str(&w, "GET ");
+    put_target(&w, target);
+    put_str(&w, " HTTP/1.1\r\n");
+    put_header(&w, wring_str("Host"), wring_str(host));
+    put_str(&w, "Upgrade: websocket\r\nConnection: Upgrade\r\n");
+    put_header(&w, wring_str("Sec-WebSocket-Key"), wring_str(key));
+    put_str(&w, "Sec-WebSocket-Version: 13\r\n");
+    if (options != NULL) {
+        put_subprotocols(&w, options);
+        if (options->extensions != NULL) {
+            put_header(&w, wring_str("Sec-WebSocket-Extensions"), wring_str(options->extensions));
+        }
+        if (options->origin != NULL) {
+            put_header(&w, wring_str("Origin"), wring_str(options->origin));
+        }
+        put_headers(&w, options->extra);
+    }
+    put_str(&w, "\r\n");
+    *len = w.len;
+    return w.result;
+}
+
+static wring_result answer_check(wring_headers headers, const wring_h1_client_options *options,
+                                 wring_bytes *subprotocol) {
+    bool offered_extensions = options != NULL && options->extensions != NULL;
+    if (!offered_extensions && wring_headers_count(headers, "sec-websocket-extensions") > 0) {
+        return WRING_ERR_UNEXPECTED_EXTENSION;
+    }
+    if (!wring_headers_get(headers, "sec-websocket-protocol", subprotocol)) {
+        return WRING_OK;
+    }
+    size_t count = options == NULL ? 0 : options->subprotocol_count;
+    for (size_t i = 0; i < count; i++) {
+        if (wring_bytes_equal(*subprotocol, wring_str(options->subprotocols[i])) &&
+            wring_headers_count(headers, "sec-websocket-protocol") == 1) {
+            return WRING_OK;
+        }
+    }
+    return WRING_ERR_UNEXPECTED_SUBPROTOCOL;
+}
+
+wring_result wring_h1_validate_response(int status, wring_headers headers, const char *key,
+                                        const wring_h1_client_options *options,
+                                        wring_bytes *subprotocol) {
+    char want[WRING__ACCEPT_TEXT];
+    wring_bytes accept;
+    *subprotocol = wring_bytes_of(NULL, 0);
+    if (status != 101) {
+        return WRING_ERR_UNEXPECTED_STATUS;
+    }
+    wring_result result = upgrade_check(headers);
+    if (result != WRING_OK) {
+        return result;
+    }
+    if (!wring_headers_get(headers, "sec-websocket-accept", &accept)) {
+        return WRING_ERR_MISSING_ACCEPT;
+    }
+    result = wring__accept_key(wring_str(key), want);
+    if (result != WRING_OK) {
+        return result;
+    }
+    if (!wring_bytes_equal(accept, wring_str(want)) ||
+        wring_headers_count(headers, "sec-websocket-accept") != 1) {
+        return WRING_ERR_ACCEPT_MISMATCH;
+    }
+    return answer_check(headers, options, subprotocol);
+}
+
+/* ---- statuses ------------------------------------------------------------------------------- */
+
+int wring_http_status(wring_result result) {
+    switch (result) {
+    case WRING_ERR_HANDSHAKE_TOO_BIG:
+    case WRING_ERR_TOO_MANY_HEADERS: return 431;
+    case WRING_ERR_UNSUPPORTED_VERSION:
+    case WRING_ERR_MISSING_UPGRADE:
+    case WRING_ERR_INVALID_UPGRADE: return 426;
+    case WRING_ERR_WRONG_METHOD: return 405;
+    case WRING_ERR_BAD_HTTP_VERSION: return 505;
+    case WRING_ERR_TIMEOUT: return 408;
+    case WRING_ERR_TOO_MANY_CONNECTIONS: return 503;
+    default: return wring_result_class(result) == WRING_CLASS_PEER ? 400 : 500;
+    }
+}
+
+const char *wring_http_reason(int status) {
+    static const struct {
+        int status;
+        const char *reason;
+    } reasons[] = {
+        {200, "OK"},           {400, "Bad Request"},
+        {403, "Forbidden"},    {404, "Not Found"},
+        {405, "Method Not Allowed"}, {408, "Request Timeout"},
+        {426, "Upgrade Required"}, {431, "Request Header Fields Too Large"},
+        {500, "Internal Server Error"}, {503, "Service Unavailable"},
+        {505, "HTTP Version Not Supported"},
+    };
+    for (size_t i = 0; i < WRING_ARRAY_LEN(reasons); i++) {
+        if (reasons[i].status == status) {
+            return reasons[i].reason;
+        }
+    }
+    return "";
+}

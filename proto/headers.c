@@ -1,0 +1,92 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * Header lists: look-up by name, and comma-separated values as one list (RFC 9110 5). Linear, no
+ * backtracking.
+ */
+#include "core/base.h"
+#include "wring/http.h"
+
+static uint8_t lower(uint8_t c) { return c >= 'A' && c <= 'Z' ? (uint8_t)(c | 0x20) : c; }
+
+static bool text_is(wring_bytes text, const char *want) {
+    size_t len = strlen(want);
+    if (text.len != len) {
+        return false;
+    }
+    for (size_t i = 0; i < len; i++) {
+        if (lower(text.data[i]) != lower((uint8_t)want[i])) {
+            return false;
+        }
+    }
+    return true;
+}
+
+bool wring_headers_get(wring_headers headers, const char *name, wring_bytes *value) {
+    for (size_t i = 0; i < headers.count; i++) {
+        if (text_is(headers.list[i].name, name)) {
+            *value = headers.list[i].value;
+            return true;
+        }
+    }
+    return false;
+}
+
+size_t wring_headers_count(wring_headers headers, const char *name) {
+    size_t count = 0;
+    for (size_t i = 0; i < headers.count; i++) {
+        count += text_is(headers.list[i].name, name);
+    }
+    return count;
+}
+
+static bool is_space(uint8_t c) { return c == ' ' || c == '\t'; }
+
+/* The element of `value` that begins at `*offset`; moves behind its comma. */
+static wring_bytes element_take(wring_bytes value, size_t *offset) {
+    size_t start = *offset;
+    size_t i = start;
+    bool quoted = false;
+    for (; i < value.len && (quoted || value.data[i] != ','); i++) {
+        if (quoted && value.data[i] == '\\' && i + 1 < value.len) {
+            i++;
+        } else if (value.data[i] == '"') {
+            quoted = !quoted;
+        }
+    }
+    *offset = i + 1;
+    while (start < i && is_space(value.data[start])) {
+        start++;
+    }
+    while (i > start && is_space(value.data[i - 1])) {
+        i--;
+    }
+    return wring_bytes_of(value.data + start, i - start);
+}
+
+bool wring_headers_next(wring_headers headers, const char *name, wring_list_cursor *cursor,
+                        wring_bytes *element) {
+    for (; cursor->header < headers.count; cursor->header++, cursor->offset = 0) {
+        const wring_header *header = &headers.list[cursor->header];
+        if (!text_is(header->name, name)) {
+            continue;
+        }
+        while (cursor->offset < header->value.len) {
+            *element = element_take(header->value, &cursor->offset);
+            if (element->len > 0) { /* empty elements are legal and mean nothing */
+                return true;
+            }
+        }
+    }
+    return false;
+}
+
+bool wring_headers_has_token(wring_headers headers, const char *name, const char *token) {
+    wring_list_cursor cursor = {0, 0};
+    wring_bytes element;
+    while (wring_headers_next(headers, name, &cursor, &element)) {
+        if (text_is(element, token)) {
+            return true;
+        }
+    }
+    return false;
+}

@@ -1,0 +1,63 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * The head of an HTTP/1.1 request or response: incremental, one pass, strict (RFC 9112, and none
+ * of its leniencies: no bare LF, no obs-fold, no space before a colon).
+ *
+ * The head lies in one contiguous buffer of the caller's. While it is incomplete the caller passes
+ * the longer buffer again; bytes already examined are not examined again. The parser keeps offsets
+ * only, so the buffer may move between calls.
+ */
+#ifndef WRING_PROTO_HTTP1_H
+#define WRING_PROTO_HTTP1_H
+
+#include "core/base.h"
+#include "wring/http.h"
+
+#define WRING__HTTP1_FIELDS_MAX 64
+
+enum wring__http1_kind { WRING__HTTP1_REQUEST, WRING__HTTP1_RESPONSE };
+
+typedef struct wring__http1_field {
+    uint32_t name;  /* offset */
+    uint32_t value; /* offset */
+    uint16_t name_len;
+    uint16_t value_len;
+} wring__http1_field;
+
+typedef struct wring__http1 {
+    uint32_t position;  /* bytes examined */
+    uint32_t mark;      /* where the token at hand began */
+    uint32_t value_end; /* behind the last byte of the value that is not white space */
+    uint32_t head_max;
+    uint32_t target; /* offset; response: of the reason phrase */
+    uint16_t target_len;
+    uint16_t target_max;
+    uint16_t method_len;
+    uint16_t status;
+    uint16_t field_count;
+    uint8_t kind;
+    uint8_t state;
+    wring__http1_field fields[WRING__HTTP1_FIELDS_MAX];
+} wring__http1;
+
+/** @param head_max    most bytes of the whole head; at most 64 KiB - 1 for any field
+ *  @param target_max  most bytes of the request target */
+void wring__http1_init(wring__http1 *parser, enum wring__http1_kind kind, uint32_t head_max,
+                       uint16_t target_max);
+
+/** Goes on with the head at the start of `buffer`. On WRING_OK `parser->position` is its length;
+ *  what follows is not touched.
+ *  Errors: WRING_MORE, WRING_ERR_BAD_HTTP, WRING_ERR_BAD_HTTP_VERSION,
+ *  WRING_ERR_HANDSHAKE_TOO_BIG (a client's caller says _RESPONSE_TOO_BIG),
+ *  WRING_ERR_TOO_MANY_HEADERS. */
+WRING_MUST_CHECK wring_result wring__http1_parse(wring__http1 *parser, wring_bytes buffer);
+
+/** Views of a finished head. `list` has room for WRING__HTTP1_FIELDS_MAX. */
+wring_headers wring__http1_headers(const wring__http1 *parser, const uint8_t *buffer,
+                                   wring_header *list);
+
+/** The request line's views and the headers as a request. */
+void wring__http1_request(const wring__http1 *parser, const uint8_t *buffer, wring_header *list,
+                          wring_request *out);
+
+#endif

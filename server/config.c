@@ -1,0 +1,94 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * Defaults and checks of wring_server_config. One function adopts, one names the first bad field.
+ */
+#include <sched.h>
+#include <stddef.h>
+
+#include "io/registry.h"
+#include "proto/session.h"
+#include "server/server.h"
+
+static uint32_t cpus_allowed(void) {
+    cpu_set_t set;
+    if (sched_getaffinity(0, sizeof set, &set) != 0) {
+        return 1;
+    }
+    int count = CPU_COUNT(&set);
+    return count < 1 ? 1 : count > WRING__WORKERS_MAX ? WRING__WORKERS_MAX : (uint32_t)count;
+}
+
+static void default_u32(uint32_t *field, uint32_t value) {
+    if (*field == 0) {
+        *field = value;
+    }
+}
+
+static wring_result bad(wring_error *error, const char *field, const char *why) {
+    return wring_error_set(error, WRING_ERR_INVALID_CONFIG, 0, "server config: %s %s", field, why);
+}
+
+static bool is_power_of_two(uint32_t value) { return value != 0 && (value & (value - 1)) == 0; }
+
+static wring_result routes_check(const wring_server_config *config, wring_error *error) {
+    if (config->handler == NULL && config->route_count == 0) {
+        return bad(error, "handler", "is missing: set handler, or routes");
+    }
+    for (size_t i = 0; i < config->route_count; i++) {
+        const wring_route *route = &config->routes[i];
+        if (route->path == NULL || (route->path[0] != '/')) {
+            return bad(error, "routes", "has a path that does not begin with '/'");
+        }
+        if ((route->handler == NULL) == (route->respond == NULL)) {
+            return bad(error, "routes", "has a route without exactly one of handler and respond");
+        }
+    }
+    return WRING_OK;
+}
+
+static wring_result config_check(const wring_server_config *config, wring_error *error) {
+    if (config->workers > WRING__WORKERS_MAX) {
+        return bad(error, "workers", "is above 255");
+    }
+    if (config->max_target_size > UINT16_MAX || config->max_target_size > config->max_handshake_size) {
+        return bad(error, "max_target_size", "is above 65,535 or above max_handshake_size");
+    }
+    if (config->max_handshake_size < 64 || config->max_handshake_size > (1u << 24)) {
+        return bad(error, "max_handshake_size", "is below 64 bytes or above 16 MiB");
+    }
+    if (!is_power_of_two(config->receive_buffers) || config->receive_buffers > 32768) {
+        return bad(error, "receive_buffers", "is not a power of two up to 32,768");
+    }
+    if (config->receive_buffer_size < 64 || config->receive_buffer_size > (1u << 24)) {
+        return bad(error, "receive_buffer_size", "is below 64 bytes or above 16 MiB");
+    }
+    return routes_check(config, error);
+}
+
+wring_result wring_server_config_adopt(const wring_server_config *in, wring_server_config *out,
+                                       wring_error *error) {
+    memset(out, 0, sizeof *out);
+    if (in == NULL || in->struct_size < offsetof(wring_server_config, host)) {
+        return bad(error, "struct_size", "is not set: use sizeof(wring_server_config)");
+    }
+    memcpy(out, in, wring__min_size(in->struct_size, sizeof *out));
+    out->struct_size = sizeof *out;
+    out->host = out->host == NULL ? "127.0.0.1" : out->host;
+    default_u32(&out->workers, cpus_allowed());
+    default_u32(&out->handshake_timeout_ms, 15000);
+    default_u32(&out->max_handshake_size, 64 * 1024);
+    default_u32(&out->max_target_size, 8 * 1024);
+    default_u32(&out->max_connections, 1u << 20);
+    default_u32(&out->backlog, 4096);
+    default_u32(&out->receive_buffers, 1024);
+    default_u32(&out->receive_buffer_size, 16 * 1024);
+    default_u32(&out->ring_entries, 1024);
+    default_u32(&out->mailbox_items, 65536);
+    default_u32(&out->max_subscriptions, 1024);
+    out->pause_bytes = out->pause_bytes == 0 ? UINT64_C(1) << 20 : out->pause_bytes;
+    out->session.struct_size = sizeof out->session;
+    out->session.role = WRING_ROLE_SERVER;
+    wring_session_config session = out->session;
+    wring_result result = wring__session_config_adopt(&session, &out->session, error);
+    return result == WRING_OK ? config_check(out, error) : result;
+}

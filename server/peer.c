@@ -1,0 +1,474 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * One accepted connection, from its first byte to its last: collects the request head, finds the
+ * route, answers plain HTTP or upgrades, then stands between the byte pump and the session's host.
+ * All on the connection's worker.
+ */
+#include "server/peer.h"
+
+#include <arpa/inet.h>
+#include <netinet/in.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "core/packed.h"
+#include "core/ref.h"
+#include "server/server.h"
+
+/* A head that did not come in one piece: grows with what is received, up to max_handshake_size. */
+struct wring__peer_head {
+    wring__http1 parser;
+    size_t len;
+    size_t cap;
+    uint8_t *data;
+};
+
+#define HEAD_FIRST     1024
+#define RESPONSE_MAX   1024
+#define PEER_TEXT_MAX  (INET6_ADDRSTRLEN + 9)
+
+static wring__server_worker *worker_of(const wring__peer *peer) {
+    return WRING_CONTAINER_OF(peer->conn.worker, wring__server_worker, io);
+}
+
+static const wring_server_config *config_of(const wring__peer *peer) {
+    return &worker_of(peer)->server->config;
+}
+
+static wring__peer *peer_of_conn(wring__conn *conn) {
+    return WRING_CONTAINER_OF(conn, wring__peer, conn);
+}
+
+/* ---- after each call into the session ------------------------------------------------------- */
+
+static void deadline_follow(wring__peer *peer) {
+    wring_time_ns now = peer->conn.worker->now;
+    wring_time_ns deadline = wring_session_deadline(&peer->host.session);
+    if (deadline == 0) { /* a close just began: its clock starts now */
+        wring__host_expire(&peer->host, now);
+        deadline = wring_session_deadline(&peer->host.session);
+    }
+    /* A later deadline is found when the timer fires: no wheel operation per message. */
+    bool set = wring__wheel_is_set(&peer->conn.timer);
+    if (deadline != WRING_TIME_NEVER && (!set || peer->conn.timer.deadline > deadline)) {
+        wring__conn_set_deadline(&peer->conn, deadline);
+    }
+}
+
+void wring__peer_settle(wring__peer *peer) {
+    if (peer->conn.out.bytes > 0) {
+        wring__conn_flush(&peer->conn);
+    }
+    if (wring__host_is_closed(&peer->host)) {
+        wring__topics_unsubscribe_all(&worker_of(peer)->topics, peer);
+        wring__conn_shut(&peer->conn);
+    } else {
+        deadline_follow(peer);
+    }
+}
+
+/* ---- plain HTTP ----------------------------------------------------------------------------- */
+
+static void head_free(wring__peer *peer) {
+    if (peer->head != NULL) {
+        free(peer->head->data);
+        free(peer->head);
+        peer->head = NULL;
+    }
+}
+
+/* Every answer but a 101 ends the connection: nothing behind a refused upgrade is ever read as a
+ * request. */
+static void respond(wring__peer *peer, const wring_http_response *response, const char *extra) {
+    char head[RESPONSE_MAX];
+    int status = response->status == 0 ? 200 : response->status;
+    int len = snprintf(head, sizeof head,
+                       "HTTP/1.1 %d %s\r\nContent-Type: %s\r\nContent-Length: %zu\r\n"
+                       "Connection: close\r\n%s\r\n",
+                       status, wring_http_reason(status),
+                       response->content_type == NULL ? "text/plain; charset=utf-8"
+                                                      : response->content_type,
+                       response->body.len, extra);
+    wring__chunk_cache *chunks = &peer->conn.worker->chunks;
+    bool ok = len > 0 && (size_t)len < sizeof head &&
+              wring__outq_append(&peer->conn.out, chunks, wring_bytes_of(head, (size_t)len)) ==
+                  WRING_OK &&
+              wring__outq_append(&peer->conn.out, chunks, response->body) == WRING_OK;
+    if (ok) {
+        wring__conn_shut(&peer->conn);
+    } else {
+        wring__conn_abort(&peer->conn);
+    }
+}
+
+static void respond_error(wring__peer *peer, int status, const char *text) {
+    char body[256];
+    int len = snprintf(body, sizeof body, "%d %s: %s\n", status, wring_http_reason(status), text);
+    wring_http_response response = {.status = status, .body = wring_bytes_of(body, (size_t)len)};
+    const char *extra = "";
+    if (status == 426) { /* RFC 9110 15.5.22, RFC 6455 4.4 */
+        extra = "Upgrade: websocket\r\nSec-WebSocket-Version: 13\r\n";
+    } else if (status == 405) {
+        extra = "Allow: GET\r\n";
+    }
+    respond(peer, &response, extra);
+}
+
+static void refuse(wring__peer *peer, wring_result result) {
+    respond_error(peer, wring_http_status(result), wring_result_text(result));
+}
+
+/* ---- routing and upgrading ------------------------------------------------------------------ */
+
+static bool route_matches(const wring_route *route, wring_bytes path) {
+    size_t len = strlen(route->path);
+    if (len > 0 && route->path[len - 1] == '*') {
+        return path.len >= len - 1 && memcmp(path.data, route->path, len - 1) == 0;
+    }
+    return wring_bytes_equal(path, wring_bytes_of(route->path, len));
+}
+
+static const wring_route *route_find(const wring_server *server, wring_bytes path) {
+    for (size_t i = 0; i < server->config.route_count; i++) {
+        if (route_matches(&server->config.routes[i], path)) {
+            return &server->config.routes[i];
+        }
+    }
+    return server->catch_all.handler == NULL ? NULL : &server->catch_all;
+}
+
+static wring_bytes peer_text(wring__peer *peer, char out[PEER_TEXT_MAX]) {
+    struct sockaddr_storage address;
+    wring__backend *backend = peer->conn.worker->backend;
+    char host[INET6_ADDRSTRLEN];
+    if (!backend->ops->peer(backend, peer->conn.socket, &address)) {
+        return wring_bytes_of(NULL, 0);
+    }
+    int len;
+    if (address.ss_family == AF_INET6) {
+        const struct sockaddr_in6 *v6 = (const struct sockaddr_in6 *)&address;
+        inet_ntop(AF_INET6, &v6->sin6_addr, host, sizeof host);
+        len = snprintf(out, PEER_TEXT_MAX, "[%s]:%u", host, ntohs(v6->sin6_port));
+    } else {
+        const struct sockaddr_in *v4 = (const struct sockaddr_in *)&address;
+        inet_ntop(AF_INET, &v4->sin_addr, host, sizeof host);
+        len = snprintf(out, PEER_TEXT_MAX, "%s:%u", host, ntohs(v4->sin_port));
+    }
+    return wring_bytes_of(out, len < 0 ? 0 : (size_t)len);
+}
+
+static void upgrade(wring__peer *peer, const wring_route *route, wring_request *request) {
+    wring_upgrade_options options = {route->subprotocols, route->subprotocol_count};
+    wring_upgrade_info info;
+    wring_result result =
+        wring_h1_validate_request(request->method, request->headers, &options, &info);
+    if (result != WRING_OK) {
+        refuse(peer, result);
+        return;
+    }
+    char head[RESPONSE_MAX];
+    size_t len = 0;
+    wring_headers none = {NULL, 0};
+    result = wring_h1_response_write(&info, none, head, sizeof head, &len);
+    if (result == WRING_OK) {
+        result = wring__outq_append(&peer->conn.out, &peer->conn.worker->chunks,
+                                    wring_bytes_of(head, len));
+    }
+    if (result != WRING_OK) {
+        wring__conn_abort(&peer->conn);
+        return;
+    }
+    char text[PEER_TEXT_MAX];
+    request->subprotocol = info.subprotocol;
+    request->peer = peer_text(peer, text);
+    wring__conn_set_deadline(&peer->conn, WRING_TIME_NEVER); /* the handshake's is over */
+    wring__host_start(&peer->host, route->handler, route->opts,
+                      route->handler->state_size == 0 ? NULL : peer->state, request,
+                      peer->conn.worker->now);
+    wring__peer_settle(peer);
+}
+
+static void request_handle(wring__peer *peer, wring_request *request) {
+    const wring_route *route = route_find(worker_of(peer)->server, request->path);
+    if (route == NULL) {
+        respond_error(peer, 404, "nothing is served at this path");
+        return;
+    }
+    if (route->respond == NULL) {
+        upgrade(peer, route, request);
+        return;
+    }
+    if (!wring_bytes_equal(request->method, wring_str("GET"))) {
+        refuse(peer, WRING_ERR_WRONG_METHOD);
+        return;
+    }
+    if (wring_headers_count(request->headers, "host") != 1) {
+        refuse(peer, WRING_ERR_BAD_HOST);
+        return;
+    }
+    wring_http_response response = {0};
+    route->respond(request, &response, route->opts);
+    respond(peer, &response, "");
+}
+
+/* ---- the request head ----------------------------------------------------------------------- */
+
+static void session_rx(wring__peer *peer, wring_mut_bytes bytes) {
+    wring__host_rx(&peer->host, bytes, peer->conn.worker->now);
+    wring__peer_settle(peer);
+}
+
+/* Acts on what the parser came to; `data` holds the head and whatever came behind it. */
+static void head_done(wring__peer *peer, wring__http1 *parser, wring_result result,
+                      wring_mut_bytes data) {
+    if (result != WRING_OK) {
+        refuse(peer, result);
+        return;
+    }
+    wring__server_worker *worker = worker_of(peer);
+    wring_request request;
+    wring__http1_request(parser, data.data, worker->headers, &request);
+    size_t head_len = parser->position;
+    request_handle(peer, &request);
+    /* bytes behind the head are the first frames */
+    if (peer->host.started && peer->conn.state == WRING__CONN_OPEN && data.len > head_len) {
+        wring_mut_bytes rest = {data.data + head_len, data.len - head_len};
+        session_rx(peer, rest);
+    }
+}
+
+static wring_result head_append(wring__peer *peer, const uint8_t *data, size_t len) {
+    struct wring__peer_head *head = peer->head;
+    if (head->cap - head->len < len) {
+        size_t cap = head->cap == 0 ? HEAD_FIRST : head->cap * 2;
+        cap = cap < head->len + len ? head->len + len : cap;
+        uint8_t *grown = realloc(head->data, cap);
+        if (grown == NULL) {
+            return WRING_ERR_NO_MEMORY;
+        }
+        head->data = grown;
+        head->cap = cap;
+    }
+    memcpy(head->data + head->len, data, len);
+    head->len += len;
+    return WRING_OK;
+}
+
+static void parser_init(wring__http1 *parser, const wring_server_config *config) {
+    wring__http1_init(parser, WRING__HTTP1_REQUEST, config->max_handshake_size,
+                      (uint16_t)config->max_target_size);
+}
+
+/* The usual case: the whole head in one receive buffer. Nothing is copied. */
+static void head_rx_first(wring__peer *peer, wring_mut_bytes bytes) {
+    wring__http1 *parser = &worker_of(peer)->parser;
+    parser_init(parser, config_of(peer));
+    wring_result result = wring__http1_parse(parser, wring_bytes_of(bytes.data, bytes.len));
+    if (result != WRING_MORE) {
+        head_done(peer, parser, result, bytes);
+        return;
+    }
+    peer->head = calloc(1, sizeof *peer->head);
+    if (peer->head == NULL || head_append(peer, bytes.data, bytes.len) != WRING_OK) {
+        wring__conn_abort(&peer->conn);
+        return;
+    }
+    peer->head->parser = *parser;
+}
+
+static void head_rx_next(wring__peer *peer, wring_mut_bytes bytes) {
+    struct wring__peer_head *head = peer->head;
+    if (head_append(peer, bytes.data, bytes.len) != WRING_OK) {
+        wring__conn_abort(&peer->conn);
+        return;
+    }
+    wring_result result =
+        wring__http1_parse(&head->parser, wring_bytes_of(head->data, head->len));
+    if (result == WRING_MORE) {
+        return;
+    }
+    wring_mut_bytes data = {head->data, head->len};
+    head_done(peer, &head->parser, result, data);
+    head_free(peer);
+}
+
+/* ---- the pump's callbacks ------------------------------------------------------------------- */
+
+static void peer_rx(wring__conn *conn, wring_mut_bytes bytes) {
+    wring__peer *peer = peer_of_conn(conn);
+    if (peer->host.started) {
+        session_rx(peer, bytes);
+    } else if (peer->head == NULL) {
+        head_rx_first(peer, bytes);
+    } else {
+        head_rx_next(peer, bytes);
+    }
+}
+
+static void peer_end(wring__peer *peer, wring_result reason) {
+    if (peer->host.started) {
+        wring__host_fail(&peer->host, reason);
+        wring__peer_settle(peer);
+    }
+}
+
+static void peer_eof(wring__conn *conn) {
+    wring__peer *peer = peer_of_conn(conn);
+    peer_end(peer, WRING_ERR_TRUNCATED);
+    wring__conn_shut(conn);
+}
+
+static void peer_failed(wring__conn *conn, int system_errno) {
+    (void)system_errno;
+    peer_end(peer_of_conn(conn), WRING_ERR_TRANSPORT);
+    wring__conn_abort(conn);
+}
+
+static void peer_timer(wring__conn *conn) {
+    wring__peer *peer = peer_of_conn(conn);
+    if (!peer->host.started) {
+        refuse(peer, WRING_ERR_TIMEOUT); /* accept to upgrade took too long */
+        return;
+    }
+    wring__host_expire(&peer->host, conn->worker->now);
+    wring__peer_settle(peer);
+}
+
+static void mail_send(wring__peer *peer, wring__shared *shared) {
+    wring_session *session = &peer->host.session;
+    wring_result result = WRING_OK;
+    if (shared->opcode != WRING__PACKED) {
+        if (shared->header_len == 0) { /* we hold the only reference */
+            wring__session_frame_shared(shared);
+        }
+        result = wring__session_send_shared(session, shared);
+    }
+    wring_frame frame;
+    size_t offset = 0;
+    while (shared->opcode == WRING__PACKED && result == WRING_OK &&
+           wring__packed_next(shared, &offset, &frame)) {
+        result = wring_session_send(session, &frame);
+    }
+    if (result == WRING_ERR_NO_MEMORY) {
+        wring__host_fail(&peer->host, result);
+    }
+}
+
+static void peer_mail(wring__conn *conn, const wring__mail *mail) {
+    wring__peer *peer = peer_of_conn(conn);
+    wring__shared *shared = mail->data;
+    if (!peer->host.started) {
+        wring__peer_mail_lost(conn->worker, mail);
+        return;
+    }
+    switch ((enum wring__mail_kind)mail->kind) {
+    case WRING__MAIL_SEND: mail_send(peer, shared); break;
+    case WRING__MAIL_CLOSE:
+        wring__host_close(&peer->host, shared->close_code,
+                          wring_bytes_of(shared->payload, shared->payload_len));
+        break;
+    case WRING__MAIL_STOP: wring__host_stop(&peer->host); break;
+    case WRING__MAIL_POST: {
+        wring__posted posted;
+        memcpy(&posted, shared->payload, sizeof posted);
+        wring__host_info(&peer->host, &posted.info);
+        break;
+    }
+    case WRING__MAIL_WORKER: WRING_UNREACHABLE();
+    }
+    if (shared != NULL) {
+        wring__shared_unref(shared);
+    }
+    wring__peer_settle(peer);
+}
+
+static void peer_closed(wring__conn *conn) {
+    wring__peer *peer = peer_of_conn(conn);
+    head_free(peer);
+    wring__host_deinit(&peer->host);
+    free(peer);
+}
+
+static const wring__conn_ops peer_ops = {
+    .name = "server peer",
+    .rx = peer_rx,
+    .eof = peer_eof,
+    .failed = peer_failed,
+    .timer = peer_timer,
+    .mail = peer_mail,
+    .closed = peer_closed,
+};
+
+/* ---- for the worker ------------------------------------------------------------------------- */
+
+wring_result wring__peer_accept(wring__worker *io, wring__socket socket) {
+    wring__server_worker *worker = WRING_CONTAINER_OF(io, wring__server_worker, io);
+    const wring_server *server = worker->server;
+    wring__peer *peer = calloc(1, sizeof *peer + server->state_size_max);
+    if (peer == NULL) {
+        return WRING_ERR_NO_MEMORY;
+    }
+    wring_result result = wring__conn_open(&peer->conn, io, &peer_ops, socket);
+    if (result != WRING_OK) {
+        free(peer);
+        return result;
+    }
+    wring__host_init(&peer->host, &server->config.session, &peer->conn.out, &io->chunks,
+                     wring__ref_pack(io->index, peer->conn.slot, peer->conn.generation));
+    if (server->config.handshake_timeout_ms != WRING_OFF) {
+        wring__conn_set_deadline(&peer->conn, io->now + server->config.handshake_timeout_ms *
+                                                            WRING_NS_PER_MS);
+    }
+    return WRING_OK;
+}
+
+void wring__peer_drain(wring__conn *conn, void *worker) {
+    (void)worker;
+    wring__peer *peer = peer_of_conn(conn);
+    if (conn->state != WRING__CONN_OPEN) {
+        return;
+    }
+    if (!peer->host.started) {
+        respond_error(peer, 503, "the server is shutting down");
+        return;
+    }
+    wring__host_close(&peer->host, WRING_CLOSE_GOING_AWAY, wring_str("server is shutting down"));
+    wring__peer_settle(peer);
+}
+
+void wring__peer_abort(wring__conn *conn, void *unused) {
+    (void)unused;
+    if (conn->state == WRING__CONN_OPEN) {
+        peer_end(peer_of_conn(conn), WRING_ERR_TIMEOUT);
+    }
+    wring__conn_abort(conn);
+}
+
+void wring__peer_mail_lost(wring__worker *worker, const wring__mail *mail) {
+    (void)worker;
+    wring__shared *shared = mail->data;
+    if (mail->kind == WRING__MAIL_POST) {
+        wring__posted posted;
+        memcpy(&posted, shared->payload, sizeof posted);
+        if (posted.lost != NULL) {
+            posted.lost(&posted.info);
+        }
+    }
+    if (shared != NULL) {
+        wring__shared_unref(shared);
+    }
+}
+
+wring__peer *wring__peer_of(const wring_session *session) {
+    if (wring_session_ref(session) == WRING_REF_NONE) {
+        return NULL;
+    }
+    wring__host *host = WRING_CONTAINER_OF(session, wring__host, session);
+    wring__peer *peer = WRING_CONTAINER_OF(host, wring__peer, host);
+    return peer->conn.ops == &peer_ops ? peer : NULL;
+}
+
+int wring_session_worker(const wring_session *session) {
+    const wring__peer *peer = wring__peer_of(session);
+    return peer == NULL ? -1 : (int)worker_of(peer)->number;
+}

@@ -1,0 +1,27 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * One accepted connection: the byte pump, the session and its handler's state in one block.
+ */
+#ifndef WRING_SERVER_PEER_H
+#define WRING_SERVER_PEER_H
+
+#include "io/conn.h"
+#include "proto/host.h"
+#include "server/topics.h"
+
+typedef struct wring__peer {
+    wring__conn conn; /* first: the pump's callbacks get this address */
+    wring__host host;
+    struct wring__peer_head *head; /* a request head that came in pieces */
+    wring__subscription *subscriptions;
+    uint32_t subscription_count;
+    _Alignas(16) uint8_t state[]; /* the handler's */
+} wring__peer;
+
+/** The peer a session belongs to; NULL for a session no server owns. */
+wring__peer *wring__peer_of(const wring_session *session);
+
+/** After anything that may have queued bytes or ended the session. */
+void wring__peer_settle(wring__peer *peer);
+
+#endif

@@ -1,0 +1,366 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * The threads of a server: create, start, stop. Configuration is frozen before the first thread
+ * starts; after that workers share nothing writable but their mailboxes.
+ */
+#include "server/server.h"
+
+#include <errno.h>
+#include <sched.h>
+#include <stdlib.h>
+
+#include "io/registry.h"
+
+/* ---- what a worker does as a server ----------------------------------------------------------- */
+
+static wring__server_worker *worker_of(wring__worker *io) {
+    return WRING_CONTAINER_OF(io, wring__server_worker, io);
+}
+
+static void drain_begin(wring__server_worker *worker, uint64_t drain_ns) {
+    if (worker->draining) {
+        return;
+    }
+    worker->draining = true;
+    wring__worker_stop_listening(&worker->io);
+    wring__wheel_set(&worker->io.wheel, &worker->io.owner_timer, worker->io.now + drain_ns);
+    wring__worker_each(&worker->io, wring__peer_drain, worker);
+}
+
+static void worker_mail(wring__worker *io, const wring__mail *mail) {
+    wring__server_worker *worker = worker_of(io);
+    if (mail->kind == WRING__MAIL_DRAIN) {
+        drain_begin(worker, mail->value);
+        return;
+    }
+    WRING_ASSERT(mail->kind == WRING__MAIL_PUBLISH);
+    wring__shared *message = mail->data;
+    wring__topics_deliver(&worker->topics,
+                          wring_bytes_of(message->payload + message->payload_len, mail->value),
+                          message);
+    wring__shared_unref(message);
+}
+
+/* The drain window is over: whoever is left is cut off. */
+static void worker_timer(wring__worker *io) { wring__worker_each(io, wring__peer_abort, NULL); }
+
+static const wring__worker_ops worker_ops = {
+    .name = "server",
+    .accepted = wring__peer_accept,
+    .mail = worker_mail,
+    .timer = worker_timer,
+    .mail_lost = wring__peer_mail_lost,
+};
+
+static wring__listen_config listen_config(const wring_server *server, uint16_t port) {
+    wring__listen_config config = {.host = server->config.host,
+                                   .port = port,
+                                   .backlog = (int)server->config.backlog,
+                                   .reuse_port = true,
+                                   .world = server->world};
+    return config;
+}
+
+wring_result wring__server_worker_open(wring__server_worker *worker) {
+    const wring_server *server = worker->server;
+    wring__worker_config config = {
+        .backend = server->backend,
+        .backend_config = {.entries = server->config.ring_entries,
+                           .buffer_count = server->config.receive_buffers,
+                           .buffer_size = server->config.receive_buffer_size,
+                           .world = server->world},
+        .ops = &worker_ops,
+        .connections_max = server->config.max_connections,
+        .mailbox_items = server->config.mailbox_items,
+        .pause_bytes = server->config.pause_bytes,
+    };
+    wring_result result = wring__worker_init(&worker->io, &config, &worker->error);
+    if (result != WRING_OK) {
+        return result;
+    }
+    result = wring__topics_init(&worker->topics);
+    if (result == WRING_OK) {
+        result = wring__registry_add(&worker->io, &worker->io.index);
+    }
+    if (result != WRING_OK) {
+        free(worker->topics.buckets);
+        wring__worker_deinit(&worker->io);
+        return wring_error_set(&worker->error, result, 0, "worker %u: %s", worker->number,
+                               wring_result_text(result));
+    }
+    worker->initialised = true;
+    wring__worker_listen(&worker->io, worker->listener);
+    return WRING_OK;
+}
+
+bool wring__server_worker_is_done(const wring__server_worker *worker) {
+    return worker->draining && worker->io.conn_count == 0 && worker->io.ready.head == NULL &&
+           !worker->io.accept_armed;
+}
+
+/* Frees what lies in the mailbox. */
+static void mailbox_empty(wring__server_worker *worker) {
+    wring__mail mail;
+    while (wring__mailbox_pop(&worker->io.mailbox, &mail)) {
+        if (mail.kind < WRING__MAIL_WORKER) {
+            wring__peer_mail_lost(&worker->io, &mail);
+        } else if (mail.data != NULL) {
+            wring__shared_unref(mail.data);
+        }
+    }
+}
+
+void wring__server_worker_close(wring__server_worker *worker) {
+    if (!worker->initialised) {
+        return;
+    }
+    worker->initialised = false;
+    wring__registry_remove(worker->io.index);
+    mailbox_empty(worker);
+    wring__topics_deinit(&worker->topics);
+    wring__worker_deinit(&worker->io);
+}
+
+/* ---- the thread ------------------------------------------------------------------------------- */
+
+/* The worker's share of the CPUs this process may run on. */
+static void pin(const wring__server_worker *worker) {
+    cpu_set_t allowed;
+    cpu_set_t one;
+    if (sched_getaffinity(0, sizeof allowed, &allowed) != 0) {
+        return;
+    }
+    unsigned skip = worker->number % (unsigned)CPU_COUNT(&allowed);
+    for (int cpu = 0; cpu < CPU_SETSIZE; cpu++) {
+        if (CPU_ISSET((size_t)cpu, &allowed) && skip-- == 0) {
+            CPU_ZERO(&one);
+            CPU_SET((size_t)cpu, &one);
+            /* Not being pinned costs speed, not correctness. */
+            (void)pthread_setaffinity_np(pthread_self(), sizeof one, &one);
+            return;
+        }
+    }
+}
+
+static void tell_ready(wring__server_worker *worker) {
+    wring_server *server = worker->server;
+    pthread_mutex_lock(&server->lock);
+    server->ready_count++;
+    pthread_cond_signal(&server->ready);
+    pthread_mutex_unlock(&server->lock);
+}
+
+static void *worker_run(void *arg) {
+    wring__server_worker *worker = arg;
+    if (!worker->server->config.unpinned) {
+        pin(worker);
+    }
+    worker->result = wring__server_worker_open(worker);
+    tell_ready(worker);
+    if (worker->result != WRING_OK) {
+        return NULL;
+    }
+    while (!wring__server_worker_is_done(worker)) {
+        if (wring__worker_turn(&worker->io, WRING_TIME_NEVER) != WRING_OK) {
+            wring__panic("the ring broke", __FILE__, __LINE__, __func__);
+        }
+    }
+    return NULL;
+}
+
+/* ---- create ----------------------------------------------------------------------------------- */
+
+static size_t state_size_max(const wring_server *server) {
+    size_t max = server->catch_all.handler == NULL ? 0 : server->catch_all.handler->state_size;
+    for (size_t i = 0; i < server->config.route_count; i++) {
+        const wring_handler *handler = server->config.routes[i].handler;
+        if (handler != NULL && handler->state_size > max) {
+            max = handler->state_size;
+        }
+    }
+    return max;
+}
+
+wring_result wring_server_create(const wring_server_config *config, wring_server **out,
+                                 wring_error *error) {
+    wring_server *server = calloc(1, sizeof *server);
+    if (server == NULL) {
+        return wring_error_set(error, WRING_ERR_NO_MEMORY, 0, "no memory for a server");
+    }
+    wring_result result = wring_server_config_adopt(config, &server->config, error);
+    if (result != WRING_OK) {
+        free(server);
+        return result;
+    }
+    server->workers = aligned_alloc(WRING_CACHE_LINE,
+                                    server->config.workers * sizeof *server->workers);
+    if (server->workers == NULL) {
+        uint32_t workers = server->config.workers;
+        free(server);
+        return wring_error_set(error, WRING_ERR_NO_MEMORY, 0, "no memory for %u workers", workers);
+    }
+    memset(server->workers, 0, server->config.workers * sizeof *server->workers);
+    server->catch_all.path = "*";
+    server->catch_all.handler = server->config.handler;
+    server->catch_all.opts = server->config.handler_opts;
+    server->catch_all.subprotocols = server->config.subprotocols;
+    server->catch_all.subprotocol_count = server->config.subprotocol_count;
+    server->state_size_max = state_size_max(server);
+    server->backend = &wring__backend_uring;
+    for (uint32_t i = 0; i < server->config.workers; i++) {
+        server->workers[i].server = server;
+        server->workers[i].number = i;
+        server->workers[i].listener = WRING__SOCKET_NONE;
+    }
+    pthread_mutex_init(&server->lock, NULL);
+    pthread_cond_init(&server->ready, NULL);
+    *out = server;
+    return WRING_OK;
+}
+
+void wring__server_set_backend(wring_server *server, const wring__backend_ops *backend,
+                               void *world) {
+    server->backend = backend;
+    server->world = world;
+}
+
+void wring_server_destroy(wring_server *server) {
+    if (server == NULL) {
+        return;
+    }
+    WRING_ASSERT(!server->started);
+    pthread_cond_destroy(&server->ready);
+    pthread_mutex_destroy(&server->lock);
+    free(server->workers);
+    free(server);
+}
+
+/* ---- start ------------------------------------------------------------------------------------ */
+
+/* The first listener may have its port picked; the others share it. */
+static wring_result listeners_open(wring_server *server, wring_error *error) {
+    uint16_t port = server->config.port;
+    for (uint32_t i = 0; i < server->config.workers; i++) {
+        wring__listen_config config = listen_config(server, port);
+        wring_result result =
+            server->backend->listen(&config, &server->workers[i].listener, &port, error);
+        if (result != WRING_OK) {
+            return result;
+        }
+    }
+    server->port = port;
+    return WRING_OK;
+}
+
+static void listeners_close(wring_server *server) {
+    for (uint32_t i = 0; i < server->config.workers; i++) {
+        if (server->workers[i].listener != WRING__SOCKET_NONE) {
+            wring__listen_config config = listen_config(server, server->port);
+            server->backend->unlisten(&config, server->workers[i].listener);
+            server->workers[i].listener = WRING__SOCKET_NONE;
+        }
+    }
+    server->port = 0;
+}
+
+static void threads_join(wring_server *server) {
+    for (uint32_t i = 0; i < server->config.workers; i++) {
+        if (server->workers[i].running) {
+            pthread_join(server->workers[i].thread, NULL);
+            server->workers[i].running = false;
+        }
+    }
+}
+
+static wring_result threads_start(wring_server *server, wring_error *error) {
+    uint32_t created = 0;
+    int failed = 0;
+    server->ready_count = 0;
+    for (; created < server->config.workers && failed == 0; created++) {
+        wring__server_worker *worker = &server->workers[created];
+        worker->draining = false;
+        failed = pthread_create(&worker->thread, NULL, worker_run, worker);
+        worker->running = failed == 0;
+    }
+    created -= failed != 0;
+    pthread_mutex_lock(&server->lock);
+    while (server->ready_count < created) {
+        pthread_cond_wait(&server->ready, &server->lock);
+    }
+    pthread_mutex_unlock(&server->lock);
+    if (failed != 0) {
+        return wring_error_set(error, WRING_ERR_SYSTEM, failed, "cannot start worker %u: %s",
+                               created, strerror(failed));
+    }
+    for (uint32_t i = 0; i < created; i++) {
+        if (server->workers[i].result != WRING_OK) {
+            if (error != NULL) {
+                *error = server->workers[i].error;
+            }
+            return server->workers[i].result;
+        }
+    }
+    return WRING_OK;
+}
+
+/* In the simulator the test's own thread is every worker's. */
+static wring_result workers_open_here(wring_server *server, wring_error *error) {
+    for (uint32_t i = 0; i < server->config.workers; i++) {
+        server->workers[i].draining = false;
+        wring_result result = wring__server_worker_open(&server->workers[i]);
+        if (result != WRING_OK) {
+            *error = server->workers[i].error;
+            return result;
+        }
+    }
+    return WRING_OK;
+}
+
+wring_result wring_server_start(wring_server *server, wring_error *error) {
+    if (server->started) {
+        return wring_error_set(error, WRING_ERR_INVALID_STATE, 0, "the server runs already");
+    }
+    wring_result result = listeners_open(server, error);
+    server->started = true;
+    if (result == WRING_OK) {
+        result = server->world == NULL ? threads_start(server, error)
+                                       : workers_open_here(server, error);
+    }
+    if (result != WRING_OK) {
+        wring_server_stop(server, 1);
+    }
+    return result;
+}
+
+/* ---- stop and questions ----------------------------------------------------------------------- */
+
+void wring__server_drain(wring_server *server, uint32_t drain_ms) {
+    wring__mail mail = {.kind = WRING__MAIL_DRAIN, .value = drain_ms * WRING_NS_PER_MS};
+    for (uint32_t i = 0; i < server->config.workers; i++) {
+        if (server->workers[i].initialised) {
+            /* A full mailbox empties with the next turn; this one must arrive. */
+            while (wring__worker_post(&server->workers[i].io, &mail) != WRING_OK) {
+                sched_yield();
+            }
+        }
+    }
+}
+
+void wring_server_stop(wring_server *server, uint32_t drain_ms) {
+    if (!server->started) {
+        return;
+    }
+    if (server->world == NULL) {
+        wring__server_drain(server, drain_ms);
+        threads_join(server);
+    }
+    server->started = false;
+    for (uint32_t i = 0; i < server->config.workers; i++) {
+        wring__server_worker_close(&server->workers[i]);
+    }
+    listeners_close(server);
+}
+
+uint16_t wring_server_port(const wring_server *server) { return server->port; }
+
+uint32_t wring_server_workers(const wring_server *server) { return server->config.workers; }

@@ -1,0 +1,73 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * The inside of a server: frozen configuration, workers, and what a worker keeps as a server.
+ *
+ * server.c   create, start, stop: the threads
+ * peer.c     one accepted connection: request head, route, session
+ * topics.c   a worker's slice of every topic
+ */
+#ifndef WRING_SERVER_SERVER_H
+#define WRING_SERVER_SERVER_H
+
+#include <pthread.h>
+
+#include "io/worker.h"
+#include "proto/http1.h"
+#include "server/topics.h"
+#include "wring/server.h"
+
+/** Mail kinds of a server's workers. */
+enum {
+    WRING__MAIL_PUBLISH = WRING__MAIL_WORKER, /* data: message, its topic behind the payload;
+                                                 value: length of the topic */
+    WRING__MAIL_DRAIN                         /* value: ns the worker may take */
+};
+
+typedef struct wring__server_worker {
+    wring__worker io; /* first: the io layer's owner pointer and this are the same thing */
+    wring_server *server;
+    wring__topics topics;
+    pthread_t thread;
+    uint32_t number; /* 0 .. workers - 1 */
+    wring__socket listener;
+    bool initialised;
+    bool running;  /* the thread was created */
+    bool draining;
+    wring_result result; /* of starting */
+    wring_error error;
+    wring__http1 parser; /* scratch: for heads that come in one piece */
+    wring_header headers[WRING__HTTP1_FIELDS_MAX];
+} wring__server_worker;
+
+struct wring_server {
+    wring_server_config config;
+    wring_route catch_all; /* config.handler as a route */
+    size_t state_size_max; /* of all routes' handlers */
+    const wring__backend_ops *backend;
+    void *world; /* sim only */
+    wring__server_worker *workers;
+    uint16_t port;
+    bool started;
+    pthread_mutex_t lock; /* starting only: guards ready_count */
+    pthread_cond_t ready;
+    uint32_t ready_count;
+};
+
+/** For tests: a server over another backend, whose turns the test drives.
+ *  With `world` set no thread is started. */
+void wring__server_set_backend(wring_server *server, const wring__backend_ops *backend,
+                               void *world);
+
+/** What the thread of a worker does, in steps for the simulator. */
+WRING_MUST_CHECK wring_result wring__server_worker_open(wring__server_worker *worker);
+bool wring__server_worker_is_done(const wring__server_worker *worker);
+void wring__server_worker_close(wring__server_worker *worker);
+void wring__server_drain(wring_server *server, uint32_t drain_ms);
+
+/** peer.c: the connections of a worker. */
+wring_result wring__peer_accept(wring__worker *worker, wring__socket socket);
+void wring__peer_drain(wring__conn *conn, void *worker);
+void wring__peer_abort(wring__conn *conn, void *unused);
+void wring__peer_mail_lost(wring__worker *worker, const wring__mail *mail);
+
+#endif

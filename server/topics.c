@@ -1,0 +1,289 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * Topics of one worker. See topics.h.
+ */
+#include "server/topics.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <sys/random.h>
+
+#include "core/hash.h"
+#include "core/trace.h"
+#include "server/peer.h"
+#include "server/server.h"
+#include "wring/server.h"
+
+#define BUCKETS_FIRST 64
+
+struct wring__topic {
+    struct wring__topic *next; /* in the bucket */
+    uint64_t hash;
+    wring__subscription **subscriptions; /* dense: the walk touches nothing else */
+    uint32_t count;
+    uint32_t cap;
+    uint8_t name_len;
+    uint8_t name[];
+};
+
+wring_result wring__topics_init(wring__topics *topics) {
+    memset(topics, 0, sizeof *topics);
+    topics->bucket_count = BUCKETS_FIRST;
+    topics->buckets = calloc(topics->bucket_count, sizeof(struct wring__topic *));
+    if (topics->buckets == NULL) {
+        return WRING_ERR_NO_MEMORY;
+    }
+    if (getrandom(&topics->seed, sizeof topics->seed, 0) != (ssize_t)sizeof topics->seed) {
+        return WRING_ERR_NO_RANDOM;
+    }
+    return WRING_OK;
+}
+
+void wring__topics_deinit(wring__topics *topics) {
+    WRING_ASSERT(topics->topic_count == 0); /* topics end with their last subscriber */
+    free(topics->buckets);
+    memset(topics, 0, sizeof *topics);
+}
+
+/* ---- the table ------------------------------------------------------------------------------ */
+
+static struct wring__topic **bucket_of(const wring__topics *topics, uint64_t hash) {
+    return &topics->buckets[hash & (topics->bucket_count - 1)];
+}
+
+static struct wring__topic *topic_find(const wring__topics *topics, wring_bytes name,
+                                       uint64_t hash) {
+    for (struct wring__topic *t = *bucket_of(topics, hash); t != NULL; t = t->next) {
+        if (t->hash == hash && wring_bytes_equal(name, wring_bytes_of(t->name, t->name_len))) {
+            return t;
+        }
+    }
+    return NULL;
+}
+
+/* Twice the buckets; when memory is out the old ones do, only slower. */
+static void buckets_grow(wring__topics *topics) {
+    struct wring__topic **old = topics->buckets;
+    uint32_t old_count = topics->bucket_count;
+    struct wring__topic **grown = calloc((size_t)old_count * 2, sizeof(struct wring__topic *));
+    if (grown == NULL) {
+        return;
+    }
+    topics->buckets = grown;
+    topics->bucket_count = old_count * 2;
+    for (uint32_t i = 0; i < old_count; i++) {
+        while (old[i] != NULL) {
+            struct wring__topic *t = old[i];
+            old[i] = t->next;
+            t->next = *bucket_of(topics, t->hash);
+            *bucket_of(topics, t->hash) = t;
+        }
+    }
+    free(old);
+}
+
+static struct wring__topic *topic_make(wring__topics *topics, wring_bytes name, uint64_t hash) {
+    struct wring__topic *topic = calloc(1, sizeof *topic + name.len);
+    if (topic == NULL) {
+        return NULL;
+    }
+    if (topics->topic_count >= topics->bucket_count) {
+        buckets_grow(topics);
+    }
+    topic->hash = hash;
+    topic->name_len = (uint8_t)name.len;
+    memcpy(topic->name, name.data, name.len);
+    topic->next = *bucket_of(topics, hash);
+    *bucket_of(topics, hash) = topic;
+    topics->topic_count++;
+    return topic;
+}
+
+static void topic_drop_when_empty(wring__topics *topics, struct wring__topic *topic) {
+    if (topic->count > 0) {
+        return;
+    }
+    struct wring__topic **link = bucket_of(topics, topic->hash);
+    while (*link != topic) {
+        link = &(*link)->next;
+    }
+    *link = topic->next;
+    topics->topic_count--;
+    free(topic->subscriptions);
+    free(topic);
+}
+
+/* ---- membership ----------------------------------------------------------------------------- */
+
+static wring__subscription **subscription_link(wring__peer *peer, const struct wring__topic *topic) {
+    wring__subscription **link = &peer->subscriptions;
+    while (*link != NULL && (*link)->topic != topic) {
+        link = &(*link)->next;
+    }
+    return link;
+}
+
+static wring_result members_reserve(struct wring__topic *topic) {
+    if (topic->count < topic->cap) {
+        return WRING_OK;
+    }
+    uint32_t cap = topic->cap == 0 ? 4 : topic->cap * 2;
+    wring__subscription **grown =
+        realloc(topic->subscriptions, cap * sizeof(wring__subscription *));
+    if (grown == NULL) {
+        return WRING_ERR_NO_MEMORY;
+    }
+    topic->subscriptions = grown;
+    topic->cap = cap;
+    return WRING_OK;
+}
+
+static wring_result member_add(struct wring__topic *topic, wring__peer *peer) {
+    wring__subscription *subscription = calloc(1, sizeof *subscription);
+    if (subscription == NULL || members_reserve(topic) != WRING_OK) {
+        free(subscription);
+        return WRING_ERR_NO_MEMORY;
+    }
+    subscription->topic = topic;
+    subscription->peer = peer;
+    subscription->index = topic->count;
+    topic->subscriptions[topic->count++] = subscription;
+    subscription->next = peer->subscriptions;
+    peer->subscriptions = subscription;
+    peer->subscription_count++;
+    return WRING_OK;
+}
+
+wring_result wring__topics_subscribe(wring__topics *topics, wring__peer *peer, wring_bytes name,
+                                     uint32_t max) {
+    uint64_t hash = wring__hash(topics->seed, name);
+    struct wring__topic *topic = topic_find(topics, name, hash);
+    if (topic != NULL && *subscription_link(peer, topic) != NULL) {
+        return WRING_OK;
+    }
+    if (peer->subscription_count >= max) {
+        return WRING_ERR_TOO_MANY_TOPICS;
+    }
+    if (topic == NULL) {
+        topic = topic_make(topics, name, hash);
+    }
+    if (topic == NULL) {
+        return WRING_ERR_NO_MEMORY;
+    }
+    wring_result result = member_add(topic, peer);
+    topic_drop_when_empty(topics, topic);
+    return result;
+}
+
+static void member_remove(wring__topics *topics, wring__peer *peer, wring__subscription **link) {
+    wring__subscription *subscription = *link;
+    struct wring__topic *topic = subscription->topic;
+    wring__subscription *moved = topic->subscriptions[--topic->count];
+    topic->subscriptions[subscription->index] = moved;
+    moved->index = subscription->index;
+    *link = subscription->next;
+    peer->subscription_count--;
+    free(subscription);
+    topic_drop_when_empty(topics, topic);
+}
+
+void wring__topics_unsubscribe(wring__topics *topics, wring__peer *peer, wring_bytes name) {
+    struct wring__topic *topic = topic_find(topics, name, wring__hash(topics->seed, name));
+    if (topic != NULL) {
+        wring__subscription **link = subscription_link(peer, topic);
+        if (*link != NULL) {
+            member_remove(topics, peer, link);
+        }
+    }
+}
+
+void wring__topics_unsubscribe_all(wring__topics *topics, wring__peer *peer) {
+    while (peer->subscriptions != NULL) {
+        member_remove(topics, peer, &peer->subscriptions);
+    }
+}
+
+void wring__topics_deliver(wring__topics *topics, wring_bytes name, wring__shared *message) {
+    struct wring__topic *topic = topic_find(topics, name, wring__hash(topics->seed, name));
+    if (topic == NULL) {
+        return;
+    }
+    WRING_TRACE(PUBLISH, topic->count, message->payload_len);
+    for (uint32_t i = 0; i < topic->count; i++) {
+        wring__peer *peer = topic->subscriptions[i]->peer;
+        wring_result result = wring__session_send_shared(&peer->host.session, message);
+        if (result == WRING_OK) {
+            wring__conn_flush(&peer->conn);
+        } else if (result == WRING_ERR_NO_MEMORY) {
+            wring__conn_break(&peer->conn, ENOMEM); /* told in the dispatch phase: no user code here */
+        }
+    }
+}
+
+/* ---- public --------------------------------------------------------------------------------- */
+
+static wring__server_worker *worker_of(const wring__peer *peer) {
+    return WRING_CONTAINER_OF(peer->conn.worker, wring__server_worker, io);
+}
+
+static bool name_is_legal(wring_bytes name) { return name.len > 0 && name.len <= WRING_TOPIC_MAX; }
+
+wring_result wring_subscribe(wring_session *session, wring_bytes topic) {
+    wring__peer *peer = wring__peer_of(session);
+    if (peer == NULL || wring__host_is_closed(&peer->host)) {
+        return WRING_ERR_INVALID_STATE;
+    }
+    if (!name_is_legal(topic)) {
+        return WRING_ERR_INVALID_ARGUMENT;
+    }
+    wring__server_worker *worker = worker_of(peer);
+    return wring__topics_subscribe(&worker->topics, peer, topic,
+                                   worker->server->config.max_subscriptions);
+}
+
+void wring_unsubscribe(wring_session *session, wring_bytes topic) {
+    wring__peer *peer = wring__peer_of(session);
+    if (peer != NULL) {
+        wring__topics_unsubscribe(&worker_of(peer)->topics, peer, topic);
+    }
+}
+
+/* Payload and topic name in one block: the name lies behind the payload. */
+static wring__shared *publication_create(wring_bytes topic, const wring_frame *frame) {
+    wring__shared *message =
+        wring__shared_create_room((uint8_t)frame->opcode, 0, frame->payload.len + topic.len);
+    if (message == NULL) {
+        return NULL;
+    }
+    memcpy(message->payload + frame->payload.len, topic.data, topic.len);
+    if (frame->payload.len > 0) {
+        memcpy(message->payload, frame->payload.data, frame->payload.len);
+    }
+    message->payload_len = frame->payload.len;
+    wring__session_frame_shared(message);
+    return message;
+}
+
+wring_result wring_publish(wring_server *server, wring_bytes topic, const wring_frame *frame) {
+    bool data = frame->opcode == WRING_TEXT || frame->opcode == WRING_BINARY;
+    if (!name_is_legal(topic) || !data || !server->started) {
+        return WRING_ERR_INVALID_ARGUMENT;
+    }
+    wring__shared *message = publication_create(topic, frame);
+    if (message == NULL) {
+        return WRING_ERR_NO_MEMORY;
+    }
+    wring_result result = WRING_OK;
+    for (uint32_t i = 0; i < server->config.workers; i++) {
+        wring__mail mail = {.kind = WRING__MAIL_PUBLISH,
+                            .data = wring__shared_ref(message),
+                            .value = topic.len};
+        wring_result posted = wring__worker_post(&server->workers[i].io, &mail);
+        if (posted != WRING_OK) {
+            wring__shared_unref(message);
+            result = posted;
+        }
+    }
+    wring__shared_unref(message);
+    return result;
+}
