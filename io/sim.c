@@ -241,18 +241,22 @@ void wring__sim_peer_close(wring__sim *sim, wring__socket socket, bool reset) {
 
 bool wring__sim_advance(wring__sim *sim) {
     wring_time_ns next = WRING_TIME_NEVER;
+    bool busy = false;
     for (uint32_t i = 0; i < sim->socket_count; i++) {
         if (sim->sockets[i].in_use) {
+            pipe_settle(sim, &sim->sockets[i].rx);
             next = wring__min_u64(next, sim->sockets[i].rx.visible_at);
         }
     }
     for (uint32_t i = 0; i < sim->host_count; i++) {
-        next = wring__min_u64(next, wring__sim_host_next(sim->hosts[i]));
+        wring_time_ns due = wring__sim_host_next(sim->hosts[i]);
+        busy = busy || due <= sim->now;
+        next = due <= sim->now ? next : wring__min_u64(next, due);
     }
-    if (next == WRING_TIME_NEVER) {
+    if (next == WRING_TIME_NEVER && !busy) {
         return false;
     }
-    sim->now = next > sim->now ? next : sim->now + 1;
+    sim->now = next == WRING_TIME_NEVER ? sim->now + 1 : next;
     sim->activity++;
     return true;
 }

@@ -86,7 +86,7 @@ static wring_result sim_open(const wring__backend_config *config, wring__backend
     backend->super.ops = &wring__backend_sim;
     backend->super.buffer_count = count;
     backend->super.buffer_size = size;
-    backend->super.buffers = malloc((size_t)count * size);
+    backend->super.buffers = calloc(count, size);
     backend->home = malloc(count * sizeof *backend->home);
     WRING_ASSERT(backend->super.buffers != NULL && backend->home != NULL);
     WRING_POISON(backend->super.buffers, (size_t)count * size);
@@ -185,12 +185,18 @@ static void post(struct sim_backend *backend, uint64_t token, int32_t result, ui
         backend->posted = realloc(backend->posted, backend->posted_cap * sizeof *backend->posted);
         WRING_ASSERT(backend->posted != NULL);
     }
+    wring_time_ns at = backend->sim->now + wring__sim_delay(backend->sim);
+    for (size_t i = 0; i < backend->posted_count; i++) { /* one operation's keep their order */
+        if (backend->posted[i].completion.token == token && backend->posted[i].at > at) {
+            at = backend->posted[i].at;
+        }
+    }
     struct sim_posted *posted = &backend->posted[backend->posted_count++];
     posted->completion.token = token;
     posted->completion.result = result;
     posted->completion.flags = flags;
     posted->completion.buffer = buffer;
-    posted->at = backend->sim->now + wring__sim_delay(backend->sim);
+    posted->at = at;
     backend->sim->activity++;
 }
 

@@ -143,6 +143,7 @@ void wring__worker_listen(wring__worker *worker, wring__socket listener) {
 
 void wring__worker_stop_listening(wring__worker *worker) {
     if (worker->accepting && worker->accept_armed) {
+        worker->pending++;
         worker->backend->ops->cancel(worker->backend, wring__token_pack(WRING__OP_ACCEPT, 0, 0),
                                      wring__token_pack(WRING__OP_CANCEL, 0, 0));
     }
@@ -151,6 +152,7 @@ void wring__worker_stop_listening(wring__worker *worker) {
 }
 
 static void socket_drop(wring__worker *worker, wring__socket socket) {
+    worker->pending++;
     worker->backend->ops->close_socket(worker->backend, socket,
                                        wring__token_pack(WRING__OP_CLOSE_UNOWNED, 0, 0));
 }
@@ -193,10 +195,13 @@ static void complete(wring__worker *worker, const wring__completion *completion)
     }
     uint32_t slot = wring__token_slot(completion->token);
     uint32_t generation = wring__token_generation(completion->token);
+    if (generation == 0) { /* no connection has it: a cancel or close of the worker's own */
+        worker->pending--;
+        return;
+    }
     wring__conn *conn = wring__slots_get(&worker->slots, slot, generation);
     if (conn == NULL) {
-        /* The worker's own cancels and unowned closes have generation 0; the rest came too late. */
-        wring__count(&worker->counters.stale_completions, generation != 0);
+        wring__count(&worker->counters.stale_completions, 1);
         if ((completion->flags & WRING__COMPLETION_BUFFER) != 0) {
             wring__worker_return_buffer(worker, completion->buffer);
         }

@@ -118,6 +118,7 @@ struct wring__worker {
     wring__conn_list dirty;
     wring__conn *dead;        /* closed, freed at the end of a turn */
     uint32_t conn_count;
+    uint32_t pending; /* operations of the worker's own under way, but accept */
     uint64_t pause_bytes;
 
     struct wring__rx_buffer { /* per receive buffer: its place in a connection's chain */

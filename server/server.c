@@ -95,7 +95,7 @@ wring_result wring__server_worker_open(wring__server_worker *worker) {
 
 bool wring__server_worker_is_done(const wring__server_worker *worker) {
     return worker->draining && worker->io.conn_count == 0 && worker->io.ready.head == NULL &&
-           !worker->io.accept_armed;
+           !worker->io.accept_armed && worker->io.pending == 0;
 }
 
 /* Frees what lies in the mailbox. */

@@ -1,0 +1,84 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * The server's side of a scenario.
+ */
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "tests/sim/sim_test.h"
+
+uint64_t sim_seed;
+
+void sim_fail(const char *what, const char *file, int line) {
+    fprintf(stderr, "FAILED seed=%llu %s:%d: %s\n", (unsigned long long)sim_seed, file, line, what);
+    abort();
+}
+
+void sim_run_begin(sim_run *run, uint64_t seed, const wring_handler *handler, void *opts,
+                   uint32_t workers) {
+    wring__sim_config world = {.seed = seed, .faults = seed != 0}; /* seed 0: fair weather */
+    static const uint32_t buffer_counts[] = {1, 2, 4, 64};
+    static const uint32_t buffer_sizes[] = {64, 100, 2048};
+    run->world = wring__sim_create(&world);
+    wring_server_config config = {
+        .struct_size = sizeof config,
+        .port = 0,
+        .workers = workers,
+        .handler = handler,
+        .handler_opts = opts,
+        .receive_buffers = buffer_counts[wring__sim_random(run->world, 4)],
+        .receive_buffer_size = buffer_sizes[wring__sim_random(run->world, 3)],
+        .pause_bytes = wring__sim_random(run->world, 2) == 0 ? 300 : 0,
+        /* the world's clock may stand still for long stretches of one-byte pipes */
+        .handshake_timeout_ms = WRING_OFF,
+        .mailbox_items = 4096,
+    };
+    wring_error error;
+    EXPECT(wring_server_create(&config, &run->server, &error) == WRING_OK);
+    wring__server_set_backend(run->server, &wring__backend_sim, run->world);
+    EXPECT(wring_server_start(run->server, &error) == WRING_OK);
+    run->port = wring_server_port(run->server);
+}
+
+void sim_run_workers(sim_run *run) {
+    uint32_t count = run->server->config.workers;
+    uint32_t start = (uint32_t)wring__sim_random(run->world, count);
+    for (uint32_t i = 0; i < count; i++) {
+        wring__server_worker *worker = &run->server->workers[(start + i) % count];
+        if (!wring__server_worker_is_done(worker)) {
+            EXPECT(wring__worker_turn(&worker->io, WRING_TIME_NEVER) == WRING_OK);
+        }
+    }
+}
+
+static bool server_is_done(const sim_run *run) {
+    for (uint32_t i = 0; i < run->server->config.workers; i++) {
+        if (!wring__server_worker_is_done(&run->server->workers[i])) {
+            return false;
+        }
+    }
+    return true;
+}
+
+void sim_run_end(sim_run *run) {
+    wring__server_drain(run->server, 1000);
+    for (int round = 0; !server_is_done(run); round++) {
+        EXPECT(round < 1000000);
+        uint64_t before = wring__sim_activity(run->world);
+        sim_run_workers(run);
+        if (before == wring__sim_activity(run->world)) {
+            EXPECT(wring__sim_advance(run->world));
+        }
+    }
+    for (uint32_t i = 0; i < run->server->config.workers; i++) {
+        EXPECT(run->server->workers[i].io.conn_count == 0);
+        EXPECT(run->server->workers[i].topics.topic_count == 0);
+    }
+    wring_server_stop(run->server, 0);
+    wring_server_destroy(run->server);
+    wring__sim_leftovers left = wring__sim_leftover(run->world);
+    EXPECT(left.sockets == 0);
+    EXPECT(left.operations == 0);
+    EXPECT(left.buffers == 0);
+    wring__sim_destroy(run->world);
+}

@@ -1,0 +1,65 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * What the scenarios share: a server of several workers over one simulated world, clients that are
+ * pull-style sessions on simulated sockets, and the loop that runs both until nothing moves.
+ */
+#ifndef WRING_TESTS_SIM_TEST_H
+#define WRING_TESTS_SIM_TEST_H
+
+#include "core/trace.h"
+#include "io/sim.h"
+#include "server/server.h"
+
+/* A broken expectation ends the run: the seed is printed and the process aborts. */
+#define EXPECT(x) ((x) ? (void)0 : sim_fail(#x, __FILE__, __LINE__))
+_Noreturn void sim_fail(const char *what, const char *file, int line);
+
+extern uint64_t sim_seed; /* of the run at hand, for messages */
+
+typedef struct sim_run {
+    wring__sim *world;
+    wring_server *server;
+    uint16_t port;
+} sim_run;
+
+void sim_run_begin(sim_run *run, uint64_t seed, const wring_handler *handler, void *opts,
+                   uint32_t workers);
+/* One round: every worker a turn, in an order by the seed. */
+void sim_run_workers(sim_run *run);
+/* Drains the server and checks that nothing is left of it. */
+void sim_run_end(sim_run *run);
+
+enum sim_client_phase { CLIENT_NEW, CLIENT_UPGRADING, CLIENT_OPEN, CLIENT_GONE };
+
+typedef struct sim_client sim_client;
+struct sim_client {
+    sim_run *run;
+    wring__socket socket;
+    wring_session *session;
+    enum sim_client_phase phase;
+    uint8_t head[2048]; /* the response head */
+    size_t head_len;
+    uint8_t request[512];
+    size_t request_len;
+    size_t request_sent;
+    char key[25];
+    bool ended;          /* WRING_EVENT_END came */
+    wring_end end;
+    void *app;
+    void (*on_open)(sim_client *client);
+    void (*on_message)(sim_client *client, const wring_message *message);
+};
+
+void sim_client_init(sim_client *client, sim_run *run);
+/* Dials when new; moves bytes both ways; true when something moved. */
+void sim_client_step(sim_client *client);
+void sim_client_send(sim_client *client, wring_frame frame);
+/* Cuts the connection, in order or with a reset. */
+void sim_client_cut(sim_client *client, bool reset);
+void sim_client_deinit(sim_client *client);
+
+/* The scenarios. */
+void sim_echo(uint64_t seed);
+void sim_chat(uint64_t seed);
+
+#endif
