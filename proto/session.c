@@ -14,6 +14,7 @@
 
 #define FRAME_DEFAULT         (UINT64_C(16) << 20)
 #define MESSAGE_DEFAULT       (UINT64_C(64) << 20)
+#define FRAGMENT_BYTES_LEAST  (UINT64_C(512) << 10)
 #define CLOSE_TIMEOUT_DEFAULT 5000
 
 /* ---- configuration ------------------------------------------------------------------------- */
@@ -38,8 +39,9 @@ wring_result wring__session_config_adopt(const wring_session_config *in, wring_s
     out->max_frame = out->max_frame == 0 ? FRAME_DEFAULT : out->max_frame;
     out->max_message = out->max_message == 0 ? MESSAGE_DEFAULT : out->max_message;
     if (out->max_fragment_bytes == 0) {
-        bool fits = out->max_message <= UINT64_MAX / 2;
-        out->max_fragment_bytes = fits ? out->max_message * 2 : UINT64_MAX;
+        uint64_t base = out->max_message < FRAGMENT_BYTES_LEAST ? FRAGMENT_BYTES_LEAST
+                                                                : out->max_message;
+        out->max_fragment_bytes = base <= UINT64_MAX / 2 ? base * 2 : UINT64_MAX;
     }
     if (out->close_timeout_ms == 0) {
         out->close_timeout_ms = CLOSE_TIMEOUT_DEFAULT;

@@ -36,7 +36,7 @@ typedef struct wring_session_config {
     uint64_t max_frame;        /**< bytes of one frame's payload; default 16 MiB */
     uint64_t max_message;      /**< bytes of one message's payload; default 64 MiB */
     uint64_t max_fragment_bytes; /**< bytes a message's fragments may pin, their bookkeeping
-                                      included; default 2 x max_message */
+                                      included; default 2 x max_message, 1 MiB at least */
     uint32_t close_timeout_ms; /**< wait for the peer's close frame; default 5,000 */
     uint32_t idle_timeout_ms;  /**< nothing received for so long ends it; default off */
     uint32_t ping_interval_ms; /**< a ping when nothing was received for so long; default off */

@@ -1,0 +1,273 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * The session's rules, one test a rule. Client-role sessions are fed unmasked frames, so that the
+ * bytes can be read; the server role has the same code behind the mask.
+ */
+#include "tests/unit/proto/session_feed.h"
+
+Test(session, a_text_a_binary_and_an_empty_message_are_shown) {
+    feed_expect(CLIENT, LIT("\x81\x02hi\x82\x03\x01\x02\x03\x81\x00"),
+                "TEXT(0,2,hi)BINARY(0,3,\x01\x02\x03)TEXT(0,0,) OUT:");
+}
+
+Test(session, a_server_unmasks) {
+    feed_expect(SERVER, LIT("\x81\x85\x37\xfa\x21\x3d\x7f\x9f\x4d\x51\x58"), /* RFC 6455 5.7 */
+                "TEXT(0,5,Hello) OUT:");
+}
+
+Test(session, fragments_are_joined_and_control_frames_come_between) {
+    feed_expect(SERVER,
+                LIT("\x01\x83\0\0\0\0Hel\x89\x81\0\0\0\0p\x00\x80\0\0\0\0"
+                    "\x8a\x81\0\0\0\0q\x80\x82\0\0\0\0lo"),
+                "PING(0,1,p)PONG(0,1,q)TEXT(0,5,Hello) OUT:8a0170");
+}
+
+Test(session, an_unmasked_client_frame_is_1002) {
+    feed_expect(SERVER, LIT("\x81\x02hi"), "END(ERR_PROTOCOL,1002) OUT:880203ea");
+}
+
+Test(session, a_ping_is_answered_with_its_payload_before_it_is_shown) {
+    feed_expect(SERVER, LIT("\x89\x82\x00\x00\x00\x00hi"), "PING(0,2,hi) OUT:8a026869");
+}
+
+Test(session, a_close_is_echoed_once_and_ends_the_session) {
+    feed_expect(SERVER, LIT("\x88\x85\x00\x00\x00\x00\x03\xe8"
+                            "bye\x81\x80\x00\x00\x00\x00"),
+                "CLOSE(1000,3,bye)END(OK,1000) OUT:880203e8");
+}
+
+Test(session, an_empty_close_is_1005_and_echoed_empty) {
+    feed_expect(SERVER, LIT("\x88\x80\x00\x00\x00\x00"), "CLOSE(1005,0,)END(OK,1005) OUT:8800");
+}
+
+Test(session, bad_utf8_in_a_close_reason_is_1007) {
+    feed_expect(SERVER, LIT("\x88\x84\x00\x00\x00\x00\x03\xe8\xc0\x80"),
+                "END(ERR_INVALID_UTF8,1007) OUT:880203ef");
+    feed_expect(SERVER, LIT("\x88\x83\x00\x00\x00\x00\x03\xe8\xc3"), /* cut inside a code point */
+                "END(ERR_INVALID_UTF8,1007) OUT:880203ef");
+}
+
+Test(session, a_close_code_illegal_on_the_wire_is_1002) {
+    feed_expect(SERVER, LIT("\x88\x82\x00\x00\x00\x00\x03\xed"), /* 1005 */
+                "END(ERR_BAD_CLOSE_CODE,1002) OUT:880203ea");
+}
+
+Test(session, iana_codes_are_legal_by_opt_in) {
+    wring_session_config config = {.allow_iana_close_codes = true};
+    feed_expect(config, LIT("\x88\x82\x00\x00\x00\x00\x03\xf5"),
+                "CLOSE(1013,0,)END(OK,1013) OUT:880203f5");
+    feed_expect(SERVER, LIT("\x88\x82\x00\x00\x00\x00\x03\xf5"),
+                "END(ERR_BAD_CLOSE_CODE,1002) OUT:880203ea");
+}
+
+Test(session, utf8_fails_at_the_first_impossible_byte) {
+    /* ED A0: a surrogate; certain at the second of ten promised bytes */
+    feed_expect(SERVER, LIT("\x81\x8a\x00\x00\x00\x00\xed\xa0"),
+                "END(ERR_INVALID_UTF8,1007) OUT:880203ef");
+    /* across fragments */
+    feed_expect(SERVER, LIT("\x01\x81\x00\x00\x00\x00\xf4\x00\x81\x00\x00\x00\x00\x90"),
+                "END(ERR_INVALID_UTF8,1007) OUT:880203ef");
+    /* a text that ends inside a code point */
+    feed_expect(SERVER, LIT("\x81\x81\x00\x00\x00\x00\xc3"),
+                "END(ERR_INVALID_UTF8,1007) OUT:880203ef");
+}
+
+Test(session, utf8_is_carried_across_fragments) {
+    feed_expect(SERVER, LIT("\x01\x81\x00\x00\x00\x00\xc3\x80\x81\x00\x00\x00\x00\xa9"),
+                "TEXT(0,2,\xc3\xa9) OUT:");
+}
+
+Test(session, a_frame_over_the_limit_is_1009_before_its_payload) {
+    wring_session_config config = {.max_frame = 10};
+    feed_expect(config, LIT("\x82\x8b"), "END(ERR_MESSAGE_TOO_BIG,1009) OUT:880203f1");
+    feed_expect(config, LIT("\x82\x8a\x00\x00\x00\x00"
+                            "0123456789"),
+                "BINARY(0,10,0123456789) OUT:");
+}
+
+Test(session, a_message_over_the_limit_is_1009_at_the_header_that_says_so) {
+    wring_session_config config = {.max_message = 5};
+    feed_expect(config, LIT("\x02\x83\x00\x00\x00\x00"
+                            "abc\x80\x83"),
+                "END(ERR_MESSAGE_TOO_BIG,1009) OUT:880203f1");
+    feed_expect(config, LIT("\x02\x83\x00\x00\x00\x00"
+                            "abc\x80\x82\x00\x00\x00\x00"
+                            "de"),
+                "BINARY(0,5,abcde) OUT:");
+}
+
+Test(session, a_flood_of_empty_fragments_ends_with_1008) {
+    wring_session_config config = {.max_fragment_bytes = 200};
+    feed_expect(config,
+                LIT("\x02\x80\x00\x00\x00\x00\x00\x80\x00\x00\x00\x00\x00\x80\x00\x00\x00\x00"
+                    "\x00\x80\x00\x00\x00\x00"),
+                "END(ERR_TOO_MANY_FRAGMENTS,1008) OUT:880203f0");
+}
+
+Test(session, sixteen_mib_in_256_byte_fragments_pass_with_the_defaults) {
+    feed f = feed_begin(SERVER);
+    uint8_t frame[4 + 4 + 256];
+    for (unsigned i = 0; i <= 65536; i++) {
+        bool last = i == 65536;
+        uint8_t first = (uint8_t)((i == 0 ? WRING_BINARY : 0) | (last ? WRING__FIN : 0));
+        uint32_t key = 0;
+        memset(frame, 'x', sizeof frame);
+        size_t n = wring__frame_header_write(frame, first, last ? 0 : 256, &key);
+        feed_piece(&f, frame, n + (last ? 0 : 256));
+    }
+    cr_assert_str_eq(f.log, "BINARY(0,16777216,xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx)");
+    wring_session_destroy(f.session);
+}
+
+Test(session, memory_follows_bytes_received_not_bytes_promised) {
+    feed f = feed_begin(SERVER);
+    uint8_t header[14] = "\x82\xff\x00\x00\x00\x00\x01\x00\x00\x00"; /* 16 MiB promised */
+    feed_piece(&f, header, 14);
+    feed_piece(&f, (const uint8_t *)"abc", 3);
+    cr_assert_leq(f.session->assembly_cap, 256);
+    wring_session_destroy(f.session);
+}
+
+Test(session, an_idle_session_holds_no_buffer) {
+    feed f = feed_begin(SERVER);
+    feed_piece(&f, (const uint8_t *)"\x82\x82\x00\x00\x00\x00", 6);
+    feed_piece(&f, (const uint8_t *)"a", 1);
+    cr_assert_not_null(f.session->assembly);
+    feed_piece(&f, (const uint8_t *)"b", 1);
+    cr_assert_null(f.session->assembly);
+    cr_assert_leq(sizeof(wring_session), 160);
+    wring_session_destroy(f.session);
+}
+
+Test(session, an_illegal_close_code_from_the_application_goes_out_as_1002) {
+    feed f = feed_begin(SERVER);
+    wring_session_close(f.session, 1006, wring_str("no"));
+    wring_bytes out = wring_session_output(f.session);
+    cr_assert_eq(out.len, 6);
+    cr_assert_arr_eq(out.data, "\x88\x04\x03\xeano", 6);
+    cr_assert_eq(wring_session_get_state(f.session), WRING_SESSION_CLOSING);
+    wring_session_close(f.session, 1000, wring_str("again")); /* once only */
+    cr_assert_eq(wring_session_output(f.session).len, 6);
+    wring_session_destroy(f.session);
+}
+
+Test(session, a_long_close_reason_is_cut_between_code_points) {
+    feed f = feed_begin(SERVER);
+    char reason[200];
+    memset(reason, 'a', sizeof reason);
+    memcpy(reason + 122, "\xc3\xa9", 2); /* would be split by a cut at 123 */
+    wring_session_close(f.session, 1000, wring_bytes_of(reason, sizeof reason));
+    wring_bytes out = wring_session_output(f.session);
+    cr_assert_eq(out.len, 2 + 2 + 122);
+    wring_session_destroy(f.session);
+}
+
+Test(session, nothing_is_sent_after_a_close_frame) {
+    feed f = feed_begin(SERVER);
+    wring_session_close(f.session, 1000, wring_str(""));
+    wring_frame frame = wring_text(wring_str("late"));
+    cr_assert_eq(wring_session_send(f.session, &frame), WRING_ERR_CLOSED);
+    wring_session_destroy(f.session);
+}
+
+Test(session, messages_that_cross_our_close_are_still_shown) {
+    feed f = feed_begin(CLIENT);
+    wring_session_close(f.session, 1000, wring_str(""));
+    feed_piece(&f, (const uint8_t *)"\x81\x01x\x88\x02\x03\xe8", 7);
+    cr_assert_str_eq(f.log, "TEXT(0,1,x)CLOSE(1000,0,)END(OK,1000)");
+    wring_session_destroy(f.session);
+}
+
+Test(session, a_control_payload_over_125_bytes_is_refused_to_the_caller) {
+    feed f = feed_begin(SERVER);
+    char big[126] = {0};
+    wring_frame ping = {WRING_PING, 0, wring_bytes_of(big, sizeof big)};
+    cr_assert_eq(wring_session_send(f.session, &ping), WRING_ERR_INVALID_ARGUMENT);
+    wring_session_destroy(f.session);
+}
+
+Test(session, the_stream_ending_without_a_close_is_1006) {
+    feed f = feed_begin(SERVER);
+    wring_session_eof(f.session);
+    feed_events(&f);
+    wring_session_eof(f.session);
+    feed_events(&f);
+    cr_assert_str_eq(f.log, "END(ERR_TRUNCATED,1006)");
+    cr_assert(wring_session_is_finished(f.session));
+    wring_session_destroy(f.session);
+}
+
+Test(session, a_peer_that_never_answers_the_close_is_timed_out) {
+    wring_session_config config = {.close_timeout_ms = 1000};
+    feed f = feed_begin(config);
+    const uint64_t start = UINT64_C(5) << 40;
+    wring_session_close(f.session, 1000, wring_str(""));
+    cr_assert_eq(wring_session_deadline(f.session), 0); /* tell me the time */
+    wring_session_expire(f.session, start);
+    cr_assert_eq(wring_session_deadline(f.session), start + UINT64_C(1000000000));
+    wring_session_expire(f.session, start + 999999999);
+    feed_events(&f);
+    cr_assert_str_eq(f.log, "");
+    wring_session_expire(f.session, start + 1000000000);
+    feed_events(&f);
+    cr_assert_str_eq(f.log, "END(ERR_TIMEOUT,1006)");
+    wring_session_destroy(f.session);
+}
+
+Test(session, a_ping_goes_out_once_per_silence_and_idleness_ends_it) {
+    wring_session_config config = {.ping_interval_ms = 10, .idle_timeout_ms = 25};
+    feed f = feed_begin(config); /* opened at 1 ns */
+    const uint64_t ms = 1000000;
+    cr_assert_eq(wring_session_deadline(f.session), 10 * ms + 1);
+    wring_session_expire(f.session, 10 * ms + 1);
+    cr_assert_eq(wring_session_output(f.session).len, 2);
+    cr_assert_eq(wring_session_deadline(f.session), 25 * ms + 1);
+    wring_session_expire(f.session, 25 * ms + 1);
+    feed_events(&f);
+    cr_assert_str_eq(f.log, "END(ERR_TIMEOUT,1006)");
+    wring_session_destroy(f.session);
+}
+
+Test(session, a_client_masks_with_a_fresh_key_each_frame) {
+    feed f = feed_begin(CLIENT);
+    wring_frame frame = wring_binary(wring_bytes_of("\0\0\0\0\0\0\0\0", 8));
+    uint8_t keys[64][4];
+    for (int i = 0; i < 64; i++) {
+        cr_assert_eq(wring_session_send(f.session, &frame), WRING_OK);
+        wring_bytes out = wring_session_output(f.session);
+        cr_assert_eq(out.len, 14);
+        cr_assert_eq(out.data[1], 0x88);
+        memcpy(keys[i], out.data + 2, 4);
+        cr_assert_arr_eq(out.data + 6, keys[i], 4); /* zeros masked are the key */
+        for (int j = 0; j < i; j++) {
+            cr_assert(memcmp(keys[i], keys[j], 4) != 0); /* 64 of 2^32: a repeat is a bug */
+        }
+        wring_session_sent(f.session, out.len);
+    }
+    wring_session_destroy(f.session);
+}
+
+Test(session, config_errors_name_the_field) {
+    wring_session_config config = {.struct_size = sizeof config, .role = (wring_role)7};
+    wring_session *session;
+    wring_error error;
+    cr_assert_eq(wring_session_create(&config, &session, &error), WRING_ERR_INVALID_CONFIG);
+    cr_assert(strstr(error.text, "role") != NULL);
+    config.struct_size = 0;
+    cr_assert_eq(wring_session_create(&config, &session, &error), WRING_ERR_INVALID_CONFIG);
+    cr_assert(strstr(error.text, "struct_size") != NULL);
+}
+
+Test(session, feeding_before_open_or_over_unread_bytes_is_refused) {
+    wring_session *session;
+    wring_error error;
+    uint8_t byte[2] = {0x81, 0x80};
+    wring_mut_bytes bytes = {byte, 2};
+    cr_assert_eq(wring_session_create(NULL, &session, &error), WRING_OK);
+    cr_assert_eq(wring_session_feed(session, bytes, 1), WRING_ERR_INVALID_STATE);
+    cr_assert_eq(wring_session_open(session, 1), WRING_OK);
+    cr_assert_eq(wring_session_open(session, 1), WRING_ERR_INVALID_STATE);
+    cr_assert_eq(wring_session_feed(session, bytes, 1), WRING_OK);
+    cr_assert_eq(wring_session_feed(session, bytes, 1), WRING_ERR_INVALID_STATE);
+    wring_session_destroy(session);
+}
