@@ -14,7 +14,7 @@
 extern const unsigned char wring_page_index[];
 extern const size_t wring_page_index_len;
 
-/* ---- /echo ---------------------------------------------------------------------------------- */
+/* ---- /echo ----------------------------------------------------------------------------------- */
 
 static wring_verdict echo_in(wring_session *session, const wring_message *message) {
     if (message->opcode != WRING_TEXT && message->opcode != WRING_BINARY) {
@@ -26,7 +26,7 @@ static wring_verdict echo_in(wring_session *session, const wring_message *messag
 
 static const wring_handler echo_handler = {.name = "echo", .handle_in = echo_in};
 
-/* ---- /chat ---------------------------------------------------------------------------------- */
+/* ---- /chat ----------------------------------------------------------------------------------- */
 
 #define CHAT_TOPIC    "chat"
 #define CHAT_TEXT_MAX 4096
@@ -99,8 +99,9 @@ static wring_verdict chat_in(wring_session *session, const wring_message *messag
         return WRING_CONTINUE;
     }
     char json[CHAT_TEXT_MAX * 6 + 128]; /* a control byte becomes six */
-    int head = snprintf(json, 128, "{\"type\":\"message\",\"from\":\"u%u\",\"worker\":%d,\"text\":\"",
-                        chat->id, wring_session_worker(session));
+    int head =
+        snprintf(json, 128, "{\"type\":\"message\",\"from\":\"u%u\",\"worker\":%d,\"text\":\"",
+                 chat->id, wring_session_worker(session));
     size_t len = (size_t)head + json_escape(json + head, message->payload);
     json[len++] = '"';
     json[len++] = '}';
@@ -120,7 +121,7 @@ static const wring_handler chat_handler = {.name = "chat",
                                            .handle_in = chat_in,
                                            .terminate = chat_terminate};
 
-/* ---- plain HTTP ----------------------------------------------------------------------------- */
+/* ---- plain HTTP ------------------------------------------------------------------------------ */
 
 static void respond_healthz(const wring_request *request, wring_http_response *response,
                             void *opts) {

@@ -86,10 +86,20 @@ static bool options_parse(int argc, const char **argv, struct serve_options *o) 
 
 /* Negative numbers would become huge unsigned ones. */
 static bool options_check(const struct serve_options *o) {
-    const long long numbers[] = {o->port, o->workers, o->drain_ms, o->max_frame, o->max_message,
-                                 o->max_fragment_bytes, o->pause_bytes, o->max_handshake_size,
-                                 o->handshake_timeout, o->close_timeout, o->idle_timeout,
-                                 o->ping_interval, o->max_connections, o->receive_buffers,
+    const long long numbers[] = {o->port,
+                                 o->workers,
+                                 o->drain_ms,
+                                 o->max_frame,
+                                 o->max_message,
+                                 o->max_fragment_bytes,
+                                 o->pause_bytes,
+                                 o->max_handshake_size,
+                                 o->handshake_timeout,
+                                 o->close_timeout,
+                                 o->idle_timeout,
+                                 o->ping_interval,
+                                 o->max_connections,
+                                 o->receive_buffers,
                                  o->receive_buffer_size};
     for (size_t i = 0; i < sizeof numbers / sizeof numbers[0]; i++) {
         if (numbers[i] < 0) {

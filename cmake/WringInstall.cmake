@@ -1,3 +1,25 @@
 # SPDX-License-Identifier: Apache-2.0
+#
 # Headers, both libraries in both kinds, the command, pkg-config files and the CMake package.
-install(DIRECTORY include/wring DESTINATION ${CMAKE_INSTALL_INCLUDEDIR})
+include(CMakePackageConfigHelpers)
+
+set(package_dir ${CMAKE_INSTALL_LIBDIR}/cmake/wring)
+install(DIRECTORY include/wring DESTINATION ${CMAKE_INSTALL_INCLUDEDIR} FILES_MATCHING PATTERN "*.h")
+install(TARGETS wring-static wring-shared wring-proto-static wring-proto-shared EXPORT wring-targets
+    LIBRARY DESTINATION ${CMAKE_INSTALL_LIBDIR} ARCHIVE DESTINATION ${CMAKE_INSTALL_LIBDIR})
+if(TARGET wring-command)
+    install(TARGETS wring-command RUNTIME DESTINATION ${CMAKE_INSTALL_BINDIR})
+endif()
+
+install(EXPORT wring-targets NAMESPACE wring:: DESTINATION ${package_dir})
+configure_package_config_file(cmake/wring-config.cmake.in ${PROJECT_BINARY_DIR}/wring-config.cmake
+    INSTALL_DESTINATION ${package_dir})
+write_basic_package_version_file(${PROJECT_BINARY_DIR}/wring-config-version.cmake
+    COMPATIBILITY SameMinorVersion)
+install(FILES ${PROJECT_BINARY_DIR}/wring-config.cmake
+    ${PROJECT_BINARY_DIR}/wring-config-version.cmake DESTINATION ${package_dir})
+
+foreach(name IN ITEMS wring wring-proto)
+    configure_file(cmake/${name}.pc.in ${PROJECT_BINARY_DIR}/${name}.pc @ONLY)
+    install(FILES ${PROJECT_BINARY_DIR}/${name}.pc DESTINATION ${CMAKE_INSTALL_LIBDIR}/pkgconfig)
+endforeach()

@@ -14,20 +14,20 @@
 #include "wring/bytes.h"
 #include "wring/result.h"
 
-#define WRING_LIKELY(x)         __builtin_expect(!!(x), 1)
-#define WRING_UNLIKELY(x)       __builtin_expect(!!(x), 0)
-#define WRING_ARRAY_LEN(a)      (sizeof(a) / sizeof((a)[0]))
-#define WRING_CACHE_LINE        64
-#define WRING_CACHE_ALIGNED     __attribute__((aligned(WRING_CACHE_LINE)))
-#define WRING_CONTAINER_OF(p, type, member)                                                        \
-    ((type *)(void *)((char *)(p) - offsetof(type, member)))
+#define WRING_LIKELY(x)                     __builtin_expect(!!(x), 1)
+#define WRING_UNLIKELY(x)                   __builtin_expect(!!(x), 0)
+#define WRING_ARRAY_LEN(a)                  (sizeof(a) / sizeof((a)[0]))
+#define WRING_CACHE_LINE                    64
+#define WRING_CACHE_ALIGNED                 __attribute__((aligned(WRING_CACHE_LINE)))
+#define WRING_CONTAINER_OF(p, type, member) ((type *)(void *)((char *)(p)-offsetof(type, member)))
 
 /** Reports file, line and function, then aborts. Used through the macros below. */
 _Noreturn void wring__panic(const char *what, const char *file, int line, const char *function);
 
 /* Cheap invariants: on in every build. Never on what a peer, the user or the kernel sent. */
 #define WRING_ASSERT(x)                                                                            \
-    (WRING_LIKELY(x) ? (void)0 : wring__panic("assertion failed: " #x, __FILE__, __LINE__, __func__))
+    (WRING_LIKELY(x) ? (void)0                                                                     \
+                     : wring__panic("assertion failed: " #x, __FILE__, __LINE__, __func__))
 #define WRING_UNREACHABLE() wring__panic("unreachable", __FILE__, __LINE__, __func__)
 
 /* Invariants that cost something per byte or per message: debug, sanitizer and fuzz builds. */
@@ -58,12 +58,16 @@ void __asan_unpoison_memory_region(void const volatile *addr, size_t size);
 /** Monotonic time in ns since some start; a duration in ns. */
 typedef uint64_t wring_time_ns;
 typedef uint64_t wring_duration_ns;
-#define WRING_TIME_NEVER   UINT64_MAX
-#define WRING_NS_PER_MS    UINT64_C(1000000)
-#define WRING_NS_PER_SEC   UINT64_C(1000000000)
+#define WRING_TIME_NEVER UINT64_MAX
+#define WRING_NS_PER_MS  UINT64_C(1000000)
+#define WRING_NS_PER_SEC UINT64_C(1000000000)
 
-static inline size_t wring__min_size(size_t a, size_t b) { return a < b ? a : b; }
-static inline uint64_t wring__min_u64(uint64_t a, uint64_t b) { return a < b ? a : b; }
+static inline size_t wring__min_size(size_t a, size_t b) {
+    return a < b ? a : b;
+}
+static inline uint64_t wring__min_u64(uint64_t a, uint64_t b) {
+    return a < b ? a : b;
+}
 
 static inline uint16_t wring__load_be16(const uint8_t *p) {
     return (uint16_t)((p[0] << 8) | p[1]);

@@ -4,7 +4,9 @@
  */
 #include "core/hash.h"
 
-static uint64_t turn(uint64_t value, unsigned bits) { return value << bits | value >> (64 - bits); }
+static uint64_t turn(uint64_t value, unsigned bits) {
+    return value << bits | value >> (64 - bits);
+}
 
 static void sip_round(uint64_t v[4]) {
     v[0] += v[1];

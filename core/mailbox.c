@@ -50,8 +50,7 @@ wring_result wring__mailbox_push(wring__mailbox *mailbox, const wring__mail *mai
         uint64_t sequence = atomic_load_explicit(&cell->sequence, memory_order_acquire);
         if (sequence == position) {
             if (atomic_compare_exchange_weak_explicit(&mailbox->tail, &position, position + 1,
-                                                      memory_order_relaxed,
-                                                      memory_order_relaxed)) {
+                                                      memory_order_relaxed, memory_order_relaxed)) {
                 break;
             }
         } else if ((int64_t)(sequence - position) < 0) {
@@ -75,8 +74,7 @@ bool wring__mailbox_pop(wring__mailbox *mailbox, wring__mail *mail) {
         return false;
     }
     *mail = cell->mail;
-    atomic_store_explicit(&cell->sequence, mailbox->head + mailbox->mask + 1,
-                          memory_order_release);
+    atomic_store_explicit(&cell->sequence, mailbox->head + mailbox->mask + 1, memory_order_release);
     mailbox->head++;
     return true;
 }

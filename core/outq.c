@@ -42,10 +42,14 @@ void wring__chunk_cache_deinit(wring__chunk_cache *cache) {
 
 static size_t segment_room(enum segment_kind kind, size_t own) {
     switch (kind) {
-    case SEGMENT_SHARED: return 0;
-    case SEGMENT_SMALL: return WRING__CHUNK_SMALL;
-    case SEGMENT_LARGE: return WRING__CHUNK_LARGE;
-    case SEGMENT_OWN: return own;
+    case SEGMENT_SHARED:
+        return 0;
+    case SEGMENT_SMALL:
+        return WRING__CHUNK_SMALL;
+    case SEGMENT_LARGE:
+        return WRING__CHUNK_LARGE;
+    case SEGMENT_OWN:
+        return own;
     }
     WRING_UNREACHABLE();
 }

@@ -41,8 +41,7 @@ bool wring__packed_next(const wring__shared *packed, size_t *offset, wring_frame
     memcpy(&record, packed->payload + *offset, sizeof record);
     frame->opcode = (wring_opcode)record.opcode;
     frame->close_code = record.close_code;
-    frame->payload =
-        wring_bytes_of(packed->payload + *offset + sizeof record, record.payload_len);
+    frame->payload = wring_bytes_of(packed->payload + *offset + sizeof record, record.payload_len);
     *offset += sizeof record + record.payload_len;
     return true;
 }

@@ -17,17 +17,25 @@ static inline uint64_t wring__ref_pack(uint8_t worker, uint32_t slot, uint32_t g
     return (uint64_t)worker << 56 | (uint64_t)slot << 32 | generation;
 }
 
-static inline uint8_t wring__ref_worker(uint64_t ref) { return (uint8_t)(ref >> 56); }
+static inline uint8_t wring__ref_worker(uint64_t ref) {
+    return (uint8_t)(ref >> 56);
+}
 static inline uint32_t wring__ref_slot(uint64_t ref) {
     return (uint32_t)(ref >> 32) & WRING__SLOT_MAX;
 }
-static inline uint32_t wring__ref_generation(uint64_t ref) { return (uint32_t)ref; }
+static inline uint32_t wring__ref_generation(uint64_t ref) {
+    return (uint32_t)ref;
+}
 
 static inline uint64_t wring__token_pack(uint8_t op, uint32_t slot, uint32_t generation) {
     return wring__ref_pack(op, slot, generation);
 }
-static inline uint8_t wring__token_op(uint64_t token) { return wring__ref_worker(token); }
-static inline uint32_t wring__token_slot(uint64_t token) { return wring__ref_slot(token); }
+static inline uint8_t wring__token_op(uint64_t token) {
+    return wring__ref_worker(token);
+}
+static inline uint32_t wring__token_slot(uint64_t token) {
+    return wring__ref_slot(token);
+}
 static inline uint32_t wring__token_generation(uint64_t token) {
     return wring__ref_generation(token);
 }

@@ -6,8 +6,7 @@
 
 #include <stdlib.h>
 
-wring__shared *wring__shared_create_room(uint8_t opcode, uint16_t close_code,
-                                         size_t payload_len) {
+wring__shared *wring__shared_create_room(uint8_t opcode, uint16_t close_code, size_t payload_len) {
     wring__shared *shared = malloc(sizeof *shared + payload_len);
     if (shared == NULL) {
         return NULL;

@@ -21,7 +21,8 @@ typedef struct wring__slots {
 WRING_MUST_CHECK wring_result wring__slots_init(wring__slots *slots, uint32_t max);
 void wring__slots_deinit(wring__slots *slots);
 
-/** Errors: WRING_ERR_TOO_MANY_CONNECTIONS at `max`, WRING_ERR_NO_MEMORY. Generations are never 0. */
+/** Errors: WRING_ERR_TOO_MANY_CONNECTIONS at `max`, WRING_ERR_NO_MEMORY. Generations are never 0.
+ */
 WRING_MUST_CHECK wring_result wring__slots_acquire(wring__slots *slots, void *object,
                                                    uint32_t *slot, uint32_t *generation);
 

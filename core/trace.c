@@ -6,7 +6,9 @@
 
 _Thread_local wring__trace *wring__trace_current;
 
-void wring__trace_install(wring__trace *trace) { wring__trace_current = trace; }
+void wring__trace_install(wring__trace *trace) {
+    wring__trace_current = trace;
+}
 
 static uint64_t mix(uint64_t hash, uint64_t value) {
     hash ^= value;

@@ -88,8 +88,7 @@ void wring__wheel_set(wring__wheel *wheel, wring_timer *timer, wring_time_ns dea
 }
 
 /* The lowest occupied level and the tick at which its first slot begins. */
-static bool first_slot(const wring__wheel *wheel, unsigned *level, unsigned *slot,
-                       uint64_t *tick) {
+static bool first_slot(const wring__wheel *wheel, unsigned *level, unsigned *slot, uint64_t *tick) {
     for (unsigned l = 0; l < WRING__WHEEL_LEVELS; l++) {
         if (wheel->occupied[l] != 0) {
             unsigned above = BITS_PER_LEVEL * (l + 1);

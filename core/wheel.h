@@ -37,7 +37,9 @@ void wring__wheel_set(wring__wheel *wheel, wring_timer *timer, wring_time_ns dea
 /** Legal on a timer that is not set. */
 void wring__wheel_cancel(wring__wheel *wheel, wring_timer *timer);
 
-static inline bool wring__wheel_is_set(const wring_timer *timer) { return timer->link != NULL; }
+static inline bool wring__wheel_is_set(const wring_timer *timer) {
+    return timer->link != NULL;
+}
 
 /** A time no later than the earliest timer's, after which expire makes progress;
  *  WRING_TIME_NEVER when no timer is set. */

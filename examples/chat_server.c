@@ -39,12 +39,12 @@ int main(int argc, char **argv) {
     static const wring_handler handler = {
         .name = "chat", .state_size = sizeof(struct room), .init = join, .handle_in = say};
     static wring_server *server;
-    wring_server_config config = {.struct_size = sizeof config,
-                                  .port = argc > 1 ? (uint16_t)strtoul(argv[1], NULL, 10) : 8080,
-                                  .handler = &handler,
-                                  .handler_opts = &server,
-                                  .session = {.struct_size = sizeof config.session,
-                                              .allow_iana_close_codes = true}};
+    wring_server_config config = {
+        .struct_size = sizeof config,
+        .port = argc > 1 ? (uint16_t)strtoul(argv[1], NULL, 10) : 8080,
+        .handler = &handler,
+        .handler_opts = &server,
+        .session = {.struct_size = sizeof config.session, .allow_iana_close_codes = true}};
     wring_error error;
     if (wring_server_create(&config, &server, &error) != WRING_OK ||
         wring_server_start(server, &error) != WRING_OK) {

@@ -15,7 +15,7 @@
 #define GATHER_MAX           64
 #define DRAIN_TIMEOUT_NS     (10 * WRING_NS_PER_SEC)
 /* The close handshake is over: nothing more is to come but the peer's end of stream. */
-#define LINGER_NS            (200 * WRING_NS_PER_MS)
+#define LINGER_NS (200 * WRING_NS_PER_MS)
 
 /* Bytes received after reading was paused: moved out of the shared receive buffers, so that a
  * connection that does not drain pins none of them. */
@@ -57,8 +57,8 @@ static void stream_shutdown(wring__conn *conn, int how) {
     conn->pending++;
 }
 
-wring_result wring__conn_open(wring__conn *conn, wring__worker *worker,
-                              const wring__conn_ops *ops, wring__socket socket) {
+wring_result wring__conn_open(wring__conn *conn, wring__worker *worker, const wring__conn_ops *ops,
+                              wring__socket socket) {
     memset(conn, 0, sizeof *conn);
     wring_result result =
         wring__slots_acquire(&worker->slots, conn, &conn->slot, &conn->generation);
@@ -75,7 +75,7 @@ wring_result wring__conn_open(wring__conn *conn, wring__worker *worker,
     return WRING_OK;
 }
 
-/* ---- ending --------------------------------------------------------------------------------- */
+/* ---- ending ---------------------------------------------------------------------------------- */
 
 static uint16_t rx_pop(wring__conn *conn) {
     uint16_t buffer = conn->rx_head;
@@ -152,7 +152,9 @@ void wring__conn_shut(wring__conn *conn) {
     linger_when_drained(conn);
 }
 
-void wring__conn_abort(wring__conn *conn) { teardown(conn); }
+void wring__conn_abort(wring__conn *conn) {
+    teardown(conn);
+}
 
 void wring__conn_break(wring__conn *conn, int system_errno) {
     if (conn->state == WRING__CONN_OPEN && !conn->broken) {
@@ -181,7 +183,7 @@ void wring__conn_timer(wring__conn *conn) {
     }
 }
 
-/* ---- receiving ------------------------------------------------------------------------------ */
+/* ---- receiving ------------------------------------------------------------------------------- */
 
 static bool stash_append(wring__conn *conn, const uint8_t *data, size_t len) {
     size_t have = conn->stash == NULL ? 0 : conn->stash->len;
@@ -253,13 +255,16 @@ static void recv_complete(wring__conn *conn, const wring__completion *completion
     if (completion->result == 0) {
         conn->eof = true;
     } else if (completion->result == -ENOBUFS) {
-        wring__count(&conn->worker->counters.buffers_exhausted, 1); /* normal: armed again when some are back */
+        wring__count(&conn->worker->counters.buffers_exhausted,
+                     1); /* normal: armed again when some are back */
     } else if (completion->result < 0 && completion->result != -ECANCELED) {
         conn->broken = true;
         conn->error = -completion->result;
     }
     switch ((enum wring__conn_state)conn->state) {
-    case WRING__CONN_OPEN: wring__worker_make_ready(conn->worker, conn); break;
+    case WRING__CONN_OPEN:
+        wring__worker_make_ready(conn->worker, conn);
+        break;
     case WRING__CONN_DRAINING:
         if (conn->broken) {
             teardown(conn);
@@ -276,7 +281,8 @@ static void recv_complete(wring__conn *conn, const wring__completion *completion
         break;
     case WRING__CONN_TEARDOWN:
     case WRING__CONN_CLOSING:
-    case WRING__CONN_CLOSED: break;
+    case WRING__CONN_CLOSED:
+        break;
     }
 }
 
@@ -337,9 +343,11 @@ void wring__conn_dispatch(wring__conn *conn) {
     }
 }
 
-/* ---- sending -------------------------------------------------------------------------------- */
+/* ---- sending --------------------------------------------------------------------------------- */
 
-void wring__conn_flush(wring__conn *conn) { wring__worker_make_dirty(conn->worker, conn); }
+void wring__conn_flush(wring__conn *conn) {
+    wring__worker_make_dirty(conn->worker, conn);
+}
 
 void wring__conn_send(wring__conn *conn) {
     wring__worker *worker = conn->worker;
@@ -382,15 +390,21 @@ static void send_complete(wring__conn *conn, const wring__completion *completion
     linger_when_drained(conn);
 }
 
-/* ---- completions ---------------------------------------------------------------------------- */
+/* ---- completions ----------------------------------------------------------------------------- */
 
 void wring__conn_complete(wring__conn *conn, unsigned op, const wring__completion *completion) {
     WRING_TRACE(CONN_COMPLETE, (uint64_t)conn->slot << 8 | op, (uint64_t)completion->result);
     switch ((enum wring__op)op) {
-    case WRING__OP_RECV: recv_complete(conn, completion); break;
-    case WRING__OP_SEND: send_complete(conn, completion); break;
+    case WRING__OP_RECV:
+        recv_complete(conn, completion);
+        break;
+    case WRING__OP_SEND:
+        send_complete(conn, completion);
+        break;
     case WRING__OP_SHUTDOWN: /* its result says nothing that the receive does not */
-    case WRING__OP_CANCEL: conn->pending--; break;
+    case WRING__OP_CANCEL:
+        conn->pending--;
+        break;
     case WRING__OP_CLOSE:
         conn->pending--;
         set_state(conn, WRING__CONN_CLOSED);
@@ -399,7 +413,8 @@ void wring__conn_complete(wring__conn *conn, unsigned op, const wring__completio
         return;
     case WRING__OP_NONE:
     case WRING__OP_ACCEPT:
-    case WRING__OP_CLOSE_UNOWNED: WRING_UNREACHABLE();
+    case WRING__OP_CLOSE_UNOWNED:
+        WRING_UNREACHABLE();
     }
     close_when_quiet(conn);
 }

@@ -52,13 +52,13 @@ struct wring__conn {
     wring__worker *worker;
     wring__outq out;
     wring_timer timer;
-    wring__conn *ready_next; /* has received bytes, an end or an error to tell */
-    wring__conn *dirty_next; /* has bytes to send */
+    wring__conn *ready_next;    /* has received bytes, an end or an error to tell */
+    wring__conn *dirty_next;    /* has bytes to send */
     struct wring__stash *stash; /* bytes received while paused */
     wring__socket socket;
     uint32_t slot;
     uint32_t generation;
-    int32_t error; /* errno that broke the stream */
+    int32_t error;    /* errno that broke the stream */
     uint16_t rx_head; /* chain of receive buffers, WRING__BUFFER_NONE when empty */
     uint16_t rx_tail;
     uint8_t state;

@@ -8,8 +8,7 @@
 #include "core/packed.h"
 #include "io/registry.h"
 
-static wring_result post_shared(wring_ref ref, enum wring__mail_kind kind,
-                                wring__shared *shared) {
+static wring_result post_shared(wring_ref ref, enum wring__mail_kind kind, wring__shared *shared) {
     wring__mail mail = {.kind = kind, .ref = ref, .data = shared};
     wring_result result = wring__registry_post(&mail);
     if (result != WRING_OK && shared != NULL) {
@@ -21,11 +20,15 @@ static wring_result post_shared(wring_ref ref, enum wring__mail_kind kind,
 static bool frame_is_sendable(const wring_frame *frame) {
     switch (frame->opcode) {
     case WRING_TEXT:
-    case WRING_BINARY: return true;
+    case WRING_BINARY:
+        return true;
     case WRING_PING:
-    case WRING_PONG: return frame->payload.len <= WRING_CONTROL_PAYLOAD_MAX;
-    case WRING_CLOSE: return true;
-    case WRING_CONTINUATION: break;
+    case WRING_PONG:
+        return frame->payload.len <= WRING_CONTROL_PAYLOAD_MAX;
+    case WRING_CLOSE:
+        return true;
+    case WRING_CONTINUATION:
+        break;
     }
     return false;
 }
@@ -51,12 +54,13 @@ wring_result wring_close(wring_ref ref, uint16_t code, wring_bytes reason) {
     return shared == NULL ? WRING_ERR_NO_MEMORY : post_shared(ref, WRING__MAIL_CLOSE, shared);
 }
 
-wring_result wring_stop(wring_ref ref) { return post_shared(ref, WRING__MAIL_STOP, NULL); }
+wring_result wring_stop(wring_ref ref) {
+    return post_shared(ref, WRING__MAIL_STOP, NULL);
+}
 
 wring_result wring_post(wring_ref ref, const wring_info *info,
                         void (*lost)(const wring_info *info)) {
     wring__posted posted = {*info, lost};
-    wring__shared *shared =
-        wring__shared_create(0, 0, wring_bytes_of(&posted, sizeof posted));
+    wring__shared *shared = wring__shared_create(0, 0, wring_bytes_of(&posted, sizeof posted));
     return shared == NULL ? WRING_ERR_NO_MEMORY : post_shared(ref, WRING__MAIL_POST, shared);
 }

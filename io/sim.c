@@ -7,7 +7,7 @@
 
 #include <stdlib.h>
 
-/* ---- seed and clock ------------------------------------------------------------------------- */
+/* ---- seed and clock -------------------------------------------------------------------------- */
 
 uint64_t wring__sim_random(wring__sim *sim, uint64_t bound) {
     /* splitmix64: short, well spread, and the whole state is one word */
@@ -30,9 +30,13 @@ wring_duration_ns wring__sim_delay(wring__sim *sim) {
     return wring__sim_random(sim, 2 * WRING_NS_PER_MS);
 }
 
-wring_time_ns wring__sim_now(const wring__sim *sim) { return sim->now; }
+wring_time_ns wring__sim_now(const wring__sim *sim) {
+    return sim->now;
+}
 
-uint64_t wring__sim_activity(const wring__sim *sim) { return sim->activity; }
+uint64_t wring__sim_activity(const wring__sim *sim) {
+    return sim->activity;
+}
 
 wring__sim *wring__sim_create(const wring__sim_config *config) {
     wring__sim *sim = calloc(1, sizeof *sim);
@@ -46,8 +50,9 @@ wring__sim *wring__sim_create(const wring__sim_config *config) {
     static const uint32_t pipe_sizes[] = {1, 7, 125, 1000, 4096, 65536};
     sim->pipe_bytes = config->pipe_bytes;
     if (sim->pipe_bytes == 0) {
-        sim->pipe_bytes =
-            config->faults ? pipe_sizes[wring__sim_random(sim, WRING_ARRAY_LEN(pipe_sizes))] : 65536;
+        sim->pipe_bytes = config->faults
+                              ? pipe_sizes[wring__sim_random(sim, WRING_ARRAY_LEN(pipe_sizes))]
+                              : 65536;
     }
     return sim;
 }
@@ -60,7 +65,7 @@ void wring__sim_destroy(wring__sim *sim) {
     free(sim);
 }
 
-/* ---- sockets -------------------------------------------------------------------------------- */
+/* ---- sockets --------------------------------------------------------------------------------- */
 
 wring__socket wring__sim_socket_new(wring__sim *sim) {
     uint32_t id = 0;
@@ -178,7 +183,7 @@ void wring__sim_close(wring__sim *sim, wring__socket socket, bool reset) {
     sim->activity++;
 }
 
-/* ---- listening and dialling ----------------------------------------------------------------- */
+/* ---- listening and dialling ------------------------------------------------------------------ */
 
 wring__socket wring__sim_dial(wring__sim *sim, uint16_t port) {
     wring__socket candidates[WRING__SIM_HOSTS_MAX * 2];
@@ -213,7 +218,7 @@ wring__socket wring__sim_backlog_pop(wring__sim *sim, wring__socket listener) {
     return WRING__SOCKET_NONE;
 }
 
-/* ---- the test's ends ------------------------------------------------------------------------ */
+/* ---- the test's ends ------------------------------------------------------------------------- */
 
 size_t wring__sim_peer_send(wring__sim *sim, wring__socket socket, wring_bytes bytes) {
     struct sim_socket *s = wring__sim_socket(sim, socket);
@@ -237,7 +242,7 @@ void wring__sim_peer_close(wring__sim *sim, wring__socket socket, bool reset) {
     wring__sim_close(sim, socket, reset);
 }
 
-/* ---- time ----------------------------------------------------------------------------------- */
+/* ---- time ------------------------------------------------------------------------------------ */
 
 bool wring__sim_advance(wring__sim *sim) {
     wring_time_ns next = WRING_TIME_NEVER;

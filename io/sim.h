@@ -17,8 +17,8 @@ typedef struct wring__sim wring__sim;
 
 typedef struct wring__sim_config {
     uint64_t seed;
-    bool faults;            /* swarm: each class of fault is switched on or off by the seed */
-    uint32_t pipe_bytes;    /* socket buffer of each direction; 0: by the seed, 1 B to 64 KiB */
+    bool faults;         /* swarm: each class of fault is switched on or off by the seed */
+    uint32_t pipe_bytes; /* socket buffer of each direction; 0: by the seed, 1 B to 64 KiB */
 } wring__sim_config;
 
 extern const wring__backend_ops wring__backend_sim;

@@ -48,9 +48,11 @@ struct sim_backend {
     bool woken;
 };
 
-static struct sim_backend *sim_of(wring__backend *super) { return (struct sim_backend *)super; }
+static struct sim_backend *sim_of(wring__backend *super) {
+    return (struct sim_backend *)super;
+}
 
-/* ---- opening -------------------------------------------------------------------------------- */
+/* ---- opening --------------------------------------------------------------------------------- */
 
 static wring_result sim_listen(const wring__listen_config *config, wring__socket *out,
                                uint16_t *port, wring_error *error) {
@@ -118,7 +120,7 @@ static void sim_backend_close(wring__backend *super) {
     free(backend);
 }
 
-/* ---- queueing ------------------------------------------------------------------------------- */
+/* ---- queueing -------------------------------------------------------------------------------- */
 
 static struct sim_op *op_new(wring__backend *super, enum sim_op_kind kind, wring__socket socket,
                              uint64_t token) {
@@ -176,7 +178,7 @@ static void sim_close_socket(wring__backend *super, wring__socket socket, uint64
     op_new(super, OP_CLOSE, socket, token);
 }
 
-/* ---- doing ---------------------------------------------------------------------------------- */
+/* ---- doing ----------------------------------------------------------------------------------- */
 
 static void post(struct sim_backend *backend, uint64_t token, int32_t result, uint16_t flags,
                  uint16_t buffer) {
@@ -319,16 +321,28 @@ static void do_close(struct sim_backend *backend, struct sim_op *op) {
 
 static void op_do(struct sim_backend *backend, struct sim_op *op) {
     switch (op->kind) {
-    case OP_ACCEPT: do_accept(backend, op); break;
-    case OP_RECV: do_recv(backend, op); break;
-    case OP_SEND: do_send(backend, op); break;
-    case OP_SHUTDOWN: do_shutdown(backend, op); break;
-    case OP_CANCEL: do_cancel(backend, op); break;
-    case OP_CLOSE: do_close(backend, op); break;
+    case OP_ACCEPT:
+        do_accept(backend, op);
+        break;
+    case OP_RECV:
+        do_recv(backend, op);
+        break;
+    case OP_SEND:
+        do_send(backend, op);
+        break;
+    case OP_SHUTDOWN:
+        do_shutdown(backend, op);
+        break;
+    case OP_CANCEL:
+        do_cancel(backend, op);
+        break;
+    case OP_CLOSE:
+        do_close(backend, op);
+        break;
     }
 }
 
-/* ---- the turn ------------------------------------------------------------------------------- */
+/* ---- the turn -------------------------------------------------------------------------------- */
 
 static void ops_run(struct sim_backend *backend) {
     size_t count = backend->op_count;
@@ -376,8 +390,8 @@ static bool posted_take(struct sim_backend *backend, wring__completion *out) {
     return false;
 }
 
-static wring_result sim_turn(wring__backend *super, wring_time_ns deadline,
-                             wring__completion *out, size_t max, size_t *count) {
+static wring_result sim_turn(wring__backend *super, wring_time_ns deadline, wring__completion *out,
+                             size_t max, size_t *count) {
     struct sim_backend *backend = sim_of(super);
     backend->deadline = deadline;
     backend->woken = false;
@@ -409,7 +423,9 @@ static void sim_wake(wring__backend *super) {
     backend->sim->activity++;
 }
 
-static wring_time_ns sim_backend_now(wring__backend *super) { return sim_of(super)->sim->now; }
+static wring_time_ns sim_backend_now(wring__backend *super) {
+    return sim_of(super)->sim->now;
+}
 
 static bool sim_peer(wring__backend *super, wring__socket socket, struct sockaddr_storage *out) {
     (void)super;

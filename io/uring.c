@@ -20,11 +20,11 @@
 #include "io/backend.h"
 #include "io/uring_compat.h"
 
-#define ENTRIES_DEFAULT       1024
-#define CQ_ENTRIES_PER_ENTRY  8
-#define BUFFER_COUNT_DEFAULT  1024
-#define BUFFER_SIZE_DEFAULT   (16 * 1024)
-#define BUFFER_GROUP          0
+#define ENTRIES_DEFAULT      1024
+#define CQ_ENTRIES_PER_ENTRY 8
+#define BUFFER_COUNT_DEFAULT 1024
+#define BUFFER_SIZE_DEFAULT  (16 * 1024)
+#define BUFFER_GROUP         0
 /* The backend's own token: the read of the wake-up eventfd. Connection tokens have an operation. */
 #define TOKEN_WAKE 0
 
@@ -43,7 +43,7 @@ struct uring_backend {
     bool ring_open;
 };
 
-/* ---- listening ------------------------------------------------------------------------------ */
+/* ---- listening ------------------------------------------------------------------------------- */
 
 static bool address_parse(const char *host, uint16_t port, struct sockaddr_storage *out,
                           socklen_t *len) {
@@ -108,8 +108,9 @@ static wring_result uring_listen(const wring__listen_config *config, wring__sock
         if (fd >= 0) {
             close(fd);
         }
-        return wring_error_set(error, WRING_ERR_ADDRESS, saved, "cannot listen on %s port %u: %s: %s",
-                               config->host, config->port, step, strerror(saved));
+        return wring_error_set(error, WRING_ERR_ADDRESS, saved,
+                               "cannot listen on %s port %u: %s: %s", config->host, config->port,
+                               step, strerror(saved));
     }
     *out = fd;
     *port = socket_port(fd);
@@ -121,7 +122,7 @@ static void uring_unlisten(const wring__listen_config *config, wring__socket lis
     close(listener);
 }
 
-/* ---- opening and closing -------------------------------------------------------------------- */
+/* ---- opening and closing --------------------------------------------------------------------- */
 
 /* Why a ring is refused, by errno, and what to do about it. */
 static const char *setup_advice(int system_errno) {
@@ -133,13 +134,16 @@ static const char *setup_advice(int system_errno) {
     case ENOSYS:
         return "the kernel is older than 5.1, was built without io_uring, or a container profile "
                "hides it; run Linux 6.1 or newer and allow the io_uring system calls";
-    case EINVAL: return "the kernel is too old: wring needs Linux 6.1 or newer";
+    case EINVAL:
+        return "the kernel is too old: wring needs Linux 6.1 or newer";
     case ENOMEM:
         return "the locked-memory limit is too low; raise it (ulimit -l, LimitMEMLOCK=) or lower "
                "the number of workers";
     case EMFILE:
-    case ENFILE: return "too many open files; raise the limit (ulimit -n, LimitNOFILE=)";
-    default: return "see the kernel's log";
+    case ENFILE:
+        return "too many open files; raise the limit (ulimit -n, LimitNOFILE=)";
+    default:
+        return "see the kernel's log";
     }
 }
 
@@ -163,8 +167,7 @@ static int ring_open(struct uring_backend *backend, uint32_t entries) {
 }
 
 static void *pages_alloc(size_t bytes) {
-    void *pages =
-        mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    void *pages = mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
     return pages == MAP_FAILED ? NULL : pages;
 }
 
@@ -259,7 +262,7 @@ static wring_result uring_open(const wring__backend_config *config, wring__backe
     return WRING_OK;
 }
 
-/* ---- queueing operations -------------------------------------------------------------------- */
+/* ---- queueing operations --------------------------------------------------------------------- */
 
 static struct io_uring_sqe *sqe_take(struct uring_backend *backend) {
     struct io_uring_sqe *sqe = io_uring_get_sqe(&backend->ring);
@@ -327,7 +330,7 @@ static void uring_close_socket(wring__backend *super, wring__socket socket, uint
     io_uring_sqe_set_data64(sqe, token);
 }
 
-/* ---- the turn ------------------------------------------------------------------------------- */
+/* ---- the turn -------------------------------------------------------------------------------- */
 
 static wring_time_ns uring_now(wring__backend *super) {
     (void)super;

@@ -14,7 +14,7 @@
 #define PAUSE_BYTES_DEFAULT   (UINT64_C(1) << 20)
 #define ACCEPT_RETRY_NS       (100 * WRING_NS_PER_MS)
 
-/* ---- lists ---------------------------------------------------------------------------------- */
+/* ---- lists ----------------------------------------------------------------------------------- */
 
 void wring__worker_make_ready(wring__worker *worker, wring__conn *conn) {
     if (conn->is_ready) {
@@ -74,7 +74,7 @@ void wring__worker_make_dead(wring__worker *worker, wring__conn *conn) {
     wring__worker_make_ready(worker, conn);
 }
 
-/* ---- setting up ----------------------------------------------------------------------------- */
+/* ---- setting up ------------------------------------------------------------------------------ */
 
 wring_result wring__worker_init(wring__worker *worker, const wring__worker_config *config,
                                 wring_error *error) {
@@ -123,11 +123,10 @@ void wring__worker_deinit(wring__worker *worker) {
     memset(worker, 0, sizeof *worker);
 }
 
-/* ---- accepting ------------------------------------------------------------------------------ */
+/* ---- accepting ------------------------------------------------------------------------------- */
 
 static void accept_arm(wring__worker *worker) {
-    if (!worker->accepting || worker->accept_armed ||
-        wring__wheel_is_set(&worker->accept_retry)) {
+    if (!worker->accepting || worker->accept_armed || wring__wheel_is_set(&worker->accept_retry)) {
         return;
     }
     worker->accept_armed = true;
@@ -180,7 +179,7 @@ static void accept_complete(wring__worker *worker, const wring__completion *comp
     accept_arm(worker);
 }
 
-/* ---- the phases of a turn ------------------------------------------------------------------- */
+/* ---- the phases of a turn -------------------------------------------------------------------- */
 
 void wring__worker_return_buffer(wring__worker *worker, uint16_t buffer) {
     WRING_ASSERT(worker->return_count < worker->backend->buffer_count);
@@ -240,8 +239,8 @@ static void phase_mail(wring__worker *worker) {
             worker->ops->mail(worker, &mail);
             continue;
         }
-        wring__conn *conn = wring__worker_conn(worker, wring__ref_slot(mail.ref),
-                                               wring__ref_generation(mail.ref));
+        wring__conn *conn =
+            wring__worker_conn(worker, wring__ref_slot(mail.ref), wring__ref_generation(mail.ref));
         if (conn == NULL || conn->state != WRING__CONN_OPEN) {
             wring__count(&worker->counters.stale_mail, 1);
             worker->ops->mail_lost(worker, &mail);
@@ -310,7 +309,7 @@ wring_result wring__worker_turn(wring__worker *worker, wring_time_ns deadline) {
     return result;
 }
 
-/* ---- for the owner and other threads -------------------------------------------------------- */
+/* ---- for the owner and other threads --------------------------------------------------------- */
 
 wring__conn *wring__worker_conn(wring__worker *worker, uint32_t slot, uint32_t generation) {
     return wring__slots_get(&worker->slots, slot, generation);

@@ -43,7 +43,7 @@ enum wring__mail_kind {
     WRING__MAIL_SEND = 1, /* data: the framed message */
     WRING__MAIL_CLOSE,    /* data: reason as payload, close_code */
     WRING__MAIL_STOP,
-    WRING__MAIL_POST,     /* data: payload is a wring_info */
+    WRING__MAIL_POST, /* data: payload is a wring_info */
     WRING__MAIL_WORKER = 64
 };
 
@@ -109,14 +109,14 @@ struct wring__worker {
     uint8_t index;
 
     wring__socket listener;
-    bool accepting;       /* the accept operation is armed or wants to be */
+    bool accepting; /* the accept operation is armed or wants to be */
     bool accept_armed;
     wring_timer accept_retry; /* after EMFILE and its like */
     wring_timer owner_timer;  /* the owner sets it with wring__wheel_set */
 
     wring__conn_list ready;
     wring__conn_list dirty;
-    wring__conn *dead;        /* closed, freed at the end of a turn */
+    wring__conn *dead; /* closed, freed at the end of a turn */
     uint32_t conn_count;
     uint32_t pending; /* operations of the worker's own under way, but accept */
     uint64_t pause_bytes;
@@ -124,7 +124,7 @@ struct wring__worker {
     struct wring__rx_buffer { /* per receive buffer: its place in a connection's chain */
         uint32_t len;
         uint16_t next;
-    } *rx_buffers;
+    } * rx_buffers;
     uint16_t *returns; /* buffers to hand back with this turn's batch */
     size_t return_count;
 

@@ -42,9 +42,13 @@ static enum wire code_wire(uint32_t code) {
     return NEVER;
 }
 
-bool wring_close_valid_on_wire(uint32_t code) { return code_wire(code) == ALWAYS; }
+bool wring_close_valid_on_wire(uint32_t code) {
+    return code_wire(code) == ALWAYS;
+}
 
-bool wring_close_valid_on_wire_iana(uint32_t code) { return code_wire(code) != NEVER; }
+bool wring_close_valid_on_wire_iana(uint32_t code) {
+    return code_wire(code) != NEVER;
+}
 
 const char *wring_close_reason_name(uint32_t code) {
     for (unsigned i = 0; i < sizeof codes / sizeof codes[0]; i++) {

@@ -58,7 +58,7 @@ bool wring__client_key_is_valid(wring_bytes key) {
     return (base64_digit(key.data[21]) & 0xF) == 0; /* the four spare bits are zero */
 }
 
-/* ---- masking keys --------------------------------------------------------------------------- */
+/* ---- masking keys ---------------------------------------------------------------------------- */
 
 #define POOL_KEYS 1023
 
@@ -72,8 +72,8 @@ struct key_pool {
 static _Thread_local struct key_pool *pool;
 
 static struct key_pool *pool_make(void) {
-    struct key_pool *made = mmap(NULL, sizeof *made, PROT_READ | PROT_WRITE,
-                                 MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    struct key_pool *made =
+        mmap(NULL, sizeof *made, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
     if (made == MAP_FAILED) {
         return NULL;
     }

@@ -6,31 +6,30 @@
 
 /* RFC 6455 5.2 and 5.4 on one screen: which opcodes exist and when they may come. */
 enum place {
-    RESERVED = 0,  /* 3-7, 0xB-0xF */
-    BEGINS,        /* text, binary: only when no message is open */
-    CONTINUES,     /* continuation: only when one is */
-    CONTROLS       /* close, ping, pong: any time, never fragmented, at most 125 bytes */
+    RESERVED = 0, /* 3-7, 0xB-0xF */
+    BEGINS,       /* text, binary: only when no message is open */
+    CONTINUES,    /* continuation: only when one is */
+    CONTROLS      /* close, ping, pong: any time, never fragmented, at most 125 bytes */
 };
 
 static const uint8_t opcode_place[16] = {
-    [WRING_CONTINUATION] = CONTINUES,
-    [WRING_TEXT] = BEGINS,
-    [WRING_BINARY] = BEGINS,
-    [WRING_CLOSE] = CONTROLS,
-    [WRING_PING] = CONTROLS,
-    [WRING_PONG] = CONTROLS,
+    [WRING_CONTINUATION] = CONTINUES, [WRING_TEXT] = BEGINS,   [WRING_BINARY] = BEGINS,
+    [WRING_CLOSE] = CONTROLS,         [WRING_PING] = CONTROLS, [WRING_PONG] = CONTROLS,
 };
 
 static bool first_byte_is_legal(uint8_t first, const wring__frame_rules *rules) {
     bool fin = (first & WRING__FIN) != 0;
     uint8_t rsv = first & 0x70;
     switch ((enum place)opcode_place[first & 0x0F]) {
-    case RESERVED: return false;
+    case RESERVED:
+        return false;
     case BEGINS:
         /* RFC 7692 6: RSV1 belongs to the first frame of a message */
         return !rules->message_is_open && (rsv == 0 || (rsv == WRING__RSV1 && rules->compression));
-    case CONTINUES: return rules->message_is_open && rsv == 0;
-    case CONTROLS: return fin && rsv == 0; /* RFC 6455 5.5 */
+    case CONTINUES:
+        return rules->message_is_open && rsv == 0;
+    case CONTROLS:
+        return fin && rsv == 0; /* RFC 6455 5.5 */
     }
     return false;
 }
@@ -66,8 +65,8 @@ static wring_result extended_length(const uint8_t *bytes, size_t have, size_t wa
         low = low << 8 | bytes[i];
     }
     unsigned missing_bits = (unsigned)(want - have) * 8;
-    uint64_t high = missing_bits == 64 ? UINT64_MAX
-                                       : low << missing_bits | ((UINT64_C(1) << missing_bits) - 1);
+    uint64_t high =
+        missing_bits == 64 ? UINT64_MAX : low << missing_bits | ((UINT64_C(1) << missing_bits) - 1);
     low = missing_bits == 64 ? 0 : low << missing_bits;
     if (low >> 63 != 0) {
         return WRING_ERR_PROTOCOL; /* RFC 6455 5.2: the most significant bit must be 0 */
@@ -80,8 +79,7 @@ static wring_result extended_length(const uint8_t *bytes, size_t have, size_t wa
 }
 
 wring_result wring__frame_header_decode(const uint8_t *bytes, size_t len,
-                                        const wring__frame_rules *rules,
-                                        wring__frame_header *out) {
+                                        const wring__frame_rules *rules, wring__frame_header *out) {
     if (len < 1) {
         return WRING_MORE;
     }

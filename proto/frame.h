@@ -14,11 +14,11 @@
 
 /** What the header of the next frame is judged by. */
 typedef struct wring__frame_rules {
-    wring_role role;         /* our own: a server requires masks, a client refuses them */
-    bool message_is_open;    /* a fragmented message awaits its continuation */
-    bool compression;        /* permessage-deflate negotiated: RSV1 may begin a message */
+    wring_role role;      /* our own: a server requires masks, a client refuses them */
+    bool message_is_open; /* a fragmented message awaits its continuation */
+    bool compression;     /* permessage-deflate negotiated: RSV1 may begin a message */
     uint64_t max_frame;
-    uint64_t message_left;   /* payload bytes the message under assembly may still grow by */
+    uint64_t message_left; /* payload bytes the message under assembly may still grow by */
 } wring__frame_rules;
 
 typedef struct wring__frame_header {
@@ -31,7 +31,9 @@ typedef struct wring__frame_header {
     uint64_t payload_len;
 } wring__frame_header;
 
-static inline bool wring__opcode_is_control(uint8_t opcode) { return (opcode & 0x8) != 0; }
+static inline bool wring__opcode_is_control(uint8_t opcode) {
+    return (opcode & 0x8) != 0;
+}
 
 /** Decodes a header from the first `len` bytes of a frame.
  *  Fails at the first byte that makes failure certain, also inside the extended length.

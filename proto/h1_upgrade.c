@@ -8,7 +8,7 @@
 #include "proto/crypto.h"
 #include "wring/http.h"
 
-/* ---- server --------------------------------------------------------------------------------- */
+/* ---- server ---------------------------------------------------------------------------------- */
 
 /* Upgrade and Connection, the same in requests and responses. RFC 6455 4.1, 4.2.1 */
 static wring_result upgrade_check(wring_headers headers) {
@@ -89,7 +89,9 @@ wring_result wring_h1_accept_key(wring_bytes key, char out[29]) {
     return wring__accept_key(key, out);
 }
 
-wring_result wring_h1_client_key(char out[25]) { return wring__client_key(out); }
+wring_result wring_h1_client_key(char out[25]) {
+    return wring__client_key(out);
+}
 
 size_t wring_h1_response_headers(const wring_upgrade_info *info, wring_header out[4]) {
     out[0] = (wring_header){wring_str("Upgrade"), wring_str("websocket")};
@@ -102,7 +104,7 @@ size_t wring_h1_response_headers(const wring_upgrade_info *info, wring_header ou
     return 4;
 }
 
-/* ---- writing heads -------------------------------------------------------------------------- */
+/* ---- writing heads --------------------------------------------------------------------------- */
 
 /* A cursor over the caller's buffer; `result` remembers the first thing that went wrong. */
 struct writer {
@@ -122,7 +124,9 @@ static void put(struct writer *w, wring_bytes text) {
     }
 }
 
-static void put_str(struct writer *w, const char *text) { put(w, wring_str(text)); }
+static void put_str(struct writer *w, const char *text) {
+    put(w, wring_str(text));
+}
 
 /* Nothing that could end a line may come from outside. */
 static void put_checked(struct writer *w, wring_bytes text) {
@@ -151,8 +155,8 @@ static void put_headers(struct writer *w, wring_headers headers) {
     }
 }
 
-wring_result wring_h1_response_write(const wring_upgrade_info *info, wring_headers extra,
-                                     char *out, size_t cap, size_t *len) {
+wring_result wring_h1_response_write(const wring_upgrade_info *info, wring_headers extra, char *out,
+                                     size_t cap, size_t *len) {
     struct writer w = {out, cap, 0, WRING_OK};
     wring_header list[4];
     wring_headers own = {list, wring_h1_response_headers(info, list)};
@@ -164,7 +168,7 @@ wring_result wring_h1_response_write(const wring_upgrade_info *info, wring_heade
     return w.result;
 }
 
-/* ---- client --------------------------------------------------------------------------------- */
+/* ---- client ---------------------------------------------------------------------------------- */
 
 static void put_subprotocols(struct writer *w, const wring_h1_client_options *options) {
     for (size_t i = 0; i < options->subprotocol_count; i++) {
@@ -255,20 +259,27 @@ wring_result wring_h1_validate_response(int status, wring_headers headers, const
     return answer_check(headers, options, subprotocol);
 }
 
-/* ---- statuses ------------------------------------------------------------------------------- */
+/* ---- statuses -------------------------------------------------------------------------------- */
 
 int wring_http_status(wring_result result) {
     switch (result) {
     case WRING_ERR_HANDSHAKE_TOO_BIG:
-    case WRING_ERR_TOO_MANY_HEADERS: return 431;
+    case WRING_ERR_TOO_MANY_HEADERS:
+        return 431;
     case WRING_ERR_UNSUPPORTED_VERSION:
     case WRING_ERR_MISSING_UPGRADE:
-    case WRING_ERR_INVALID_UPGRADE: return 426;
-    case WRING_ERR_WRONG_METHOD: return 405;
-    case WRING_ERR_BAD_HTTP_VERSION: return 505;
-    case WRING_ERR_TIMEOUT: return 408;
-    case WRING_ERR_TOO_MANY_CONNECTIONS: return 503;
-    default: return wring_result_class(result) == WRING_CLASS_PEER ? 400 : 500;
+    case WRING_ERR_INVALID_UPGRADE:
+        return 426;
+    case WRING_ERR_WRONG_METHOD:
+        return 405;
+    case WRING_ERR_BAD_HTTP_VERSION:
+        return 505;
+    case WRING_ERR_TIMEOUT:
+        return 408;
+    case WRING_ERR_TOO_MANY_CONNECTIONS:
+        return 503;
+    default:
+        return wring_result_class(result) == WRING_CLASS_PEER ? 400 : 500;
     }
 }
 
@@ -277,11 +288,16 @@ const char *wring_http_reason(int status) {
         int status;
         const char *reason;
     } reasons[] = {
-        {200, "OK"},           {400, "Bad Request"},
-        {403, "Forbidden"},    {404, "Not Found"},
-        {405, "Method Not Allowed"}, {408, "Request Timeout"},
-        {426, "Upgrade Required"}, {431, "Request Header Fields Too Large"},
-        {500, "Internal Server Error"}, {503, "Service Unavailable"},
+        {200, "OK"},
+        {400, "Bad Request"},
+        {403, "Forbidden"},
+        {404, "Not Found"},
+        {405, "Method Not Allowed"},
+        {408, "Request Timeout"},
+        {426, "Upgrade Required"},
+        {431, "Request Header Fields Too Large"},
+        {500, "Internal Server Error"},
+        {503, "Service Unavailable"},
         {505, "HTTP Version Not Supported"},
     };
     for (size_t i = 0; i < WRING_ARRAY_LEN(reasons); i++) {

@@ -6,7 +6,9 @@
 #include "core/base.h"
 #include "wring/http.h"
 
-static uint8_t lower(uint8_t c) { return c >= 'A' && c <= 'Z' ? (uint8_t)(c | 0x20) : c; }
+static uint8_t lower(uint8_t c) {
+    return c >= 'A' && c <= 'Z' ? (uint8_t)(c | 0x20) : c;
+}
 
 static bool text_is(wring_bytes text, const char *want) {
     size_t len = strlen(want);
@@ -39,7 +41,9 @@ size_t wring_headers_count(wring_headers headers, const char *name) {
     return count;
 }
 
-static bool is_space(uint8_t c) { return c == ' ' || c == '\t'; }
+static bool is_space(uint8_t c) {
+    return c == ' ' || c == '\t';
+}
 
 /* The element of `value` that begins at `*offset`; moves behind its comma. */
 static wring_bytes element_take(wring_bytes value, size_t *offset) {

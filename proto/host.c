@@ -47,7 +47,7 @@ static void call_handle_info(wring__host *host, const wring_info *info) {
 }
 
 static void call_terminate(wring__host *host, const wring_end *end) {
-    WRING_TRACE(TERMINATE, (uint64_t)end->close_code, (uint64_t)-(int64_t)end->result);
+    WRING_TRACE(TERMINATE, (uint64_t)end->close_code, (uint64_t) - (int64_t)end->result);
     host->terminated = true;
     if (host->handler->terminate != NULL) {
         host->handler->terminate(&host->session, end);
@@ -60,8 +60,12 @@ static void pump(wring__host *host) {
     wring_event event;
     while (wring_session_next(&host->session, &event) == WRING_OK) {
         switch (event.kind) {
-        case WRING_EVENT_MESSAGE: call_handle_in(host, &event.message); break;
-        case WRING_EVENT_END: call_terminate(host, &event.end); break;
+        case WRING_EVENT_MESSAGE:
+            call_handle_in(host, &event.message);
+            break;
+        case WRING_EVENT_END:
+            call_terminate(host, &event.end);
+            break;
         }
     }
 }
@@ -110,7 +114,7 @@ void wring__host_stop(wring__host *host) {
     pump(host);
 }
 
-/* ---- what handlers call ----------------------------------------------------------------------- */
+/* ---- what handlers call ---------------------------------------------------------------------- */
 
 wring_ref wring_session_ref(const wring_session *session) {
     return session->owned ? WRING_REF_NONE

@@ -193,7 +193,9 @@ static wring_result step_field_name(wring__http1 *parser, wring_bytes in) {
     return WRING_OK;
 }
 
-static bool is_space(uint8_t byte) { return byte == ' ' || byte == '\t'; }
+static bool is_space(uint8_t byte) {
+    return byte == ' ' || byte == '\t';
+}
 
 static wring_result step_field_space(wring__http1 *parser, wring_bytes in) {
     while (parser->position < in.len && is_space(in.data[parser->position])) {
@@ -233,18 +235,30 @@ static wring_result step_field_value(wring__http1 *parser, wring_bytes in) {
 
 static wring_result step(wring__http1 *parser, wring_bytes in) {
     switch ((enum state)parser->state) {
-    case METHOD: return step_method(parser, in);
-    case REQUEST_TARGET: return step_target(parser, in);
-    case VERSION: return step_version(parser, in);
-    case STATUS: return step_status(parser, in);
-    case REASON: return step_reason(parser, in);
-    case LINE_LF: return step_lf(parser, in, FIELD_START);
-    case FIELD_START: return step_field_start(parser, in);
-    case FIELD_NAME: return step_field_name(parser, in);
-    case FIELD_SPACE: return step_field_space(parser, in);
-    case FIELD_VALUE: return step_field_value(parser, in);
-    case END_LF: return step_lf(parser, in, DONE);
-    case DONE: break;
+    case METHOD:
+        return step_method(parser, in);
+    case REQUEST_TARGET:
+        return step_target(parser, in);
+    case VERSION:
+        return step_version(parser, in);
+    case STATUS:
+        return step_status(parser, in);
+    case REASON:
+        return step_reason(parser, in);
+    case LINE_LF:
+        return step_lf(parser, in, FIELD_START);
+    case FIELD_START:
+        return step_field_start(parser, in);
+    case FIELD_NAME:
+        return step_field_name(parser, in);
+    case FIELD_SPACE:
+        return step_field_space(parser, in);
+    case FIELD_VALUE:
+        return step_field_value(parser, in);
+    case END_LF:
+        return step_lf(parser, in, DONE);
+    case DONE:
+        break;
     }
     WRING_UNREACHABLE();
 }

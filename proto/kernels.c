@@ -4,4 +4,6 @@
  */
 #include "proto/kernels.h"
 
-const struct wring__kernels *wring__kernels(void) { return &wring__kernels_scalar; }
+const struct wring__kernels *wring__kernels(void) {
+    return &wring__kernels_scalar;
+}

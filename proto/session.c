@@ -17,7 +17,7 @@
 #define FRAGMENT_BYTES_LEAST  (UINT64_C(512) << 10)
 #define CLOSE_TIMEOUT_DEFAULT 5000
 
-/* ---- configuration ------------------------------------------------------------------------- */
+/* ---- configuration --------------------------------------------------------------------------- */
 
 wring_result wring__session_config_adopt(const wring_session_config *in, wring_session_config *out,
                                          wring_error *error) {
@@ -39,8 +39,8 @@ wring_result wring__session_config_adopt(const wring_session_config *in, wring_s
     out->max_frame = out->max_frame == 0 ? FRAME_DEFAULT : out->max_frame;
     out->max_message = out->max_message == 0 ? MESSAGE_DEFAULT : out->max_message;
     if (out->max_fragment_bytes == 0) {
-        uint64_t base = out->max_message < FRAGMENT_BYTES_LEAST ? FRAGMENT_BYTES_LEAST
-                                                                : out->max_message;
+        uint64_t base =
+            out->max_message < FRAGMENT_BYTES_LEAST ? FRAGMENT_BYTES_LEAST : out->max_message;
         out->max_fragment_bytes = base <= UINT64_MAX / 2 ? base * 2 : UINT64_MAX;
     }
     if (out->close_timeout_ms == 0) {
@@ -51,7 +51,7 @@ wring_result wring__session_config_adopt(const wring_session_config *in, wring_s
     return WRING_OK;
 }
 
-/* ---- life ---------------------------------------------------------------------------------- */
+/* ---- life ------------------------------------------------------------------------------------ */
 
 void wring__session_init(wring_session *session, const wring_session_config *config,
                          wring__outq *out, wring__chunk_cache *cache) {
@@ -126,13 +126,15 @@ void wring__session_end(wring_session *session, wring_result result, uint16_t co
     session->in_len = 0;
 }
 
-void wring_session_eof(wring_session *session) { wring_session_fail(session, WRING_ERR_TRUNCATED); }
+void wring_session_eof(wring_session *session) {
+    wring_session_fail(session, WRING_ERR_TRUNCATED);
+}
 
 void wring_session_fail(wring_session *session, wring_result reason) {
     wring__session_end(session, reason, WRING_CLOSE_ABNORMAL, true);
 }
 
-/* ---- sending ------------------------------------------------------------------------------- */
+/* ---- sending --------------------------------------------------------------------------------- */
 
 /* Frames `payload` into the out queue; masks for a client (RFC 6455 5.3). */
 static wring_result frame_append(wring_session *session, uint8_t first, wring_bytes payload) {
@@ -181,13 +183,15 @@ wring_result wring_session_send(wring_session *session, const wring_frame *frame
         }
         break;
     case WRING_TEXT:
-    case WRING_BINARY: break;
+    case WRING_BINARY:
+        break;
     case WRING_CLOSE:
-        wring_session_close(session, frame->close_code == 0 ? WRING_CLOSE_NO_STATUS
-                                                            : frame->close_code,
+        wring_session_close(session,
+                            frame->close_code == 0 ? WRING_CLOSE_NO_STATUS : frame->close_code,
                             frame->payload);
         return WRING_OK;
-    case WRING_CONTINUATION: return WRING_ERR_INVALID_ARGUMENT;
+    case WRING_CONTINUATION:
+        return WRING_ERR_INVALID_ARGUMENT;
     }
     return frame_append(session, (uint8_t)(WRING__FIN | frame->opcode), frame->payload);
 }
@@ -211,7 +215,7 @@ wring_result wring__session_send_shared(wring_session *session, wring__shared *s
     return wring__outq_append_shared(session->out, session->cache, shared);
 }
 
-/* ---- closing ------------------------------------------------------------------------------- */
+/* ---- closing --------------------------------------------------------------------------------- */
 
 /* Cuts a reason at 123 bytes without splitting a code point. */
 static size_t reason_len(wring_bytes reason) {
@@ -271,7 +275,7 @@ void wring__session_stop(wring_session *session) {
     wring__session_end(session, WRING_OK, code, false);
 }
 
-/* ---- output, time, questions ---------------------------------------------------------------- */
+/* ---- output, time, questions ----------------------------------------------------------------- */
 
 wring_bytes wring_session_output(const wring_session *session) {
     struct iovec iov;
@@ -292,12 +296,14 @@ static uint64_t after(uint64_t from_ns, uint32_t duration_ms) {
 uint64_t wring_session_deadline(const wring_session *session) {
     switch ((wring_session_state)session->state) {
     case WRING_SESSION_READY:
-    case WRING_SESSION_CLOSED: return WRING_TIME_NEVER;
+    case WRING_SESSION_CLOSED:
+        return WRING_TIME_NEVER;
     case WRING_SESSION_CLOSING:
         return session->activity_ns == 0
                    ? 0
                    : after(session->activity_ns, session->config->close_timeout_ms);
-    case WRING_SESSION_OPEN: break;
+    case WRING_SESSION_OPEN:
+        break;
     }
     uint64_t idle = after(session->activity_ns, session->config->idle_timeout_ms);
     uint64_t ping = session->ping_sent
@@ -338,4 +344,6 @@ bool wring_session_is_finished(const wring_session *session) {
     return session->state == WRING_SESSION_CLOSED && session->out->bytes == 0;
 }
 
-void *wring_session_user(const wring_session *session) { return session->user; }
+void *wring_session_user(const wring_session *session) {
+    return session->user;
+}

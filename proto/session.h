@@ -40,8 +40,8 @@ struct wring_session {
     uint32_t key;
     uint32_t utf8; /* validator state of the text message, across frames and feeds */
     uint8_t header[WRING__FRAME_HEADER_MAX];
-    uint8_t header_len;  /* bytes of it collected over feeds */
-    uint8_t key_phase;   /* index into the masking key of the next payload byte */
+    uint8_t header_len; /* bytes of it collected over feeds */
+    uint8_t key_phase;  /* index into the masking key of the next payload byte */
     uint8_t frame_opcode;
     uint8_t message_opcode; /* TEXT or BINARY while a fragmented message is open, else 0 */
     uint8_t control_len;

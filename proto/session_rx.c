@@ -53,7 +53,7 @@ static void in_skip(wring_session *session, size_t count) {
     session->in_len -= count;
 }
 
-/* ---- header --------------------------------------------------------------------------------- */
+/* ---- header ---------------------------------------------------------------------------------- */
 
 static wring__frame_rules rx_rules(const wring_session *session) {
     uint64_t limit = session->config->max_message;
@@ -123,7 +123,7 @@ static wring_result rx_header(wring_session *session) {
     return result;
 }
 
-/* ---- control frames ------------------------------------------------------------------------- */
+/* ---- control frames -------------------------------------------------------------------------- */
 
 /* Judges a close payload of which `len` bytes are here. RFC 6455 5.5.1, 7.4 */
 static wring_result close_check(const wring_session *session, const uint8_t *payload, size_t len,
@@ -208,7 +208,7 @@ static wring_result rx_control(wring_session *session, wring_event *event) {
     return result == WRING_OK ? WRING_MORE : result;
 }
 
-/* ---- data frames ---------------------------------------------------------------------------- */
+/* ---- data frames ----------------------------------------------------------------------------- */
 
 /* Room for `more` bytes: doubles with what was received, never past what this message still can
  * bring where that is known. */
@@ -248,10 +248,9 @@ static wring_result data_unmask(wring_session *session, uint8_t *data, size_t le
         unmask(session, data, len);
         return WRING_OK;
     }
-    session->utf8 =
-        session->frame_masked
-            ? kernels->unmask_utf8(session->utf8, data, len, session->key, session->key_phase)
-            : kernels->utf8(session->utf8, data, len);
+    session->utf8 = session->frame_masked ? kernels->unmask_utf8(session->utf8, data, len,
+                                                                 session->key, session->key_phase)
+                                          : kernels->utf8(session->utf8, data, len);
     bool cut = last && session->utf8 != WRING__UTF8_ACCEPT;
     return cut || session->utf8 == WRING__UTF8_REJECT ? WRING_ERR_INVALID_UTF8 : WRING_OK;
 }
@@ -291,7 +290,7 @@ static wring_result rx_data(wring_session *session, wring_event *event) {
     return WRING_MORE;
 }
 
-/* ---- events --------------------------------------------------------------------------------- */
+/* ---- events ---------------------------------------------------------------------------------- */
 
 /* The last event's view is no longer needed. The buffer stays while bytes are left, for the frame
  * that straddles this feed's end; an idle session keeps none. */

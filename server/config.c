@@ -28,7 +28,9 @@ static wring_result bad(wring_error *error, const char *field, const char *why) 
     return wring_error_set(error, WRING_ERR_INVALID_CONFIG, 0, "server config: %s %s", field, why);
 }
 
-static bool is_power_of_two(uint32_t value) { return value != 0 && (value & (value - 1)) == 0; }
+static bool is_power_of_two(uint32_t value) {
+    return value != 0 && (value & (value - 1)) == 0;
+}
 
 static wring_result routes_check(const wring_server_config *config, wring_error *error) {
     if (config->handler == NULL && config->route_count == 0) {
@@ -50,7 +52,8 @@ static wring_result config_check(const wring_server_config *config, wring_error 
     if (config->workers > WRING__WORKERS_MAX) {
         return bad(error, "workers", "is above 255");
     }
-    if (config->max_target_size > UINT16_MAX || config->max_target_size > config->max_handshake_size) {
+    if (config->max_target_size > UINT16_MAX ||
+        config->max_target_size > config->max_handshake_size) {
         return bad(error, "max_target_size", "is above 65,535 or above max_handshake_size");
     }
     if (config->max_handshake_size < 64 || config->max_handshake_size > (1u << 24)) {

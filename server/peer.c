@@ -23,9 +23,9 @@ struct wring__peer_head {
     uint8_t *data;
 };
 
-#define HEAD_FIRST     1024
-#define RESPONSE_MAX   1024
-#define PEER_TEXT_MAX  (INET6_ADDRSTRLEN + 9)
+#define HEAD_FIRST    1024
+#define RESPONSE_MAX  1024
+#define PEER_TEXT_MAX (INET6_ADDRSTRLEN + 9)
 
 static wring__server_worker *worker_of(const wring__peer *peer) {
     return WRING_CONTAINER_OF(peer->conn.worker, wring__server_worker, io);
@@ -39,7 +39,7 @@ static wring__peer *peer_of_conn(wring__conn *conn) {
     return WRING_CONTAINER_OF(conn, wring__peer, conn);
 }
 
-/* ---- after each call into the session ------------------------------------------------------- */
+/* ---- after each call into the session -------------------------------------------------------- */
 
 static void deadline_follow(wring__peer *peer) {
     wring_time_ns now = peer->conn.worker->now;
@@ -67,7 +67,7 @@ void wring__peer_settle(wring__peer *peer) {
     }
 }
 
-/* ---- plain HTTP ----------------------------------------------------------------------------- */
+/* ---- plain HTTP ------------------------------------------------------------------------------ */
 
 static void head_free(wring__peer *peer) {
     if (peer->head != NULL) {
@@ -118,7 +118,7 @@ static void refuse(wring__peer *peer, wring_result result) {
     respond_error(peer, wring_http_status(result), wring_result_text(result));
 }
 
-/* ---- routing and upgrading ------------------------------------------------------------------ */
+/* ---- routing and upgrading ------------------------------------------------------------------- */
 
 static bool route_matches(const wring_route *route, wring_bytes path) {
     size_t len = strlen(route->path);
@@ -211,7 +211,7 @@ static void request_handle(wring__peer *peer, wring_request *request) {
     respond(peer, &response, "");
 }
 
-/* ---- the request head ----------------------------------------------------------------------- */
+/* ---- the request head ------------------------------------------------------------------------ */
 
 static void session_rx(wring__peer *peer, wring_mut_bytes bytes) {
     wring__host_rx(&peer->host, bytes, peer->conn.worker->now);
@@ -282,8 +282,7 @@ static void head_rx_next(wring__peer *peer, wring_mut_bytes bytes) {
         wring__conn_abort(&peer->conn);
         return;
     }
-    wring_result result =
-        wring__http1_parse(&head->parser, wring_bytes_of(head->data, head->len));
+    wring_result result = wring__http1_parse(&head->parser, wring_bytes_of(head->data, head->len));
     if (result == WRING_MORE) {
         return;
     }
@@ -292,7 +291,7 @@ static void head_rx_next(wring__peer *peer, wring_mut_bytes bytes) {
     head_free(peer);
 }
 
-/* ---- the pump's callbacks ------------------------------------------------------------------- */
+/* ---- the pump's callbacks -------------------------------------------------------------------- */
 
 static void peer_rx(wring__conn *conn, wring_mut_bytes bytes) {
     wring__peer *peer = peer_of_conn(conn);
@@ -362,19 +361,24 @@ static void peer_mail(wring__conn *conn, const wring__mail *mail) {
         return;
     }
     switch ((enum wring__mail_kind)mail->kind) {
-    case WRING__MAIL_SEND: mail_send(peer, shared); break;
+    case WRING__MAIL_SEND:
+        mail_send(peer, shared);
+        break;
     case WRING__MAIL_CLOSE:
         wring__host_close(&peer->host, shared->close_code,
                           wring_bytes_of(shared->payload, shared->payload_len));
         break;
-    case WRING__MAIL_STOP: wring__host_stop(&peer->host); break;
+    case WRING__MAIL_STOP:
+        wring__host_stop(&peer->host);
+        break;
     case WRING__MAIL_POST: {
         wring__posted posted;
         memcpy(&posted, shared->payload, sizeof posted);
         wring__host_info(&peer->host, &posted.info);
         break;
     }
-    case WRING__MAIL_WORKER: WRING_UNREACHABLE();
+    case WRING__MAIL_WORKER:
+        WRING_UNREACHABLE();
     }
     if (shared != NULL) {
         wring__shared_unref(shared);
@@ -399,7 +403,7 @@ static const wring__conn_ops peer_ops = {
     .closed = peer_closed,
 };
 
-/* ---- for the worker ------------------------------------------------------------------------- */
+/* ---- for the worker -------------------------------------------------------------------------- */
 
 wring_result wring__peer_accept(wring__worker *io, wring__socket socket) {
     wring__server_worker *worker = WRING_CONTAINER_OF(io, wring__server_worker, io);
@@ -416,8 +420,8 @@ wring_result wring__peer_accept(wring__worker *io, wring__socket socket) {
     wring__host_init(&peer->host, &server->config.session, &peer->conn.out, &io->chunks,
                      wring__ref_pack(io->index, peer->conn.slot, peer->conn.generation));
     if (server->config.handshake_timeout_ms != WRING_OFF) {
-        wring__conn_set_deadline(&peer->conn, io->now + server->config.handshake_timeout_ms *
-                                                            WRING_NS_PER_MS);
+        wring__conn_set_deadline(&peer->conn,
+                                 io->now + server->config.handshake_timeout_ms * WRING_NS_PER_MS);
     }
     return WRING_OK;
 }

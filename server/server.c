@@ -11,7 +11,7 @@
 
 #include "io/registry.h"
 
-/* ---- what a worker does as a server ----------------------------------------------------------- */
+/* ---- what a worker does as a server ---------------------------------------------------------- */
 
 static wring__server_worker *worker_of(wring__worker *io) {
     return WRING_CONTAINER_OF(io, wring__server_worker, io);
@@ -42,7 +42,9 @@ static void worker_mail(wring__worker *io, const wring__mail *mail) {
 }
 
 /* The drain window is over: whoever is left is cut off. */
-static void worker_timer(wring__worker *io) { wring__worker_each(io, wring__peer_abort, NULL); }
+static void worker_timer(wring__worker *io) {
+    wring__worker_each(io, wring__peer_abort, NULL);
+}
 
 static const wring__worker_ops worker_ops = {
     .name = "server",
@@ -121,7 +123,7 @@ void wring__server_worker_close(wring__server_worker *worker) {
     wring__worker_deinit(&worker->io);
 }
 
-/* ---- the thread ------------------------------------------------------------------------------- */
+/* ---- the thread ------------------------------------------------------------------------------ */
 
 /* The worker's share of the CPUs this process may run on. */
 static void pin(const wring__server_worker *worker) {
@@ -168,7 +170,7 @@ static void *worker_run(void *arg) {
     return NULL;
 }
 
-/* ---- create ----------------------------------------------------------------------------------- */
+/* ---- create ---------------------------------------------------------------------------------- */
 
 static size_t state_size_max(const wring_server *server) {
     size_t max = server->catch_all.handler == NULL ? 0 : server->catch_all.handler->state_size;
@@ -192,8 +194,8 @@ wring_result wring_server_create(const wring_server_config *config, wring_server
         free(server);
         return result;
     }
-    server->workers = aligned_alloc(WRING_CACHE_LINE,
-                                    server->config.workers * sizeof *server->workers);
+    server->workers =
+        aligned_alloc(WRING_CACHE_LINE, server->config.workers * sizeof *server->workers);
     if (server->workers == NULL) {
         uint32_t workers = server->config.workers;
         free(server);
@@ -235,7 +237,7 @@ void wring_server_destroy(wring_server *server) {
     free(server);
 }
 
-/* ---- start ------------------------------------------------------------------------------------ */
+/* ---- start ----------------------------------------------------------------------------------- */
 
 /* The first listener may have its port picked; the others share it. */
 static wring_result listeners_open(wring_server *server, wring_error *error) {
@@ -323,8 +325,8 @@ wring_result wring_server_start(wring_server *server, wring_error *error) {
     wring_result result = listeners_open(server, error);
     server->started = true;
     if (result == WRING_OK) {
-        result = server->world == NULL ? threads_start(server, error)
-                                       : workers_open_here(server, error);
+        result =
+            server->world == NULL ? threads_start(server, error) : workers_open_here(server, error);
     }
     if (result != WRING_OK) {
         wring_server_stop(server, 1);
@@ -332,7 +334,7 @@ wring_result wring_server_start(wring_server *server, wring_error *error) {
     return result;
 }
 
-/* ---- stop and questions ----------------------------------------------------------------------- */
+/* ---- stop and questions ---------------------------------------------------------------------- */
 
 void wring__server_drain(wring_server *server, uint32_t drain_ms) {
     wring__mail mail = {.kind = WRING__MAIL_DRAIN, .value = drain_ms * WRING_NS_PER_MS};
@@ -361,6 +363,10 @@ void wring_server_stop(wring_server *server, uint32_t drain_ms) {
     listeners_close(server);
 }
 
-uint16_t wring_server_port(const wring_server *server) { return server->port; }
+uint16_t wring_server_port(const wring_server *server) {
+    return server->port;
+}
 
-uint32_t wring_server_workers(const wring_server *server) { return server->config.workers; }
+uint32_t wring_server_workers(const wring_server *server) {
+    return server->config.workers;
+}

@@ -31,7 +31,7 @@ typedef struct wring__server_worker {
     uint32_t number; /* 0 .. workers - 1 */
     wring__socket listener;
     bool initialised;
-    bool running;  /* the thread was created */
+    bool running; /* the thread was created */
     bool draining;
     wring_result result; /* of starting */
     wring_error error;

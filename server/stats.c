@@ -5,7 +5,9 @@
  */
 #include "server/server.h"
 
-static uint64_t peek(const uint64_t *counter) { return __atomic_load_n(counter, __ATOMIC_RELAXED); }
+static uint64_t peek(const uint64_t *counter) {
+    return __atomic_load_n(counter, __ATOMIC_RELAXED);
+}
 
 void wring_server_get_stats(const wring_server *server, wring_server_stats *out) {
     memset(out, 0, sizeof *out);
@@ -20,8 +22,7 @@ void wring_server_get_stats(const wring_server *server, wring_server_stats *out)
         out->turns += peek(&counters->turns);
         out->mail_stale += peek(&counters->stale_mail);
         out->reads_paused += peek(&counters->paused);
-        out->mail_refused +=
-            atomic_load_explicit(&worker->io.mailbox.full, memory_order_relaxed);
+        out->mail_refused += atomic_load_explicit(&worker->io.mailbox.full, memory_order_relaxed);
     }
     out->connections = out->accepted > out->closed ? out->accepted - out->closed : 0;
 }

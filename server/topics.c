@@ -45,7 +45,7 @@ void wring__topics_deinit(wring__topics *topics) {
     memset(topics, 0, sizeof *topics);
 }
 
-/* ---- the table ------------------------------------------------------------------------------ */
+/* ---- the table ------------------------------------------------------------------------------- */
 
 static struct wring__topic **bucket_of(const wring__topics *topics, uint64_t hash) {
     return &topics->buckets[hash & (topics->bucket_count - 1)];
@@ -113,9 +113,10 @@ static void topic_drop_when_empty(wring__topics *topics, struct wring__topic *to
     free(topic);
 }
 
-/* ---- membership ----------------------------------------------------------------------------- */
+/* ---- membership ------------------------------------------------------------------------------ */
 
-static wring__subscription **subscription_link(wring__peer *peer, const struct wring__topic *topic) {
+static wring__subscription **subscription_link(wring__peer *peer,
+                                               const struct wring__topic *topic) {
     wring__subscription **link = &peer->subscriptions;
     while (*link != NULL && (*link)->topic != topic) {
         link = &(*link)->next;
@@ -215,18 +216,21 @@ void wring__topics_deliver(wring__topics *topics, wring_bytes name, wring__share
         if (result == WRING_OK) {
             wring__conn_flush(&peer->conn);
         } else if (result == WRING_ERR_NO_MEMORY) {
-            wring__conn_break(&peer->conn, ENOMEM); /* told in the dispatch phase: no user code here */
+            wring__conn_break(&peer->conn,
+                              ENOMEM); /* told in the dispatch phase: no user code here */
         }
     }
 }
 
-/* ---- public --------------------------------------------------------------------------------- */
+/* ---- public ---------------------------------------------------------------------------------- */
 
 static wring__server_worker *worker_of(const wring__peer *peer) {
     return WRING_CONTAINER_OF(peer->conn.worker, wring__server_worker, io);
 }
 
-static bool name_is_legal(wring_bytes name) { return name.len > 0 && name.len <= WRING_TOPIC_MAX; }
+static bool name_is_legal(wring_bytes name) {
+    return name.len > 0 && name.len <= WRING_TOPIC_MAX;
+}
 
 wring_result wring_subscribe(wring_session *session, wring_bytes topic) {
     wring__peer *peer = wring__peer_of(session);
@@ -275,9 +279,8 @@ wring_result wring_publish(wring_server *server, wring_bytes topic, const wring_
     }
     wring_result result = WRING_OK;
     for (uint32_t i = 0; i < server->config.workers; i++) {
-        wring__mail mail = {.kind = WRING__MAIL_PUBLISH,
-                            .data = wring__shared_ref(message),
-                            .value = topic.len};
+        wring__mail mail = {
+            .kind = WRING__MAIL_PUBLISH, .data = wring__shared_ref(message), .value = topic.len};
         wring_result posted = wring__worker_post(&server->workers[i].io, &mail);
         if (posted != WRING_OK) {
             wring__shared_unref(message);

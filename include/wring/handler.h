@@ -39,7 +39,8 @@ typedef struct wring_handler {
     /** Each wring_post. */
     wring_verdict (*handle_info)(wring_session *session, const wring_info *info);
 
-    /** Exactly once, last; not called when init was never reached. Sending is no longer possible. */
+    /** Exactly once, last; not called when init was never reached. Sending is no longer possible.
+     */
     void (*terminate)(wring_session *session, const wring_end *end);
 } wring_handler;
 

@@ -75,9 +75,9 @@ typedef struct wring_upgrade_info {
  *  Errors: WRING_ERR_WRONG_METHOD, _BAD_HOST, _UNEXPECTED_BODY, _MISSING_UPGRADE, _INVALID_UPGRADE,
  *  _MISSING_CONNECTION, _INVALID_CONNECTION, _UNSUPPORTED_VERSION, _MISSING_KEY, _BAD_KEY,
  *  _NO_ACCEPTABLE_SUBPROTOCOL.   Thread: any.   RFC: 6455 4.2.1 */
-WRING_API WRING_MUST_CHECK wring_result wring_h1_validate_request(
-    wring_bytes method, wring_headers headers, const wring_upgrade_options *options,
-    wring_upgrade_info *out);
+WRING_API WRING_MUST_CHECK wring_result
+wring_h1_validate_request(wring_bytes method, wring_headers headers,
+                          const wring_upgrade_options *options, wring_upgrade_info *out);
 
 /** The accept value of a key.  Errors: WRING_ERR_BAD_KEY.   RFC: 6455 4.2.2 */
 WRING_API WRING_MUST_CHECK wring_result wring_h1_accept_key(wring_bytes key, char out[29]);
@@ -107,17 +107,17 @@ typedef struct wring_h1_client_options {
 
 /** Writes the whole upgrade request.  @param key  from wring_h1_client_key
  *  Errors: WRING_ERR_INVALID_HEADER, WRING_ERR_INVALID_ARGUMENT (too small).   RFC: 6455 4.1 */
-WRING_API WRING_MUST_CHECK wring_result wring_h1_request_write(
-    const char *host, const char *target, const char *key, const wring_h1_client_options *options,
-    char *out, size_t cap, size_t *len);
+WRING_API WRING_MUST_CHECK wring_result
+wring_h1_request_write(const char *host, const char *target, const char *key,
+                       const wring_h1_client_options *options, char *out, size_t cap, size_t *len);
 
 /** Validates the response to an upgrade request.
  *  Errors: WRING_ERR_UNEXPECTED_STATUS, _MISSING_UPGRADE, _INVALID_UPGRADE, _MISSING_CONNECTION,
  *  _INVALID_CONNECTION, _MISSING_ACCEPT, _ACCEPT_MISMATCH, _UNEXPECTED_SUBPROTOCOL,
  *  _UNEXPECTED_EXTENSION (any, when `options` offers none).   RFC: 6455 4.1 */
-WRING_API WRING_MUST_CHECK wring_result wring_h1_validate_response(
-    int status, wring_headers headers, const char *key, const wring_h1_client_options *options,
-    wring_bytes *subprotocol);
+WRING_API WRING_MUST_CHECK wring_result
+wring_h1_validate_response(int status, wring_headers headers, const char *key,
+                           const wring_h1_client_options *options, wring_bytes *subprotocol);
 
 /** The HTTP status that tells a client about a failed upgrade: 400, 405, 426, 431, 503 ... */
 WRING_API int wring_http_status(wring_result result);

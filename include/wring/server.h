@@ -28,7 +28,7 @@ typedef struct wring_http_response {
 typedef struct wring_route {
     const char *path; /**< exact; "/topic/" followed by '*' matches any rest */
     const wring_handler *handler;
-    void *opts; /**< passed to handler->init or respond */
+    void *opts;                      /**< passed to handler->init or respond */
     const char *const *subprotocols; /**< one of them must be offered; the first offered wins */
     size_t subprotocol_count;
     /** Answers a GET without upgrade, on a worker thread; NULL for a WebSocket route. */
@@ -50,20 +50,20 @@ typedef struct wring_server_config {
     const wring_route *routes; /**< tried in order; the first match wins */
     size_t route_count;
 
-    wring_session_config session;   /**< limits and timeouts of each session; role is ignored */
-    uint32_t handshake_timeout_ms;  /**< accept to the end of the upgrade; default 15,000 */
-    uint32_t max_handshake_size;    /**< bytes of a request head; default 64 KiB */
-    uint32_t max_target_size;       /**< bytes of a request target; default 8 KiB */
-    uint32_t max_connections;       /**< per worker; default 1,048,576 */
-    uint32_t backlog;               /**< listen queue per worker; default 4,096 */
-    uint64_t pause_bytes;           /**< queued to a peer before its bytes are read no further;
-                                         default 1 MiB */
-    uint32_t receive_buffers;       /**< per worker, a power of two; default 1,024 */
-    uint32_t receive_buffer_size;   /**< bytes; default 16 KiB */
-    uint32_t ring_entries;          /**< submission queue entries per worker; default 1,024 */
-    uint32_t mailbox_items;         /**< per worker; default 65,536 */
-    uint32_t max_subscriptions;     /**< topics per connection; default 1,024 */
-    bool unpinned;                  /**< do not pin workers to CPUs */
+    wring_session_config session;  /**< limits and timeouts of each session; role is ignored */
+    uint32_t handshake_timeout_ms; /**< accept to the end of the upgrade; default 15,000 */
+    uint32_t max_handshake_size;   /**< bytes of a request head; default 64 KiB */
+    uint32_t max_target_size;      /**< bytes of a request target; default 8 KiB */
+    uint32_t max_connections;      /**< per worker; default 1,048,576 */
+    uint32_t backlog;              /**< listen queue per worker; default 4,096 */
+    uint64_t pause_bytes;          /**< queued to a peer before its bytes are read no further;
+                                        default 1 MiB */
+    uint32_t receive_buffers;      /**< per worker, a power of two; default 1,024 */
+    uint32_t receive_buffer_size;  /**< bytes; default 16 KiB */
+    uint32_t ring_entries;         /**< submission queue entries per worker; default 1,024 */
+    uint32_t mailbox_items;        /**< per worker; default 65,536 */
+    uint32_t max_subscriptions;    /**< topics per connection; default 1,024 */
+    bool unpinned;                 /**< do not pin workers to CPUs */
 } wring_server_config;
 
 /** Fills in every default, as wring_server_create does; for showing the configuration. */
@@ -75,8 +75,7 @@ WRING_API WRING_MUST_CHECK wring_result wring_server_config_adopt(const wring_se
  *  Own: give, until wring_server_destroy.  Errors: WRING_ERR_INVALID_CONFIG (the text names the
  *  field), WRING_ERR_NO_MEMORY. */
 WRING_API WRING_MUST_CHECK wring_result wring_server_create(const wring_server_config *config,
-                                                            wring_server **out,
-                                                            wring_error *error);
+                                                            wring_server **out, wring_error *error);
 
 /** Binds, starts the workers, and returns when all of them accept.
  *  Errors: WRING_ERR_ADDRESS, WRING_ERR_BACKEND, WRING_ERR_SYSTEM; then nothing is left running. */
@@ -114,7 +113,7 @@ typedef struct wring_server_stats {
 } wring_server_stats;
 WRING_API void wring_server_get_stats(const wring_server *server, wring_server_stats *out);
 
-/* ---- topics --------------------------------------------------------------------------------- */
+/* ---- topics ---------------------------------------------------------------------------------- */
 
 /** Longest topic name in bytes. */
 #define WRING_TOPIC_MAX 255

@@ -31,15 +31,15 @@ typedef struct wring_session wring_session;
 
 /** Limits and timeouts of a session; 0 takes the default. */
 typedef struct wring_session_config {
-    uint32_t struct_size;      /**< sizeof(wring_session_config) */
-    wring_role role;           /**< which end this is; default server */
-    uint64_t max_frame;        /**< bytes of one frame's payload; default 16 MiB */
-    uint64_t max_message;      /**< bytes of one message's payload; default 64 MiB */
+    uint32_t struct_size;        /**< sizeof(wring_session_config) */
+    wring_role role;             /**< which end this is; default server */
+    uint64_t max_frame;          /**< bytes of one frame's payload; default 16 MiB */
+    uint64_t max_message;        /**< bytes of one message's payload; default 64 MiB */
     uint64_t max_fragment_bytes; /**< bytes a message's fragments may pin, their bookkeeping
                                       included; default 2 x max_message, 1 MiB at least */
-    uint32_t close_timeout_ms; /**< wait for the peer's close frame; default 5,000 */
-    uint32_t idle_timeout_ms;  /**< nothing received for so long ends it; default off */
-    uint32_t ping_interval_ms; /**< a ping when nothing was received for so long; default off */
+    uint32_t close_timeout_ms;   /**< wait for the peer's close frame; default 5,000 */
+    uint32_t idle_timeout_ms;    /**< nothing received for so long ends it; default off */
+    uint32_t ping_interval_ms;   /**< a ping when nothing was received for so long; default off */
     bool allow_iana_close_codes; /**< also 1012, 1013 and 1014 on the wire */
 } wring_session_config;
 
@@ -106,8 +106,8 @@ WRING_API WRING_MUST_CHECK wring_result wring_session_send(wring_session *sessio
                                                            const wring_frame *frame);
 
 /** Begins the close handshake: queues a close frame and goes to CLOSING. A code illegal on the wire
- *  goes out as 1002; a reason is cut at 123 bytes, between code points. A second close does nothing.
- *  RFC: 6455 7.1.2 */
+ *  goes out as 1002; a reason is cut at 123 bytes, between code points. A second close does
+ * nothing. RFC: 6455 7.1.2 */
 WRING_API void wring_session_close(wring_session *session, uint16_t code, wring_bytes reason);
 
 /** The first run of bytes that have to go out; empty when there are none. Borrowed until

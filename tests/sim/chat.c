@@ -62,7 +62,9 @@ struct chat_client {
 static struct chat_client clients[CLIENTS_MAX];
 static unsigned client_count;
 
-static void on_open(sim_client *super) { (void)super; }
+static void on_open(sim_client *super) {
+    (void)super;
+}
 
 static void on_joined(struct chat_client *client) {
     client->joined = true;

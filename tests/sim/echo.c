@@ -17,9 +17,8 @@ static wring_verdict echo_in(wring_session *session, const wring_message *messag
         wring_frame frame = {message->opcode, 0, message->payload};
         wring_result result = wring_reply(session, &frame);
         /* CLOSED only while the server drains: a client that was cut sent on into the dark */
-        EXPECT(result == WRING_OK ||
-               (result == WRING_ERR_CLOSED &&
-                wring_session_get_state(session) == WRING_SESSION_CLOSING));
+        EXPECT(result == WRING_OK || (result == WRING_ERR_CLOSED &&
+                                      wring_session_get_state(session) == WRING_SESSION_CLOSING));
     }
     return WRING_CONTINUE;
 }
@@ -83,7 +82,9 @@ static void send_some(struct echo_client *client) {
     }
 }
 
-static void on_open(sim_client *super) { send_some((struct echo_client *)super); }
+static void on_open(sim_client *super) {
+    send_some((struct echo_client *)super);
+}
 
 static void on_message(sim_client *super, const wring_message *message) {
     struct echo_client *client = (struct echo_client *)super;

@@ -41,13 +41,17 @@ void sim_client_cut(sim_client *client, bool reset) {
     wring__sim_peer_close(client->run->world, client->socket, reset);
 }
 
-void sim_client_deinit(sim_client *client) { wring_session_destroy(client->session); }
+void sim_client_deinit(sim_client *client) {
+    wring_session_destroy(client->session);
+}
 
 static void events_take(sim_client *client) {
     wring_event event;
     while (wring_session_next(client->session, &event) == WRING_OK) {
         switch (event.kind) {
-        case WRING_EVENT_MESSAGE: client->on_message(client, &event.message); break;
+        case WRING_EVENT_MESSAGE:
+            client->on_message(client, &event.message);
+            break;
         case WRING_EVENT_END:
             client->ended = true;
             client->end = event.end;
@@ -109,10 +113,10 @@ static void receive(sim_client *client) {
 static void transmit(sim_client *client) {
     wring__sim *world = client->run->world;
     if (client->request_sent < client->request_len) {
-        client->request_sent += wring__sim_peer_send(
-            world, client->socket,
-            wring_bytes_of(client->request + client->request_sent,
-                           client->request_len - client->request_sent));
+        client->request_sent +=
+            wring__sim_peer_send(world, client->socket,
+                                 wring_bytes_of(client->request + client->request_sent,
+                                                client->request_len - client->request_sent));
         return;
     }
     wring_bytes out = wring_session_output(client->session);

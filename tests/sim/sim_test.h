@@ -43,7 +43,7 @@ struct sim_client {
     size_t request_len;
     size_t request_sent;
     char key[25];
-    bool ended;          /* WRING_EVENT_END came */
+    bool ended; /* WRING_EVENT_END came */
     wring_end end;
     void *app;
     void (*on_open)(sim_client *client);

@@ -30,7 +30,7 @@ Test(mailbox, one_wake_per_sleep) {
     bool wake;
     cr_assert_eq(wring__mailbox_init(&box, 16), WRING_OK);
     cr_assert_eq(wring__mailbox_push(&box, &mail, &wake), WRING_OK);
-    cr_assert(!wake); /* awake */
+    cr_assert(!wake);                               /* awake */
     cr_assert(!wring__mailbox_prepare_sleep(&box)); /* something is there */
     cr_assert(wring__mailbox_pop(&box, &mail));
     cr_assert(wring__mailbox_prepare_sleep(&box));

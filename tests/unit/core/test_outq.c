@@ -27,8 +27,8 @@ Test(outq, bytes_come_out_as_they_went_in_at_every_step) {
         size_t len = 0;
         for (size_t i = 0; i < WRING_ARRAY_LEN(sizes); i++) {
             memset(want + len, (int)(i + 1), sizes[i]);
-            cr_assert_eq(
-                wring__outq_append(&q, &cache, wring_bytes_of(want + len, sizes[i])), WRING_OK);
+            cr_assert_eq(wring__outq_append(&q, &cache, wring_bytes_of(want + len, sizes[i])),
+                         WRING_OK);
             len += sizes[i];
         }
         cr_assert_eq(q.bytes, len);

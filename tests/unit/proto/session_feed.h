@@ -43,9 +43,11 @@ static inline void feed_events(feed *f) {
             snprintf(text, sizeof text, "END(%s,%u)", wring_result_name(event.end.result),
                      event.end.close_code);
         } else {
-            static const char *const names[16] = {
-                [WRING_TEXT] = "TEXT", [WRING_BINARY] = "BINARY", [WRING_CLOSE] = "CLOSE",
-                [WRING_PING] = "PING", [WRING_PONG] = "PONG"};
+            static const char *const names[16] = {[WRING_TEXT] = "TEXT",
+                                                  [WRING_BINARY] = "BINARY",
+                                                  [WRING_CLOSE] = "CLOSE",
+                                                  [WRING_PING] = "PING",
+                                                  [WRING_PONG] = "PONG"};
             int shown = event.message.payload.len > 40 ? 40 : (int)event.message.payload.len;
             snprintf(text, sizeof text, "%s(%u,%zu,%.*s)", names[event.message.opcode],
                      event.message.close_code, event.message.payload.len, shown,
@@ -65,7 +67,8 @@ static inline void feed_piece(feed *f, const uint8_t *data, size_t len) {
     free(copy);
 }
 
-/* What a fresh session makes of `data`, in pieces of `step` bytes (0: whole), first cut at `cut`. */
+/* What a fresh session makes of `data`, in pieces of `step` bytes (0: whole), first cut at `cut`.
+ */
 static inline void feed_run(wring_session_config config, const uint8_t *data, size_t len,
                             size_t step, size_t cut, char out[4096]) {
     feed f = feed_begin(config);

@@ -86,8 +86,8 @@ Test(frame, every_length_up_to_70000_round_trips) {
             size_t n = wring__frame_header_write(bytes, 0x82, length, masked ? &key : NULL);
             cr_assert_eq(n, wring__frame_header_len(length, masked != 0));
             wring__frame_header header;
-            cr_assert_eq(wring__frame_header_decode(bytes, n, masked ? &server_rules : &client_rules,
-                                                    &header),
+            cr_assert_eq(wring__frame_header_decode(
+                             bytes, n, masked ? &server_rules : &client_rules, &header),
                          WRING_OK);
             cr_assert_eq(header.payload_len, length);
             cr_assert_eq(header.header_len, n);

@@ -31,8 +31,9 @@ Test(session, a_ping_is_answered_with_its_payload_before_it_is_shown) {
 }
 
 Test(session, a_close_is_echoed_once_and_ends_the_session) {
-    feed_expect(SERVER, LIT("\x88\x85\x00\x00\x00\x00\x03\xe8"
-                            "bye\x81\x80\x00\x00\x00\x00"),
+    feed_expect(SERVER,
+                LIT("\x88\x85\x00\x00\x00\x00\x03\xe8"
+                    "bye\x81\x80\x00\x00\x00\x00"),
                 "CLOSE(1000,3,bye)END(OK,1000) OUT:880203e8");
 }
 
@@ -80,19 +81,22 @@ Test(session, utf8_is_carried_across_fragments) {
 Test(session, a_frame_over_the_limit_is_1009_before_its_payload) {
     wring_session_config config = {.max_frame = 10};
     feed_expect(config, LIT("\x82\x8b"), "END(ERR_MESSAGE_TOO_BIG,1009) OUT:880203f1");
-    feed_expect(config, LIT("\x82\x8a\x00\x00\x00\x00"
-                            "0123456789"),
+    feed_expect(config,
+                LIT("\x82\x8a\x00\x00\x00\x00"
+                    "0123456789"),
                 "BINARY(0,10,0123456789) OUT:");
 }
 
 Test(session, a_message_over_the_limit_is_1009_at_the_header_that_says_so) {
     wring_session_config config = {.max_message = 5};
-    feed_expect(config, LIT("\x02\x83\x00\x00\x00\x00"
-                            "abc\x80\x83"),
+    feed_expect(config,
+                LIT("\x02\x83\x00\x00\x00\x00"
+                    "abc\x80\x83"),
                 "END(ERR_MESSAGE_TOO_BIG,1009) OUT:880203f1");
-    feed_expect(config, LIT("\x02\x83\x00\x00\x00\x00"
-                            "abc\x80\x82\x00\x00\x00\x00"
-                            "de"),
+    feed_expect(config,
+                LIT("\x02\x83\x00\x00\x00\x00"
+                    "abc\x80\x82\x00\x00\x00\x00"
+                    "de"),
                 "BINARY(0,5,abcde) OUT:");
 }
 
