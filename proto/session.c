@@ -21,7 +21,7 @@
 
 wring_result wring__session_config_adopt(const wring_session_config *in, wring_session_config *out,
                                          wring_error *error) {
-    memset(out, 0, sizeof *out);
+    wring_session_config c = {0};
     if (in != NULL) {
         if (in->struct_size < offsetof(wring_session_config, max_frame)) {
             return wring_error_set(error, WRING_ERR_INVALID_CONFIG, 0,
@@ -29,25 +29,23 @@ wring_result wring__session_config_adopt(const wring_session_config *in, wring_s
                                    "sizeof(wring_session_config)",
                                    in->struct_size);
         }
-        memcpy(out, in, wring__min_size(in->struct_size, sizeof *out));
+        memcpy(&c, in, wring__min_size(in->struct_size, sizeof c));
     }
-    out->struct_size = sizeof *out;
-    if (out->role != WRING_ROLE_SERVER && out->role != WRING_ROLE_CLIENT) {
+    if (c.role != WRING_ROLE_SERVER && c.role != WRING_ROLE_CLIENT) {
         return wring_error_set(error, WRING_ERR_INVALID_CONFIG, 0, "session config: role is %d",
-                               (int)out->role);
+                               (int)c.role);
     }
-    out->max_frame = out->max_frame == 0 ? FRAME_DEFAULT : out->max_frame;
-    out->max_message = out->max_message == 0 ? MESSAGE_DEFAULT : out->max_message;
-    if (out->max_fragment_bytes == 0) {
-        uint64_t base =
-            out->max_message < FRAGMENT_BYTES_LEAST ? FRAGMENT_BYTES_LEAST : out->max_message;
-        out->max_fragment_bytes = base <= UINT64_MAX / 2 ? base * 2 : UINT64_MAX;
+    c.struct_size = sizeof c;
+    c.max_frame = c.max_frame == 0 ? FRAME_DEFAULT : c.max_frame;
+    c.max_message = c.max_message == 0 ? MESSAGE_DEFAULT : c.max_message;
+    if (c.max_fragment_bytes == 0) {
+        uint64_t base = c.max_message < FRAGMENT_BYTES_LEAST ? FRAGMENT_BYTES_LEAST : c.max_message;
+        c.max_fragment_bytes = base <= UINT64_MAX / 2 ? base * 2 : UINT64_MAX;
     }
-    if (out->close_timeout_ms == 0) {
-        out->close_timeout_ms = CLOSE_TIMEOUT_DEFAULT;
-    }
-    out->idle_timeout_ms = out->idle_timeout_ms == 0 ? WRING_OFF : out->idle_timeout_ms;
-    out->ping_interval_ms = out->ping_interval_ms == 0 ? WRING_OFF : out->ping_interval_ms;
+    c.close_timeout_ms = c.close_timeout_ms == 0 ? CLOSE_TIMEOUT_DEFAULT : c.close_timeout_ms;
+    c.idle_timeout_ms = c.idle_timeout_ms == 0 ? WRING_OFF : c.idle_timeout_ms;
+    c.ping_interval_ms = c.ping_interval_ms == 0 ? WRING_OFF : c.ping_interval_ms;
+    *out = c;
     return WRING_OK;
 }
 
