@@ -11,19 +11,34 @@ enum {
     VALUE = 4   /* visible, space, tab and obs-text */
 };
 
-static uint8_t classes[256];
-
-/* Built by the compiler as constants would be, were the table not 256 entries long to read. */
-__attribute__((constructor)) static void classes_build(void) {
-    static const char marks[] = "!#$%&'*+-.^_`|~";
-    for (int c = 0; c < 256; c++) {
-        bool alnum = (c >= '0' && c <= '9') || (c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z');
-        bool visible = c > 0x20 && c < 0x7F;
-        bool token = alnum || (c != 0 && strchr(marks, c) != NULL);
-        classes[c] = (uint8_t)((token ? TOKEN : 0) | (visible ? TARGET : 0) |
-                               (visible || c == ' ' || c == '\t' || c >= 0x80 ? VALUE : 0));
-    }
-}
+/* A row for each sixteen bytes: N may stand in names and everywhere, T in targets and values, V in
+ * values only. */
+#define N (TOKEN | TARGET | VALUE)
+#define T (TARGET | VALUE)
+#define V VALUE
+/* clang-format off */
+static const uint8_t classes[256] = {
+    /* 00 */ 0, 0, 0, 0, 0, 0, 0, 0, 0, V, 0, 0, 0, 0, 0, 0,
+    /* 10 */ 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0,
+    /* 20 */ V, N, T, N, N, N, N, N, T, T, N, N, T, N, N, T,
+    /* 30 */ N, N, N, N, N, N, N, N, N, N, T, T, T, T, T, T,
+    /* 40 */ T, N, N, N, N, N, N, N, N, N, N, N, N, N, N, N,
+    /* 50 */ N, N, N, N, N, N, N, N, N, N, N, T, T, T, N, N,
+    /* 60 */ N, N, N, N, N, N, N, N, N, N, N, N, N, N, N, N,
+    /* 70 */ N, N, N, N, N, N, N, N, N, N, N, T, N, T, N, 0,
+    /* 80 */ V, V, V, V, V, V, V, V, V, V, V, V, V, V, V, V,
+    /* 90 */ V, V, V, V, V, V, V, V, V, V, V, V, V, V, V, V,
+    /* A0 */ V, V, V, V, V, V, V, V, V, V, V, V, V, V, V, V,
+    /* B0 */ V, V, V, V, V, V, V, V, V, V, V, V, V, V, V, V,
+    /* C0 */ V, V, V, V, V, V, V, V, V, V, V, V, V, V, V, V,
+    /* D0 */ V, V, V, V, V, V, V, V, V, V, V, V, V, V, V, V,
+    /* E0 */ V, V, V, V, V, V, V, V, V, V, V, V, V, V, V, V,
+    /* F0 */ V, V, V, V, V, V, V, V, V, V, V, V, V, V, V, V,
+};
+/* clang-format on */
+#undef N
+#undef T
+#undef V
 
 enum state {
     METHOD,         /* request: tchars up to a space */

@@ -1,0 +1,204 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include <criterion/criterion.h>
+
+#include "proto/crypto.h"
+#include "wring/http.h"
+
+#define KEY    "dGhlIHNhbXBsZSBub25jZQ==" /* RFC 6455 1.3 */
+#define ACCEPT "s3pPLMBiTxaQ9kYGzzhZRbK+xOo="
+
+/* A header list from pairs of strings, ended by NULL. */
+static wring_headers headers_of(wring_header *list, const char *const *pairs) {
+    size_t n = 0;
+    for (; pairs[n * 2] != NULL; n++) {
+        list[n].name = wring_str(pairs[n * 2]);
+        list[n].value = wring_str(pairs[n * 2 + 1]);
+    }
+    return (wring_headers){list, n};
+}
+
+static wring_result request(const char *method, const char *const *pairs) {
+    wring_header list[16];
+    wring_upgrade_info info;
+    return wring_h1_validate_request(wring_str(method), headers_of(list, pairs), NULL, &info);
+}
+
+#define LIST(...)  ((const char *const[]){__VA_ARGS__, NULL})
+#define HOST       "Host", "x"
+#define UPGRADE    "Upgrade", "websocket"
+#define CONNECTION "Connection", "Upgrade"
+#define VERSION    "Sec-WebSocket-Version", "13"
+#define KEYED      "Sec-WebSocket-Key", KEY
+
+Test(h1_upgrade, each_rule_of_a_request_has_its_error) {
+    const struct {
+        const char *method;
+        const char *const *pairs;
+        wring_result want;
+    } rows[] = {
+        {"GET", LIST(HOST, UPGRADE, CONNECTION, VERSION, KEYED), WRING_OK},
+        {"GET",
+         LIST(HOST, "uPGRADE", "h2c, WebSocket", "connection", "keep-alive, UPGRADE", VERSION,
+              KEYED),
+         WRING_OK},
+        {"POST", LIST(HOST, UPGRADE, CONNECTION, VERSION, KEYED), WRING_ERR_WRONG_METHOD},
+        {"get", LIST(HOST, UPGRADE, CONNECTION, VERSION, KEYED), WRING_ERR_WRONG_METHOD},
+        {"GET", LIST(UPGRADE, CONNECTION, VERSION, KEYED), WRING_ERR_BAD_HOST},
+        {"GET", LIST(HOST, HOST, UPGRADE, CONNECTION, VERSION, KEYED), WRING_ERR_BAD_HOST},
+        {"GET", LIST(HOST, UPGRADE, CONNECTION, VERSION, KEYED, "Content-Length", "0"),
+         WRING_ERR_UNEXPECTED_BODY},
+        {"GET", LIST(HOST, UPGRADE, CONNECTION, VERSION, KEYED, "Transfer-Encoding", "chunked"),
+         WRING_ERR_UNEXPECTED_BODY},
+        {"GET", LIST(HOST, CONNECTION, VERSION, KEYED), WRING_ERR_MISSING_UPGRADE},
+        {"GET", LIST(HOST, "Upgrade", "h2c", CONNECTION, VERSION, KEYED),
+         WRING_ERR_INVALID_UPGRADE},
+        {"GET", LIST(HOST, "Upgrade", "websockets", CONNECTION, VERSION, KEYED),
+         WRING_ERR_INVALID_UPGRADE},
+        {"GET", LIST(HOST, UPGRADE, VERSION, KEYED), WRING_ERR_MISSING_CONNECTION},
+        {"GET", LIST(HOST, UPGRADE, "Connection", "close", VERSION, KEYED),
+         WRING_ERR_INVALID_CONNECTION},
+        {"GET", LIST(HOST, UPGRADE, CONNECTION, KEYED), WRING_ERR_UNSUPPORTED_VERSION},
+        {"GET", LIST(HOST, UPGRADE, CONNECTION, "Sec-WebSocket-Version", "8", KEYED),
+         WRING_ERR_UNSUPPORTED_VERSION},
+        {"GET", LIST(HOST, UPGRADE, CONNECTION, VERSION, VERSION, KEYED),
+         WRING_ERR_UNSUPPORTED_VERSION},
+        {"GET", LIST(HOST, UPGRADE, CONNECTION, VERSION), WRING_ERR_MISSING_KEY},
+        {"GET", LIST(HOST, UPGRADE, CONNECTION, VERSION, KEYED, KEYED), WRING_ERR_BAD_KEY},
+        {"GET", LIST(HOST, UPGRADE, CONNECTION, VERSION, "Sec-WebSocket-Key", "!!!!"),
+         WRING_ERR_BAD_KEY},
+    };
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+        cr_assert_eq(request(rows[i].method, rows[i].pairs), rows[i].want, "row %zu: %s", i,
+                     wring_result_name(request(rows[i].method, rows[i].pairs)));
+    }
+}
+
+Test(h1_upgrade, a_key_is_canonical_base64_of_16_bytes) {
+    static const struct {
+        const char *key;
+        bool good;
+    } rows[] = {
+        {KEY, true},
+        {"AAAAAAAAAAAAAAAAAAAAAA==", true},
+        {"AAAAAAAAAAAAAAAAAAAAAB==", false}, /* spare bits */
+        {"AAAAAAAAAAAAAAAAAAAAAA=", false},
+        {"AAAAAAAAAAAAAAAAAAAAAAA=", false}, /* 17 bytes */
+        {"AAAAAAAAAAAAAAAAAAAA====", false},
+        {"AAAAAAAAAAA AAAAAAAAAA==", false},
+        {"AAAAAAAAAA-_AAAAAAAAAA==", false}, /* the URL alphabet */
+        {"", false},
+    };
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+        cr_assert_eq(wring__client_key_is_valid(wring_str(rows[i].key)), rows[i].good, "%s",
+                     rows[i].key);
+    }
+    for (int i = 0; i < 100; i++) {
+        char key[WRING__KEY_TEXT];
+        cr_assert_eq(wring__client_key(key), WRING_OK);
+        cr_assert(wring__client_key_is_valid(wring_str(key)));
+    }
+}
+
+Test(h1_upgrade, the_accept_value_of_the_rfc) {
+    char accept[29];
+    cr_assert_eq(wring_h1_accept_key(wring_str(KEY), accept), WRING_OK);
+    cr_assert_str_eq(accept, ACCEPT);
+}
+
+Test(h1_upgrade, the_first_offered_subprotocol_that_is_required_wins) {
+    static const char *const required[] = {"chat", "chat.v2"};
+    wring_upgrade_options options = {required, 2};
+    wring_header list[16];
+    wring_upgrade_info info;
+    wring_headers headers =
+        headers_of(list, LIST(HOST, UPGRADE, CONNECTION, VERSION, KEYED, "Sec-WebSocket-Protocol",
+                              "x, chat.v2", "Sec-WebSocket-Protocol", "chat"));
+    cr_assert_eq(wring_h1_validate_request(wring_str("GET"), headers, &options, &info), WRING_OK);
+    cr_assert(wring_bytes_equal(info.subprotocol, wring_str("chat.v2")));
+    char head[512];
+    size_t len;
+    wring_headers none = {NULL, 0};
+    cr_assert_eq(wring_h1_response_write(&info, none, head, sizeof head, &len), WRING_OK);
+    head[len] = 0;
+    cr_assert_str_eq(head, "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\n"
+                           "Connection: Upgrade\r\nSec-WebSocket-Accept: " ACCEPT
+                           "\r\nSec-WebSocket-Protocol: chat.v2\r\n\r\n");
+    headers = headers_of(
+        list, LIST(HOST, UPGRADE, CONNECTION, VERSION, KEYED, "Sec-WebSocket-Protocol", "Chat"));
+    cr_assert_eq(wring_h1_validate_request(wring_str("GET"), headers, &options, &info),
+                 WRING_ERR_NO_ACCEPTABLE_SUBPROTOCOL);
+}
+
+static wring_result response(int status, const char *const *pairs,
+                             const wring_h1_client_options *options) {
+    wring_header list[16];
+    wring_bytes subprotocol;
+    return wring_h1_validate_response(status, headers_of(list, pairs), KEY, options, &subprotocol);
+}
+
+Test(h1_upgrade, each_rule_of_a_response_has_its_error) {
+    static const char *const offered[] = {"chat"};
+    wring_h1_client_options chat = {.subprotocols = offered, .subprotocol_count = 1};
+#define ACCEPTED "Sec-WebSocket-Accept", ACCEPT
+    cr_assert_eq(response(101, LIST(UPGRADE, CONNECTION, ACCEPTED), NULL), WRING_OK);
+    cr_assert_eq(response(200, LIST(UPGRADE, CONNECTION, ACCEPTED), NULL),
+                 WRING_ERR_UNEXPECTED_STATUS);
+    cr_assert_eq(response(101, LIST(CONNECTION, ACCEPTED), NULL), WRING_ERR_MISSING_UPGRADE);
+    cr_assert_eq(response(101, LIST(UPGRADE, ACCEPTED), NULL), WRING_ERR_MISSING_CONNECTION);
+    cr_assert_eq(response(101, LIST(UPGRADE, CONNECTION), NULL), WRING_ERR_MISSING_ACCEPT);
+    cr_assert_eq(response(101, LIST(UPGRADE, CONNECTION, "Sec-WebSocket-Accept", "x"), NULL),
+                 WRING_ERR_ACCEPT_MISMATCH);
+    const char *const *chosen =
+        LIST(UPGRADE, CONNECTION, ACCEPTED, "Sec-WebSocket-Protocol", "chat");
+    cr_assert_eq(response(101, chosen, &chat), WRING_OK);
+    cr_assert_eq(response(101, chosen, NULL), WRING_ERR_UNEXPECTED_SUBPROTOCOL);
+    const char *const *extended =
+        LIST(UPGRADE, CONNECTION, ACCEPTED, "Sec-WebSocket-Extensions", "permessage-deflate");
+    cr_assert_eq(response(101, extended, NULL), WRING_ERR_UNEXPECTED_EXTENSION);
+}
+
+Test(h1_upgrade, what_a_client_writes_a_server_accepts_and_control_bytes_are_refused) {
+    static const char *const offered[] = {"a", "b"};
+    wring_header extra = {wring_str("X-Token"), wring_str("t")};
+    wring_h1_client_options options = {.subprotocols = offered,
+                                       .subprotocol_count = 2,
+                                       .extensions = "permessage-deflate",
+                                       .origin = "http://o",
+                                       .extra = {&extra, 1}};
+    char head[1024];
+    size_t len;
+    cr_assert_eq(wring_h1_request_write("h:1", "/p", KEY, &options, head, sizeof head, &len),
+                 WRING_OK);
+    head[len] = 0;
+    cr_assert_str_eq(head, "GET /p HTTP/1.1\r\nHost: h:1\r\nUpgrade: websocket\r\n"
+                           "Connection: Upgrade\r\nSec-WebSocket-Key: " KEY
+                           "\r\nSec-WebSocket-Version: 13\r\nSec-WebSocket-Protocol: a, b\r\n"
+                           "Sec-WebSocket-Extensions: permessage-deflate\r\nOrigin: http://o\r\n"
+                           "X-Token: t\r\n\r\n");
+    extra.value = wring_bytes_of("a\r\nEvil: b", 10);
+    cr_assert_eq(wring_h1_request_write("h", "/", KEY, &options, head, sizeof head, &len),
+                 WRING_ERR_INVALID_HEADER);
+    extra.value = wring_bytes_of("a\0b", 3);
+    cr_assert_eq(wring_h1_request_write("h", "/", KEY, &options, head, sizeof head, &len),
+                 WRING_ERR_INVALID_HEADER);
+    cr_assert_eq(wring_h1_request_write("h\r\nA: b", "/", KEY, NULL, head, sizeof head, &len),
+                 WRING_ERR_INVALID_HEADER);
+    cr_assert_eq(wring_h1_request_write("h", "/ HTTP/1.1", KEY, NULL, head, sizeof head, &len),
+                 WRING_ERR_INVALID_HEADER);
+    cr_assert_eq(wring_h1_request_write("h", "/", KEY, NULL, head, 20, &len),
+                 WRING_ERR_INVALID_ARGUMENT);
+}
+
+Test(headers, list_elements_over_several_headers_with_quotes) {
+    wring_header list[4];
+    wring_headers headers =
+        headers_of(list, LIST("L", " a , ,b", "M", "no", "l", "c=\"x, \\\"y\", d"));
+    static const char *const want[] = {"a", "b", "c=\"x, \\\"y\"", "d"};
+    wring_list_cursor cursor = {0, 0};
+    wring_bytes element;
+    for (size_t i = 0; i < 4; i++) {
+        cr_assert(wring_headers_next(headers, "L", &cursor, &element));
+        cr_assert(wring_bytes_equal(element, wring_str(want[i])), "%s", want[i]);
+    }
+    cr_assert(!wring_headers_next(headers, "L", &cursor, &element));
+}
