@@ -315,3 +315,32 @@ void wring__http1_request(const wring__http1 *parser, const uint8_t *buffer, wri
     wring_headers_get(out->headers, "host", &out->host);
     wring_headers_get(out->headers, "origin", &out->origin);
 }
+
+/* Without a state kept between calls; the bounds are the library's defaults. */
+#define HEAD_MAX   (64u * 1024)
+#define TARGET_MAX (8u * 1024)
+
+wring_result wring_h1_parse_request(wring_bytes bytes, wring_header *list, wring_request *out,
+                                    size_t *head_len) {
+    wring__http1 parser;
+    wring__http1_init(&parser, WRING__HTTP1_REQUEST, HEAD_MAX, TARGET_MAX);
+    wring_result result = wring__http1_parse(&parser, bytes);
+    if (result == WRING_OK) {
+        wring__http1_request(&parser, bytes.data, list, out);
+        *head_len = parser.position;
+    }
+    return result;
+}
+
+wring_result wring_h1_parse_response(wring_bytes bytes, wring_header *list, int *status,
+                                     wring_headers *headers, size_t *head_len) {
+    wring__http1 parser;
+    wring__http1_init(&parser, WRING__HTTP1_RESPONSE, HEAD_MAX, TARGET_MAX);
+    wring_result result = wring__http1_parse(&parser, bytes);
+    if (result == WRING_OK) {
+        *headers = wring__http1_headers(&parser, bytes.data, list);
+        *status = parser.status;
+        *head_len = parser.position;
+    }
+    return result;
+}

@@ -13,7 +13,7 @@
 #include "core/base.h"
 #include "wring/http.h"
 
-#define WRING__HTTP1_FIELDS_MAX 64
+#define WRING__HTTP1_FIELDS_MAX WRING_HTTP_FIELDS_MAX
 
 enum wring__http1_kind { WRING__HTTP1_REQUEST, WRING__HTTP1_RESPONSE };
 

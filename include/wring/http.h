@@ -57,6 +57,27 @@ struct wring_request {
     wring_bytes peer;        /**< "address:port"; empty where it is not known */
 };
 
+/** Fields a head may have. */
+#define WRING_HTTP_FIELDS_MAX 64
+
+/** Parses a request head at the start of `bytes`, for an embedder without an HTTP parser.
+ *  @param list      room for WRING_HTTP_FIELDS_MAX; with `out` it borrows from `bytes`
+ *  @param head_len  length of the head; what follows are the first frames
+ *  Errors: WRING_MORE (call again with more of it), WRING_ERR_BAD_HTTP, _BAD_HTTP_VERSION,
+ *  _TOO_MANY_HEADERS, _HANDSHAKE_TOO_BIG (64 KiB).
+ *  Thread: any. Cost: linear in `bytes` at every call, so bound how often you come back.
+ *  RFC: 9112, strictly */
+WRING_API WRING_MUST_CHECK wring_result wring_h1_parse_request(wring_bytes bytes,
+                                                               wring_header *list,
+                                                               wring_request *out,
+                                                               size_t *head_len);
+
+/** The same for a response. */
+WRING_API WRING_MUST_CHECK wring_result wring_h1_parse_response(wring_bytes bytes,
+                                                                wring_header *list, int *status,
+                                                                wring_headers *headers,
+                                                                size_t *head_len);
+
 /** What a server asks of an upgrade request. Zeroed is legal. */
 typedef struct wring_upgrade_options {
     const char *const *required_subprotocols; /**< one of them must be offered */

@@ -14,6 +14,7 @@
 #include "wring/result.h"
 #include "wring/server.h"
 #include "wring/session.h"
+#include "wring/transport.h"
 
 #define WRING_VERSION "0.1.0"
 

@@ -108,6 +108,29 @@ def example_chat_server():
     end(process)
 
 
+def embedded(name):
+    """Whole messages, big ones, pings and a clean close, through a program's own event loop."""
+    async def go(port):
+        for _ in range(3):
+            async with connect(f"ws://127.0.0.1:{port}/") as socket:
+                for message in ("hello", b"", b"x" * 1000000, "é" * 70000):
+                    await socket.send(message)
+                    assert await socket.recv() == message
+                await (await socket.ping(b"there?"))
+            assert socket.close_code == 1000
+    process, port = example(name)
+    asyncio.run(go(port))
+    end(process)
+
+
+def example_embed_poll():
+    embedded("embed_poll")
+
+
+def example_embed_libuv():
+    embedded("embed_libuv")
+
+
 with server:
     run([sizes_and_kinds, a_thousand_connections, fragments, wsproto_peer, example_echo_server,
-         example_chat_server])
+         example_chat_server, example_embed_poll, example_embed_libuv])

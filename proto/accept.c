@@ -1,0 +1,149 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * A host over an embedder's stream. See wring/transport.h.
+ */
+#include <stdlib.h>
+
+#include "proto/host.h"
+#include "wring/http.h"
+#include "wring/transport.h"
+
+#define PEER_TEXT_MAX 64
+
+/* One allocation: host, what a worker would share, and the handler's state. */
+struct accepted {
+    wring__host host;
+    wring_session_config config;
+    wring__outq out;
+    const wring_transport *transport;
+    void *handle;
+    bool active;
+    _Alignas(16) uint8_t state[];
+};
+
+static struct accepted *accepted_of(wring_session *session) {
+    wring__host *host = WRING_CONTAINER_OF(session, wring__host, session);
+    return WRING_CONTAINER_OF(host, struct accepted, host);
+}
+
+static void accepted_free(struct accepted *accepted) {
+    wring__outq_deinit(&accepted->out, NULL);
+    wring__host_deinit(&accepted->host);
+    free(accepted);
+}
+
+static wring_result out_send(struct accepted *accepted) {
+    struct iovec iov;
+    while (wring__outq_gather(&accepted->out, &iov, 1) == 1) {
+        wring_result result =
+            accepted->transport->send(accepted->handle, wring_bytes_of(iov.iov_base, iov.iov_len));
+        if (result != WRING_OK) {
+            return result;
+        }
+        wring__outq_consume(&accepted->out, NULL, iov.iov_len);
+    }
+    return WRING_OK;
+}
+
+/* After anything: what is queued goes out, a close starts its clock, an ended session goes. */
+static wring_result settle(struct accepted *accepted, wring_time_ns now) {
+    wring_result sent = out_send(accepted);
+    if (sent != WRING_OK) {
+        wring__host_fail(&accepted->host, sent);
+    }
+    if (wring_session_deadline(&accepted->host.session) == 0) {
+        wring__host_expire(&accepted->host, now);
+    }
+    if (!wring__host_is_closed(&accepted->host)) {
+        return WRING_OK;
+    }
+    accepted->transport->close(accepted->handle);
+    accepted_free(accepted);
+    return WRING_ERR_CLOSED;
+}
+
+static struct accepted *accepted_make(const wring_transport *transport, void *handle,
+                                      const wring_handler *handler,
+                                      const wring_session_config *config) {
+    struct accepted *accepted = calloc(1, sizeof *accepted + handler->state_size);
+    if (accepted != NULL) {
+        accepted->config = *config;
+        accepted->transport = transport;
+        accepted->handle = handle;
+        wring__host_init(&accepted->host, &accepted->config, &accepted->out, NULL, WRING_REF_NONE);
+    }
+    return accepted;
+}
+
+wring_result wring_accept(const wring_transport *transport, void *handle,
+                          const wring_request *request, const wring_handler *handler, void *opts,
+                          const wring_session_config *config, uint64_t now_ns, wring_session **out,
+                          wring_error *error) {
+    if (transport->send == NULL || transport->activate == NULL || transport->close == NULL) {
+        return wring_error_set(error, WRING_ERR_INVALID_ARGUMENT, 0,
+                               "transport '%s' lacks send, activate or close", transport->name);
+    }
+    wring_session_config adopted;
+    wring_result result = wring__session_config_adopt(config, &adopted, error);
+    if (result != WRING_OK) {
+        return result;
+    }
+    struct accepted *accepted = accepted_make(transport, handle, handler, &adopted);
+    if (accepted == NULL) {
+        return wring_error_set(error, WRING_ERR_NO_MEMORY, 0, "no memory for a session");
+    }
+    wring_request seen = *request;
+    char peer[PEER_TEXT_MAX] = {0};
+    if (seen.peer.len == 0 && transport->peername != NULL &&
+        transport->peername(handle, peer, sizeof peer)) {
+        seen.peer = wring_str(peer);
+    }
+    wring__host_start(&accepted->host, handler, opts,
+                      handler->state_size == 0 ? NULL : accepted->state, &seen, now_ns);
+    *out = &accepted->host.session;
+    return settle(accepted, now_ns);
+}
+
+static wring_result ask(struct accepted *accepted, wring_time_ns now) {
+    wring_result result = accepted->transport->activate(accepted->handle);
+    if (result != WRING_OK) {
+        wring__host_fail(&accepted->host, result);
+        return settle(accepted, now);
+    }
+    return WRING_OK;
+}
+
+wring_result wring_activate(wring_session *session, uint64_t now_ns) {
+    struct accepted *accepted = accepted_of(session);
+    if (accepted->active) {
+        return WRING_ERR_INVALID_STATE;
+    }
+    accepted->active = true;
+    return ask(accepted, now_ns);
+}
+
+wring_result wring_transport_data(wring_session *session, wring_mut_bytes bytes, uint64_t now_ns) {
+    struct accepted *accepted = accepted_of(session);
+    if (!accepted->active) {
+        return WRING_ERR_INVALID_STATE;
+    }
+    wring__host_rx(&accepted->host, bytes, now_ns);
+    wring_result result = settle(accepted, now_ns);
+    return result == WRING_OK ? ask(accepted, now_ns) : result;
+}
+
+void wring_transport_ended(wring_session *session, wring_result reason, uint64_t now_ns) {
+    struct accepted *accepted = accepted_of(session);
+    wring__host_fail(&accepted->host, reason);
+    (void)!settle(accepted, now_ns); /* always CLOSED: that is what was asked for */
+}
+
+wring_result wring_tick(wring_session *session, uint64_t now_ns) {
+    struct accepted *accepted = accepted_of(session);
+    wring__host_expire(&accepted->host, now_ns);
+    return settle(accepted, now_ns);
+}
+
+wring_result wring_flush(wring_session *session, uint64_t now_ns) {
+    return settle(accepted_of(session), now_ns);
+}
