@@ -6,6 +6,7 @@
 
 #include "core/base.h"
 #include "proto/crypto.h"
+#include "proto/upgrade.h"
 #include "wring/http.h"
 
 /* ---- server ---------------------------------------------------------------------------------- */
@@ -23,21 +24,6 @@ static wring_result upgrade_check(wring_headers headers) {
     }
     return wring_headers_has_token(headers, "connection", "upgrade") ? WRING_OK
                                                                      : WRING_ERR_INVALID_CONNECTION;
-}
-
-static wring_result subprotocol_choose(wring_headers headers, const wring_upgrade_options *options,
-                                       wring_bytes *chosen) {
-    wring_list_cursor cursor = {0, 0};
-    wring_bytes offered;
-    while (wring_headers_next(headers, "sec-websocket-protocol", &cursor, &offered)) {
-        for (size_t i = 0; i < options->required_subprotocol_count; i++) {
-            if (wring_bytes_equal(offered, wring_str(options->required_subprotocols[i]))) {
-                *chosen = offered;
-                return WRING_OK;
-            }
-        }
-    }
-    return WRING_ERR_NO_ACCEPTABLE_SUBPROTOCOL;
 }
 
 static wring_result version_and_key_check(wring_headers headers, wring_bytes *key) {
@@ -75,8 +61,8 @@ wring_result wring_h1_validate_request(wring_bytes method, wring_headers headers
     if (result == WRING_OK) {
         result = version_and_key_check(headers, &out->key);
     }
-    if (result == WRING_OK && options != NULL && options->required_subprotocol_count > 0) {
-        result = subprotocol_choose(headers, options, &out->subprotocol);
+    if (result == WRING_OK) {
+        result = wring__subprotocol_choose(headers, options, &out->subprotocol);
     }
     if (result != WRING_OK) {
         return result;
@@ -130,11 +116,8 @@ static void put_str(struct writer *w, const char *text) {
 
 /* Nothing that could end a line may come from outside. */
 static void put_checked(struct writer *w, wring_bytes text) {
-    for (size_t i = 0; i < text.len; i++) {
-        bool control = text.data[i] < 0x20 && text.data[i] != '\t';
-        if (control || text.data[i] == 0x7F) {
-            w->result = WRING_ERR_INVALID_HEADER;
-        }
+    if (!wring__header_text_is_safe(text)) {
+        w->result = WRING_ERR_INVALID_HEADER;
     }
     put(w, text);
 }
@@ -213,25 +196,6 @@ wring_result wring_h1_request_write(const char *host, const char *target, const 
     return w.result;
 }
 
-static wring_result answer_check(wring_headers headers, const wring_h1_client_options *options,
-                                 wring_bytes *subprotocol) {
-    bool offered_extensions = options != NULL && options->extensions != NULL;
-    if (!offered_extensions && wring_headers_count(headers, "sec-websocket-extensions") > 0) {
-        return WRING_ERR_UNEXPECTED_EXTENSION;
-    }
-    if (!wring_headers_get(headers, "sec-websocket-protocol", subprotocol)) {
-        return WRING_OK;
-    }
-    size_t count = options == NULL ? 0 : options->subprotocol_count;
-    for (size_t i = 0; i < count; i++) {
-        if (wring_bytes_equal(*subprotocol, wring_str(options->subprotocols[i])) &&
-            wring_headers_count(headers, "sec-websocket-protocol") == 1) {
-            return WRING_OK;
-        }
-    }
-    return WRING_ERR_UNEXPECTED_SUBPROTOCOL;
-}
-
 wring_result wring_h1_validate_response(int status, wring_headers headers, const char *key,
                                         const wring_h1_client_options *options,
                                         wring_bytes *subprotocol) {
@@ -256,7 +220,7 @@ wring_result wring_h1_validate_response(int status, wring_headers headers, const
         wring_headers_count(headers, "sec-websocket-accept") != 1) {
         return WRING_ERR_ACCEPT_MISMATCH;
     }
-    return answer_check(headers, options, subprotocol);
+    return wring__answer_check(headers, options, subprotocol);
 }
 
 /* ---- statuses -------------------------------------------------------------------------------- */

@@ -7,6 +7,7 @@
 
 #include "wring/bytes.h"
 #include "wring/close.h"
+#include "wring/connect.h"
 #include "wring/frame.h"
 #include "wring/handler.h"
 #include "wring/http.h"
@@ -15,6 +16,7 @@
 #include "wring/server.h"
 #include "wring/session.h"
 #include "wring/transport.h"
+#include "wring/url.h"
 
 #define WRING_VERSION "0.1.0"
 
