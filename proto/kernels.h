@@ -1,39 +1,102 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * The loops over payload bytes: masking and UTF-8. One table of functions per instruction set, one
- * chosen for the process. The scalar table is the specification; tests compare the others with it.
+ * The two loops that touch every payload byte: masking (RFC 6455 5.3) and UTF-8 validation
+ * (RFC 6455 8.1, RFC 3629). One implementation an instruction set, chosen at run time; scalar
+ * (kernels_scalar.c) is the specification and all others give the same bytes, states and positions.
  *
- * All are exact: no byte outside [data, data + len) is read or written, at any alignment.
+ * Called by frame, message and session. All kernels are pure: any thread, no allocation, no state
+ * but what is passed. They never read or write outside the given ranges.
  */
 #ifndef WRING_PROTO_KERNELS_H
 #define WRING_PROTO_KERNELS_H
 
-#include "core/base.h"
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
 
-/** State of a UTF-8 text that may be cut anywhere; the others mean "inside a code point". */
-#define WRING__UTF8_ACCEPT 0u
-#define WRING__UTF8_REJECT 1u
+/** What is carried between two pieces of one text: 0 at the start of a message and whenever the
+ *  text so far ends with a whole character. Other values than the two named here mean "inside a
+ *  character", are only to be kept and handed back, and fit into 8 bits. */
+#define WRING__UTF8_COMPLETE 0u
+#define WRING__UTF8_REJECT   48u
 
-/** `key`: the four wire bytes of the masking key as they lie in memory. `phase` (0-3): which of
- *  them the first byte of `data` meets, so that a payload may be handled in pieces. */
+/** May the text end here: true for an empty text, false inside a character and after a reject. */
+static inline bool wring__utf8_is_complete(uint32_t state) {
+    return state == WRING__UTF8_COMPLETE;
+}
+
+/** One implementation of each loop.
+ *
+ *  `key` is the masking key as a memcpy of its four wire bytes gives it; `phase` says how many
+ *  payload bytes of the frame came before (only its two lowest bits count): byte i is XORed with
+ *  key byte (phase + i) & 3. So a payload may be processed in pieces of any size and alignment.
+ */
 struct wring__kernels {
-    const char *name;
-    /** RFC 6455 5.3, in place. */
+    const char *name; /**< as in WRING_ISA */
+    uint32_t needs;   /**< enum wring__cpu_feature bits */
+
+    /** Masks or unmasks `len` bytes in place. */
     void (*mask)(uint8_t *data, size_t len, uint32_t key, unsigned phase);
-    /** The same from `source` to `target`, which do not overlap. */
-    void (*mask_copy)(uint8_t *target, const uint8_t *source, size_t len, uint32_t key,
-                      unsigned phase);
-    /** Continues a validation: ACCEPT at a code point's end, REJECT from the first impossible
-     *  byte on, another state inside a code point. RFC 3629 */
-    uint32_t (*utf8)(uint32_t state, const uint8_t *data, size_t len);
-    /** mask and utf8 in one pass: validates what unmasking yields. */
-    uint32_t (*unmask_utf8)(uint32_t state, uint8_t *data, size_t len, uint32_t key,
-                            unsigned phase);
+
+    /** Masks `src` into `dst`; the two ranges are disjoint. */
+    void (*mask_copy)(uint8_t *dst, const uint8_t *src, size_t len, uint32_t key, unsigned phase);
+
+    /** Validates the next piece of a text.
+     *  Returns the new state. WRING__UTF8_REJECT as soon as no continuation could make the text
+     *  valid: then *bad_at (never NULL) is the index in `data` of the first impossible byte, even
+     *  in the middle of a character (ED A0 fails at A0). Otherwise *bad_at is left alone. */
+    uint32_t (*utf8_feed)(uint32_t state, const uint8_t *data, size_t len, size_t *bad_at);
+
+    /** Unmasks in place and validates in one pass. The whole range is unmasked, also on reject.
+     *  (Six parameters: all in registers, and a struct would have to be built per frame.) */
+    uint32_t (*unmask_utf8)(uint32_t state, uint8_t *data, size_t len, uint32_t key, unsigned phase,
+                            size_t *bad_at);
 };
 
-extern const struct wring__kernels wring__kernels_scalar;
+/** Chooses the best implementation for this CPU, or the one named by the environment variable
+ *  WRING_ISA (scalar, sse41, avx2, avx512, neon) if this CPU has it; any other value is ignored.
+ *  Idempotent. Reads the environment: call it before threads start, as anything that reads it.
+ *  Thread: any (two at once store the same pointer). */
+const struct wring__kernels *wring__kernels_select(void);
 
-/** The table for this process. Any thread. Cost: one load. */
+/** The chosen implementation; chooses on the first call if nobody has.   Thread: any. */
 const struct wring__kernels *wring__kernels(void);
+
+/** The `index`th implementation in this build, best first, whether or not this CPU can run it;
+ *  NULL behind the last.   Thread: any. */
+const struct wring__kernels *wring__kernels_at(size_t index);
+
+/** Can this CPU run it?   Thread: any. Cost: asks the CPU, microseconds. */
+bool wring__kernels_can_run(const struct wring__kernels *kernels);
+
+/* The chosen implementation, without spelling the table at every call. */
+static inline void wring__mask(uint8_t *data, size_t len, uint32_t key, unsigned phase) {
+    wring__kernels()->mask(data, len, key, phase);
+}
+
+static inline void wring__mask_copy(uint8_t *dst, const uint8_t *src, size_t len, uint32_t key,
+                                    unsigned phase) {
+    wring__kernels()->mask_copy(dst, src, len, key, phase);
+}
+
+static inline uint32_t wring__utf8_feed(uint32_t state, const uint8_t *data, size_t len,
+                                        size_t *bad_at) {
+    return wring__kernels()->utf8_feed(state, data, len, bad_at);
+}
+
+static inline uint32_t wring__unmask_utf8(uint32_t state, uint8_t *data, size_t len, uint32_t key,
+                                          unsigned phase, size_t *bad_at) {
+    return wring__kernels()->unmask_utf8(state, data, len, key, phase, bad_at);
+}
+
+/* Each defined in its own kernels_<isa>.c. */
+extern const struct wring__kernels wring__kernels_scalar;
+#if defined(__x86_64__)
+extern const struct wring__kernels wring__kernels_sse41;
+extern const struct wring__kernels wring__kernels_avx2;
+extern const struct wring__kernels wring__kernels_avx512;
+#elif defined(__aarch64__)
+extern const struct wring__kernels wring__kernels_neon;
+#endif
 
 #endif

@@ -151,7 +151,7 @@ static wring_result frame_append(wring_session *session, uint8_t first, wring_by
     }
     wring__frame_header_write(room, first, payload.len, masked ? &key : NULL);
     if (masked) {
-        wring__kernels()->mask_copy(room + header_len, payload.data, payload.len, key, 0);
+        wring__mask_copy(room + header_len, payload.data, payload.len, key, 0);
     } else if (payload.len > 0) {
         memcpy(room + header_len, payload.data, payload.len);
     }

@@ -81,7 +81,7 @@ static wring_result frame_begin(wring_session *session, const wring__frame_heade
         return WRING_OK;
     }
     if (header->opcode != WRING_CONTINUATION) {
-        session->utf8 = WRING__UTF8_ACCEPT;
+        session->utf8 = WRING__UTF8_COMPLETE;
         session->fragment_bytes = 0;
         session->message_opcode = header->opcode;
     }
@@ -134,8 +134,9 @@ static wring_result close_check(const wring_session *session, const uint8_t *pay
     if (!wring__session_code_is_legal(session, wring__load_be16(payload))) {
         return WRING_ERR_BAD_CLOSE_CODE;
     }
-    uint32_t utf8 = wring__kernels()->utf8(WRING__UTF8_ACCEPT, payload + 2, len - 2);
-    bool bad = utf8 == WRING__UTF8_REJECT || (whole && utf8 != WRING__UTF8_ACCEPT);
+    size_t bad_at;
+    uint32_t utf8 = wring__utf8_feed(WRING__UTF8_COMPLETE, payload + 2, len - 2, &bad_at);
+    bool bad = utf8 == WRING__UTF8_REJECT || (whole && utf8 != WRING__UTF8_COMPLETE);
     return bad ? WRING_ERR_INVALID_UTF8 : WRING_OK;
 }
 
@@ -175,7 +176,7 @@ static wring_result control_received(wring_session *session, wring_event *event,
 
 static void unmask(wring_session *session, uint8_t *data, size_t len) {
     if (session->frame_masked) {
-        wring__kernels()->mask(data, len, session->key, session->key_phase);
+        wring__mask(data, len, session->key, session->key_phase);
     }
 }
 
@@ -243,15 +244,16 @@ static void message_show(wring_session *session, wring_event *event, const uint8
 
 /* Unmasks `len` bytes in place, validating text in the same pass. */
 static wring_result data_unmask(wring_session *session, uint8_t *data, size_t len, bool last) {
-    const struct wring__kernels *kernels = wring__kernels();
     if (session->message_opcode != WRING_TEXT) {
         unmask(session, data, len);
         return WRING_OK;
     }
-    session->utf8 = session->frame_masked ? kernels->unmask_utf8(session->utf8, data, len,
-                                                                 session->key, session->key_phase)
-                                          : kernels->utf8(session->utf8, data, len);
-    bool cut = last && session->utf8 != WRING__UTF8_ACCEPT;
+    size_t bad_at;
+    session->utf8 = session->frame_masked
+                        ? wring__unmask_utf8(session->utf8, data, len, session->key,
+                                             session->key_phase, &bad_at)
+                        : wring__utf8_feed(session->utf8, data, len, &bad_at);
+    bool cut = last && session->utf8 != WRING__UTF8_COMPLETE;
     return cut || session->utf8 == WRING__UTF8_REJECT ? WRING_ERR_INVALID_UTF8 : WRING_OK;
 }
 
