@@ -25,36 +25,50 @@
 /* ---- masking ---- */
 
 /* From the first aligned place behind dst to where at most one vector is left. */
-VEC_INLINE void vec_mask_middle(uint8_t *dst, const uint8_t *src, size_t len, uint32_t key) {
+VEC_INLINE vec vec_mask_middle(uint8_t *dst, const uint8_t *src, size_t len, uint32_t key) {
     size_t i = VEC_BYTES - ((uintptr_t)dst & (VEC_BYTES - 1));
     const vec keys = vec_splat32(key_turned(key, i));
+    vec any = vec_splat8(0);
     for (; i + 4 * VEC_BYTES <= len; i += 4 * VEC_BYTES) {
-        const vec a = vec_load(src + i), b = vec_load(src + i + VEC_BYTES);
-        const vec c = vec_load(src + i + 2 * VEC_BYTES), d = vec_load(src + i + 3 * VEC_BYTES);
-        vec_store(dst + i, vec_xor(a, keys));
-        vec_store(dst + i + VEC_BYTES, vec_xor(b, keys));
-        vec_store(dst + i + 2 * VEC_BYTES, vec_xor(c, keys));
-        vec_store(dst + i + 3 * VEC_BYTES, vec_xor(d, keys));
+        const vec a = vec_xor(vec_load(src + i), keys);
+        const vec b = vec_xor(vec_load(src + i + VEC_BYTES), keys);
+        const vec c = vec_xor(vec_load(src + i + 2 * VEC_BYTES), keys);
+        const vec d = vec_xor(vec_load(src + i + 3 * VEC_BYTES), keys);
+        vec_store(dst + i, a);
+        vec_store(dst + i + VEC_BYTES, b);
+        vec_store(dst + i + 2 * VEC_BYTES, c);
+        vec_store(dst + i + 3 * VEC_BYTES, d);
+        any = vec_or(any, vec_or(vec_or(a, b), vec_or(c, d)));
     }
     for (; i + VEC_BYTES < len; i += VEC_BYTES) {
-        vec_store(dst + i, vec_xor(vec_load(src + i), keys));
+        const vec a = vec_xor(vec_load(src + i), keys);
+        vec_store(dst + i, a);
+        any = vec_or(any, a);
     }
+    return any;
 }
 
-/* `key` is turned to src[0]. dst may be src: the first and the last vector, which overlap the
- * aligned ones between them, are loaded before anything is stored. */
-VEC_INLINE void vec_mask(uint8_t *dst, const uint8_t *src, size_t len, uint32_t key) {
-    if (len < VEC_BYTES) {
-        vec_mask_short(dst, src, len, key);
-        return;
-    }
+/* Masks len >= VEC_BYTES bytes; gives the OR of all that was stored. `key` is turned to src[0].
+ * dst may be src: the first and the last vector, which overlap the aligned ones between them, are
+ * loaded before anything is stored. */
+VEC_INLINE vec vec_mask_long(uint8_t *dst, const uint8_t *src, size_t len, uint32_t key) {
     const vec head = vec_xor(vec_load(src), vec_splat32(key));
     const vec tail = vec_xor(vec_load(src + len - VEC_BYTES), vec_splat32(key_turned(key, len)));
+    vec any = vec_or(head, tail);
     if (len > 2 * VEC_BYTES) {
-        vec_mask_middle(dst, src, len, key);
+        any = vec_or(any, vec_mask_middle(dst, src, len, key));
     }
     vec_store(dst, head);
     vec_store(dst + len - VEC_BYTES, tail);
+    return any;
+}
+
+VEC_INLINE void vec_mask(uint8_t *dst, const uint8_t *src, size_t len, uint32_t key) {
+    if (len < VEC_BYTES) {
+        vec_mask_short(dst, src, len, key);
+    } else {
+        vec_mask_long(dst, src, len, key);
+    }
 }
 
 /* ---- UTF-8: pairs of neighbouring bytes, RFC 3629 4 ---- */
@@ -135,18 +149,6 @@ VEC_INLINE vec vec_wrong_after(const struct vec_rules *rules, vec now, vec prev1
     return vec_xor(vec_and(later, rules->two_tails), pair);
 }
 
-VEC_INLINE vec vec_wrong(const struct vec_rules *rules, vec now, vec before) {
-    return vec_wrong_after(rules, now, vec_prev1(now, before), vec_prev2(now, before),
-                           vec_prev3(now, before));
-}
-
-/* The same for a vector that lies in memory with what precedes it: three loads are cheaper than the
- * byte shifts, but only where the text was not stored a moment ago (no store forwarding). */
-VEC_INLINE vec vec_wrong_at(const struct vec_rules *rules, const uint8_t *data) {
-    return vec_wrong_after(rules, vec_load(data), vec_load(data - 1), vec_load(data - 2),
-                           vec_load(data - 3));
-}
-
 /* Non-zero if the vector ends inside a character: F0-FF third from the end, E0-FF second, or
  * C0-FF last. */
 VEC_INLINE vec vec_open_end(vec v) {
@@ -157,64 +159,39 @@ VEC_INLINE vec vec_open_end(vec v) {
 
 /* ---- UTF-8: a whole text ---- */
 
-/* One vector of the text: unmasked in place if it is masked. */
-VEC_INLINE vec vec_take(uint8_t *data, vec keys, bool masked) {
-    vec v = vec_load(data);
-    if (masked) {
-        v = vec_xor(v, keys);
-        vec_store(data, v);
-    }
-    return v;
+/* The vector at `data`; its predecessors by loads, which cost less than as many byte shifts. */
+VEC_INLINE vec vec_wrong_at(const struct vec_rules *rules, const uint8_t *data) {
+    return vec_wrong_after(rules, vec_load(data), vec_load(data - 1), vec_load(data - 2),
+                           vec_load(data - 3));
 }
 
-/* The vector at data + offset, unmasked but not stored. `key` is turned to data[0]. */
-VEC_INLINE vec vec_peek(const uint8_t *data, size_t offset, uint32_t key, bool masked) {
-    const vec v = vec_load(data + offset);
-    return masked ? vec_xor(v, vec_splat32(key_turned(key, offset))) : v;
+VEC_INLINE vec vec_wrong_at_start(const struct vec_rules *rules, const uint8_t *data) {
+    const vec now = vec_load(data), none = vec_splat8(0);
+    return vec_wrong_after(rules, now, vec_prev1(now, none), vec_prev2(now, none),
+                           vec_prev3(now, none));
 }
 
-/* Is this a run of whole characters? len >= VEC_BYTES + 3. Unmasks all of it in any case. The last
- * vector overlaps the one before; it and what precedes it is loaded before anything is stored. */
-VEC_INLINE bool vec_is_utf8(uint8_t *data, size_t len, uint32_t key, bool masked) {
+/* Is this a run of whole characters? len >= VEC_BYTES + 3; the last vector overlaps the one before.
+ * Two sums, so that two vectors are judged side by side. */
+VEC_INLINE bool vec_is_utf8(const uint8_t *data, size_t len) {
     const struct vec_rules rules = vec_rules_load();
-    const vec keys = vec_splat32(key);
-    const size_t last_at = len - VEC_BYTES;
-    const vec last = vec_peek(data, last_at, key, masked);
-    vec wrong = vec_wrong_after(&rules, last, vec_peek(data, last_at - 1, key, masked),
-                                vec_peek(data, last_at - 2, key, masked),
-                                vec_peek(data, last_at - 3, key, masked));
-    wrong = vec_or(wrong, vec_open_end(last));
-    vec before = vec_splat8(0);
-    size_t i = 0;
-    for (; i + 4 * VEC_BYTES < len; i += 4 * VEC_BYTES) {
-        const vec a = vec_take(data + i, keys, masked);
-        const vec b = vec_take(data + i + VEC_BYTES, keys, masked);
-        const vec c = vec_take(data + i + 2 * VEC_BYTES, keys, masked);
-        const vec d = vec_take(data + i + 3 * VEC_BYTES, keys, masked);
-        if (WRING_LIKELY(!vec_any_high(vec_or(vec_or(a, b), vec_or(c, d))))) {
-            wrong = vec_or(wrong, vec_open_end(before));
-        } else if (masked) {
-            const vec ab = vec_or(vec_wrong(&rules, a, before), vec_wrong(&rules, b, a));
-            const vec cd = vec_or(vec_wrong(&rules, c, b), vec_wrong(&rules, d, c));
-            wrong = vec_or(wrong, vec_or(ab, cd));
+    const uint8_t *last = data + len - VEC_BYTES;
+    vec wrong = vec_or(vec_wrong_at(&rules, last), vec_open_end(vec_load(last)));
+    vec wrong_too = vec_wrong_at_start(&rules, data);
+    size_t i = VEC_BYTES;
+    for (; i + 2 * VEC_BYTES < len; i += 2 * VEC_BYTES) {
+        const uint8_t *at = data + i;
+        if (!vec_any_high(vec_or(vec_load(at), vec_load(at + VEC_BYTES)))) {
+            wrong = vec_or(wrong, vec_open_end(vec_load(at - VEC_BYTES)));
         } else {
-            const uint8_t *at = data + i;
-            wrong = vec_or(wrong, vec_wrong(&rules, a, before));
-            wrong = vec_or(wrong, vec_wrong_at(&rules, at + VEC_BYTES));
-            wrong = vec_or(wrong, vec_wrong_at(&rules, at + 2 * VEC_BYTES));
-            wrong = vec_or(wrong, vec_wrong_at(&rules, at + 3 * VEC_BYTES));
+            wrong = vec_or(wrong, vec_wrong_at(&rules, at));
+            wrong_too = vec_or(wrong_too, vec_wrong_at(&rules, at + VEC_BYTES));
         }
-        before = d;
     }
     for (; i + VEC_BYTES < len; i += VEC_BYTES) {
-        const vec v = vec_take(data + i, keys, masked);
-        wrong = vec_or(wrong, vec_wrong(&rules, v, before));
-        before = v;
+        wrong = vec_or(wrong, vec_wrong_at(&rules, data + i));
     }
-    if (masked) {
-        vec_store(data + last_at, last);
-    }
-    return !vec_any(wrong);
+    return !vec_any(vec_or(wrong, wrong_too));
 }
 
 /* How many of the last three bytes may be the start of a character whose rest is yet to come. */
@@ -242,15 +219,9 @@ VEC_INLINE uint32_t vec_text_short(uint32_t state, const uint8_t *data, size_t l
 
 /* A text that starts at a character: the whole characters by vectors, the open one at the end by
  * the automaton, and if anything is wrong, all of it by the automaton for the exact place. */
-VEC_INLINE uint32_t vec_text_long(uint8_t *data, size_t len, uint32_t key, bool masked,
-                                  size_t *bad_at) {
-    const uint32_t last4 = load32(data + len - 4) ^ (masked ? key_turned(key, len) : 0);
-    const size_t open_len = utf8_open_len(last4);
-    const size_t whole = len - open_len;
-    const bool valid = vec_is_utf8(data, whole, key, masked);
-    if (masked) {
-        mask_to_15(data + whole, data + whole, open_len, key_turned(key, whole));
-    }
+VEC_INLINE uint32_t vec_text_long(const uint8_t *data, size_t len, size_t *bad_at) {
+    const size_t whole = len - utf8_open_len(load32(data + len - 4));
+    const bool valid = vec_is_utf8(data, whole);
     const size_t from = valid ? whole : 0;
     const uint32_t state =
         wring__utf8_feed_scalar(WRING__UTF8_COMPLETE, data + from, len - from, bad_at);
@@ -261,73 +232,53 @@ VEC_INLINE uint32_t vec_text_long(uint8_t *data, size_t len, uint32_t key, bool 
     return state;
 }
 
-/* Both text kernels; `masked` is a constant at each call. `data` is written only if masked. */
-VEC_INLINE uint32_t vec_text(uint32_t state, uint8_t *data, size_t len, uint32_t key, bool masked,
-                             size_t *bad_at) {
+static uint32_t vec_text(uint32_t state, const uint8_t *data, size_t len, size_t *bad_at) {
     if (len < VEC_TEXT_MIN) {
-        if (masked) {
-            vec_mask(data, data, len, key);
-        }
         return vec_text_short(state, data, len, bad_at);
     }
     size_t i = 0;
     for (; state != WRING__UTF8_COMPLETE; i++) { /* ends a character: at most three turns */
-        if (masked) {
-            data[i] = (uint8_t)(data[i] ^ key >> 8 * (i & 3));
-        }
         state = utf8_step(state, data[i]);
         if (state == WRING__UTF8_REJECT) {
-            if (masked) {
-                vec_mask(data + i + 1, data + i + 1, len - i - 1, key_turned(key, i + 1));
-            }
             *bad_at = i;
             return state;
         }
     }
-    state = vec_text_long(data + i, len - i, key_turned(key, i), masked, bad_at);
+    state = vec_text_long(data + i, len - i, bad_at);
     if (state == WRING__UTF8_REJECT) {
         *bad_at += i;
     }
     return state;
 }
 
-/* A long masked text goes by chunks: unmask one, looking for bytes that are not ASCII, and only if
- * there are any read it again. By then it is in the first-level cache and out of the store queue.
- */
-#define VEC_CHUNK 4096
+/* ---- both ---- */
 
-/* Unmasks a chunk in place; is there a byte >= 0x80? */
-VEC_INLINE bool vec_unmask_chunk(uint8_t *data, uint32_t key) {
-    const vec keys = vec_splat32(key);
-    vec seen = vec_splat8(0);
-    for (size_t i = 0; i < VEC_CHUNK; i += 4 * VEC_BYTES) {
-        const vec a = vec_take(data + i, keys, true);
-        const vec b = vec_take(data + i + VEC_BYTES, keys, true);
-        const vec c = vec_take(data + i + 2 * VEC_BYTES, keys, true);
-        const vec d = vec_take(data + i + 3 * VEC_BYTES, keys, true);
-        seen = vec_or(seen, vec_or(vec_or(a, b), vec_or(c, d)));
+/* A masked text goes by chunks: unmask one, and only if a byte of it is not ASCII read it again, by
+ * then out of the store queue and still in the first-level cache. Rejected: unmasking in registers
+ * and validating there, a tenth slower on AVX2, which has too few of them. */
+#define VEC_CHUNK 8192
+
+VEC_INLINE bool vec_unmask_is_ascii(uint8_t *data, size_t len, uint32_t key) {
+    if (len >= VEC_BYTES) {
+        return !vec_any_high(vec_mask_long(data, data, len, key));
     }
-    return vec_any_high(seen);
+    vec_mask_short(data, data, len, key);
+    return is_ascii_words(data, len);
 }
 
 VEC_INLINE uint32_t vec_unmask_text(uint32_t state, uint8_t *data, size_t len, uint32_t key,
                                     size_t *bad_at) {
-    size_t i = 0; /* a multiple of four: the key stays turned */
-    for (; len - i >= VEC_CHUNK; i += VEC_CHUNK) {
-        if (!vec_unmask_chunk(data + i, key) && state == WRING__UTF8_COMPLETE) {
+    for (size_t i = 0; i < len; i += VEC_CHUNK) { /* a multiple of four: the key stays turned */
+        const size_t n = len - i < VEC_CHUNK ? len - i : VEC_CHUNK;
+        if (vec_unmask_is_ascii(data + i, n, key) && state == WRING__UTF8_COMPLETE) {
             continue;
         }
-        state = vec_text(state, data + i, VEC_CHUNK, 0, false, bad_at);
+        state = vec_text(state, data + i, n, bad_at);
         if (state == WRING__UTF8_REJECT) {
             *bad_at += i;
-            i += VEC_CHUNK;
-            vec_mask(data + i, data + i, len - i, key);
+            vec_mask(data + i + n, data + i + n, len - i - n, key);
             return state;
         }
-    }
-    state = vec_text(state, data + i, len - i, key, true, bad_at);
-    if (state == WRING__UTF8_REJECT) {
-        *bad_at += i;
     }
     return state;
 }
@@ -343,11 +294,6 @@ static void vec_kernel_mask_copy(uint8_t *dst, const uint8_t *src, size_t len, u
     vec_mask(dst, src, len, key_turned(key, phase));
 }
 
-static uint32_t vec_kernel_utf8_feed(uint32_t state, const uint8_t *data, size_t len,
-                                     size_t *bad_at) {
-    return vec_text(state, (uint8_t *)(uintptr_t)data, len, 0, false, bad_at);
-}
-
 static uint32_t vec_kernel_unmask_utf8(uint32_t state, uint8_t *data, size_t len, uint32_t key,
                                        unsigned phase, size_t *bad_at) {
     return vec_unmask_text(state, data, len, key_turned(key, phase), bad_at);
@@ -356,7 +302,7 @@ static uint32_t vec_kernel_unmask_utf8(uint32_t state, uint8_t *data, size_t len
 #define VEC_KERNELS(name_, needs_)                                                                 \
     {                                                                                              \
         .name = name_, .needs = needs_, .mask = vec_kernel_mask,                                   \
-        .mask_copy = vec_kernel_mask_copy, .utf8_feed = vec_kernel_utf8_feed,                      \
+        .mask_copy = vec_kernel_mask_copy, .utf8_feed = vec_text,                                  \
         .unmask_utf8 = vec_kernel_unmask_utf8                                                      \
     }
 
