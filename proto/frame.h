@@ -56,5 +56,6 @@ size_t wring__frame_header_write(uint8_t *out, uint8_t first, uint64_t payload_l
 
 #define WRING__FIN  0x80
 #define WRING__RSV1 0x40
+#define WRING__MASK 0x80 /* in the second byte */
 
 #endif

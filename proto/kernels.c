@@ -2,10 +2,10 @@
  *
  * Which implementation of the kernels runs here: a table, best first, and one choice.
  *
- * The choice is an atomic pointer to constant data. Whoever finds it unset computes it; two
- * threads that do so at once compute and store the same value, so there is nothing to lock and no
- * constructor to run. Rejected: GNU ifunc, which runs before the environment can be read safely
- * and which sanitizers and static musl builds do not take.
+ * The choice is an atomic pointer to constant data, at first to functions that choose and then call
+ * what was chosen; two threads that do so at once store the same value, so there is nothing to lock
+ * and no constructor to run. Rejected: GNU ifunc, which runs before the environment can be read
+ * safely and which sanitizers and static musl builds do not take.
  */
 #include "proto/kernels.h"
 
@@ -27,7 +27,37 @@ static const struct wring__kernels *const implementations[] = {
     &wring__kernels_scalar,
 };
 
-static _Atomic(const struct wring__kernels *) chosen;
+/* ---- until someone has chosen ---- */
+
+static void mask_first(uint8_t *data, size_t len, uint32_t key, unsigned phase) {
+    wring__kernels_select()->mask(data, len, key, phase);
+}
+
+static void mask_copy_first(uint8_t *dst, const uint8_t *src, size_t len, uint32_t key,
+                            unsigned phase) {
+    wring__kernels_select()->mask_copy(dst, src, len, key, phase);
+}
+
+static uint32_t utf8_feed_first(uint32_t state, const uint8_t *data, size_t len, size_t *bad_at) {
+    return wring__kernels_select()->utf8_feed(state, data, len, bad_at);
+}
+
+static uint32_t unmask_utf8_first(uint32_t state, uint8_t *data, size_t len, uint32_t key,
+                                  unsigned phase, size_t *bad_at) {
+    return wring__kernels_select()->unmask_utf8(state, data, len, key, phase, bad_at);
+}
+
+static const struct wring__kernels choosing = {
+    .name = "not chosen yet",
+    .mask = mask_first,
+    .mask_copy = mask_copy_first,
+    .utf8_feed = utf8_feed_first,
+    .unmask_utf8 = unmask_utf8_first,
+};
+
+_Atomic(const struct wring__kernels *) wring__kernels_chosen = &choosing;
+
+/* ---- choosing ---- */
 
 const struct wring__kernels *wring__kernels_at(size_t index) {
     return index < WRING_ARRAY_LEN(implementations) ? implementations[index] : NULL;
@@ -60,12 +90,6 @@ static const struct wring__kernels *best(const char *wanted) {
 
 const struct wring__kernels *wring__kernels_select(void) {
     const struct wring__kernels *kernels = best(getenv("WRING_ISA"));
-    atomic_store_explicit(&chosen, kernels, memory_order_relaxed);
+    atomic_store_explicit(&wring__kernels_chosen, kernels, memory_order_relaxed);
     return kernels;
-}
-
-/* Relaxed is enough: what the pointer leads to is constant and was there before main(). */
-const struct wring__kernels *wring__kernels(void) {
-    const struct wring__kernels *kernels = atomic_load_explicit(&chosen, memory_order_relaxed);
-    return WRING_LIKELY(kernels != NULL) ? kernels : wring__kernels_select();
 }

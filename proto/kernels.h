@@ -10,6 +10,7 @@
 #ifndef WRING_PROTO_KERNELS_H
 #define WRING_PROTO_KERNELS_H
 
+#include <stdatomic.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -59,8 +60,13 @@ struct wring__kernels {
  *  Thread: any (two at once store the same pointer). */
 const struct wring__kernels *wring__kernels_select(void);
 
-/** The chosen implementation; chooses on the first call if nobody has.   Thread: any. */
-const struct wring__kernels *wring__kernels(void);
+/** The chosen implementation. At first one that chooses when it is called, so that there is nothing
+ *  to ask for each frame. Relaxed: what it leads to is constant and was there before main(). */
+extern _Atomic(const struct wring__kernels *) wring__kernels_chosen;
+
+static inline const struct wring__kernels *wring__kernels(void) {
+    return atomic_load_explicit(&wring__kernels_chosen, memory_order_relaxed);
+}
 
 /** The `index`th implementation in this build, best first, whether or not this CPU can run it;
  *  NULL behind the last.   Thread: any. */

@@ -69,10 +69,9 @@ static inline bool vec_any_high(vec v) {
     return _mm256_movemask_epi8(v) != 0;
 }
 
-static inline void vec_mask_short(uint8_t *dst, const uint8_t *src, size_t len, uint32_t key) {
+static inline bool vec_mask_short(uint8_t *dst, const uint8_t *src, size_t len, uint32_t key) {
     if (len < 16) {
-        mask_to_15(dst, src, len, key);
-        return;
+        return mask_to_15(dst, src, len, key);
     }
     const __m128i head =
         _mm_xor_si128(_mm_loadu_si128((const void *)src), _mm_set1_epi32((int)key));
@@ -80,6 +79,7 @@ static inline void vec_mask_short(uint8_t *dst, const uint8_t *src, size_t len, 
                                        _mm_set1_epi32((int)key_turned(key, len)));
     _mm_storeu_si128((void *)dst, head);
     _mm_storeu_si128((void *)(dst + len - 16), tail);
+    return _mm_movemask_epi8(_mm_or_si128(head, tail)) == 0;
 }
 
 #include "proto/kernels_vector.h"

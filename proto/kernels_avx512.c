@@ -70,10 +70,12 @@ static inline bool vec_any_high(vec v) {
 }
 
 /* A masked load does not fault on the bytes it leaves out. */
-static inline void vec_mask_short(uint8_t *dst, const uint8_t *src, size_t len, uint32_t key) {
+static inline bool vec_mask_short(uint8_t *dst, const uint8_t *src, size_t len, uint32_t key) {
     const __mmask64 bytes = _bzhi_u64(~UINT64_C(0), (unsigned)len);
-    const vec v = _mm512_maskz_loadu_epi8(bytes, (const void *)src);
-    _mm512_mask_storeu_epi8((void *)dst, bytes, _mm512_xor_si512(v, vec_splat32(key)));
+    const vec masked = _mm512_maskz_loadu_epi8(bytes, (const void *)src);
+    const vec v = _mm512_xor_si512(masked, vec_splat32(key));
+    _mm512_mask_storeu_epi8((void *)dst, bytes, v);
+    return (_mm512_movepi8_mask(v) & bytes) == 0;
 }
 
 #include "proto/kernels_vector.h"

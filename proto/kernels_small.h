@@ -44,24 +44,32 @@ static inline void store32(uint8_t *p, uint32_t v) {
     memcpy(p, &v, sizeof v);
 }
 
-/** Masks 0-15 bytes by two words that overlap in the middle. Both are loaded before the first is
- *  stored, so that dst may be src. `key` is turned to src[0]. */
-static inline void mask_to_15(uint8_t *dst, const uint8_t *src, size_t len, uint32_t key) {
+#define HIGH_BITS UINT64_C(0x8080808080808080)
+
+/** Masks 0-15 bytes by two words that overlap in the middle; is all that was stored below 0x80?
+ *  Both are loaded before the first is stored, so that dst may be src. `key` is turned to src[0].
+ */
+static inline bool mask_to_15(uint8_t *dst, const uint8_t *src, size_t len, uint32_t key) {
     if (len >= 8) {
         const uint64_t head = load64(src) ^ key_doubled(key);
         const uint64_t tail = load64(src + len - 8) ^ key_doubled(key_turned(key, len));
         store64(dst, head);
         store64(dst + len - 8, tail);
-    } else if (len >= 4) {
+        return ((head | tail) & HIGH_BITS) == 0;
+    }
+    if (len >= 4) {
         const uint32_t head = load32(src) ^ key;
         const uint32_t tail = load32(src + len - 4) ^ key_turned(key, len);
         store32(dst, head);
         store32(dst + len - 4, tail);
-    } else {
-        for (size_t i = 0; i < len; i++) {
-            dst[i] = (uint8_t)(src[i] ^ key >> 8 * i);
-        }
+        return ((head | tail) & (uint32_t)HIGH_BITS) == 0;
     }
+    uint8_t any = 0;
+    for (size_t i = 0; i < len; i++) {
+        dst[i] = (uint8_t)(src[i] ^ key >> 8 * i);
+        any |= dst[i];
+    }
+    return any < 0x80;
 }
 
 /** All of the 0-n bytes below 0x80?  Reads words, overlapping at the end. */
@@ -79,7 +87,7 @@ static inline bool is_ascii_words(const uint8_t *data, size_t len) {
             any |= data[i];
         }
     }
-    return (any & UINT64_C(0x8080808080808080)) == 0;
+    return (any & HIGH_BITS) == 0;
 }
 
 /** The UTF-8 automaton: a row a byte value; bits s..s+5 of a row hold the state after state s. */

@@ -9,7 +9,7 @@
  *   vec_high_nibbles (each byte >> 4, given 0F in each byte), vec_less(v, w) (saturating v - w),
  *   (a 16-byte table by indices 0-15), vec_prev1/2/3(now, before) (each byte's predecessor),
  *   vec_any(v) (is any bit set), vec_any_high(v) (is any byte >= 0x80), vec_keep(v) (v),
- *   vec_table(const uint8_t[16]), vec_mask_short (0 to VEC_BYTES - 1 bytes).
+ *   vec_table(const uint8_t[16]), vec_mask_short (0 to VEC_BYTES - 1 bytes; are they ASCII).
  *
  * The validation is the lookup algorithm of J. Keiser and D. Lemire, "Validating UTF-8 In Less
  * Than One Instruction Per Byte" (2021): three table lookups by nibbles classify every pair of
@@ -258,19 +258,13 @@ static uint32_t vec_text(uint32_t state, const uint8_t *data, size_t len, size_t
  * and validating there, a tenth slower on AVX2, which has too few of them. */
 #define VEC_CHUNK 8192
 
-VEC_INLINE bool vec_unmask_is_ascii(uint8_t *data, size_t len, uint32_t key) {
-    if (len >= VEC_BYTES) {
-        return !vec_any_high(vec_mask_long(data, data, len, key));
-    }
-    vec_mask_short(data, data, len, key);
-    return is_ascii_words(data, len);
-}
-
-VEC_INLINE uint32_t vec_unmask_text(uint32_t state, uint8_t *data, size_t len, uint32_t key,
-                                    size_t *bad_at) {
-    for (size_t i = 0; i < len; i += VEC_CHUNK) { /* a multiple of four: the key stays turned */
-        const size_t n = len - i < VEC_CHUNK ? len - i : VEC_CHUNK;
-        if (vec_unmask_is_ascii(data + i, n, key) && state == WRING__UTF8_COMPLETE) {
+static uint32_t vec_unmask_text_long(uint32_t state, uint8_t *data, size_t len, uint32_t key,
+                                     size_t *bad_at) {
+    size_t n;
+    for (size_t i = 0; i < len; i += n) { /* a multiple of four: the key stays turned */
+        n = len - i < VEC_CHUNK + VEC_BYTES ? len - i : VEC_CHUNK;
+        const bool ascii = !vec_any_high(vec_mask_long(data + i, data + i, n, key));
+        if (ascii && state == WRING__UTF8_COMPLETE) {
             continue;
         }
         state = vec_text(state, data + i, n, bad_at);
@@ -281,6 +275,15 @@ VEC_INLINE uint32_t vec_unmask_text(uint32_t state, uint8_t *data, size_t len, u
         }
     }
     return state;
+}
+
+VEC_INLINE uint32_t vec_unmask_text(uint32_t state, uint8_t *data, size_t len, uint32_t key,
+                                    size_t *bad_at) {
+    if (len >= VEC_BYTES) {
+        return vec_unmask_text_long(state, data, len, key, bad_at);
+    }
+    const bool ascii = vec_mask_short(data, data, len, key);
+    return ascii && state == WRING__UTF8_COMPLETE ? state : vec_text(state, data, len, bad_at);
 }
 
 /* ---- the functions of the table ---- */

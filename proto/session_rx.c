@@ -344,7 +344,55 @@ static bool end_take(wring_session *session, wring_event *event) {
     return true;
 }
 
+/* The common case in a third of the instructions: a text or binary message in one frame of up to
+ * 125 bytes that is all here, with nothing begun before it. False: the machine below has to look.
+ */
+static bool rx_short_message(wring_session *session, wring_event *event) {
+    const wring_session_config *config = session->config;
+    const bool server = config->role == WRING_ROLE_SERVER;
+    const size_t header_len = server ? 6 : 2;
+    uint8_t *in = session->in;
+    if (session->in_len < header_len || session->rx_phase != WRING__RX_HEADER ||
+        (session->header_len | session->message_opcode | session->assembly_lent) != 0) {
+        return false;
+    }
+    const uint8_t opcode = in[0] ^ WRING__FIN;
+    const size_t len = in[1] ^ (server ? WRING__MASK : 0u); /* a wrong mask bit: more than 125 */
+    if ((opcode != WRING_TEXT && opcode != WRING_BINARY) || len > 125 ||
+        len > session->in_len - header_len || len > config->max_frame ||
+        len > config->max_message || session->state != WRING_SESSION_OPEN) {
+        return false;
+    }
+    uint32_t key = 0, utf8 = WRING__UTF8_COMPLETE;
+    size_t bad_at;
+    if (server) {
+        memcpy(&key, in + 2, sizeof key);
+        in += header_len;
+        if (opcode == WRING_TEXT) {
+            utf8 = wring__unmask_utf8(utf8, in, len, key, 0, &bad_at);
+        } else {
+            wring__mask(in, len, key, 0);
+        }
+    } else {
+        in += header_len;
+        utf8 = opcode == WRING_TEXT ? wring__utf8_feed(utf8, in, len, &bad_at) : utf8;
+    }
+    if (utf8 != WRING__UTF8_COMPLETE) {
+        rx_fail(session, WRING_ERR_INVALID_UTF8);
+        return false;
+    }
+    in_skip(session, header_len + len);
+    event->kind = WRING_EVENT_MESSAGE;
+    event->message.opcode = (wring_opcode)opcode;
+    event->message.close_code = 0;
+    event->message.payload = wring_bytes_of(in, len);
+    return true;
+}
+
 wring_result wring_session_next(wring_session *session, wring_event *event) {
+    if (rx_short_message(session, event)) {
+        return WRING_OK;
+    }
     assembly_reuse(session);
     while (rx_can_step(session)) {
         wring_result result = rx_step(session, event);
