@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * The kernels for AVX2: vectors of 32 bytes. See kernels_vector.h.
+ * The kernels for AVX2: vectors of 32 bytes. See kernels_vector.inc.
  */
 #if defined(__x86_64__)
 #include <immintrin.h>
@@ -82,7 +82,7 @@ static inline bool vec_mask_short(uint8_t *dst, const uint8_t *src, size_t len, 
     return _mm_movemask_epi8(_mm_or_si128(head, tail)) == 0;
 }
 
-#include "proto/kernels_vector.h"
+#include "proto/kernels_vector.inc"
 
 const struct wring__kernels wring__kernels_avx2 =
     VEC_KERNELS("avx2", WRING__CPU_AVX2 | WRING__CPU_BMI1 | WRING__CPU_BMI2);

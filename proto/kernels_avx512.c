@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * The kernels for AVX-512 (F, BW, VL, VBMI): vectors of 64 bytes. See kernels_vector.h.
+ * The kernels for AVX-512 (F, BW, VL, VBMI): vectors of 64 bytes. See kernels_vector.inc.
  */
 #if defined(__x86_64__)
 #include <immintrin.h>
@@ -78,7 +78,7 @@ static inline bool vec_mask_short(uint8_t *dst, const uint8_t *src, size_t len, 
     return (_mm512_movepi8_mask(v) & bytes) == 0;
 }
 
-#include "proto/kernels_vector.h"
+#include "proto/kernels_vector.inc"
 
 const struct wring__kernels wring__kernels_avx512 =
     VEC_KERNELS("avx512", WRING__CPU_AVX512F | WRING__CPU_AVX512BW | WRING__CPU_AVX512VL |

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * The kernels for aarch64 NEON: vectors of 16 bytes. See kernels_vector.h.
+ * The kernels for aarch64 NEON: vectors of 16 bytes. See kernels_vector.inc.
  */
 #if defined(__aarch64__)
 #include <arm_neon.h>
@@ -67,7 +67,7 @@ static inline bool vec_any_high(vec v) {
 
 #define vec_mask_short mask_to_15
 
-#include "proto/kernels_vector.h"
+#include "proto/kernels_vector.inc"
 
 const struct wring__kernels wring__kernels_neon = VEC_KERNELS("neon", WRING__CPU_NEON);
 #endif

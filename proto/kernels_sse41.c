@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * The kernels for SSE4.1 (with SSSE3's byte shuffle): vectors of 16 bytes. See kernels_vector.h.
+ * The kernels for SSE4.1 (with SSSE3's byte shuffle): vectors of 16 bytes. See kernels_vector.inc.
  */
 #if defined(__x86_64__)
 #include <smmintrin.h>
@@ -66,7 +66,7 @@ static inline bool vec_any_high(vec v) {
 
 #define vec_mask_short mask_to_15
 
-#include "proto/kernels_vector.h"
+#include "proto/kernels_vector.inc"
 
 const struct wring__kernels wring__kernels_sse41 =
     VEC_KERNELS("sse41", WRING__CPU_SSSE3 | WRING__CPU_SSE41);
