@@ -1,0 +1,16 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * A client that echoes: the pull-style session in client role, without a stream.
+ */
+#ifndef WRING_TESTS_CONFORMANCE_ECHO_CLIENT_H
+#define WRING_TESTS_CONFORMANCE_ECHO_CLIENT_H
+
+#include "wring/session.h"
+
+wring_session *echo_client_create(void);
+/* The bytes are used up. */
+void echo_client_feed(wring_session *session, wring_mut_bytes bytes);
+/* True when the stream is to be shut. */
+bool echo_client_is_done(const wring_session *session);
+
+#endif

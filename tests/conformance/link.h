@@ -1,0 +1,39 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * How the tester reaches what it tests. A link is one connection on which the opening handshake is
+ * done; bytes the other side sent behind its handshake come with the first move.
+ */
+#ifndef WRING_TESTS_CONFORMANCE_LINK_H
+#define WRING_TESTS_CONFORMANCE_LINK_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+/* What a move did. */
+struct moved {
+    size_t sent;
+    size_t received;
+    bool end;     /* the other side sends no more */
+    bool reset;   /* the stream broke */
+    bool timeout; /* nothing moved for five seconds, of the clock or of the world */
+};
+
+struct link_ops {
+    const char *name;
+    const char *text; /* for the report */
+    bool tester_is_client;
+    void *(*open)(uint64_t seed);
+    /* Sends up to `len` bytes and receives what is there, as soon as either is possible. */
+    struct moved (*move)(void *link, const uint8_t *bytes, size_t len, uint8_t *out, size_t cap);
+    void (*close)(void *link);
+};
+
+extern const struct link_ops link_server_loopback; /* `wring serve` at link_target */
+extern const struct link_ops link_server_sim;
+extern const struct link_ops link_client_loopback; /* a session in client role */
+extern const struct link_ops link_client_sim;
+
+extern const char *link_target; /* host:port of link_server_loopback */
+
+#endif

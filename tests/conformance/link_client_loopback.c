@@ -1,0 +1,154 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * The tester is the server; a thread connects to it as a client that echoes.
+ */
+#include <arpa/inet.h>
+#include <poll.h>
+#include <pthread.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "tests/conformance/echo_client.h"
+#include "tests/conformance/link_loopback.h"
+#include "wring/http.h"
+
+struct client_link {
+    int listener, fd;
+    uint16_t port;
+    pthread_t thread;
+};
+
+/* ---- the client's thread ---- */
+
+static int client_connect(uint16_t port) {
+    const struct sockaddr_in address = {
+        .sin_family = AF_INET, .sin_port = htons(port), .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+    const int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    return connect(fd, (const struct sockaddr *)&address, sizeof address) == 0 ? fd : -1;
+}
+
+static bool client_handshake(int fd) {
+    char key[25], request[512], head[1024];
+    size_t request_len, len, head_len;
+    wring_header list[WRING_HTTP_FIELDS_MAX];
+    wring_headers headers;
+    wring_bytes subprotocol;
+    int status;
+    return wring_h1_client_key(key) == WRING_OK &&
+           wring_h1_request_write("localhost", "/", key, NULL, request, sizeof request,
+                                  &request_len) == WRING_OK &&
+           loopback_write(fd, request, request_len) &&
+           loopback_read_head(fd, head, sizeof head, &len) &&
+           wring_h1_parse_response(wring_bytes_of((uint8_t *)head, len), list, &status, &headers,
+                                   &head_len) == WRING_OK &&
+           wring_h1_validate_response(status, headers, key, NULL, &subprotocol) == WRING_OK;
+}
+
+static void client_echo(int fd) {
+    static _Thread_local uint8_t buffer[65536];
+    wring_session *session = echo_client_create();
+    loopback_prepare(fd);
+    while (!echo_client_is_done(session)) {
+        const wring_bytes out = wring_session_output(session);
+        const struct moved moved = loopback_move(fd, out.data, out.len, buffer, sizeof buffer);
+        if (moved.sent > 0) {
+            wring_session_sent(session, moved.sent);
+        }
+        if (moved.received > 0) {
+            echo_client_feed(session, (wring_mut_bytes){buffer, moved.received});
+        }
+        if (moved.end || moved.reset || moved.timeout) {
+            break;
+        }
+    }
+    wring_session_destroy(session);
+}
+
+/* Waits for the other end before closing, so that unread bytes do not reset what was sent. */
+static void client_shut(int fd) {
+    static _Thread_local uint8_t rest[65536];
+    struct pollfd p = {.fd = fd, .events = POLLIN};
+    shutdown(fd, SHUT_WR);
+    while (poll(&p, 1, 200) > 0 && recv(fd, rest, sizeof rest, 0) > 0) {
+    }
+    close(fd);
+}
+
+static void *client_main(void *argument) {
+    const struct client_link *l = argument;
+    const int fd = client_connect(l->port);
+    if (fd >= 0) {
+        if (client_handshake(fd)) {
+            client_echo(fd);
+        }
+        client_shut(fd);
+    }
+    return NULL;
+}
+
+/* ---- the tester's end ---- */
+
+static bool server_handshake(int fd) {
+    char head[1024], response[512];
+    size_t len, head_len, response_len;
+    wring_header list[WRING_HTTP_FIELDS_MAX];
+    wring_request request;
+    wring_upgrade_info info;
+    return loopback_read_head(fd, head, sizeof head, &len) &&
+           wring_h1_parse_request(wring_bytes_of((uint8_t *)head, len), list, &request,
+                                  &head_len) == WRING_OK &&
+           wring_h1_validate_request(request.method, request.headers, NULL, &info) == WRING_OK &&
+           wring_h1_response_write(&info, (wring_headers){0}, response, sizeof response,
+                                   &response_len) == WRING_OK &&
+           loopback_write(fd, response, response_len);
+}
+
+static void client_close(void *link) {
+    struct client_link *l = link;
+    if (l->fd >= 0) {
+        close(l->fd);
+    }
+    close(l->listener);
+    pthread_join(l->thread, NULL);
+    free(l);
+}
+
+static void *client_open(uint64_t seed) {
+    struct client_link *l = calloc(1, sizeof *l);
+    struct sockaddr_in address = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+    socklen_t len = sizeof address;
+    (void)seed;
+    l->listener = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    if (bind(l->listener, (struct sockaddr *)&address, sizeof address) != 0 ||
+        listen(l->listener, 1) != 0 ||
+        getsockname(l->listener, (struct sockaddr *)&address, &len) != 0) {
+        abort();
+    }
+    l->port = ntohs(address.sin_port);
+    if (pthread_create(&l->thread, NULL, client_main, l) != 0) {
+        abort();
+    }
+    l->fd = accept(l->listener, NULL, NULL);
+    if (l->fd < 0 || !server_handshake(l->fd)) {
+        client_close(l);
+        return NULL;
+    }
+    loopback_prepare(l->fd);
+    return l;
+}
+
+static struct moved client_move(void *link, const uint8_t *bytes, size_t len, uint8_t *out,
+                                size_t cap) {
+    return loopback_move(((struct client_link *)link)->fd, bytes, len, out, cap);
+}
+
+const struct link_ops link_client_loopback = {
+    .name = "client-loopback",
+    .text = "client, loopback",
+    .tester_is_client = false,
+    .open = client_open,
+    .move = client_move,
+    .close = client_close,
+};

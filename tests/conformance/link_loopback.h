@@ -1,0 +1,18 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * A connected loopback socket as a link's stream.
+ */
+#ifndef WRING_TESTS_CONFORMANCE_LINK_LOOPBACK_H
+#define WRING_TESTS_CONFORMANCE_LINK_LOOPBACK_H
+
+#include "tests/conformance/link.h"
+
+struct moved loopback_move(int fd, const uint8_t *bytes, size_t len, uint8_t *out, size_t cap);
+/* Blocking: all of it. */
+bool loopback_write(int fd, const char *bytes, size_t len);
+/* Reads a head, to "\r\n\r\n" and not a byte more. */
+bool loopback_read_head(int fd, char *out, size_t cap, size_t *len);
+/* Each write its own segment, and no waiting in calls. */
+void loopback_prepare(int fd);
+
+#endif

@@ -1,0 +1,72 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * `wring serve`, or any other echo server, at link_target.
+ */
+#include <arpa/inet.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "tests/conformance/link_loopback.h"
+
+const char *link_target = "127.0.0.1:8080";
+
+static int target_connect(void) {
+    struct sockaddr_in address = {.sin_family = AF_INET};
+    char host[64];
+    unsigned port;
+    if (sscanf(link_target, "%63[^:]:%u", host, &port) != 2 ||
+        inet_pton(AF_INET, host, &address.sin_addr) != 1) {
+        return -1;
+    }
+    address.sin_port = htons((uint16_t)port);
+    const int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    if (fd >= 0 && connect(fd, (struct sockaddr *)&address, sizeof address) != 0) {
+        close(fd);
+        return -1;
+    }
+    return fd;
+}
+
+static void *server_open(uint64_t seed) {
+    static const char request[] = "GET /echo HTTP/1.1\r\nHost: localhost\r\nUpgrade: websocket\r\n"
+                                  "Connection: Upgrade\r\nSec-WebSocket-Version: 13\r\n"
+                                  "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n";
+    char head[1024];
+    size_t len;
+    (void)seed;
+    const int fd = target_connect();
+    if (fd < 0 || !loopback_write(fd, request, sizeof request - 1) ||
+        !loopback_read_head(fd, head, sizeof head, &len) ||
+        memcmp(head, "HTTP/1.1 101 ", 13) != 0) {
+        if (fd >= 0) {
+            close(fd);
+        }
+        return NULL;
+    }
+    loopback_prepare(fd);
+    int *link = malloc(sizeof *link);
+    *link = fd;
+    return link;
+}
+
+static struct moved server_move(void *link, const uint8_t *bytes, size_t len, uint8_t *out,
+                                size_t cap) {
+    return loopback_move(*(int *)link, bytes, len, out, cap);
+}
+
+static void server_close(void *link) {
+    close(*(int *)link);
+    free(link);
+}
+
+const struct link_ops link_server_loopback = {
+    .name = "server-loopback",
+    .text = "server, loopback",
+    .tester_is_client = true,
+    .open = server_open,
+    .move = server_move,
+    .close = server_close,
+};
