@@ -27,7 +27,8 @@ LAYERS = {
 KNOWN_TO = {
     r"liburing.*": {"io/uring.c", "io/uring_compat.h"},
     r"openssl/(evp|rand|sha)\.h": {"proto/crypto.c"},
-    r"openssl/ssl\.h": {"io/tls.c"},
+    r"openssl/(?!evp|rand|sha).*": {"io/tls_internal.h", "io/tls_context.c", "io/tls_files.c",
+                                    "io/tls_stream.c", "io/tls_peer.c", "io/tls_verdict.c"},
     r"zlib\.h": {"proto/deflate.c"},
 }
 BANNED = ["strcpy", "strcat", "sprintf", "vsprintf", "strtok", "atoi", "atol", "rand", "srand",
