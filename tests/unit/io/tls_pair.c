@@ -36,6 +36,10 @@ void context_versions(wring__tls_context *context, int min, int max) {
     cr_assert(SSL_CTX_set_max_proto_version(context->ssl, max));
 }
 
+void context_ciphers(wring__tls_context *context, const char *tls12) {
+    cr_assert(SSL_CTX_set_cipher_list(context->ssl, tls12));
+}
+
 static void end_init(struct tls_end *end, wring__tls_context *context, const char *server_name,
                      const wring__tls_session *session) {
     memset(end, 0, sizeof *end);

@@ -28,6 +28,7 @@ struct tls_pair {
 wring__tls_context *server_context(wring__tls_server_config config);
 wring__tls_context *client_context(wring__tls_client_config config);
 void context_versions(wring__tls_context *context, int min, int max);
+void context_ciphers(wring__tls_context *context, const char *tls12);
 
 void pair_init(struct tls_pair *pair, wring__tls_context *client, wring__tls_context *server,
                const char *server_name, const wring__tls_session *session);
