@@ -22,6 +22,9 @@ static wring_result out_of_memory(wring_error *error) {
 
 static wring_result refused(wring_error *error, const char *what, const char *value) {
     unsigned long code = wring__tls_errors_drain();
+    if (ERR_GET_REASON(code) == ERR_R_MALLOC_FAILURE) {
+        return out_of_memory(error);
+    }
     return wring_error_set(error, WRING_ERR_TLS_CONFIG, 0, "%s '%s' cannot be used: %s", what,
                            value, wring__tls_error_text(code));
 }
@@ -308,6 +311,7 @@ wring_result wring__tls_context_server(const wring__tls_server_config *config,
         return out_of_memory(error);
     }
     wring_result result = server_set(context, config, error);
+    wring__tls_errors_drain(); /* OpenSSL leaves entries even where it succeeded */
     if (result != WRING_OK) {
         wring__tls_context_unref(context);
         return result;
@@ -367,6 +371,7 @@ wring_result wring__tls_context_client(const wring__tls_client_config *config,
         return out_of_memory(error);
     }
     wring_result result = client_set(context, config, error);
+    wring__tls_errors_drain(); /* OpenSSL leaves entries even where it succeeded */
     if (result != WRING_OK) {
         wring__tls_context_unref(context);
         return result;

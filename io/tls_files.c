@@ -51,6 +51,9 @@ static wring_result certs_read(BIO *file, const char *path, const char *what,
     unsigned long last = ERR_peek_last_error();
     bool at_end = ERR_GET_LIB(last) == ERR_LIB_PEM && ERR_GET_REASON(last) == PEM_R_NO_START_LINE;
     unsigned long code = wring__tls_errors_drain();
+    if (ERR_GET_REASON(code) == ERR_R_MALLOC_FAILURE) {
+        return wring_error_set(error, WRING_ERR_NO_MEMORY, 0, "out of memory");
+    }
     if (!at_end) {
         return wring_error_set(error, WRING_ERR_TLS_CONFIG, 0,
                                "the %s file '%s' holds a damaged certificate: %s", what, path,
@@ -95,9 +98,12 @@ static wring_result key_load(const char *path, EVP_PKEY **key, wring_error *erro
     bool asked = false;
     *key = PEM_read_bio_PrivateKey(file, NULL, passphrase_refuse, &asked);
     BIO_free(file);
-    wring__tls_errors_drain();
+    unsigned long code = wring__tls_errors_drain();
     if (*key != NULL) {
         return WRING_OK;
+    }
+    if (ERR_GET_REASON(code) == ERR_R_MALLOC_FAILURE) {
+        return wring_error_set(error, WRING_ERR_NO_MEMORY, 0, "out of memory");
     }
     return wring_error_set(error, WRING_ERR_TLS_CONFIG, 0,
                            asked ? "the key file '%s' is encrypted: store the key without a "

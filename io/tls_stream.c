@@ -123,7 +123,9 @@ static bool stream_set(wring__tls *tls, const wring__tls_options *options) {
         return false;
     }
     SSL_set_bio(tls->ssl, bio, bio);
-    SSL_set_app_data(tls->ssl, tls);
+    if (SSL_set_app_data(tls->ssl, tls) != 1) {
+        return false;
+    }
     if (tls->context->is_server) {
         SSL_set_accept_state(tls->ssl);
         return true;
@@ -235,6 +237,14 @@ static wring_result stream_fail(wring__tls *tls, wring_result result) {
     return result;
 }
 
+/* SSL_get_error looks at the thread's queue, where others may have left something. Looking first:
+ * clearing an empty queue walks all of it. */
+static void errors_expect_none(void) {
+    if (WRING_UNLIKELY(ERR_peek_error() != 0)) {
+        ERR_clear_error();
+    }
+}
+
 /* A call of OpenSSL's did not give what it was called for. */
 static wring_result step_end(wring__tls *tls, int returned) {
     switch (SSL_get_error(tls->ssl, returned)) {
@@ -255,7 +265,7 @@ wring_result wring__tls_handshake(wring__tls *tls) {
     if (tls->state != WRING__TLS_HANDSHAKING) {
         return tls->state == WRING__TLS_FAILED ? tls->result : WRING_OK;
     }
-    ERR_clear_error();
+    errors_expect_none();
     int returned = SSL_do_handshake(tls->ssl);
     if (returned != 1) {
         return step_end(tls, returned);
@@ -271,7 +281,11 @@ wring_result wring__tls_read(wring__tls *tls, uint8_t *buffer, size_t len, size_
     if (result != WRING_OK || tls->state == WRING__TLS_CLOSED) {
         return result;
     }
-    ERR_clear_error();
+    if (tls->rx.len == 0 && SSL_pending(tls->ssl) == 0) {
+        kept_free(tls);
+        return WRING_MORE; /* what OpenSSL would say, after taking and freeing a record buffer */
+    }
+    errors_expect_none();
     int returned = SSL_read_ex(tls->ssl, buffer, len, n);
     if (returned == 1) {
         return WRING_OK;
@@ -348,7 +362,7 @@ wring_result wring__tls_write(wring__tls *tls, const struct iovec *iov, size_t c
     if (tls->state == WRING__TLS_FAILED || tls->is_shut) {
         return tls->state == WRING__TLS_FAILED ? tls->result : WRING_ERR_CLOSED;
     }
-    ERR_clear_error();
+    errors_expect_none();
     if (count == 1) {
         return records_write(tls, iov[0].iov_base, iov[0].iov_len);
     }
@@ -379,7 +393,7 @@ void wring__tls_shutdown(wring__tls *tls) {
         return;
     }
     tls->is_shut = true;
-    ERR_clear_error();
+    errors_expect_none();
     if (SSL_shutdown(tls->ssl) < 0) {
         wring__tls_errors_drain(); /* no memory for the alert: the peer will see a truncation */
     }

@@ -16,13 +16,16 @@
 unsigned long wring__tls_errors_drain(void) {
     unsigned long best = 0;
     unsigned long code;
+    bool out_of_memory = false;
     /* The first entry of the TLS library names the cause; below it are the ciphers' own troubles,
-     * above it what followed. */
+     * above it what followed. Lack of memory explains all others. */
     while ((code = ERR_get_error()) != 0) {
         bool better = ERR_GET_LIB(code) == ERR_LIB_SSL && ERR_GET_LIB(best) != ERR_LIB_SSL;
-        if (best == 0 || better) {
+        bool no_memory = ERR_GET_REASON(code) == ERR_R_MALLOC_FAILURE;
+        if (best == 0 || no_memory || (better && !out_of_memory)) {
             best = code;
         }
+        out_of_memory |= no_memory;
     }
     return best;
 }
