@@ -136,6 +136,7 @@ def findings():
 SELFTEST = [
     (check_includes, "io/bad.c", '#include "proto/session.h"\n'),
     (check_includes, "core/bad.c", "#include <liburing.h>\n"),
+    (check_includes, "io/bad.c", "#include <openssl/ssl.h>\n"),
     (check_includes, "cli/bad.c", '#include "io/conn.h"\n'),
     (check_banned, "io/bad.c", "int f(void) { return atoi(x); }\n"),
     (check_sizes, "io/bad.c", "int f(void) {\n" + "    x();\n" * 80 + "}\n"),

@@ -7,7 +7,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#include "io/tls.h"
+#include "io/tls_internal.h"
 #include "tls_certs.h"
 #include "tls_pair.h"
 
@@ -292,6 +292,45 @@ Test(tls_stream, a_session_of_another_name_or_context_is_not_offered) {
     wring__tls_session_destroy(session);
 }
 
+/* ---- requests of the peer ------------------------------------------------------------------- */
+
+Test(tls_stream, a_key_update_is_answered) {
+    struct tls_pair pair;
+    version_set(TLS1_3_VERSION);
+    pair_init(&pair, client, server, "localhost", NULL);
+    pair_expect_open(&pair);
+    for (int round = 0; round < 3; round++) {
+        cr_assert(SSL_key_update(pair.client.tls->ssl, SSL_KEY_UPDATE_REQUESTED));
+        end_write(&pair.client, "new", 3);
+        pair_pump(&pair);
+        expect_got(&pair.server, (const uint8_t *)"new", 3);
+        end_write(&pair.server, "keys", 4);
+        pair_pump(&pair);
+        expect_got(&pair.client, (const uint8_t *)"keys", 4);
+    }
+    pair_deinit(&pair);
+}
+
+Test(tls_stream, a_renegotiation_is_refused_and_the_stream_goes_on) {
+    struct tls_pair pair;
+    version_set(TLS1_2_VERSION);
+    SSL_CTX_clear_options(client->ssl, SSL_OP_NO_RENEGOTIATION);
+    pair_init(&pair, client, server, "localhost", NULL);
+    pair_expect_open(&pair);
+    cr_assert(SSL_renegotiate(pair.client.tls->ssl));
+    SSL_do_handshake(pair.client.tls->ssl);
+    size_t len;
+    uint8_t *hello = end_take(&pair.client, &len);
+    end_feed(&pair.server, hello, len);
+    free(hello);
+    cr_assert_eq(wring__tls_state_of(pair.server.tls), WRING__TLS_OPEN);
+    cr_assert_eq(pair.server.result, WRING_MORE);
+    cr_assert(pair.server.out.bytes > 0, "no_renegotiation");
+    pair_pump(&pair); /* OpenSSL's client takes that for the end */
+    cr_assert_eq(wring__tls_state_of(pair.client.tls), WRING__TLS_FAILED);
+    pair_deinit(&pair);
+}
+
 /* ---- damage ---------------------------------------------------------------------------------- */
 
 static bool has_failed(struct tls_end *end) {
@@ -336,7 +375,7 @@ static void flight_flip(bool from_client, size_t *at, uint8_t flip) {
     struct tls_end *from = from_client ? &pair.client : &pair.server;
     struct tls_end *to = from_client ? &pair.server : &pair.client;
     uint8_t *wire = end_take(from, &len);
-    bool unread = *at == 2;
+    bool unread = from_client && *at == 2;
     if (*at < len) {
         wire[*at] ^= flip;
         end_feed(to, wire, len);
@@ -418,7 +457,9 @@ static void idle_measure(int version) {
     size_t bytes = (mallinfo2().uordblks - before) / STREAMS;
     fprintf(stderr, "idle server stream, %s: %zu bytes\n",
             wring__tls_info_of(pairs[0].server.tls).version, bytes);
-    cr_assert(bytes <= 14 * 1024, "%zu bytes", bytes);
+    /* OpenSSL 3.0's own structs are 13 KiB of it; later versions have larger ones. */
+    size_t max = OpenSSL_version_num() < 0x30100000L ? 14 * 1024 : 28 * 1024;
+    cr_assert(bytes <= max, "%zu bytes", bytes);
     for (int i = 0; i < STREAMS; i++) {
         pair_deinit(&pairs[i]);
     }
