@@ -39,6 +39,7 @@ typedef enum wring_class {
     X(ERR_NO_RECV, -16, CALLER, 0, "the transport has no recv, which this call needs")             \
     X(ERR_PEER_NO_CONNECT_PROTOCOL, -17, CALLER, 0,                                                \
       "the peer did not advertise SETTINGS_ENABLE_CONNECT_PROTOCOL = 1")                           \
+    X(ERR_TLS_CONFIG, -18, CALLER, 0, "a certificate, key or other TLS setting cannot be used")    \
     X(ERR_PROTOCOL, -30, PEER, 1002, "the peer broke the framing rules of RFC 6455")               \
     X(ERR_INVALID_UTF8, -31, PEER, 1007, "a text message or close reason is not valid UTF-8")      \
     X(ERR_BAD_CLOSE_CODE, -32, PEER, 1002, "a close frame carries a code illegal on the wire")     \
@@ -66,6 +67,20 @@ typedef enum wring_class {
     X(ERR_MISSING_SCHEME, -69, PEER, 0, "the :scheme pseudo-header is missing")                    \
     X(ERR_MISSING_AUTHORITY, -70, PEER, 0, "the :authority pseudo-header is missing")              \
     X(ERR_MISSING_PATH, -71, PEER, 0, "the :path pseudo-header is missing")                        \
+    X(ERR_TLS_CERTIFICATE_EXPIRED, -75, PEER, 0,                                                   \
+      "the peer's certificate has expired or is not valid yet")                                    \
+    X(ERR_TLS_SELF_SIGNED, -76, PEER, 0, "the peer's certificate is self-signed and not trusted")  \
+    X(ERR_TLS_UNKNOWN_CA, -77, PEER, 0, "no trusted authority signed the peer's certificate")      \
+    X(ERR_TLS_WRONG_HOST, -78, PEER, 0, "the peer's certificate is for another name")              \
+    X(ERR_TLS_BAD_CERTIFICATE, -79, PEER, 0, "the peer's certificate fails another check")         \
+    X(ERR_TLS_NO_CERTIFICATE, -80, PEER, 0,                                                        \
+      "the client sent no certificate where one is required")                                      \
+    X(ERR_TLS_CERTIFICATE_REFUSED, -81, PEER, 0, "the peer refused our certificate")               \
+    X(ERR_TLS_NO_SHARED, -82, PEER, 0, "no TLS version, cipher or application protocol in common") \
+    X(ERR_TLS_NOT_TLS, -83, PEER, 0, "the peer does not speak TLS")                                \
+    X(ERR_TLS_PROTOCOL, -84, PEER, 0, "the peer broke the TLS protocol")                           \
+    X(ERR_TLS_ALERT, -85, PEER, 0, "the peer ended TLS with an alert")                             \
+    X(ERR_TLS_TRUNCATED, -86, PEER, 0, "the stream ended without a TLS close_notify")              \
     X(ERR_MESSAGE_TOO_BIG, -90, LIMIT, 1009, "a frame or message is larger than the limit")        \
     X(ERR_TOO_MANY_FRAGMENTS, -91, LIMIT, 1008, "a message's fragments pin too much memory")       \
     X(ERR_INFLATE_TOO_BIG, -92, LIMIT, 1009, "a message inflates beyond the limit")                \

@@ -27,7 +27,8 @@ LAYERS = {
 KNOWN_TO = {
     r"liburing.*": {"io/uring.c", "io/uring_compat.h"},
     r"openssl/(evp|rand|sha)\.h": {"proto/crypto.c"},
-    r"openssl/ssl\.h": {"io/tls.c"},
+    r"openssl/(?!evp|rand|sha).*": {"io/tls_internal.h", "io/tls_context.c", "io/tls_files.c",
+                                    "io/tls_stream.c", "io/tls_peer.c", "io/tls_verdict.c"},
     r"zlib\.h": {"proto/deflate.c"},
 }
 BANNED = ["strcpy", "strcat", "sprintf", "vsprintf", "strtok", "atoi", "atol", "rand", "srand",
@@ -135,6 +136,7 @@ def findings():
 SELFTEST = [
     (check_includes, "io/bad.c", '#include "proto/session.h"\n'),
     (check_includes, "core/bad.c", "#include <liburing.h>\n"),
+    (check_includes, "io/bad.c", "#include <openssl/ssl.h>\n"),
     (check_includes, "cli/bad.c", '#include "io/conn.h"\n'),
     (check_banned, "io/bad.c", "int f(void) { return atoi(x); }\n"),
     (check_sizes, "io/bad.c", "int f(void) {\n" + "    x();\n" * 80 + "}\n"),

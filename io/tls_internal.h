@@ -1,0 +1,75 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * What the files of io/tls share: the structs behind the handles of tls.h, and the steps one file
+ * does for another. OpenSSL's names stay within these files.
+ */
+#ifndef WRING_IO_TLS_INTERNAL_H
+#define WRING_IO_TLS_INTERNAL_H
+
+#include <openssl/ssl.h>
+#include <stdatomic.h>
+
+#include "io/tls.h"
+
+/** A certificate with its key and the authorities between it and the root. */
+typedef struct wring__tls_identity {
+    char *server_name; /* lower case; NULL for the default one */
+    X509 *cert;
+    EVP_PKEY *key;
+    STACK_OF(X509) * chain;
+} wring__tls_identity;
+
+struct wring__tls_context {
+    atomic_uint refs;
+    bool is_server;
+    bool verifies;      /* the peer's certificate is checked if there is one */
+    bool has_client_ca; /* server */
+    SSL_CTX *ssl;
+    wring__tls_identity *identities; /* server: by name */
+    size_t identity_count;
+    unsigned alpn_len;
+    uint8_t alpn[256]; /* as on the wire: length, name, length, name ... RFC 7301 3.1 */
+};
+
+struct wring__tls_session {
+    SSL_SESSION *ssl;
+    wring__tls_context *context; /* shared */
+    char server_name[];
+};
+
+struct wring__tls {
+    SSL *ssl;
+    wring__tls_context *context; /* shared */
+    wring__outq *out;
+    wring__chunk_cache *chunks;
+    wring_bytes rx;       /* received, not yet taken by OpenSSL */
+    uint8_t *kept;        /* our copy that rx looks into; NULL while rx is borrowed */
+    SSL_SESSION *session; /* client: the newest */
+    char *server_name;    /* client */
+    char *reason;         /* a sentence, once failed */
+    wring_result result;  /* once failed */
+    uint8_t state;
+    bool out_of_memory; /* the queue had no room: OpenSSL only sees a failed write */
+    bool is_shut;       /* close_notify was queued */
+};
+
+/** tls_files.c: reads PEM files. `what` names the file's role in the error's sentence. */
+wring_result wring__tls_certs_load(const char *path, const char *what, STACK_OF(X509) * *certs,
+                                   wring_error *error);
+wring_result wring__tls_identity_load(wring__tls_identity *identity, const char *cert_file,
+                                      const char *key_file, bool allow_expired, wring_error *error);
+void wring__tls_identity_deinit(wring__tls_identity *identity);
+
+/** tls_verdict.c: empties this thread's OpenSSL error queue and returns the entry that says most,
+ *  0 if there was none. Takes a typed result and a sentence from it. */
+unsigned long wring__tls_errors_drain(void);
+const char *wring__tls_error_text(unsigned long code);
+wring_result wring__tls_verdict(wring__tls *tls);
+void wring__tls_set_reason(wring__tls *tls, const char *format, ...) WRING_PRINTF(2, 3);
+int wring__tls_on_verify(int ok, X509_STORE_CTX *store);
+
+/** tls_peer.c: the names in a certificate, `separator` between them. As snprintf. */
+size_t wring__tls_names_write(const X509 *cert, char separator, char *text, size_t cap);
+void wring__tls_time_write(const ASN1_TIME *time, char *text, size_t cap);
+
+#endif
