@@ -121,7 +121,7 @@ static void add_codes(struct suite *suite, const char *family, const char *what,
                       void (*build)(struct script *, const struct test_case *),
                       const uint16_t *codes, unsigned count) {
     for (unsigned i = 0; i < count; i++) {
-        char id[12];
+        char id[24];
         snprintf(id, sizeof id, "%s.%u", family, i + 1);
         suite_add(suite, id, what, build)->a = codes[i];
     }

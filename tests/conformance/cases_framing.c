@@ -22,7 +22,7 @@ static void family_1(struct suite *suite) {
     static const size_t lengths[] = {0, 125, 126, 127, 128, 65535, 65536, 65536};
     for (unsigned opcode = TEXT; opcode <= BINARY; opcode++) {
         for (unsigned i = 0; i < 8; i++) {
-            char id[12];
+            char id[24];
             snprintf(id, sizeof id, "1.%u.%u", opcode, i + 1);
             struct test_case *c =
                 suite_add(suite, id,
@@ -141,7 +141,7 @@ static void family_4(struct suite *suite) {
                                        "the same in single bytes"};
     for (unsigned kind = 1; kind <= 2; kind++) {
         for (unsigned i = 0; i < 5; i++) {
-            char id[12];
+            char id[24];
             snprintf(id, sizeof id, "4.%u.%u", kind, i + 1);
             add_offending(suite, id, what[i], FIN | ((kind == 1 ? 3 : 11) + i),
                           i < 2 ? 0 : (i == 4 ? 3 : 1),

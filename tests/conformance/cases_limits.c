@@ -48,7 +48,7 @@ static void add_sizes(struct suite *suite, unsigned family, unsigned opcode, con
                       void (*build)(struct script *, const struct test_case *), const size_t *sizes,
                       unsigned count) {
     for (unsigned i = 0; i < count; i++) {
-        char id[12];
+        char id[24];
         snprintf(id, sizeof id, "9.%u.%u", family, i + 1);
         struct test_case *c = suite_add(suite, id, what, build);
         c->a = sizes[i];

@@ -180,7 +180,7 @@ static const struct {
 static void family_6_5_to_6_21(struct suite *suite) {
     for (size_t i = 0; i < sizeof sections / sizeof *sections; i++) {
         for (unsigned row = 0; row < 12 && sections[i].rows[row] != NULL; row++) {
-            char id[12];
+            char id[24];
             const char *bytes = sections[i].rows[row];
             snprintf(id, sizeof id, "6.%u.%u", sections[i].section, row + 1);
             add(suite, id, sections[i].what, (text){bytes, bytes[0] == 0 ? 1 : strlen(bytes)});
@@ -201,14 +201,14 @@ static void family_6_22_and_6_23(struct suite *suite) {
         *out++ = (char)(len == 4 ? 0x80 | (point >> 12 & 0x3F) : 0xE0 | point >> 12);
         *out++ = (char)(0x80 | (point >> 6 & 0x3F));
         *out = (char)(0x80 | (point & 0x3F));
-        char id[12];
+        char id[24];
         snprintf(id, sizeof id, "6.22.%u", i + 1);
         add(suite, id, "a noncharacter", (text){planes[i], len});
     }
     for (unsigned i = 0; i < 7; i++) {
         memcpy(specials[i], "\xef\xbf", 2);
         specials[i][2] = (char)(0xB9 + i);
-        char id[12];
+        char id[24];
         snprintf(id, sizeof id, "6.23.%u", i + 1);
         add(suite, id, "a code point between U+FFF9 and U+FFFF", (text){specials[i], 3});
     }

@@ -64,7 +64,7 @@ static void options_read(int argc, char **argv) {
             options.prefix = optarg;
             break;
         case 'u':
-            options.cut = atoi(optarg);
+            options.cut = (int)strtol(optarg, NULL, 10);
             break;
         case 's':
             options.seed = strtoull(optarg, NULL, 10);
@@ -195,8 +195,8 @@ int main(int argc, char **argv) {
         if (strncmp(suite.cases[i].id, options.prefix, strlen(options.prefix)) != 0) {
             continue;
         }
-        if (atoi(suite.cases[i].id) != family) {
-            family = atoi(suite.cases[i].id);
+        if ((int)strtol(suite.cases[i].id, NULL, 10) != family) {
+            family = (int)strtol(suite.cases[i].id, NULL, 10);
             printf("family %d\n", family);
         }
         cases++;

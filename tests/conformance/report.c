@@ -140,7 +140,7 @@ static void write_html(FILE *f, const struct results *r) {
         if (v == NULL) {
             continue;
         }
-        const int this_family = atoi(r->suite->cases[c].id);
+        const int this_family = (int)strtol(r->suite->cases[c].id, NULL, 10);
         if (this_family != family) {
             family = this_family;
             fprintf(f,

@@ -79,7 +79,7 @@ void want_close_answer(struct script *s, unsigned code);
 void want_failed(struct script *s, unsigned code);
 
 struct test_case {
-    char id[12];
+    char id[24];
     const char *what;
     void (*build)(struct script *s, const struct test_case *c);
     size_t a, b; /* what the build function makes of them */
