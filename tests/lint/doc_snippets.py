@@ -126,7 +126,7 @@ static wring_verdict in(wring_session *session, const wring_message *message) {
 """
 BAD = {
     "does not compile": "```c\nint main(void) { return wring_no_such_function(); }\n```\n",
-    "Wunused-variable": "```c\nint main(void) { int unused; return 0; }\n```\n",
+    "unused-variable": "```c\nint main(void) { int unused; return 0; }\n```\n",
     "wring_nothing": f"{MARK}\n```c\nstatic wring_nothing nothing;\n```\n",
     "neither a whole program": "```c\nstatic int one;\n```\n",
     "not closed": "```c\nint main(void) { return 0; }\n",
