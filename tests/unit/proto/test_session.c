@@ -143,6 +143,17 @@ Test(session, an_idle_session_holds_no_buffer) {
     wring_session_destroy(f.session);
 }
 
+Test(session, an_idle_session_keeps_no_buffer_of_a_control_frame) {
+    static const uint8_t cut_ping[] = {0x89, 0x82, 0, 0, 0, 0, 'h', 'i'};
+    feed f = feed_begin(SERVER);
+    feed_piece(&f, cut_ping, 7);
+    cr_assert_not_null(f.session->control);
+    feed_piece(&f, cut_ping + 7, 1);
+    cr_assert_str_eq(f.log, "PING(0,2,hi)");
+    cr_assert_null(f.session->control);
+    wring_session_destroy(f.session);
+}
+
 Test(session, an_illegal_close_code_from_the_application_goes_out_as_1002) {
     feed f = feed_begin(SERVER);
     wring_session_close(f.session, 1006, wring_str("no"));
