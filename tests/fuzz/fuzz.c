@@ -31,8 +31,10 @@ int RAND_bytes(unsigned char *out, int count) {
 
 wring_bytes fuzz_take(wring_bytes *in, size_t count) {
     wring_bytes taken = {in->data, wring__min_size(in->len, count)};
-    in->data += taken.len;
-    in->len -= taken.len;
+    if (taken.len > 0) { /* an empty view may have no address */
+        in->data += taken.len;
+        in->len -= taken.len;
+    }
     return taken;
 }
 
