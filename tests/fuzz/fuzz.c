@@ -239,8 +239,9 @@ void fuzz_frame_write(fuzz_log *out, wring_role reader, uint8_t first, wring_byt
     uint8_t key_bytes[4];
     memcpy(key_bytes, &key, sizeof key_bytes);
     fuzz_log_bytes(out, wring_bytes_of(key_bytes, 4));
+    size_t start = out->len;
+    fuzz_log_bytes(out, payload);
     for (size_t i = 0; i < payload.len; i++) {
-        uint8_t byte = payload.data[i] ^ key_bytes[i & 3];
-        fuzz_log_bytes(out, wring_bytes_of(&byte, 1));
+        out->data[start + i] ^= key_bytes[i & 3];
     }
 }
