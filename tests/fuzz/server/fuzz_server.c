@@ -265,7 +265,7 @@ static void peer_finish(struct scene *scene) {
     scene->reads = true;
     for (int round = 0; !scene->end && !scene->gone; round++) {
         FUZZ_CHECK(round < ROUNDS_MAX);
-        if (round_run(scene)) {
+        if (round_run(scene) || scene->end) {
             continue;
         }
         bool keeps = (scene->flags & FLAG_KEEP_OPEN) != 0;
