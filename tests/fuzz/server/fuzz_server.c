@@ -180,6 +180,7 @@ static bool round_run(struct scene *scene) {
 static void peer_shutdown(struct scene *scene) {
     if (!scene->gone && !scene->shut) {
         scene->shut = true;
+        scene->upgrades = scene->upgrades && scene->unsent.len == 0;
         wring__sim_peer_shutdown(scene->world, scene->socket);
     }
 }
