@@ -201,6 +201,21 @@ Test(session, a_control_payload_over_125_bytes_is_refused_to_the_caller) {
     wring_session_destroy(f.session);
 }
 
+Test(session, an_opcode_that_is_none_is_refused_to_the_caller) {
+    feed f = feed_begin(SERVER);
+    for (unsigned opcode = 0; opcode < 256; opcode++) {
+        wring_frame frame = {(wring_opcode)opcode, 0, wring_str("x")};
+        bool known = opcode == WRING_TEXT || opcode == WRING_BINARY || opcode == WRING_PING ||
+                     opcode == WRING_PONG;
+        if (opcode != WRING_CLOSE) {
+            cr_assert_eq(wring_session_send(f.session, &frame),
+                         known ? WRING_OK : WRING_ERR_INVALID_ARGUMENT, "opcode %u", opcode);
+        }
+    }
+    cr_assert_eq(wring_session_output(f.session).len, 4 * 3);
+    wring_session_destroy(f.session);
+}
+
 Test(session, the_stream_ending_without_a_close_is_1006) {
     feed f = feed_begin(SERVER);
     wring_session_eof(f.session);
