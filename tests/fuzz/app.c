@@ -208,7 +208,7 @@ static bool act_once(fuzz_app *app, wring_session *session, const wring_message 
         refused(app, session, (fuzz_u8(&app->script) & 1) == 0 ? WRING_PING : WRING_PONG);
         break;
     case CONTINUATION:
-        refused(app, session, WRING_CONTINUATION);
+        refused(app, session, (wring_opcode)(app->script.len % 2 == 0 ? WRING_CONTINUATION : 0xB));
         break;
     case CLOSE:
     case CLOSE_FRAME:
@@ -278,6 +278,7 @@ static wring_verdict app_handle_in(wring_session *session, const wring_message *
     fuzz_app *app = app_of(session);
     FUZZ_CHECK(app->terminates == 0);
     FUZZ_CHECK(message->opcode != WRING_TEXT || fuzz_is_utf8(message->payload));
+    fuzz_log_message(&app->got, message);
     return verdict(app, session, message);
 }
 
@@ -306,13 +307,15 @@ const wring_handler fuzz_app_handler = {.name = "fuzz",
 
 /* ---- the end --------------------------------------------------------------------------------- */
 
+static bool is_prefix(const fuzz_log *part, const fuzz_log *all) {
+    return part->len <= all->len &&
+           (part->len == 0 || memcmp(part->data, all->data, part->len) == 0);
+}
+
 void fuzz_app_check(const fuzz_app *app, const fuzz_wire *wire, bool cut) {
     FUZZ_CHECK(app->inits <= 1 && app->terminates == app->inits);
     FUZZ_CHECK(app->posts == app->infos + app->losts);
-    bool is_prefix = wire->messages.len <= app->sent.len &&
-                     (wire->messages.len == 0 ||
-                      memcmp(wire->messages.data, app->sent.data, wire->messages.len) == 0);
-    FUZZ_CHECK(app->mailed || is_prefix);
+    FUZZ_CHECK(app->mailed || is_prefix(&wire->messages, &app->sent));
     if (wire->closed && app->closed) {
         FUZZ_CHECK(wire->close_code == app->close_code);
     }
@@ -323,6 +326,31 @@ void fuzz_app_check(const fuzz_app *app, const fuzz_wire *wire, bool cut) {
     }
 }
 
+void fuzz_app_check_got(const fuzz_app *app, const wring_session_config *config, wring_bytes bytes,
+                        bool cut) {
+    fuzz_log want = {0};
+    wring_session *session;
+    wring_event event;
+    uint8_t *copy = fuzz_copy(bytes);
+    wring_mut_bytes fed = {copy, bytes.len};
+    FUZZ_CHECK(wring_session_create(config, &session, NULL) == WRING_OK);
+    FUZZ_CHECK(wring_session_open(session, 1) == WRING_OK);
+    FUZZ_CHECK(wring_session_feed(session, fed, 2) == WRING_OK);
+    while (wring_session_next(session, &event) == WRING_OK) {
+        if (event.kind == WRING_EVENT_MESSAGE) {
+            fuzz_log_message(&want, &event.message);
+        }
+    }
+    FUZZ_CHECK(is_prefix(&app->got, &want));
+    if (!cut && app->inits == 1 && app->end.by_peer && app->end.result != WRING_ERR_TIMEOUT) {
+        FUZZ_CHECK(app->got.len == want.len);
+    }
+    wring_session_destroy(session);
+    free(copy);
+    fuzz_log_free(&want);
+}
+
 void fuzz_app_free(fuzz_app *app) {
+    fuzz_log_free(&app->got);
     fuzz_log_free(&app->sent);
 }

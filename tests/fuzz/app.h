@@ -17,6 +17,7 @@ typedef struct fuzz_app {
     size_t budget;        /* bytes the application still sends of its own */
     wring_ref ref;        /* of the session, also when it is gone */
     fuzz_log sent;        /* messages taken, as fuzz_log_message */
+    fuzz_log got;        /* messages shown, as fuzz_log_message */
     size_t pings;         /* taken */
     bool mailed;          /* something went by mail: `sent` is not all there is */
     bool closed;          /* this end closed first, with close_code on the wire */
@@ -41,6 +42,11 @@ void fuzz_app_push(fuzz_app *app, wring_bytes *in);
 /* After everything: callbacks came as often as promised, and `wire`, which the peer read from the
  * session, is what was sent: all of it, or a prefix when the stream was cut. */
 void fuzz_app_check(const fuzz_app *app, const fuzz_wire *wire, bool cut);
+
+/* What was shown is what a session of its own makes of `bytes`, all that came for it: the whole of
+ * it when the session ended by what the peer did and nothing was lost, else a prefix. */
+void fuzz_app_check_got(const fuzz_app *app, const wring_session_config *config, wring_bytes bytes,
+                        bool cut);
 
 void fuzz_app_free(fuzz_app *app);
 

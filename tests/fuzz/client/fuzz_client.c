@@ -48,6 +48,7 @@ struct scene {
     wring_session *session; /* NULL before the upgrade and after the end */
     fuzz_log head;          /* the response as far as it came */
     fuzz_log held;          /* said, to be received with what follows */
+    fuzz_log given;         /* what the session was given */
     fuzz_log out;           /* what the session sent */
     bool hold;
     bool send_fails;
@@ -151,6 +152,7 @@ static void data_give(struct scene *scene, const uint8_t *data, size_t len) {
     uint8_t *copy = fuzz_copy(wring_bytes_of(data, len));
     wring_mut_bytes bytes = {copy, len};
     FUZZ_CHECK(scene->asked == 1);
+    fuzz_log_bytes(&scene->given, wring_bytes_of(data, len));
     scene->asked = 0;
     settled(scene, wring_transport_data(scene->session, bytes, scene->now));
     FUZZ_CHECK(scene->closed || scene->asked == 1);
@@ -314,6 +316,8 @@ static void out_check(const struct scene *scene) {
     fuzz_wire wire = fuzz_wire_read(WRING_ROLE_CLIENT,
                                     wring_bytes_of(scene->out.data, scene->out.len), scene->failed);
     fuzz_app_check(&scene->app, &wire, scene->failed);
+    fuzz_app_check_got(&scene->app, &scene->config,
+                       wring_bytes_of(scene->given.data, scene->given.len), scene->failed);
     fuzz_wire_free(&wire);
 }
 
@@ -348,6 +352,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len) {
     fuzz_app_free(&scene.app);
     fuzz_log_free(&scene.head);
     fuzz_log_free(&scene.held);
+    fuzz_log_free(&scene.given);
     fuzz_log_free(&scene.out);
     return 0;
 }
