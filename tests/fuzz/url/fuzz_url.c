@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
  * wring_url_parse: the views lie in the text in the order of its parts and leave nothing out; what
- * is accepted has only legal bytes; spelled anew from its parts it means the same.
+ * is accepted has only legal bytes; spelled anew from its parts it means the same. An IPv6 literal
+ * is accepted exactly when inet_pton takes it.
  */
+#include <arpa/inet.h>
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -119,6 +121,25 @@ static void appended_check(wring_bytes text) {
     free(longer);
 }
 
+/* The input as an IPv6 literal. */
+static void ipv6_check(wring_bytes text) {
+    char host[64];
+    struct in6_addr address;
+    if (text.len >= sizeof host || memchr(text.data, 0, text.len) != NULL ||
+        memchr(text.data, ']', text.len) != NULL) {
+        return;
+    }
+    memcpy(host, text.data, text.len);
+    host[text.len] = 0;
+    fuzz_log url = {0};
+    fuzz_log_bytes(&url, wring_str("ws://["));
+    fuzz_log_bytes(&url, text);
+    fuzz_log_bytes(&url, wring_str("]"));
+    FUZZ_CHECK((verdict(wring_bytes_of(url.data, url.len)) == WRING_OK) ==
+               (inet_pton(AF_INET6, host, &address) == 1));
+    fuzz_log_free(&url);
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len) {
     wring_bytes text = {data, len};
     wring_url url;
@@ -132,5 +153,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len) {
     }
     free(copy);
     appended_check(text);
+    if (len > 0) {
+        ipv6_check(text);
+    }
     return 0;
 }
