@@ -17,7 +17,7 @@ typedef struct fuzz_app {
     size_t budget;        /* bytes the application still sends of its own */
     wring_ref ref;        /* of the session, also when it is gone */
     fuzz_log sent;        /* messages taken, as fuzz_log_message */
-    fuzz_log got;        /* messages shown, as fuzz_log_message */
+    fuzz_log got;         /* messages shown, as fuzz_log_message */
     size_t pings;         /* taken */
     bool mailed;          /* something went by mail: `sent` is not all there is */
     bool closed;          /* this end closed first, with close_code on the wire */
