@@ -173,25 +173,25 @@ wring_result wring_session_send(wring_session *session, const wring_frame *frame
     if (result != WRING_OK) {
         return result;
     }
+    uint8_t first = (uint8_t)(WRING__FIN | frame->opcode);
     switch (frame->opcode) {
     case WRING_PING:
     case WRING_PONG:
-        if (frame->payload.len > WRING_CONTROL_PAYLOAD_MAX) {
-            return WRING_ERR_INVALID_ARGUMENT;
-        }
-        break;
+        return frame->payload.len > WRING_CONTROL_PAYLOAD_MAX
+                   ? WRING_ERR_INVALID_ARGUMENT
+                   : frame_append(session, first, frame->payload);
     case WRING_TEXT:
     case WRING_BINARY:
-        break;
+        return frame_append(session, first, frame->payload);
     case WRING_CLOSE:
         wring_session_close(session,
                             frame->close_code == 0 ? WRING_CLOSE_NO_STATUS : frame->close_code,
                             frame->payload);
         return WRING_OK;
     case WRING_CONTINUATION:
-        return WRING_ERR_INVALID_ARGUMENT;
+        break;
     }
-    return frame_append(session, (uint8_t)(WRING__FIN | frame->opcode), frame->payload);
+    return WRING_ERR_INVALID_ARGUMENT; /* numbers that are no opcode come here as well */
 }
 
 void wring__session_frame_shared(wring__shared *shared) {

@@ -294,9 +294,9 @@ static wring_result rx_data(wring_session *session, wring_event *event) {
 
 /* ---- events ---------------------------------------------------------------------------------- */
 
-/* The last event's view is no longer needed. The buffer stays while bytes are left, for the frame
+/* The last event's view is no longer needed. A buffer stays while bytes are left, for the frame
  * that straddles this feed's end; an idle session keeps none. */
-static void assembly_reuse(wring_session *session) {
+static void buffers_reuse(wring_session *session) {
     if (session->assembly_lent) {
         session->assembly_lent = false;
         session->assembly_len = 0;
@@ -305,6 +305,10 @@ static void assembly_reuse(wring_session *session) {
         free(session->assembly);
         session->assembly = NULL;
         session->assembly_cap = 0;
+    }
+    if (session->control != NULL && session->in_len == 0 && session->rx_phase == WRING__RX_HEADER) {
+        free(session->control);
+        session->control = NULL;
     }
 }
 
@@ -393,7 +397,7 @@ wring_result wring_session_next(wring_session *session, wring_event *event) {
     if (rx_short_message(session, event)) {
         return WRING_OK;
     }
-    assembly_reuse(session);
+    buffers_reuse(session);
     while (rx_can_step(session)) {
         wring_result result = rx_step(session, event);
         if (result == WRING_OK) {
@@ -403,6 +407,6 @@ wring_result wring_session_next(wring_session *session, wring_event *event) {
             rx_fail(session, result);
         }
     }
-    assembly_reuse(session);
+    buffers_reuse(session);
     return end_take(session, event) ? WRING_OK : WRING_MORE;
 }

@@ -79,6 +79,59 @@ static bool port_parse(wring_bytes digits, wring_url *out) {
     return true;
 }
 
+/* Four numbers up to 255, without leading zeros. RFC 3986 3.2.2 */
+static bool ipv4_is_legal(wring_bytes text) {
+    size_t i = 0;
+    for (int number = 0; number < 4; number++) {
+        if (number > 0 && (i == text.len || text.data[i++] != '.')) {
+            return false;
+        }
+        size_t start = i;
+        unsigned value = 0;
+        for (; i < text.len && i - start < 3 && is_digit(text.data[i]); i++) {
+            value = value * 10 + (text.data[i] - '0');
+        }
+        size_t digits = i - start;
+        if (digits == 0 || value > 255 || (digits > 1 && text.data[start] == '0')) {
+            return false;
+        }
+    }
+    return i == text.len;
+}
+
+/* Eight groups of up to four hex digits, "::" at most once in place of some, the last two also as
+ * an IPv4 address. RFC 3986 3.2.2; no zones (RFC 6874): they mean nothing to another host. */
+static bool ipv6_is_legal(wring_bytes text) {
+    unsigned groups = 0;
+    bool gap = text.len >= 2 && text.data[0] == ':' && text.data[1] == ':';
+    size_t i = gap ? 2 : 0;
+    while (i < text.len) {
+        size_t end = i;
+        while (end < text.len && is_hex(text.data[end])) {
+            end++;
+        }
+        if (end < text.len && text.data[end] == '.') {
+            groups += 2;
+            return ipv4_is_legal(tail(text, i)) && (gap ? groups < 8 : groups == 8);
+        }
+        if (end == i || end - i > 4) {
+            return false;
+        }
+        groups++;
+        if (end == text.len) {
+            break;
+        }
+        i = end + 1;
+        bool doubled = i < text.len && text.data[i] == ':';
+        if (text.data[end] != ':' || (doubled && gap) || i == text.len) {
+            return false;
+        }
+        gap = gap || doubled;
+        i += doubled;
+    }
+    return gap ? groups < 8 : groups == 8;
+}
+
 static bool ipv6_take(wring_bytes *rest, wring_url *out) {
     const uint8_t *end = memchr(rest->data, ']', rest->len);
     if (end == NULL) {
@@ -87,15 +140,7 @@ static bool ipv6_take(wring_bytes *rest, wring_url *out) {
     out->host = wring_bytes_of(rest->data + 1, (size_t)(end - rest->data) - 1);
     out->host_is_ipv6 = true;
     *rest = tail(*rest, out->host.len + 2);
-    bool colon = false;
-    for (size_t i = 0; i < out->host.len; i++) {
-        uint8_t c = out->host.data[i];
-        colon = colon || c == ':';
-        if (!is_hex(c) && c != ':' && c != '.') {
-            return false;
-        }
-    }
-    return colon;
+    return ipv6_is_legal(out->host);
 }
 
 static bool host_take(wring_bytes *rest, wring_url *out) {

@@ -101,7 +101,8 @@ WRING_API WRING_MUST_CHECK wring_result wring_session_next(wring_session *sessio
 
 /** Queues one frame.
  *  Errors: WRING_ERR_CLOSED once a close frame was queued; WRING_ERR_INVALID_ARGUMENT for a control
- *  payload over 125 bytes; WRING_ERR_NO_MEMORY.   Cost: one copy of the payload.  RFC: 6455 5.6 */
+ *  payload over 125 bytes, or an opcode wring_frame does not list; WRING_ERR_NO_MEMORY.
+ *  Cost: one copy of the payload.   RFC: 6455 5.6 */
 WRING_API WRING_MUST_CHECK wring_result wring_session_send(wring_session *session,
                                                            const wring_frame *frame);
 

@@ -143,6 +143,17 @@ Test(session, an_idle_session_holds_no_buffer) {
     wring_session_destroy(f.session);
 }
 
+Test(session, an_idle_session_keeps_no_buffer_of_a_control_frame) {
+    static const uint8_t cut_ping[] = {0x89, 0x82, 0, 0, 0, 0, 'h', 'i'};
+    feed f = feed_begin(SERVER);
+    feed_piece(&f, cut_ping, 7);
+    cr_assert_not_null(f.session->control);
+    feed_piece(&f, cut_ping + 7, 1);
+    cr_assert_str_eq(f.log, "PING(0,2,hi)");
+    cr_assert_null(f.session->control);
+    wring_session_destroy(f.session);
+}
+
 Test(session, an_illegal_close_code_from_the_application_goes_out_as_1002) {
     feed f = feed_begin(SERVER);
     wring_session_close(f.session, 1006, wring_str("no"));
@@ -187,6 +198,21 @@ Test(session, a_control_payload_over_125_bytes_is_refused_to_the_caller) {
     char big[126] = {0};
     wring_frame ping = {WRING_PING, 0, wring_bytes_of(big, sizeof big)};
     cr_assert_eq(wring_session_send(f.session, &ping), WRING_ERR_INVALID_ARGUMENT);
+    wring_session_destroy(f.session);
+}
+
+Test(session, an_opcode_that_is_none_is_refused_to_the_caller) {
+    feed f = feed_begin(SERVER);
+    for (unsigned opcode = 0; opcode < 256; opcode++) {
+        wring_frame frame = {(wring_opcode)opcode, 0, wring_str("x")};
+        bool known = opcode == WRING_TEXT || opcode == WRING_BINARY || opcode == WRING_PING ||
+                     opcode == WRING_PONG;
+        if (opcode != WRING_CLOSE) {
+            cr_assert_eq(wring_session_send(f.session, &frame),
+                         known ? WRING_OK : WRING_ERR_INVALID_ARGUMENT, "opcode %u", opcode);
+        }
+    }
+    cr_assert_eq(wring_session_output(f.session).len, 4 * 3);
     wring_session_destroy(f.session);
 }
 
