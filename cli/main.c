@@ -36,6 +36,7 @@ static void help(FILE *to) {
 
 bool cli_parse(int argc, const char **argv, const struct poptOption *options, const char *usage,
                const char *examples) {
+    argv[0] = usage; /* popt's help names the program by it */
     poptContext context = poptGetContext(usage, argc, argv, options, 0);
     poptSetOtherOptionHelp(context, "[options]");
     int code;

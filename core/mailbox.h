@@ -7,7 +7,7 @@
  *
  * Sleep: the consumer stores its flag, looks again, and only then waits; a producer that finds the
  * flag set clears it, and the one that cleared it wakes. So there is one wake per sleep, and no
- * item is left with the consumer asleep. tests/model/mailbox.pml is the model of it.
+ * item is left with the consumer asleep.
  */
 #ifndef WRING_CORE_MAILBOX_H
 #define WRING_CORE_MAILBOX_H

@@ -151,6 +151,7 @@ void wring__worker_stop_listening(wring__worker *worker) {
 }
 
 static void socket_drop(wring__worker *worker, wring__socket socket) {
+    wring__count(&worker->counters.closed, 1);
     worker->pending++;
     worker->backend->ops->close_socket(worker->backend, socket,
                                        wring__token_pack(WRING__OP_CLOSE_UNOWNED, 0, 0));

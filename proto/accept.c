@@ -100,8 +100,10 @@ wring_result wring_accept(const wring_transport *transport, void *handle,
     }
     wring__host_start(&accepted->host, handler, opts,
                       handler->state_size == 0 ? NULL : accepted->state, &seen, now_ns);
-    *out = &accepted->host.session;
-    return settle(accepted, now_ns);
+    wring_session *session = &accepted->host.session;
+    result = settle(accepted, now_ns);
+    *out = result == WRING_OK ? session : NULL; /* anything else: it is freed already */
+    return result;
 }
 
 static wring_result ask(struct accepted *accepted, wring_time_ns now) {

@@ -41,9 +41,7 @@ static void call_handle_in(wring__host *host, const wring_message *message) {
 }
 
 static void call_handle_info(wring__host *host, const wring_info *info) {
-    if (host->handler->handle_info != NULL) {
-        obey(host, host->handler->handle_info(&host->session, info));
-    }
+    obey(host, host->handler->handle_info(&host->session, info));
 }
 
 static void call_terminate(wring__host *host, const wring_end *end) {
@@ -97,11 +95,14 @@ void wring__host_expire(wring__host *host, wring_time_ns now) {
     pump(host);
 }
 
-void wring__host_info(wring__host *host, const wring_info *info) {
-    if (host->session.state == WRING_SESSION_OPEN || host->session.state == WRING_SESSION_CLOSING) {
-        call_handle_info(host, info);
-        pump(host);
+bool wring__host_info(wring__host *host, const wring_info *info) {
+    if (host->handler->handle_info == NULL || (host->session.state != WRING_SESSION_OPEN &&
+                                               host->session.state != WRING_SESSION_CLOSING)) {
+        return false;
     }
+    call_handle_info(host, info);
+    pump(host);
+    return true;
 }
 
 void wring__host_close(wring__host *host, uint16_t code, wring_bytes reason) {

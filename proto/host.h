@@ -40,8 +40,9 @@ void wring__host_fail(wring__host *host, wring_result reason);
 /** A due deadline. */
 void wring__host_expire(wring__host *host, wring_time_ns now);
 
-/** Something another thread posted. */
-void wring__host_info(wring__host *host, const wring_info *info);
+/** Something another thread posted.  False: nobody took it, the session is over or its handler has
+ *  no handle_info. */
+bool wring__host_info(wring__host *host, const wring_info *info);
 
 /** Begins the close, ends at once, or sends: what mail asks for. */
 void wring__host_close(wring__host *host, uint16_t code, wring_bytes reason);

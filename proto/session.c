@@ -129,7 +129,8 @@ void wring_session_eof(wring_session *session) {
 }
 
 void wring_session_fail(wring_session *session, wring_result reason) {
-    wring__session_end(session, reason, WRING_CLOSE_ABNORMAL, true);
+    const bool by_peer = reason == WRING_ERR_TRUNCATED || reason == WRING_ERR_TRANSPORT;
+    wring__session_end(session, reason, WRING_CLOSE_ABNORMAL, by_peer);
 }
 
 /* ---- sending --------------------------------------------------------------------------------- */

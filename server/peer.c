@@ -374,7 +374,10 @@ static void peer_mail(wring__conn *conn, const wring__mail *mail) {
     case WRING__MAIL_POST: {
         wring__posted posted;
         memcpy(&posted, shared->payload, sizeof posted);
-        wring__host_info(&peer->host, &posted.info);
+        if (!wring__host_info(&peer->host, &posted.info)) {
+            wring__peer_mail_lost(conn->worker, mail);
+            return;
+        }
         break;
     }
     case WRING__MAIL_WORKER:

@@ -91,6 +91,7 @@ wring_result wring__server_worker_open(wring__server_worker *worker) {
                                wring_result_text(result));
     }
     worker->initialised = true;
+    atomic_store(&worker->address, worker->io.index);
     wring__worker_listen(&worker->io, worker->listener);
     return WRING_OK;
 }
@@ -117,6 +118,7 @@ void wring__server_worker_close(wring__server_worker *worker) {
         return;
     }
     worker->initialised = false;
+    atomic_store(&worker->address, 0);
     wring__registry_remove(worker->io.index);
     mailbox_empty(worker);
     wring__topics_deinit(&worker->topics);

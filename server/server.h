@@ -10,6 +10,7 @@
 #define WRING_SERVER_SERVER_H
 
 #include <pthread.h>
+#include <stdatomic.h>
 
 #include "io/worker.h"
 #include "proto/http1.h"
@@ -30,6 +31,7 @@ typedef struct wring__server_worker {
     pthread_t thread;
     uint32_t number; /* 0 .. workers - 1 */
     wring__socket listener;
+    _Atomic uint8_t address; /* its number in the registry, 0 while it is not up: for publishers */
     bool initialised;
     bool running; /* the thread was created */
     bool draining;

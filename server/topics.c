@@ -9,7 +9,9 @@
 #include <sys/random.h>
 
 #include "core/hash.h"
+#include "core/ref.h"
 #include "core/trace.h"
+#include "io/registry.h"
 #include "server/peer.h"
 #include "server/server.h"
 #include "wring/server.h"
@@ -270,20 +272,26 @@ static wring__shared *publication_create(wring_bytes topic, const wring_frame *f
 
 wring_result wring_publish(wring_server *server, wring_bytes topic, const wring_frame *frame) {
     bool data = frame->opcode == WRING_TEXT || frame->opcode == WRING_BINARY;
-    if (!name_is_legal(topic) || !data || !server->started) {
+    if (!name_is_legal(topic) || !data) {
         return WRING_ERR_INVALID_ARGUMENT;
     }
     wring__shared *message = publication_create(topic, frame);
     if (message == NULL) {
         return WRING_ERR_NO_MEMORY;
     }
-    wring_result result = WRING_OK;
+    wring_result result = WRING_ERR_CLOSED;
     for (uint32_t i = 0; i < server->config.workers; i++) {
-        wring__mail mail = {
-            .kind = WRING__MAIL_PUBLISH, .data = wring__shared_ref(message), .value = topic.len};
-        wring_result posted = wring__worker_post(&server->workers[i].io, &mail);
+        /* by the registry: a worker that is not up yet or is ending has no one to deliver to */
+        const uint8_t index = atomic_load(&server->workers[i].address);
+        wring__mail mail = {.kind = WRING__MAIL_PUBLISH,
+                            .ref = wring__ref_pack(index, 0, 0),
+                            .data = wring__shared_ref(message),
+                            .value = topic.len};
+        wring_result posted = wring__registry_post(&mail);
         if (posted != WRING_OK) {
             wring__shared_unref(message);
+        }
+        if (posted == WRING_ERR_QUEUE_FULL || (posted == WRING_OK && result == WRING_ERR_CLOSED)) {
             result = posted;
         }
     }

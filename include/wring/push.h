@@ -24,8 +24,9 @@ WRING_API WRING_MUST_CHECK wring_result wring_close(wring_ref ref, uint16_t code
 /** Ends the session without waiting for the peer's close frame. Errors as wring_send. */
 WRING_API WRING_MUST_CHECK wring_result wring_stop(wring_ref ref);
 
-/** Hands `info` to handle_info on the session's worker. When the session is gone by then, `lost`
- *  (may be NULL) is called with the info on that worker instead. Errors as wring_send; then `lost`
+/** Hands `info` to handle_info on the session's worker. When the session is gone by then, or its
+ *  handler has none, `lost` (may be NULL) is called with the info instead: on that worker, or while
+ *  it is being stopped on the thread that stops it. Errors as wring_send; then `lost`
  *  is not called. */
 WRING_API WRING_MUST_CHECK wring_result wring_post(wring_ref ref, const wring_info *info,
                                                    void (*lost)(const wring_info *info));

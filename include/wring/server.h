@@ -128,7 +128,8 @@ WRING_API void wring_unsubscribe(wring_session *session, wring_bytes topic);
 
 /** Sends one TEXT or BINARY frame to every subscriber on every worker: framed once, shared.
  *  The messages of one thread to one topic arrive in order.
- *  Errors: WRING_ERR_INVALID_ARGUMENT, WRING_ERR_NO_MEMORY, WRING_ERR_QUEUE_FULL (at least one
+ *  Errors: WRING_ERR_INVALID_ARGUMENT, WRING_ERR_NO_MEMORY, WRING_ERR_CLOSED (no worker is up: not
+ *  started, or stopped), WRING_ERR_QUEUE_FULL (at least one
  *  worker's mailbox was full; its subscribers miss the message, the others get it).
  *  Thread: any, callbacks included. Cost: one allocation, one mailbox item a worker. */
 WRING_API WRING_MUST_CHECK wring_result wring_publish(wring_server *server, wring_bytes topic,

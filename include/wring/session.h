@@ -58,7 +58,8 @@ typedef enum wring_event_kind {
 /** How a session ended. */
 typedef struct wring_end {
     wring_result result; /**< WRING_OK after a close handshake, else the reason */
-    uint16_t close_code; /**< the peer's code; ours if the peer sent none; 1006 without any */
+    uint16_t close_code; /**< in the peer's close frame (1005: it had none); else in ours; 1006 if
+                               there was neither */
     bool by_peer;        /**< the peer began the close, or broke the protocol */
 } wring_end;
 
