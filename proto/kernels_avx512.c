@@ -69,13 +69,29 @@ static inline bool vec_any_high(vec v) {
     return _mm512_movepi8_mask(v) != 0;
 }
 
-/* A masked load does not fault on the bytes it leaves out. */
+/* Overlapping vectors rather than a masked store: the handler reads the bytes next, and a load
+ * cannot be served from a masked store that is still on its way to the cache. */
 static inline bool vec_mask_short(uint8_t *dst, const uint8_t *src, size_t len, uint32_t key) {
-    const __mmask64 bytes = _bzhi_u64(~UINT64_C(0), (unsigned)len);
-    const vec masked = _mm512_maskz_loadu_epi8(bytes, (const void *)src);
-    const vec v = _mm512_xor_si512(masked, vec_splat32(key));
-    _mm512_mask_storeu_epi8((void *)dst, bytes, v);
-    return (_mm512_movepi8_mask(v) & bytes) == 0;
+    if (len < 16) {
+        return mask_to_15(dst, src, len, key);
+    }
+    const uint32_t tail_key = key_turned(key, len);
+    if (len < 32) {
+        const __m128i head =
+            _mm_xor_si128(_mm_loadu_si128((const void *)src), _mm_set1_epi32((int)key));
+        const __m128i tail = _mm_xor_si128(_mm_loadu_si128((const void *)(src + len - 16)),
+                                           _mm_set1_epi32((int)tail_key));
+        _mm_storeu_si128((void *)dst, head);
+        _mm_storeu_si128((void *)(dst + len - 16), tail);
+        return (_mm_movepi8_mask(head) | _mm_movepi8_mask(tail)) == 0;
+    }
+    const __m256i head =
+        _mm256_xor_si256(_mm256_loadu_si256((const void *)src), _mm256_set1_epi32((int)key));
+    const __m256i tail = _mm256_xor_si256(_mm256_loadu_si256((const void *)(src + len - 32)),
+                                          _mm256_set1_epi32((int)tail_key));
+    _mm256_storeu_si256((void *)dst, head);
+    _mm256_storeu_si256((void *)(dst + len - 32), tail);
+    return (_mm256_movepi8_mask(head) | _mm256_movepi8_mask(tail)) == 0;
 }
 
 #include "proto/kernels_vector.inc"
