@@ -97,7 +97,7 @@ static void frame_came(struct tester *t, const uint8_t *frame, unsigned header_l
         fail(t, "a frame that breaks RFC 6455: first byte %02x, %zu bytes", first, len);
     } else if (opcode == CLOSE) {
         t->verdict.closed = true;
-        t->verdict.close_code = len >= 2 ? (uint16_t)(payload[0] << 8 | payload[1]) : 0;
+        t->verdict.close_code = (uint16_t)(len >= 2 ? payload[0] << 8 | payload[1] : 0);
         t->closed_at = now();
     } else if (opcode == PING || opcode == PONG) {
         message_came(t, opcode, payload, len);
