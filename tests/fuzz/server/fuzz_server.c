@@ -206,7 +206,7 @@ static void peer_says(struct scene *scene, wring_bytes bytes) {
 }
 
 static void peer_upgrades(struct scene *scene) {
-    scene->upgrades = scene->upgrades || !scene->said_any;
+    scene->upgrades = scene->upgrades || (!scene->said_any && !scene->shut);
     peer_says(scene, wring_str("GET / HTTP/1.1\r\nHost: h\r\nUpgrade: websocket\r\n"
                                "Connection: Upgrade\r\nSec-WebSocket-Version: 13\r\n"
                                "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n"
