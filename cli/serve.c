@@ -22,7 +22,9 @@ static const char examples[] =
     "  wring serve --host 0.0.0.0 --port 80 --workers 4\n"
     "  wring serve --max-message 65536 --ping-interval 25000 --idle-timeout 60000\n"
     "  wring serve --print-config           every setting and its value, then ends\n"
-    "\nSignals: SIGINT and SIGTERM stop accepting, close every session with 1001 and end with 0\n"
+    "  wring serve --tls-cert cert.pem --tls-key key.pem       https:// and wss://\n"
+    "\nSignals: SIGHUP reads the certificate files again. SIGINT and SIGTERM stop accepting, close "
+    "every session with 1001 and end with 0\n"
     "when all are gone or --drain-ms is over; a second one ends at once.\n";
 
 struct serve_options {
@@ -46,6 +48,10 @@ struct serve_options {
     int receive_buffers;
     int receive_buffer_size;
     int iana_close_codes;
+    char *tls_cert;
+    char *tls_key;
+    char *tls_client_ca;
+    int tls_client_optional;
 };
 
 #define NUMBER(name, field, help)                                                                  \
@@ -76,6 +82,12 @@ static bool options_parse(int argc, const char **argv, struct serve_options *o) 
         NUMBER("receive-buffers", receive_buffers, "per worker, a power of two (1024)"),
         NUMBER("receive-buffer-size", receive_buffer_size, "bytes (16384)"),
         SWITCH("iana-close-codes", iana_close_codes, "also accept and send 1012, 1013, 1014"),
+        {"tls-cert", 0, POPT_ARG_STRING, &o->tls_cert, 0, "PEM: certificate and chain; wss://",
+         "FILE"},
+        {"tls-key", 0, POPT_ARG_STRING, &o->tls_key, 0, "PEM: its private key", "FILE"},
+        {"tls-client-ca", 0, POPT_ARG_STRING, &o->tls_client_ca, 0,
+         "PEM: clients need a certificate signed by one of these", "FILE"},
+        SWITCH("tls-client-optional", tls_client_optional, "... or none at all"),
         SWITCH("unpinned", unpinned, "do not pin workers to CPUs"),
         SWITCH("print-config", print_config, "print every setting and end"),
         {"help", 'h', POPT_ARG_NONE, NULL, 'h', "this text", NULL},
@@ -113,6 +125,14 @@ static bool options_check(const struct serve_options *o) {
     }
     if (o->backend != NULL && strcmp(o->backend, "auto") != 0 && strcmp(o->backend, "uring") != 0) {
         cli_complain("--backend %s: there are auto and uring", o->backend);
+        return false;
+    }
+    if ((o->tls_cert == NULL) != (o->tls_key == NULL)) {
+        cli_complain("--tls-cert and --tls-key go together");
+        return false;
+    }
+    if (o->tls_cert == NULL && (o->tls_client_ca != NULL || o->tls_client_optional != 0)) {
+        cli_complain("--tls-client-ca needs --tls-cert and --tls-key");
         return false;
     }
     return true;
@@ -161,6 +181,7 @@ static void print_config(const wring_server_config *c, int drain_ms) {
     print_duration("close-timeout", c->session.close_timeout_ms);
     print_duration("idle-timeout", c->session.idle_timeout_ms);
     print_duration("ping-interval", c->session.ping_interval_ms);
+    printf("tls = %s\n", c->tls == NULL ? "off" : c->tls->cert_file);
     printf("drain-ms = %d\nmax-connections = %u\nmax-subscriptions = %u\nbacklog = %u\n", drain_ms,
            c->max_connections, c->max_subscriptions, c->backlog);
     printf("receive-buffers = %u\nreceive-buffer-size = %u\nring-entries = %u\n",
@@ -176,10 +197,20 @@ static void end_at_once(int signal) {
     _exit(128 + signal);
 }
 
+static void reload(serve_app *app) {
+    wring_error error;
+    if (wring_server_reload_tls(app->server, &error) == WRING_OK) {
+        cli_complain("SIGHUP: the certificates were read again");
+    } else {
+        cli_complain("SIGHUP: %s; what was in use goes on", error.text);
+    }
+}
+
 /* Blocked in every thread from the start; taken here one at a time. */
-static int wait_for_signal(const sigset_t *signals) {
+static int wait_for_signal(const sigset_t *signals, serve_app *app) {
     int signal = 0;
-    while (sigwait(signals, &signal) != 0) {
+    while (sigwait(signals, &signal) != 0 || signal == SIGHUP) {
+        reload(app);
     }
     struct sigaction action = {.sa_handler = end_at_once};
     sigaction(SIGINT, &action, NULL);
@@ -194,6 +225,9 @@ static int serve(const wring_server_config *config, serve_app *app, int drain_ms
     sigemptyset(&signals);
     sigaddset(&signals, SIGINT);
     sigaddset(&signals, SIGTERM);
+    if (config->tls != NULL) {
+        sigaddset(&signals, SIGHUP);
+    }
     pthread_sigmask(SIG_BLOCK, &signals, NULL);
     if (wring_server_create(config, &app->server, &error) != WRING_OK) {
         cli_complain("%s", error.text);
@@ -205,11 +239,11 @@ static int serve(const wring_server_config *config, serve_app *app, int drain_ms
         return CLI_FAILED;
     }
     bool v6 = strchr(config->host, ':') != NULL;
-    printf("wring: listening on http://%s%s%s:%u/ (%u workers, uring)\n", v6 ? "[" : "",
-           config->host, v6 ? "]" : "", wring_server_port(app->server),
-           wring_server_workers(app->server));
+    printf("wring: listening on %s://%s%s%s:%u/ (%u workers, uring)\n",
+           config->tls == NULL ? "http" : "https", v6 ? "[" : "", config->host, v6 ? "]" : "",
+           wring_server_port(app->server), wring_server_workers(app->server));
     fflush(stdout);
-    int signal = wait_for_signal(&signals);
+    int signal = wait_for_signal(&signals, app);
     fprintf(stderr, "wring: %s: closing every session; once more to end at once\n",
             strsignal(signal));
     wring_server_stop(app->server, (uint32_t)drain_ms);
@@ -228,6 +262,12 @@ int cli_serve(int argc, const char **argv) {
     wring_server_config given = config_of(&options);
     given.routes = routes;
     given.route_count = SERVE_ROUTES;
+    const wring_tls_server_config tls = {.struct_size = sizeof tls,
+                                         .cert_file = options.tls_cert,
+                                         .key_file = options.tls_key,
+                                         .client_ca_file = options.tls_client_ca,
+                                         .client_optional = options.tls_client_optional != 0};
+    given.tls = options.tls_cert == NULL ? NULL : &tls;
     wring_server_config config;
     wring_error error;
     int code = CLI_OK;
@@ -241,5 +281,8 @@ int cli_serve(int argc, const char **argv) {
     }
     free(options.host);
     free(options.backend);
+    free(options.tls_cert);
+    free(options.tls_key);
+    free(options.tls_client_ca);
     return code;
 }

@@ -45,3 +45,22 @@ bool wring__packed_next(const wring__shared *packed, size_t *offset, wring_frame
     *offset += sizeof record + record.payload_len;
     return true;
 }
+
+void wring__mail_lost(const wring__mail *mail) {
+    if (mail->kind == WRING__MAIL_CALL) {
+        wring__call *call = mail->data;
+        call->lost(call);
+        return;
+    }
+    wring__shared *shared = mail->data;
+    if (mail->kind == WRING__MAIL_POST) {
+        wring__posted posted;
+        memcpy(&posted, shared->payload, sizeof posted);
+        if (posted.lost != NULL) {
+            posted.lost(&posted.info);
+        }
+    }
+    if (shared != NULL) {
+        wring__shared_unref(shared);
+    }
+}

@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * What travels in mail to a session besides a single message: a list of frames packed into one
- * shared block, and a posted info.
+ * What travels in mail besides a single message: a list of frames packed into one shared block, a
+ * posted info, a call on the worker's thread.
  */
 #ifndef WRING_CORE_PACKED_H
 #define WRING_CORE_PACKED_H
 
+#include "core/mailbox.h"
 #include "core/shared.h"
 #include "wring/frame.h"
 #include "wring/handler.h"
@@ -24,5 +25,14 @@ typedef struct wring__posted {
     wring_info info;
     void (*lost)(const wring_info *info);
 } wring__posted;
+
+/** Work for a worker's thread: embedded in the poster's struct. One of the two is called, once. */
+typedef struct wring__call {
+    void (*run)(struct wring__call *call, void *worker); /* worker: the wring__worker */
+    void (*lost)(struct wring__call *call);              /* the worker ended first */
+} wring__call;
+
+/** Nobody will read this mail: tells its sender if it asked for that, and frees what it carried. */
+void wring__mail_lost(const wring__mail *mail);
 
 #endif

@@ -50,6 +50,14 @@ typedef struct wring__listen_config {
     void *world; /* sim only */
 } wring__listen_config;
 
+/** Where to connect to. */
+typedef struct wring__dial_config {
+    const struct sockaddr *address;
+    const struct sockaddr *source; /* bind to it first; NULL: the system picks. Same family */
+    socklen_t address_len;
+    socklen_t source_len;
+} wring__dial_config;
+
 typedef struct wring__backend wring__backend;
 
 typedef struct wring__backend_ops {
@@ -67,6 +75,12 @@ typedef struct wring__backend_ops {
 
     void (*accept)(wring__backend *backend, wring__socket listener, uint64_t token); /* multishot */
     void (*recv)(wring__backend *backend, wring__socket socket, uint64_t token);     /* multishot */
+    /** Makes a socket and begins to connect it; the address is read before the next turn returns.
+     *  Errors: WRING_ERR_SYSTEM with errno set, and then no operation was queued. */
+    wring_result (*connect)(wring__backend *backend, const wring__dial_config *config,
+                            uint64_t token, wring__socket *out);
+    /** Waits once for a descriptor of a library's (c-ares): POLLIN, POLLOUT. */
+    void (*poll)(wring__backend *backend, int descriptor, uint32_t events, uint64_t token);
     void (*send)(wring__backend *backend, wring__socket socket, uint64_t token,
                  const struct iovec *iov, size_t count);
     void (*shutdown)(wring__backend *backend, wring__socket socket, uint64_t token, int how);

@@ -8,6 +8,7 @@
 #include <stdlib.h>
 
 #include "core/trace.h"
+#include "io/conn_tls.h"
 #include "io/worker.h"
 
 /* Receive buffers of one connection handed to its owner in one turn: no peer starves the rest. */
@@ -57,21 +58,45 @@ static void stream_shutdown(wring__conn *conn, int how) {
     conn->pending++;
 }
 
+static wring_result conn_init(wring__conn *conn, wring__worker *worker,
+                              const wring__conn_ops *ops) {
+    memset(conn, 0, sizeof *conn);
+    conn->ops = ops;
+    conn->worker = worker;
+    conn->socket = WRING__SOCKET_NONE;
+    conn->rx_head = WRING__BUFFER_NONE;
+    conn->rx_tail = WRING__BUFFER_NONE;
+    return wring__slots_acquire(&worker->slots, conn, &conn->slot, &conn->generation);
+}
+
 wring_result wring__conn_open(wring__conn *conn, wring__worker *worker, const wring__conn_ops *ops,
                               wring__socket socket) {
-    memset(conn, 0, sizeof *conn);
-    wring_result result =
-        wring__slots_acquire(&worker->slots, conn, &conn->slot, &conn->generation);
+    wring_result result = conn_init(conn, worker, ops);
     if (result != WRING_OK) {
         return result;
     }
-    conn->ops = ops;
-    conn->worker = worker;
     conn->socket = socket;
-    conn->rx_head = WRING__BUFFER_NONE;
-    conn->rx_tail = WRING__BUFFER_NONE;
+    conn->state = WRING__CONN_OPEN;
+    conn->connected_told = true;
     worker->conn_count++;
     recv_arm(conn);
+    return WRING_OK;
+}
+
+wring_result wring__conn_connect(wring__conn *conn, wring__worker *worker,
+                                 const wring__conn_ops *ops, const wring__dial_config *config) {
+    wring_result result = conn_init(conn, worker, ops);
+    if (result != WRING_OK) {
+        return result;
+    }
+    wring__backend *backend = worker->backend;
+    result = backend->ops->connect(backend, config, token(conn, WRING__OP_CONNECT), &conn->socket);
+    if (result != WRING_OK) {
+        wring__slots_release(&worker->slots, conn->slot, conn->generation);
+        return result;
+    }
+    worker->conn_count++;
+    conn->pending++;
     return WRING_OK;
 }
 
@@ -108,10 +133,16 @@ static void teardown(wring__conn *conn) {
     if (conn->state >= WRING__CONN_TEARDOWN) {
         return;
     }
+    const bool connecting = conn->state == WRING__CONN_CONNECTING && conn->pending > 0;
     set_state(conn, WRING__CONN_TEARDOWN);
     wring__wheel_cancel(&conn->worker->wheel, &conn->timer);
     rx_drop(conn);
-    if (conn->pending > 0) {
+    if (connecting) {
+        wring__backend *backend = conn->worker->backend;
+        backend->ops->cancel(backend, token(conn, WRING__OP_CONNECT),
+                             token(conn, WRING__OP_CANCEL));
+        conn->pending++;
+    } else if (conn->pending > 0) {
         stream_shutdown(conn, SHUT_RDWR);
         recv_cancel(conn);
     }
@@ -132,9 +163,18 @@ static void linger(wring__conn *conn) {
 }
 
 static void linger_when_drained(wring__conn *conn) {
-    if (conn->state == WRING__CONN_DRAINING && !conn->send_in_flight && conn->out.bytes == 0) {
+    if (conn->state == WRING__CONN_DRAINING && !conn->send_in_flight &&
+        wring__conn_unsent(conn) == 0) {
         linger(conn);
     }
+}
+
+/* What TLS cannot seal will never go out. */
+static void seal_last(wring__conn *conn) {
+    if (!wring__conn_tls_is_writable(conn)) {
+        wring__outq_deinit(&conn->out, &conn->worker->chunks);
+    }
+    wring__conn_tls_seal(conn);
 }
 
 void wring__conn_shut(wring__conn *conn) {
@@ -143,6 +183,9 @@ void wring__conn_shut(wring__conn *conn) {
     }
     set_state(conn, WRING__CONN_DRAINING);
     rx_drop(conn);
+    if (conn->tls != NULL && !conn->broken) {
+        seal_last(conn);
+    }
     if (conn->broken) {
         teardown(conn);
         return;
@@ -162,6 +205,19 @@ void wring__conn_break(wring__conn *conn, int system_errno) {
         conn->error = system_errno;
         wring__worker_make_ready(conn->worker, conn);
     }
+}
+
+void wring__conn_fail(wring__conn *conn, wring_result reason) {
+    conn->ops->failed(conn, reason);
+    if (conn->broken || conn->state == WRING__CONN_CONNECTING) {
+        teardown(conn);
+    } else {
+        wring__conn_shut(conn); /* what is queued may say why: an alert */
+    }
+}
+
+uint64_t wring__conn_unsent(const wring__conn *conn) {
+    return conn->out.bytes + (conn->tls == NULL ? 0 : conn->tls->out.bytes);
 }
 
 void wring__conn_set_deadline(wring__conn *conn, wring_time_ns deadline) {
@@ -218,11 +274,21 @@ static void stash_chain(wring__conn *conn) {
     }
 }
 
-static void pause_when_full(wring__conn *conn) {
-    if (!conn->paused && conn->out.bytes > conn->worker->pause_bytes) {
+bool wring__conn_pause_when_full(wring__conn *conn) {
+    if (!conn->paused && wring__conn_unsent(conn) > conn->worker->pause_bytes) {
         conn->paused = true;
         wring__count(&conn->worker->counters.paused, 1);
         recv_cancel(conn);
+    }
+    return conn->paused;
+}
+
+static void rx_give(wring__conn *conn, wring_mut_bytes bytes) {
+    if (conn->tls != NULL) {
+        wring__conn_tls_rx(conn, bytes);
+    } else {
+        conn->ops->rx(conn, bytes);
+        (void)wring__conn_pause_when_full(conn);
     }
 }
 
@@ -279,6 +345,7 @@ static void recv_complete(wring__conn *conn, const wring__completion *completion
             recv_arm(conn);
         }
         break;
+    case WRING__CONN_CONNECTING:
     case WRING__CONN_TEARDOWN:
     case WRING__CONN_CLOSING:
     case WRING__CONN_CLOSED:
@@ -290,9 +357,8 @@ static void stash_give(wring__conn *conn) {
     struct wring__stash *stash = conn->stash;
     conn->stash = NULL;
     wring_mut_bytes bytes = {stash->data, stash->len};
-    conn->ops->rx(conn, bytes);
+    rx_give(conn, bytes);
     free(stash);
-    pause_when_full(conn);
 }
 
 static void chain_give(wring__conn *conn) {
@@ -305,13 +371,41 @@ static void chain_give(wring__conn *conn) {
         uint16_t buffer = rx_pop(conn);
         wring_mut_bytes bytes = {wring__backend_buffer(worker->backend, buffer),
                                  worker->rx_buffers[buffer].len};
-        conn->ops->rx(conn, bytes);
+        rx_give(conn, bytes);
         wring__worker_return_buffer(worker, buffer);
-        pause_when_full(conn);
     }
 }
 
+/* The end of the stream: of TLS it is a truncation unless close_notify came first. */
+static void end_tell(wring__conn *conn) {
+    conn->eof_told = true;
+    wring_result result = conn->tls == NULL ? WRING_OK : wring__tls_eof(conn->tls->tls);
+    if (result == WRING_OK) {
+        conn->ops->eof(conn);
+    } else {
+        wring__conn_fail(conn, result);
+    }
+}
+
+static void connect_tell(wring__conn *conn) {
+    if (conn->broken) {
+        wring__conn_fail(conn, WRING_ERR_CONNECT);
+        return;
+    }
+    set_state(conn, WRING__CONN_OPEN);
+    conn->connected_told = true;
+    recv_arm(conn);
+    conn->ops->connected(conn);
+}
+
 void wring__conn_dispatch(wring__conn *conn) {
+    if (!conn->connected_told && conn->state == WRING__CONN_CONNECTING) {
+        connect_tell(conn);
+        return;
+    }
+    if (conn->tls != NULL && conn->state == WRING__CONN_OPEN && !conn->paused) {
+        wring__conn_tls_resume(conn);
+    }
     if (conn->state == WRING__CONN_OPEN && conn->stash != NULL && !conn->paused) {
         stash_give(conn);
     }
@@ -327,10 +421,9 @@ void wring__conn_dispatch(wring__conn *conn) {
     }
     bool all_given = conn->rx_head == WRING__BUFFER_NONE && conn->stash == NULL;
     if (conn->broken) {
-        conn->ops->failed(conn, conn->error);
-    } else if (conn->eof && all_given && !conn->eof_told) {
-        conn->eof_told = true;
-        conn->ops->eof(conn);
+        wring__conn_fail(conn, WRING_ERR_TRANSPORT);
+    } else if (conn->eof && all_given && !conn->eof_told && !conn->paused) {
+        end_tell(conn);
     }
     if (conn->state != WRING__CONN_OPEN || conn->paused) {
         return;
@@ -351,13 +444,19 @@ void wring__conn_flush(wring__conn *conn) {
 
 void wring__conn_send(wring__conn *conn) {
     wring__worker *worker = conn->worker;
-    if (conn->send_in_flight || conn->out.bytes == 0 || conn->broken ||
-        conn->state > WRING__CONN_DRAINING) {
+    if (conn->send_in_flight || conn->broken || conn->state > WRING__CONN_DRAINING) {
+        return;
+    }
+    if (conn->tls != NULL) {
+        wring__conn_tls_seal(conn);
+    }
+    const wring__outq *wire = conn->tls == NULL ? &conn->out : &conn->tls->out;
+    if (wire->bytes == 0) {
         return;
     }
     size_t room = wring__min_size(WRING__IOVECS_MAX - worker->iovec_count, GATHER_MAX);
     struct iovec *iov = &worker->iovecs[worker->iovec_count];
-    size_t count = wring__outq_gather(&conn->out, iov, room);
+    size_t count = wring__outq_gather(wire, iov, room);
     worker->iovec_count += count;
     worker->backend->ops->send(worker->backend, conn->socket, token(conn, WRING__OP_SEND), iov,
                                count);
@@ -379,15 +478,29 @@ static void send_complete(wring__conn *conn, const wring__completion *completion
         return;
     }
     wring__count(&conn->worker->counters.tx_bytes, (uint64_t)completion->result);
-    wring__outq_consume(&conn->out, &conn->worker->chunks, (size_t)completion->result);
-    if (conn->out.bytes > 0) {
+    wring__outq_consume(conn->tls == NULL ? &conn->out : &conn->tls->out, &conn->worker->chunks,
+                        (size_t)completion->result);
+    const uint64_t unsent = wring__conn_unsent(conn);
+    if (unsent > 0) {
         wring__conn_flush(conn);
     }
-    if (conn->paused && conn->out.bytes <= conn->worker->pause_bytes / 2) {
+    if (conn->paused && unsent <= conn->worker->pause_bytes / 2) {
         conn->paused = false;
         wring__worker_make_ready(conn->worker, conn);
     }
     linger_when_drained(conn);
+}
+
+static void connect_complete(wring__conn *conn, const wring__completion *completion) {
+    conn->pending--;
+    if (conn->state != WRING__CONN_CONNECTING) {
+        return; /* ended meanwhile */
+    }
+    if (completion->result < 0) {
+        conn->broken = true;
+        conn->error = -completion->result;
+    }
+    wring__worker_make_ready(conn->worker, conn);
 }
 
 /* ---- completions ----------------------------------------------------------------------------- */
@@ -395,6 +508,9 @@ static void send_complete(wring__conn *conn, const wring__completion *completion
 void wring__conn_complete(wring__conn *conn, unsigned op, const wring__completion *completion) {
     WRING_TRACE(CONN_COMPLETE, (uint64_t)conn->slot << 8 | op, (uint64_t)completion->result);
     switch ((enum wring__op)op) {
+    case WRING__OP_CONNECT:
+        connect_complete(conn, completion);
+        break;
     case WRING__OP_RECV:
         recv_complete(conn, completion);
         break;
@@ -409,11 +525,13 @@ void wring__conn_complete(wring__conn *conn, unsigned op, const wring__completio
         conn->pending--;
         set_state(conn, WRING__CONN_CLOSED);
         wring__outq_deinit(&conn->out, &conn->worker->chunks);
+        wring__conn_tls_free(conn);
         wring__worker_make_dead(conn->worker, conn);
         return;
     case WRING__OP_NONE:
     case WRING__OP_ACCEPT:
     case WRING__OP_CLOSE_UNOWNED:
+    case WRING__OP_POLL:
         WRING_UNREACHABLE();
     }
     close_when_quiet(conn);

@@ -3,8 +3,9 @@
  * The byte pump of one stream: received bytes go up to whoever owns the connection, queued bytes
  * go down, one send in flight at a time. It knows no protocol.
  *
- *     open -> draining -> lingering -> teardown -> closing -> closed
+ *     connecting -> open -> draining -> lingering -> teardown -> closing -> closed
  *
+ *   connecting we dialled; no answer yet
  *   open       bytes flow
  *   draining   the owner is done: what is queued still goes out, what comes in is dropped
  *   lingering  our side is shut; waits briefly for the peer's end, so that a close frame is not
@@ -12,6 +13,9 @@
  *   teardown   shut both ways, receive cancelled; waits for every completion
  *   closing    the socket is being closed
  *   closed     the slot is free; the owner frees the memory
+ *
+ * With TLS (wring__conn_secure) the owner still sees and queues plaintext; io/conn_tls.c stands
+ * between the two queues.
  *
  * Embedded first in the owner's struct. Thread: the owning worker.
  */
@@ -22,11 +26,13 @@
 #include "core/outq.h"
 #include "core/wheel.h"
 #include "io/backend.h"
+#include "io/tls.h"
 
 typedef struct wring__worker wring__worker;
 typedef struct wring__conn wring__conn;
 
 enum wring__conn_state {
+    WRING__CONN_CONNECTING,
     WRING__CONN_OPEN,
     WRING__CONN_DRAINING,
     WRING__CONN_LINGERING,
@@ -36,13 +42,16 @@ enum wring__conn_state {
 };
 
 /** The owner's side. Called in the dispatch, mail and timer phases of a turn, only in state OPEN,
- *  except `closed`. */
+ *  except `closed`, and `failed` for one that could not connect. */
 typedef struct wring__conn_ops {
     const char *name;
+    void (*connected)(wring__conn *conn);                 /* dialled ones only: now OPEN */
     void (*rx)(wring__conn *conn, wring_mut_bytes bytes); /* borrowed and writable for the call */
     void (*eof)(wring__conn *conn);                       /* the peer sends no more */
-    void (*failed)(wring__conn *conn, int system_errno);  /* the stream broke */
-    void (*timer)(wring__conn *conn);                     /* the deadline passed */
+    /** The stream broke: WRING_ERR_TRANSPORT or _CONNECT (errno in conn->error), or an error of TLS
+     *  (wring__tls_reason says why). It is ended when this returns. */
+    void (*failed)(wring__conn *conn, wring_result reason);
+    void (*timer)(wring__conn *conn); /* the deadline passed */
     void (*mail)(wring__conn *conn, const wring__mail *mail);
     void (*closed)(wring__conn *conn); /* last call: frees the memory */
 } wring__conn_ops;
@@ -52,9 +61,10 @@ struct wring__conn {
     wring__worker *worker;
     wring__outq out;
     wring_timer timer;
-    wring__conn *ready_next;    /* has received bytes, an end or an error to tell */
-    wring__conn *dirty_next;    /* has bytes to send */
-    struct wring__stash *stash; /* bytes received while paused */
+    wring__conn *ready_next;     /* has received bytes, an end or an error to tell */
+    wring__conn *dirty_next;     /* has bytes to send */
+    struct wring__stash *stash;  /* bytes received while paused */
+    struct wring__conn_tls *tls; /* NULL: plain */
     wring__socket socket;
     uint32_t slot;
     uint32_t generation;
@@ -71,6 +81,7 @@ struct wring__conn {
     bool eof : 1;
     bool eof_told : 1;
     bool broken : 1;
+    bool connected_told : 1;
     bool paused : 1; /* too much queued: nothing is read until it drains */
 };
 
@@ -78,6 +89,25 @@ struct wring__conn {
  *  Errors: WRING_ERR_TOO_MANY_CONNECTIONS, WRING_ERR_NO_MEMORY; the socket stays the caller's. */
 WRING_MUST_CHECK wring_result wring__conn_open(wring__conn *conn, wring__worker *worker,
                                                const wring__conn_ops *ops, wring__socket socket);
+
+/** Dials: a slot, a generation, a socket that is connecting. `config`'s addresses must stay until
+ *  the next turn.
+ *  Errors: WRING_ERR_SYSTEM (errno), WRING_ERR_TOO_MANY_CONNECTIONS, WRING_ERR_NO_MEMORY. */
+WRING_MUST_CHECK wring_result wring__conn_connect(wring__conn *conn, wring__worker *worker,
+                                                  const wring__conn_ops *ops,
+                                                  const wring__dial_config *config);
+
+/** From here on the stream is TLS, in the role of the context.  @param server_name, session
+ *  as in wring__tls_options.  Errors: those of wring__tls_create. */
+WRING_MUST_CHECK wring_result wring__conn_secure(wring__conn *conn, wring__tls_context *context,
+                                                 const char *server_name,
+                                                 const wring__tls_session *session);
+
+/** The TLS stream; NULL for a plain one. */
+wring__tls *wring__conn_tls_of(const wring__conn *conn);
+
+/** Bytes queued and not yet taken by the kernel. */
+uint64_t wring__conn_unsent(const wring__conn *conn);
 
 /** Something was appended to conn->out: it is sent in this turn's flush. */
 void wring__conn_flush(wring__conn *conn);
@@ -90,6 +120,12 @@ void wring__conn_abort(wring__conn *conn);
 
 /** Marks the stream as broken: the owner's `failed` is called in the dispatch phase. */
 void wring__conn_break(wring__conn *conn, int system_errno);
+
+/** Tells the owner `reason` and ends the stream. For conn_tls.c. */
+void wring__conn_fail(wring__conn *conn, wring_result reason);
+
+/** Reads no further when too much is queued; true when it is so now. For conn_tls.c. */
+bool wring__conn_pause_when_full(wring__conn *conn);
 
 /** Sets the owner's deadline; WRING_TIME_NEVER for none. Ignored unless OPEN. */
 void wring__conn_set_deadline(wring__conn *conn, wring_time_ns deadline);

@@ -185,7 +185,7 @@ void wring__sim_close(wring__sim *sim, wring__socket socket, bool reset) {
 
 /* ---- listening and dialling ------------------------------------------------------------------ */
 
-wring__socket wring__sim_dial(wring__sim *sim, uint16_t port) {
+bool wring__sim_connect(wring__sim *sim, wring__socket socket, uint16_t port) {
     wring__socket candidates[WRING__SIM_HOSTS_MAX * 2];
     size_t count = 0;
     for (uint32_t i = 0; i < sim->socket_count && count < WRING_ARRAY_LEN(candidates); i++) {
@@ -194,17 +194,36 @@ wring__socket wring__sim_dial(wring__sim *sim, uint16_t port) {
         }
     }
     if (count == 0) {
-        return WRING__SOCKET_NONE;
+        return false;
     }
     wring__socket listener = candidates[wring__sim_random(sim, count)];
-    wring__socket ours = wring__sim_socket_new(sim);
     wring__socket theirs = wring__sim_socket_new(sim);
-    sim->sockets[ours].peer = theirs;
-    sim->sockets[theirs].peer = ours;
+    sim->sockets[socket].peer = theirs;
+    sim->sockets[theirs].peer = socket;
     sim->sockets[theirs].backlog_of = listener;
     sim->sockets[theirs].in_backlog = true;
     sim->activity++;
+    return true;
+}
+
+wring__socket wring__sim_dial(wring__sim *sim, uint16_t port) {
+    wring__socket ours = wring__sim_socket_new(sim);
+    if (!wring__sim_connect(sim, ours, port)) {
+        wring__sim_close(sim, ours, false);
+        return WRING__SOCKET_NONE;
+    }
     return ours;
+}
+
+wring__socket wring__sim_peer_listen(wring__sim *sim, uint16_t port) {
+    wring__socket listener = wring__sim_socket_new(sim);
+    sim->sockets[listener].listening = true;
+    sim->sockets[listener].port = port;
+    return listener;
+}
+
+wring__socket wring__sim_peer_accept(wring__sim *sim, wring__socket listener) {
+    return wring__sim_backlog_pop(sim, listener);
 }
 
 wring__socket wring__sim_backlog_pop(wring__sim *sim, wring__socket listener) {

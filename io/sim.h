@@ -44,7 +44,16 @@ typedef struct wring__sim_leftovers {
 } wring__sim_leftovers;
 wring__sim_leftovers wring__sim_leftover(const wring__sim *sim);
 
+/** A port where connecting is never answered: neither refused nor accepted. */
+#define WRING__SIM_SILENT_PORT 9
+
 /* Peers: the other ends, held by the test. */
+
+/** A port of the test's own for workers to connect to. */
+wring__socket wring__sim_peer_listen(wring__sim *sim, uint16_t port);
+
+/** The next connection that came to it; WRING__SOCKET_NONE when there is none. */
+wring__socket wring__sim_peer_accept(wring__sim *sim, wring__socket listener);
 
 /** Connects to a listening port; WRING__SOCKET_NONE when nobody listens. */
 wring__socket wring__sim_dial(wring__sim *sim, uint16_t port);

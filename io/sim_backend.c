@@ -14,7 +14,16 @@
 #define BUFFER_SIZE_DEFAULT  2048
 #define SEND_IOV_MAX         64
 
-enum sim_op_kind { OP_ACCEPT, OP_RECV, OP_SEND, OP_SHUTDOWN, OP_CANCEL, OP_CLOSE };
+enum sim_op_kind {
+    OP_ACCEPT,
+    OP_RECV,
+    OP_CONNECT,
+    OP_POLL,
+    OP_SEND,
+    OP_SHUTDOWN,
+    OP_CANCEL,
+    OP_CLOSE
+};
 
 struct sim_op {
     enum sim_op_kind kind;
@@ -22,6 +31,8 @@ struct sim_op {
     uint64_t token;
     uint64_t target; /* cancel */
     int how;         /* shutdown */
+    uint16_t port;   /* connect */
+    wring_time_ns connect_at;
     struct iovec iov[SEND_IOV_MAX];
     size_t iov_count;
     size_t sent;
@@ -157,6 +168,29 @@ static void sim_recv(wring__backend *super, wring__socket socket, uint64_t token
     op_new(super, OP_RECV, socket, token);
 }
 
+static uint16_t address_port(const struct sockaddr *address) {
+    return ntohs(address->sa_family == AF_INET6
+                     ? ((const struct sockaddr_in6 *)(const void *)address)->sin6_port
+                     : ((const struct sockaddr_in *)(const void *)address)->sin_port);
+}
+
+static wring_result sim_connect(wring__backend *super, const wring__dial_config *config,
+                                uint64_t token, wring__socket *out) {
+    wring__sim *sim = sim_of(super)->sim;
+    *out = wring__sim_socket_new(sim);
+    struct sim_op *op = op_new(super, OP_CONNECT, *out, token);
+    op->port = address_port(config->address);
+    op->connect_at = sim->now + wring__sim_delay(sim);
+    return WRING_OK;
+}
+
+/* No library's descriptors exist in this world: it waits for its cancel. */
+static void sim_poll(wring__backend *super, int descriptor, uint32_t events, uint64_t token) {
+    (void)descriptor;
+    (void)events;
+    op_new(super, OP_POLL, WRING__SOCKET_NONE, token);
+}
+
 static void sim_send(wring__backend *super, wring__socket socket, uint64_t token,
                      const struct iovec *iov, size_t count) {
     assert_only_one(super, OP_SEND, socket);
@@ -221,6 +255,19 @@ static void do_accept(struct sim_backend *backend, struct sim_op *op) {
     bool more = !wring__sim_strikes(sim, WRING__SIM_LOST_MORE);
     post(backend, op->token, accepted, more ? WRING__COMPLETION_MORE : 0, 0);
     op->done = !more;
+}
+
+static void do_connect(struct sim_backend *backend, struct sim_op *op) {
+    wring__sim *sim = backend->sim;
+    if (sim->sockets[op->socket].rx_shut) { /* shut while connecting */
+        op_end(backend, op, -ECONNABORTED);
+    } else if (op->port == WRING__SIM_SILENT_PORT || op->connect_at > sim->now) {
+        return;
+    } else if (wring__sim_strikes(sim, WRING__SIM_CONNECT_FAIL)) {
+        op_end(backend, op, wring__sim_random(sim, 2) == 0 ? -ECONNREFUSED : -ETIMEDOUT);
+    } else {
+        op_end(backend, op, wring__sim_connect(sim, op->socket, op->port) ? 0 : -ECONNREFUSED);
+    }
 }
 
 static void do_recv(struct sim_backend *backend, struct sim_op *op) {
@@ -326,6 +373,11 @@ static void op_do(struct sim_backend *backend, struct sim_op *op) {
         break;
     case OP_RECV:
         do_recv(backend, op);
+        break;
+    case OP_CONNECT:
+        do_connect(backend, op);
+        break;
+    case OP_POLL:
         break;
     case OP_SEND:
         do_send(backend, op);
@@ -440,6 +492,11 @@ static bool sim_peer(wring__backend *super, wring__socket socket, struct sockadd
 wring_time_ns wring__sim_host_next(const wring__backend *super) {
     const struct sim_backend *backend = (const struct sim_backend *)super;
     wring_time_ns next = backend->woken ? backend->sim->now : backend->deadline;
+    for (size_t i = 0; i < backend->op_count; i++) {
+        if (backend->ops[i].kind == OP_CONNECT && backend->ops[i].connect_at > backend->sim->now) {
+            next = wring__min_u64(next, backend->ops[i].connect_at);
+        }
+    }
     for (size_t i = 0; i < backend->posted_count; i++) {
         next = wring__min_u64(next, backend->posted[i].at);
     }
@@ -460,6 +517,8 @@ const wring__backend_ops wring__backend_sim = {
     .close = sim_backend_close,
     .accept = sim_accept,
     .recv = sim_recv,
+    .connect = sim_connect,
+    .poll = sim_poll,
     .send = sim_send,
     .shutdown = sim_shutdown,
     .cancel = sim_cancel,

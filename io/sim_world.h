@@ -11,13 +11,14 @@
 
 /* Each is on or off for a whole run, by the seed, and then strikes one time in `fault_one_in`. */
 enum wring__sim_fault {
-    WRING__SIM_DELAY,       /* bytes and completions arrive late */
-    WRING__SIM_SHORT_RECV,  /* a receive brings fewer bytes than there are */
-    WRING__SIM_SHORT_SEND,  /* a send ends early */
-    WRING__SIM_LOST_MORE,   /* a multishot operation ends for no reason */
-    WRING__SIM_NO_BUFFERS,  /* a receive ends for want of buffers although there are some */
-    WRING__SIM_ACCEPT_FAIL, /* EMFILE and ECONNABORTED */
-    WRING__SIM_REORDER,     /* completions of different operations change places */
+    WRING__SIM_DELAY,        /* bytes and completions arrive late */
+    WRING__SIM_SHORT_RECV,   /* a receive brings fewer bytes than there are */
+    WRING__SIM_SHORT_SEND,   /* a send ends early */
+    WRING__SIM_LOST_MORE,    /* a multishot operation ends for no reason */
+    WRING__SIM_NO_BUFFERS,   /* a receive ends for want of buffers although there are some */
+    WRING__SIM_ACCEPT_FAIL,  /* EMFILE and ECONNABORTED */
+    WRING__SIM_CONNECT_FAIL, /* ECONNREFUSED and ETIMEDOUT */
+    WRING__SIM_REORDER,      /* completions of different operations change places */
     WRING__SIM_FAULTS
 };
 
@@ -59,6 +60,8 @@ struct wring__sim {
     uint32_t fault_one_in[WRING__SIM_FAULTS];
 };
 
+/** Joins an unconnected socket to a listening port; false when nobody listens. */
+bool wring__sim_connect(wring__sim *sim, wring__socket socket, uint16_t port);
 bool wring__sim_strikes(wring__sim *sim, enum wring__sim_fault fault);
 wring_duration_ns wring__sim_delay(wring__sim *sim);
 wring__socket wring__sim_socket_new(wring__sim *sim);

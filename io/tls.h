@@ -16,6 +16,7 @@
 
 #include "core/base.h"
 #include "core/outq.h"
+#include "wring/tls.h"
 
 typedef struct wring__tls_context wring__tls_context;
 typedef struct wring__tls_session wring__tls_session;
@@ -30,46 +31,17 @@ enum wring__tls_state {
 
 /* ---- contexts -------------------------------------------------------------------------------- */
 
-/** A further certificate, for clients that ask for `server_name`: a host name, or "*.example.com"
- *  for every name with one label in place of the star. */
-typedef struct wring__tls_sni {
-    const char *server_name;
-    const char *cert_file; /* PEM: the certificate, then the chain up to the root */
-    const char *key_file;  /* PEM, not encrypted */
-} wring__tls_sni;
-
-typedef struct wring__tls_server_config {
-    const char *cert_file; /* for clients that name no host, or one that is not in `sni` */
-    const char *key_file;
-    const wring__tls_sni *sni;
-    size_t sni_count;
-    const char *client_ca_file; /* set: clients need a certificate signed by one of these */
-    bool client_optional;       /* ... or may send none at all */
-    const char *const *alpn;    /* application protocols, the preferred one first; none: no ALPN */
-    size_t alpn_count;
-    bool allow_expired;           /* start although one of our certificates is out of its dates */
-    wring__tls_context *previous; /* the context this one replaces: its session tickets stay good */
-} wring__tls_server_config;
-
-typedef struct wring__tls_client_config {
-    bool no_verify;      /* accept any certificate: for tests only */
-    const char *ca_file; /* NULL: the system's authorities */
-    const char *cert_file;
-    const char *key_file;
-    const char *const *alpn;
-    size_t alpn_count;
-    bool allow_expired; /* of our own certificate */
-} wring__tls_client_config;
-
 /** Reads all files, which are not needed afterwards.
+ *  @param previous  the context this one replaces, or NULL: its session tickets stay good
  *  Own:    config is borrowed for the call; the caller holds one reference to *context
  *  Errors: WRING_ERR_TLS_CONFIG with a sentence naming the file and what is wrong with it,
  *          WRING_ERR_NO_MEMORY
  *  Thread: any. Cost: milliseconds. */
-WRING_MUST_CHECK wring_result wring__tls_context_server(const wring__tls_server_config *config,
+WRING_MUST_CHECK wring_result wring__tls_context_server(const wring_tls_server_config *config,
+                                                        const wring__tls_context *previous,
                                                         wring__tls_context **context,
                                                         wring_error *error);
-WRING_MUST_CHECK wring_result wring__tls_context_client(const wring__tls_client_config *config,
+WRING_MUST_CHECK wring_result wring__tls_context_client(const wring_tls_client_config *config,
                                                         wring__tls_context **context,
                                                         wring_error *error);
 
@@ -126,9 +98,10 @@ bool wring__tls_has_pending(const wring__tls *tls);
 WRING_MUST_CHECK wring_result wring__tls_write(wring__tls *tls, const struct iovec *iov,
                                                size_t count);
 
-/** As wring__tls_write, of everything queued in `plain`, which is consumed. `plain` must use the
- *  chunk cache of the options. */
-WRING_MUST_CHECK wring_result wring__tls_write_queue(wring__tls *tls, wring__outq *plain);
+/** As wring__tls_write, of what is queued in `plain`, which is consumed: at most about `max` bytes.
+ *  `plain` must use the chunk cache of the options. */
+WRING_MUST_CHECK wring_result wring__tls_write_queue(wring__tls *tls, wring__outq *plain,
+                                                     size_t max);
 
 /** Queues close_notify: we send no more. Nothing to do while handshaking or failed; legal twice. */
 void wring__tls_shutdown(wring__tls *tls);
@@ -145,17 +118,8 @@ size_t wring__tls_reason(const wring__tls *tls, char *text, size_t cap);
 
 /* ---- who is at the other end ----------------------------------------------------------------- */
 
-typedef struct wring__tls_info {
-    const char *version;     /* "TLSv1.3" */
-    const char *cipher;      /* "TLS_AES_128_GCM_SHA256" */
-    const char *server_name; /* server: what the client asked for; NULL if it named none */
-    wring_bytes alpn;        /* empty if none was agreed on */
-    bool resumed;
-    bool peer_verified; /* the peer sent a certificate, and it was checked and found good */
-} wring__tls_info;
-
-/** Of an open stream. Strings are borrowed from it. */
-wring__tls_info wring__tls_info_of(const wring__tls *tls);
+/** Of an open stream. Strings are borrowed from it; peer_name is left "". */
+wring_tls_info wring__tls_info_of(const wring__tls *tls);
 
 /** The names in the peer's verified certificate, one a line: "CN:alice", "DNS:localhost",
  *  "IP:127.0.0.1", "EMAIL:...", "URI:...". Control bytes and '\' are written as \xHH, so that a

@@ -196,7 +196,7 @@ static int on_alpn(SSL *ssl, const unsigned char **out, unsigned char *out_len,
     return SSL_TLSEXT_ERR_OK;
 }
 
-static wring_result sni_load(wring__tls_context *context, const wring__tls_server_config *config,
+static wring_result sni_load(wring__tls_context *context, const wring_tls_server_config *config,
                              wring_error *error) {
     if (config->sni_count == 0) {
         return WRING_OK;
@@ -207,7 +207,7 @@ static wring_result sni_load(wring__tls_context *context, const wring__tls_serve
     }
     wring_result result = WRING_OK;
     for (size_t i = 0; result == WRING_OK && i < config->sni_count; i++) {
-        const wring__tls_sni *sni = &config->sni[i];
+        const wring_tls_sni *sni = &config->sni[i];
         wring__tls_identity *identity = &context->identities[i];
         if (sni->server_name == NULL || sni->server_name[0] == 0) {
             return wring_error_set(error, WRING_ERR_TLS_CONFIG, 0, "sni[%zu] has no server_name",
@@ -233,7 +233,7 @@ static wring_result sni_load(wring__tls_context *context, const wring__tls_serve
 }
 
 static wring_result clients_verify(wring__tls_context *context,
-                                   const wring__tls_server_config *config, wring_error *error) {
+                                   const wring_tls_server_config *config, wring_error *error) {
     if (config->client_ca_file == NULL) {
         return WRING_OK;
     }
@@ -271,8 +271,8 @@ static wring_result tickets_set(wring__tls_context *context, const wring__tls_co
     return carried ? WRING_OK : refused(error, "the ticket keys of", "previous");
 }
 
-static wring_result server_set(wring__tls_context *context, const wring__tls_server_config *config,
-                               wring_error *error) {
+static wring_result server_set(wring__tls_context *context, const wring_tls_server_config *config,
+                               const wring__tls_context *previous, wring_error *error) {
     wring_result result = ssl_create(TLS_server_method(), &context->ssl, error);
     if (result == WRING_OK) {
         result = alpn_encode(context, config->alpn, config->alpn_count, error);
@@ -288,7 +288,7 @@ static wring_result server_set(wring__tls_context *context, const wring__tls_ser
         result = clients_verify(context, config, error);
     }
     if (result == WRING_OK) {
-        result = tickets_set(context, config->previous, error);
+        result = tickets_set(context, previous, error);
     }
     if (result != WRING_OK) {
         return result;
@@ -303,14 +303,15 @@ static wring_result server_set(wring__tls_context *context, const wring__tls_ser
     return WRING_OK;
 }
 
-wring_result wring__tls_context_server(const wring__tls_server_config *config,
-                                       wring__tls_context **out, wring_error *error) {
+wring_result wring__tls_context_server(const wring_tls_server_config *config,
+                                       const wring__tls_context *previous, wring__tls_context **out,
+                                       wring_error *error) {
     ERR_clear_error();
     wring__tls_context *context = context_alloc(true);
     if (context == NULL) {
         return out_of_memory(error);
     }
-    wring_result result = server_set(context, config, error);
+    wring_result result = server_set(context, config, previous, error);
     wring__tls_errors_drain(); /* OpenSSL leaves entries even where it succeeded */
     if (result != WRING_OK) {
         wring__tls_context_unref(context);
@@ -330,7 +331,7 @@ static int on_session(SSL *ssl, SSL_SESSION *session) {
     return 1;
 }
 
-static wring_result client_set(wring__tls_context *context, const wring__tls_client_config *config,
+static wring_result client_set(wring__tls_context *context, const wring_tls_client_config *config,
                                wring_error *error) {
     wring_result result = ssl_create(TLS_client_method(), &context->ssl, error);
     if (result == WRING_OK) {
@@ -363,7 +364,7 @@ static wring_result client_set(wring__tls_context *context, const wring__tls_cli
                : refused(error, "the authorities of", "the system");
 }
 
-wring_result wring__tls_context_client(const wring__tls_client_config *config,
+wring_result wring__tls_context_client(const wring_tls_client_config *config,
                                        wring__tls_context **out, wring_error *error) {
     ERR_clear_error();
     wring__tls_context *context = context_alloc(false);

@@ -139,8 +139,8 @@ size_t wring__tls_peer_name(const wring__tls *tls, char *text, size_t cap) {
     return 0;
 }
 
-wring__tls_info wring__tls_info_of(const wring__tls *tls) {
-    wring__tls_info info = {0};
+wring_tls_info wring__tls_info_of(const wring__tls *tls) {
+    wring_tls_info info = {.peer_name = ""};
     unsigned alpn_len = 0;
     SSL_get0_alpn_selected(tls->ssl, &info.alpn.data, &alpn_len);
     info.alpn.len = alpn_len;

@@ -369,11 +369,25 @@ wring_result wring__tls_write(wring__tls *tls, const struct iovec *iov, size_t c
     return pieces_write(tls, iov, count);
 }
 
-wring_result wring__tls_write_queue(wring__tls *tls, wring__outq *plain) {
+/* Shortens a gather list to `max` > 0 bytes. */
+static size_t iov_cut(struct iovec *iov, size_t count, size_t max) {
+    for (size_t i = 0; i < count; i++) {
+        if (iov[i].iov_len >= max) {
+            iov[i].iov_len = max;
+            return i + 1;
+        }
+        max -= iov[i].iov_len;
+    }
+    return count;
+}
+
+wring_result wring__tls_write_queue(wring__tls *tls, wring__outq *plain, size_t max) {
     struct iovec iov[GATHER_MAX] WRING_UNINITIALIZED;
-    while (plain->bytes > 0) {
+    size_t taken = 0;
+    while (plain->bytes > 0 && taken < max) {
         size_t bytes = 0;
         size_t count = wring__outq_gather(plain, iov, WRING_ARRAY_LEN(iov));
+        count = iov_cut(iov, count, max - taken);
         wring_result result = wring__tls_write(tls, iov, count);
         if (result != WRING_OK) {
             return result;
@@ -382,6 +396,7 @@ wring_result wring__tls_write_queue(wring__tls *tls, wring__outq *plain) {
             bytes += iov[i].iov_len;
         }
         wring__outq_consume(plain, tls->chunks, bytes);
+        taken += bytes;
     }
     return WRING_OK;
 }

@@ -288,6 +288,42 @@ static void uring_recv(wring__backend *super, wring__socket socket, uint64_t tok
     io_uring_sqe_set_data64(sqe, token);
 }
 
+static int socket_make(const wring__dial_config *config) {
+    const int on = 1;
+    int fd = socket(config->address->sa_family, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    bool ok = fd >= 0 && setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on) == 0;
+    if (ok && config->source != NULL) {
+        /* the port is picked by connect, so that a source address serves each target with all */
+        ok = setsockopt(fd, IPPROTO_IP, IP_BIND_ADDRESS_NO_PORT, &on, sizeof on) == 0 &&
+             bind(fd, config->source, config->source_len) == 0;
+    }
+    if (!ok && fd >= 0) {
+        const int saved = errno;
+        close(fd);
+        errno = saved;
+    }
+    return ok ? fd : -1;
+}
+
+static wring_result uring_connect(wring__backend *super, const wring__dial_config *config,
+                                  uint64_t token, wring__socket *out) {
+    int fd = socket_make(config);
+    if (fd < 0) {
+        return WRING_ERR_SYSTEM;
+    }
+    struct io_uring_sqe *sqe = sqe_take((struct uring_backend *)super);
+    io_uring_prep_connect(sqe, fd, config->address, config->address_len);
+    io_uring_sqe_set_data64(sqe, token);
+    *out = fd;
+    return WRING_OK;
+}
+
+static void uring_poll(wring__backend *super, int descriptor, uint32_t events, uint64_t token) {
+    struct io_uring_sqe *sqe = sqe_take((struct uring_backend *)super);
+    io_uring_prep_poll_add(sqe, descriptor, events);
+    io_uring_sqe_set_data64(sqe, token);
+}
+
 /* MSG_WAITALL: the kernel goes on after a short send by itself; one that is short all the same
  * (it may be) is resumed by the connection. */
 #define SEND_FLAGS (MSG_NOSIGNAL | MSG_WAITALL)
@@ -442,6 +478,8 @@ const wring__backend_ops wring__backend_uring = {
     .close = uring_close,
     .accept = uring_accept,
     .recv = uring_recv,
+    .connect = uring_connect,
+    .poll = uring_poll,
     .send = uring_send,
     .shutdown = uring_shutdown,
     .cancel = uring_cancel,

@@ -7,6 +7,7 @@
 #include <errno.h>
 #include <stdlib.h>
 
+#include "core/packed.h"
 #include "core/trace.h"
 
 #define MAILBOX_ITEMS_DEFAULT 65536
@@ -99,6 +100,9 @@ wring_result wring__worker_init(wring__worker *worker, const wring__worker_confi
     if (result == WRING_OK) {
         result = wring__slots_init(&worker->slots, config->connections_max);
     }
+    if (result == WRING_OK) {
+        result = wring__slots_init(&worker->watches, 0);
+    }
     if (result != WRING_OK) {
         wring__worker_deinit(worker);
         return wring_error_set(error, result, 0, "worker %u: %s", config->index,
@@ -106,20 +110,23 @@ wring_result wring__worker_init(wring__worker *worker, const wring__worker_confi
     }
     worker->now = worker->backend->ops->now(worker->backend);
     wring__wheel_init(&worker->wheel, worker->now);
+    wring__wheel_init(&worker->task_wheel, worker->now);
     wring__chunk_cache_init(&worker->chunks);
     return WRING_OK;
 }
 
 void wring__worker_deinit(wring__worker *worker) {
-    WRING_ASSERT(worker->conn_count == 0);
+    WRING_ASSERT(worker->conn_count == 0 && worker->guests == NULL);
     if (worker->backend != NULL) {
         worker->backend->ops->close(worker->backend);
     }
     wring__chunk_cache_deinit(&worker->chunks);
     wring__slots_deinit(&worker->slots);
+    wring__slots_deinit(&worker->watches);
     wring__mailbox_deinit(&worker->mailbox);
     free(worker->rx_buffers);
     free(worker->returns);
+    free(worker->plain);
     memset(worker, 0, sizeof *worker);
 }
 
@@ -187,6 +194,17 @@ void wring__worker_return_buffer(wring__worker *worker, uint16_t buffer) {
     worker->returns[worker->return_count++] = buffer;
 }
 
+static void watch_complete(wring__worker *worker, uint32_t slot, uint32_t generation,
+                           int32_t result) {
+    wring__watch *watch = wring__slots_get(&worker->watches, slot, generation);
+    worker->pending--;
+    if (watch != NULL) {
+        wring__slots_release(&worker->watches, slot, generation);
+        watch->generation = 0;
+        watch->ready(watch, result);
+    }
+}
+
 static void complete(wring__worker *worker, const wring__completion *completion) {
     uint8_t op = wring__token_op(completion->token);
     if (op == WRING__OP_ACCEPT) {
@@ -197,6 +215,10 @@ static void complete(wring__worker *worker, const wring__completion *completion)
     uint32_t generation = wring__token_generation(completion->token);
     if (generation == 0) { /* no connection has it: a cancel or close of the worker's own */
         worker->pending--;
+        return;
+    }
+    if (op == WRING__OP_POLL) {
+        watch_complete(worker, slot, generation, completion->result);
         return;
     }
     wring__conn *conn = wring__slots_get(&worker->slots, slot, generation);
@@ -215,7 +237,9 @@ static wring_time_ns turn_deadline(wring__worker *worker, wring_time_ns deadline
         !wring__mailbox_prepare_sleep(&worker->mailbox)) {
         return 0;
     }
-    return wring__min_u64(deadline, wring__wheel_next(&worker->wheel));
+    wring_time_ns timers =
+        wring__min_u64(wring__wheel_next(&worker->wheel), wring__wheel_next(&worker->task_wheel));
+    return wring__min_u64(deadline, timers);
 }
 
 static wring_result phase_wait(wring__worker *worker, wring_time_ns deadline) {
@@ -236,6 +260,11 @@ static wring_result phase_wait(wring__worker *worker, wring_time_ns deadline) {
 static void phase_mail(wring__worker *worker) {
     wring__mail mail;
     for (int i = 0; i < MAIL_PER_TURN_MAX && wring__mailbox_pop(&worker->mailbox, &mail); i++) {
+        if (mail.kind == WRING__MAIL_CALL) {
+            wring__call *call = mail.data;
+            call->run(call, worker);
+            continue;
+        }
         if (mail.kind >= WRING__MAIL_WORKER) {
             worker->ops->mail(worker, &mail);
             continue;
@@ -244,7 +273,7 @@ static void phase_mail(wring__worker *worker) {
             wring__worker_conn(worker, wring__ref_slot(mail.ref), wring__ref_generation(mail.ref));
         if (conn == NULL || conn->state != WRING__CONN_OPEN) {
             wring__count(&worker->counters.stale_mail, 1);
-            worker->ops->mail_lost(worker, &mail);
+            wring__mail_lost(&mail);
             continue;
         }
         conn->ops->mail(conn, &mail);
@@ -293,6 +322,10 @@ static void phase_timers(wring__worker *worker) {
             wring__conn_timer(WRING_CONTAINER_OF(timer, wring__conn, timer));
         }
     }
+    while ((timer = wring__wheel_expire(&worker->task_wheel, worker->now)) != NULL) {
+        wring__task *task = WRING_CONTAINER_OF(timer, wring__task, timer);
+        task->run(task);
+    }
 }
 
 static void phase_flush(wring__worker *worker) {
@@ -339,4 +372,92 @@ wring_result wring__worker_post(wring__worker *worker, const wring__mail *mail) 
         worker->backend->ops->wake(worker->backend);
     }
     return result;
+}
+
+void wring__worker_empty_mailbox(wring__worker *worker) {
+    wring__mail mail;
+    while (wring__mailbox_pop(&worker->mailbox, &mail)) {
+        if (mail.kind >= WRING__MAIL_WORKER) {
+            worker->ops->mail(worker, &mail);
+        } else {
+            wring__mail_lost(&mail);
+        }
+    }
+}
+
+/* ---- tasks, watches, guests ------------------------------------------------------------------ */
+
+void wring__worker_schedule(wring__worker *worker, wring__task *task, wring_time_ns at) {
+    wring__wheel_set(&worker->task_wheel, &task->timer, at);
+}
+
+void wring__worker_unschedule(wring__worker *worker, wring__task *task) {
+    wring__wheel_cancel(&worker->task_wheel, &task->timer);
+}
+
+wring_result wring__worker_watch(wring__worker *worker, wring__watch *watch, int descriptor,
+                                 uint32_t events) {
+    wring__worker_unwatch(worker, watch);
+    wring_result result =
+        wring__slots_acquire(&worker->watches, watch, &watch->slot, &watch->generation);
+    if (result != WRING_OK) {
+        watch->generation = 0;
+        return WRING_ERR_NO_MEMORY;
+    }
+    worker->pending++;
+    worker->backend->ops->poll(worker->backend, descriptor, events,
+                               wring__token_pack(WRING__OP_POLL, watch->slot, watch->generation));
+    return WRING_OK;
+}
+
+/* The completion that is still owed finds the slot released. */
+void wring__worker_unwatch(wring__worker *worker, wring__watch *watch) {
+    if (watch->generation == 0) {
+        return;
+    }
+    const uint64_t target = wring__token_pack(WRING__OP_POLL, watch->slot, watch->generation);
+    wring__slots_release(&worker->watches, watch->slot, watch->generation);
+    watch->generation = 0;
+    worker->pending++;
+    worker->backend->ops->cancel(worker->backend, target,
+                                 wring__token_pack(WRING__OP_CANCEL, 0, 0));
+}
+
+void wring__worker_add_guest(wring__worker *worker, wring__guest *guest) {
+    guest->next = worker->guests;
+    guest->link = &worker->guests;
+    if (guest->next != NULL) {
+        guest->next->link = &guest->next;
+    }
+    worker->guests = guest;
+}
+
+void wring__worker_remove_guest(wring__guest *guest) {
+    if (guest->link == NULL) {
+        return;
+    }
+    *guest->link = guest->next;
+    if (guest->next != NULL) {
+        guest->next->link = guest->link;
+    }
+    guest->link = NULL;
+}
+
+void wring__worker_drain_guests(wring__worker *worker) {
+    for (wring__guest *guest = worker->guests, *next; guest != NULL; guest = next) {
+        next = guest->next; /* it may leave, but only itself */
+        guest->drain(guest);
+    }
+}
+
+void wring__worker_abort_guests(wring__worker *worker) {
+    for (wring__guest *guest = worker->guests, *next; guest != NULL; guest = next) {
+        next = guest->next;
+        guest->abort(guest);
+    }
+}
+
+bool wring__worker_is_quiet(const wring__worker *worker) {
+    return worker->conn_count == 0 && worker->guests == NULL && worker->ready.head == NULL &&
+           !worker->accept_armed && worker->pending == 0;
 }

@@ -33,18 +33,9 @@ enum wring__op {
     WRING__OP_SHUTDOWN,
     WRING__OP_CANCEL,
     WRING__OP_CLOSE,
-    WRING__OP_CLOSE_UNOWNED /* a socket no connection was made for */
-};
-
-/** Mail for one connection: `ref` names it and `data` is a wring__shared or NULL, so that mail for
- *  a connection that is gone can be dropped without knowing it. Kinds from WRING__MAIL_WORKER on
- *  are the worker owner's. */
-enum wring__mail_kind {
-    WRING__MAIL_SEND = 1, /* data: the framed message */
-    WRING__MAIL_CLOSE,    /* data: reason as payload, close_code */
-    WRING__MAIL_STOP,
-    WRING__MAIL_POST, /* data: payload is a wring_info */
-    WRING__MAIL_WORKER = 64
+    WRING__OP_CLOSE_UNOWNED, /* a socket no connection was made for */
+    WRING__OP_CONNECT,
+    WRING__OP_POLL /* slot and generation are of worker->watches */
 };
 
 typedef struct wring__worker_ops {
@@ -54,9 +45,28 @@ typedef struct wring__worker_ops {
     void (*mail)(wring__worker *worker, const wring__mail *mail);
     /** The owner's deadline (worker->owner_timer) passed. */
     void (*timer)(wring__worker *worker);
-    /** Releases what mail for a connection that is gone carried. */
-    void (*mail_lost)(wring__worker *worker, const wring__mail *mail);
 } wring__worker_ops;
+
+/** Something that runs on the worker at a time: embedded in the owner's struct. */
+typedef struct wring__task {
+    wring_timer timer;
+    void (*run)(struct wring__task *task);
+} wring__task;
+
+/** Waits for a descriptor of a library's: embedded, told once for each wring__worker_watch. */
+typedef struct wring__watch {
+    void (*ready)(struct wring__watch *watch, int32_t events); /* POLLIN ..., or a negative errno */
+    uint32_t slot;
+    uint32_t generation; /* 0: not waiting */
+} wring__watch;
+
+/** Who lives on a worker beside its owner's connections: told when the worker drains. Embedded. */
+typedef struct wring__guest {
+    struct wring__guest *next;
+    struct wring__guest **link;                /* NULL: of no worker */
+    void (*drain)(struct wring__guest *guest); /* end in order */
+    void (*abort)(struct wring__guest *guest); /* end at once */
+} wring__guest;
 
 typedef struct wring__worker_config {
     const wring__backend_ops *backend;
@@ -95,14 +105,19 @@ typedef struct wring__conn_list {
 
 #define WRING__COMPLETIONS_MAX 1024
 #define WRING__IOVECS_MAX      4096
+#define WRING__PLAIN_MAX       (64 * 1024)
 
 struct wring__worker {
     wring__backend *backend;
     const wring__worker_ops *ops;
     void *owner;
     wring__mailbox mailbox;
-    wring__wheel wheel;
+    wring__wheel wheel;      /* connections and the worker's own */
+    wring__wheel task_wheel; /* wring__task */
     wring__slots slots;
+    wring__slots watches;
+    wring__guest *guests;
+    uint8_t *plain; /* scratch for decrypted bytes, when first needed: WRING__PLAIN_MAX */
     wring__chunk_cache chunks;
     wring__worker_counters counters;
     wring_time_ns now; /* read once a turn */
@@ -162,6 +177,28 @@ void wring__worker_each(wring__worker *worker, void (*visit)(wring__conn *conn, 
 /** Hands mail to a worker.  Errors: WRING_ERR_QUEUE_FULL.  Thread: any. Cost: O(1); a system call
  *  only when the worker sleeps. */
 WRING_MUST_CHECK wring_result wring__worker_post(wring__worker *worker, const wring__mail *mail);
+
+/** Before deinit: the owner gets its mail, all else is lost and its senders are told. No one may
+ *  post any more. */
+void wring__worker_empty_mailbox(wring__worker *worker);
+
+/** Runs the task at `at`; moves one that is set. */
+void wring__worker_schedule(wring__worker *worker, wring__task *task, wring_time_ns at);
+void wring__worker_unschedule(wring__worker *worker, wring__task *task); /* not set is legal */
+
+/** Waits once for `events` of `descriptor`.  Errors: WRING_ERR_NO_MEMORY. */
+WRING_MUST_CHECK wring_result wring__worker_watch(wring__worker *worker, wring__watch *watch,
+                                                  int descriptor, uint32_t events);
+void wring__worker_unwatch(wring__worker *worker, wring__watch *watch); /* not set is legal */
+
+void wring__worker_add_guest(wring__worker *worker, wring__guest *guest);
+void wring__worker_remove_guest(wring__guest *guest);
+/** Tells every guest. */
+void wring__worker_drain_guests(wring__worker *worker);
+void wring__worker_abort_guests(wring__worker *worker);
+
+/** No connection, guest or operation is left. */
+bool wring__worker_is_quiet(const wring__worker *worker);
 
 /** For conn.c: lists and buffers. */
 void wring__worker_make_ready(wring__worker *worker, wring__conn *conn);

@@ -4,6 +4,7 @@
  */
 #include "proto/host.h"
 
+#include "core/packed.h"
 #include "core/trace.h"
 
 void wring__host_init(wring__host *host, const wring_session_config *config, wring__outq *out,
@@ -95,16 +96,6 @@ void wring__host_expire(wring__host *host, wring_time_ns now) {
     pump(host);
 }
 
-bool wring__host_info(wring__host *host, const wring_info *info) {
-    if (host->handler->handle_info == NULL || (host->session.state != WRING_SESSION_OPEN &&
-                                               host->session.state != WRING_SESSION_CLOSING)) {
-        return false;
-    }
-    call_handle_info(host, info);
-    pump(host);
-    return true;
-}
-
 void wring__host_close(wring__host *host, uint16_t code, wring_bytes reason) {
     wring_session_close(&host->session, code, reason);
     pump(host);
@@ -113,6 +104,69 @@ void wring__host_close(wring__host *host, uint16_t code, wring_bytes reason) {
 void wring__host_stop(wring__host *host) {
     wring__session_stop(&host->session);
     pump(host);
+}
+
+/* ---- mail ------------------------------------------------------------------------------------ */
+
+static void mail_send(wring__host *host, wring__shared *shared) {
+    wring_session *session = &host->session;
+    wring_result result = WRING_OK;
+    if (shared->opcode != WRING__PACKED) {
+        if (shared->header_len == 0) { /* we hold the only reference */
+            wring__session_frame_shared(shared);
+        }
+        result = wring__session_send_shared(session, shared);
+    }
+    wring_frame frame;
+    size_t offset = 0;
+    while (shared->opcode == WRING__PACKED && result == WRING_OK &&
+           wring__packed_next(shared, &offset, &frame)) {
+        result = wring_session_send(session, &frame);
+    }
+    if (result == WRING_ERR_NO_MEMORY) {
+        wring__host_fail(host, result);
+    }
+}
+
+/* False: nobody took it, the session is over or its handler has no handle_info. */
+static bool mail_post(wring__host *host, const wring__shared *shared) {
+    const bool alive =
+        host->session.state == WRING_SESSION_OPEN || host->session.state == WRING_SESSION_CLOSING;
+    if (!alive || host->handler->handle_info == NULL) {
+        return false;
+    }
+    wring__posted posted;
+    memcpy(&posted, shared->payload, sizeof posted);
+    call_handle_info(host, &posted.info);
+    pump(host);
+    return true;
+}
+
+void wring__host_mail(wring__host *host, const wring__mail *mail) {
+    wring__shared *shared = mail->data;
+    bool taken = host->started;
+    switch (taken ? mail->kind : 0) {
+    case WRING__MAIL_SEND:
+        mail_send(host, shared);
+        break;
+    case WRING__MAIL_CLOSE:
+        wring__host_close(host, shared->close_code,
+                          wring_bytes_of(shared->payload, shared->payload_len));
+        break;
+    case WRING__MAIL_STOP:
+        wring__host_stop(host);
+        break;
+    case WRING__MAIL_POST:
+        taken = mail_post(host, shared);
+        break;
+    default:
+        WRING_ASSERT(!taken);
+    }
+    if (!taken) {
+        wring__mail_lost(mail);
+    } else if (shared != NULL) {
+        wring__shared_unref(shared);
+    }
 }
 
 /* ---- what handlers call ---------------------------------------------------------------------- */

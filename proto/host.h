@@ -10,6 +10,7 @@
 #ifndef WRING_PROTO_HOST_H
 #define WRING_PROTO_HOST_H
 
+#include "core/mailbox.h"
 #include "proto/session.h"
 #include "wring/handler.h"
 
@@ -40,11 +41,10 @@ void wring__host_fail(wring__host *host, wring_result reason);
 /** A due deadline. */
 void wring__host_expire(wring__host *host, wring_time_ns now);
 
-/** Something another thread posted.  False: nobody took it, the session is over or its handler has
- *  no handle_info. */
-bool wring__host_info(wring__host *host, const wring_info *info);
+/** Does what mail for this session asks for, and frees what it carried. */
+void wring__host_mail(wring__host *host, const wring__mail *mail);
 
-/** Begins the close, ends at once, or sends: what mail asks for. */
+/** Begins the close, or ends at once. */
 void wring__host_close(wring__host *host, uint16_t code, wring_bytes reason);
 void wring__host_stop(wring__host *host);
 

@@ -49,6 +49,19 @@ static wring_result routes_check(const wring_server_config *config, wring_error 
 }
 
 static wring_result config_check(const wring_server_config *config, wring_error *error) {
+    if (config->tls != NULL && config->tls->struct_size != sizeof *config->tls) {
+        return bad(error, "tls", "has no struct_size: use sizeof(wring_tls_server_config)");
+    }
+    if (config->tls != NULL && (config->tls->cert_file == NULL || config->tls->key_file == NULL)) {
+        return bad(error, "tls", "needs cert_file and key_file");
+    }
+    if (config->max_connections > WRING__SLOT_MAX) {
+        return bad(error, "max_connections", "is above 16,777,215");
+    }
+    if (config->backlog > INT32_MAX || config->ring_entries > (1u << 15) ||
+        config->mailbox_items > (1u << 24)) {
+        return bad(error, "backlog, ring_entries or mailbox_items", "is out of range");
+    }
     if (config->workers > WRING__WORKERS_MAX) {
         return bad(error, "workers", "is above 255");
     }

@@ -11,7 +11,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#include "core/packed.h"
 #include "core/ref.h"
 #include "server/server.h"
 
@@ -23,9 +22,11 @@ struct wring__peer_head {
     uint8_t *data;
 };
 
-#define HEAD_FIRST    1024
-#define RESPONSE_MAX  1024
-#define PEER_TEXT_MAX (INET6_ADDRSTRLEN + 9)
+#define HEAD_FIRST   1024
+#define RESPONSE_MAX 1024
+/* A certificate with more names is shown cut: the first ones say who it is. */
+#define PEER_NAMES_MAX 2048
+#define PEER_TEXT_MAX  (INET6_ADDRSTRLEN + 9)
 
 static wring__server_worker *worker_of(const wring__peer *peer) {
     return WRING_CONTAINER_OF(peer->conn.worker, wring__server_worker, io);
@@ -181,6 +182,15 @@ static void upgrade(wring__peer *peer, const wring_route *route, wring_request *
     char text[PEER_TEXT_MAX];
     request->subprotocol = info.subprotocol;
     request->peer = peer_text(peer, text);
+    wring_tls_info tls;
+    char names[PEER_NAMES_MAX];
+    wring__tls *stream = wring__conn_tls_of(&peer->conn);
+    if (stream != NULL) {
+        tls = wring__tls_info_of(stream);
+        (void)wring__tls_peer_name(stream, names, sizeof names);
+        tls.peer_name = names;
+        request->tls = &tls;
+    }
     wring__conn_set_deadline(&peer->conn, WRING_TIME_NEVER); /* the handshake's is over */
     wring__host_start(&peer->host, route->handler, route->opts,
                       route->handler->state_size == 0 ? NULL : peer->state, request,
@@ -317,10 +327,8 @@ static void peer_eof(wring__conn *conn) {
     wring__conn_shut(conn);
 }
 
-static void peer_failed(wring__conn *conn, int system_errno) {
-    (void)system_errno;
-    peer_end(peer_of_conn(conn), WRING_ERR_TRANSPORT);
-    wring__conn_abort(conn);
+static void peer_failed(wring__conn *conn, wring_result reason) {
+    peer_end(peer_of_conn(conn), reason);
 }
 
 static void peer_timer(wring__conn *conn) {
@@ -333,60 +341,12 @@ static void peer_timer(wring__conn *conn) {
     wring__peer_settle(peer);
 }
 
-static void mail_send(wring__peer *peer, wring__shared *shared) {
-    wring_session *session = &peer->host.session;
-    wring_result result = WRING_OK;
-    if (shared->opcode != WRING__PACKED) {
-        if (shared->header_len == 0) { /* we hold the only reference */
-            wring__session_frame_shared(shared);
-        }
-        result = wring__session_send_shared(session, shared);
-    }
-    wring_frame frame;
-    size_t offset = 0;
-    while (shared->opcode == WRING__PACKED && result == WRING_OK &&
-           wring__packed_next(shared, &offset, &frame)) {
-        result = wring_session_send(session, &frame);
-    }
-    if (result == WRING_ERR_NO_MEMORY) {
-        wring__host_fail(&peer->host, result);
-    }
-}
-
 static void peer_mail(wring__conn *conn, const wring__mail *mail) {
     wring__peer *peer = peer_of_conn(conn);
-    wring__shared *shared = mail->data;
-    if (!peer->host.started) {
-        wring__peer_mail_lost(conn->worker, mail);
-        return;
+    wring__host_mail(&peer->host, mail);
+    if (peer->host.started) {
+        wring__peer_settle(peer);
     }
-    switch ((enum wring__mail_kind)mail->kind) {
-    case WRING__MAIL_SEND:
-        mail_send(peer, shared);
-        break;
-    case WRING__MAIL_CLOSE:
-        wring__host_close(&peer->host, shared->close_code,
-                          wring_bytes_of(shared->payload, shared->payload_len));
-        break;
-    case WRING__MAIL_STOP:
-        wring__host_stop(&peer->host);
-        break;
-    case WRING__MAIL_POST: {
-        wring__posted posted;
-        memcpy(&posted, shared->payload, sizeof posted);
-        if (!wring__host_info(&peer->host, &posted.info)) {
-            wring__peer_mail_lost(conn->worker, mail);
-            return;
-        }
-        break;
-    }
-    case WRING__MAIL_WORKER:
-        WRING_UNREACHABLE();
-    }
-    if (shared != NULL) {
-        wring__shared_unref(shared);
-    }
-    wring__peer_settle(peer);
 }
 
 static void peer_closed(wring__conn *conn) {
@@ -420,6 +380,12 @@ wring_result wring__peer_accept(wring__worker *io, wring__socket socket) {
         free(peer);
         return result;
     }
+    if (worker->tls != NULL) {
+        result = wring__conn_secure(&peer->conn, worker->tls, NULL, NULL);
+        if (result != WRING_OK) {
+            wring__conn_abort(&peer->conn);
+        }
+    }
     wring__host_init(&peer->host, &server->config.session, &peer->conn.out, &io->chunks,
                      wring__ref_pack(io->index, peer->conn.slot, peer->conn.generation));
     if (server->config.handshake_timeout_ms != WRING_OFF) {
@@ -429,11 +395,11 @@ wring_result wring__peer_accept(wring__worker *io, wring__socket socket) {
     return WRING_OK;
 }
 
-void wring__peer_drain(wring__conn *conn, void *worker) {
-    (void)worker;
+void wring__peer_drain(wring__conn *conn, void *unused) {
+    (void)unused;
     wring__peer *peer = peer_of_conn(conn);
-    if (conn->state != WRING__CONN_OPEN) {
-        return;
+    if (conn->ops != &peer_ops || conn->state != WRING__CONN_OPEN) {
+        return; /* a client's, which is told as a guest */
     }
     if (!peer->host.started) {
         respond_error(peer, 503, "the server is shutting down");
@@ -445,25 +411,13 @@ void wring__peer_drain(wring__conn *conn, void *worker) {
 
 void wring__peer_abort(wring__conn *conn, void *unused) {
     (void)unused;
+    if (conn->ops != &peer_ops) {
+        return;
+    }
     if (conn->state == WRING__CONN_OPEN) {
         peer_end(peer_of_conn(conn), WRING_ERR_TIMEOUT);
     }
     wring__conn_abort(conn);
-}
-
-void wring__peer_mail_lost(wring__worker *worker, const wring__mail *mail) {
-    (void)worker;
-    wring__shared *shared = mail->data;
-    if (mail->kind == WRING__MAIL_POST) {
-        wring__posted posted;
-        memcpy(&posted, shared->payload, sizeof posted);
-        if (posted.lost != NULL) {
-            posted.lost(&posted.info);
-        }
-    }
-    if (shared != NULL) {
-        wring__shared_unref(shared);
-    }
 }
 
 wring__peer *wring__peer_of(const wring_session *session) {

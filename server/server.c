@@ -9,6 +9,7 @@
 #include <sched.h>
 #include <stdlib.h>
 
+#include "core/ref.h"
 #include "io/registry.h"
 
 /* ---- what a worker does as a server ---------------------------------------------------------- */
@@ -24,13 +25,19 @@ static void drain_begin(wring__server_worker *worker, uint64_t drain_ns) {
     worker->draining = true;
     wring__worker_stop_listening(&worker->io);
     wring__wheel_set(&worker->io.wheel, &worker->io.owner_timer, worker->io.now + drain_ns);
-    wring__worker_each(&worker->io, wring__peer_drain, worker);
+    wring__worker_each(&worker->io, wring__peer_drain, NULL);
+    wring__worker_drain_guests(&worker->io);
 }
 
 static void worker_mail(wring__worker *io, const wring__mail *mail) {
     wring__server_worker *worker = worker_of(io);
     if (mail->kind == WRING__MAIL_DRAIN) {
         drain_begin(worker, mail->value);
+        return;
+    }
+    if (mail->kind == WRING__MAIL_RELOAD_TLS) {
+        wring__tls_context_unref(worker->tls);
+        worker->tls = mail->data;
         return;
     }
     WRING_ASSERT(mail->kind == WRING__MAIL_PUBLISH);
@@ -44,6 +51,7 @@ static void worker_mail(wring__worker *io, const wring__mail *mail) {
 /* The drain window is over: whoever is left is cut off. */
 static void worker_timer(wring__worker *io) {
     wring__worker_each(io, wring__peer_abort, NULL);
+    wring__worker_abort_guests(io);
 }
 
 static const wring__worker_ops worker_ops = {
@@ -51,7 +59,6 @@ static const wring__worker_ops worker_ops = {
     .accepted = wring__peer_accept,
     .mail = worker_mail,
     .timer = worker_timer,
-    .mail_lost = wring__peer_mail_lost,
 };
 
 static wring__listen_config listen_config(const wring_server *server, uint16_t port) {
@@ -91,26 +98,14 @@ wring_result wring__server_worker_open(wring__server_worker *worker) {
                                wring_result_text(result));
     }
     worker->initialised = true;
+    worker->tls = server->tls == NULL ? NULL : wring__tls_context_ref(server->tls);
     atomic_store(&worker->address, worker->io.index);
     wring__worker_listen(&worker->io, worker->listener);
     return WRING_OK;
 }
 
 bool wring__server_worker_is_done(const wring__server_worker *worker) {
-    return worker->draining && worker->io.conn_count == 0 && worker->io.ready.head == NULL &&
-           !worker->io.accept_armed && worker->io.pending == 0;
-}
-
-/* Frees what lies in the mailbox. */
-static void mailbox_empty(wring__server_worker *worker) {
-    wring__mail mail;
-    while (wring__mailbox_pop(&worker->io.mailbox, &mail)) {
-        if (mail.kind < WRING__MAIL_WORKER) {
-            wring__peer_mail_lost(&worker->io, &mail);
-        } else if (mail.data != NULL) {
-            wring__shared_unref(mail.data);
-        }
-    }
+    return worker->draining && wring__worker_is_quiet(&worker->io);
 }
 
 void wring__server_worker_close(wring__server_worker *worker) {
@@ -120,7 +115,9 @@ void wring__server_worker_close(wring__server_worker *worker) {
     worker->initialised = false;
     atomic_store(&worker->address, 0);
     wring__registry_remove(worker->io.index);
-    mailbox_empty(worker);
+    wring__worker_empty_mailbox(&worker->io);
+    wring__tls_context_unref(worker->tls);
+    worker->tls = NULL;
     wring__topics_deinit(&worker->topics);
     wring__worker_deinit(&worker->io);
 }
@@ -196,10 +193,18 @@ wring_result wring_server_create(const wring_server_config *config, wring_server
         free(server);
         return result;
     }
+    if (server->config.tls != NULL) {
+        result = wring__tls_context_server(server->config.tls, NULL, &server->tls, error);
+    }
+    if (result != WRING_OK) {
+        free(server);
+        return result;
+    }
     server->workers =
         aligned_alloc(WRING_CACHE_LINE, server->config.workers * sizeof *server->workers);
     if (server->workers == NULL) {
         uint32_t workers = server->config.workers;
+        wring__tls_context_unref(server->tls);
         free(server);
         return wring_error_set(error, WRING_ERR_NO_MEMORY, 0, "no memory for %u workers", workers);
     }
@@ -217,6 +222,7 @@ wring_result wring_server_create(const wring_server_config *config, wring_server
         server->workers[i].listener = WRING__SOCKET_NONE;
     }
     pthread_mutex_init(&server->lock, NULL);
+    pthread_mutex_init(&server->reload_lock, NULL);
     pthread_cond_init(&server->ready, NULL);
     *out = server;
     return WRING_OK;
@@ -235,6 +241,8 @@ void wring_server_destroy(wring_server *server) {
     WRING_ASSERT(!server->started);
     pthread_cond_destroy(&server->ready);
     pthread_mutex_destroy(&server->lock);
+    pthread_mutex_destroy(&server->reload_lock);
+    wring__tls_context_unref(server->tls);
     free(server->workers);
     free(server);
 }
@@ -348,6 +356,39 @@ void wring__server_drain(wring_server *server, uint32_t drain_ms) {
             }
         }
     }
+}
+
+/* By the registry: a worker that is ending needs no certificates. */
+static void tls_hand_over(wring_server *server) {
+    for (uint32_t i = 0; i < server->config.workers; i++) {
+        wring__mail mail = {.kind = WRING__MAIL_RELOAD_TLS,
+                            .ref = wring__ref_pack(atomic_load(&server->workers[i].address), 0, 0),
+                            .data = wring__tls_context_ref(server->tls)};
+        wring_result result;
+        while ((result = wring__registry_post(&mail)) == WRING_ERR_QUEUE_FULL) {
+            sched_yield();
+        }
+        if (result != WRING_OK) {
+            wring__tls_context_unref(server->tls);
+        }
+    }
+}
+
+wring_result wring_server_reload_tls(wring_server *server, wring_error *error) {
+    if (server->config.tls == NULL) {
+        return wring_error_set(error, WRING_ERR_INVALID_STATE, 0, "the server does not use TLS");
+    }
+    pthread_mutex_lock(&server->reload_lock);
+    wring__tls_context *context = NULL;
+    wring_result result =
+        wring__tls_context_server(server->config.tls, server->tls, &context, error);
+    if (result == WRING_OK) {
+        wring__tls_context_unref(server->tls);
+        server->tls = context;
+        tls_hand_over(server);
+    }
+    pthread_mutex_unlock(&server->reload_lock);
+    return result;
 }
 
 void wring_server_stop(wring_server *server, uint32_t drain_ms) {

@@ -21,13 +21,15 @@
 enum {
     WRING__MAIL_PUBLISH = WRING__MAIL_WORKER, /* data: message, its topic behind the payload;
                                                  value: length of the topic */
-    WRING__MAIL_DRAIN                         /* value: ns the worker may take */
+    WRING__MAIL_DRAIN,                        /* value: ns the worker may take */
+    WRING__MAIL_RELOAD_TLS                    /* data: the new context, one reference */
 };
 
 typedef struct wring__server_worker {
     wring__worker io; /* first: the io layer's owner pointer and this are the same thing */
     wring_server *server;
     wring__topics topics;
+    wring__tls_context *tls; /* its own reference; NULL: plain */
     pthread_t thread;
     uint32_t number; /* 0 .. workers - 1 */
     wring__socket listener;
@@ -53,6 +55,8 @@ struct wring_server {
     pthread_mutex_t lock; /* starting only: guards ready_count */
     pthread_cond_t ready;
     uint32_t ready_count;
+    pthread_mutex_t reload_lock; /* one reload at a time: guards tls */
+    wring__tls_context *tls;     /* the one new workers begin with; NULL: plain */
 };
 
 /** For tests: a server over another backend, whose turns the test drives.
@@ -70,6 +74,5 @@ void wring__server_drain(wring_server *server, uint32_t drain_ms);
 wring_result wring__peer_accept(wring__worker *worker, wring__socket socket);
 void wring__peer_drain(wring__conn *conn, void *worker);
 void wring__peer_abort(wring__conn *conn, void *unused);
-void wring__peer_mail_lost(wring__worker *worker, const wring__mail *mail);
 
 #endif

@@ -10,6 +10,7 @@
 #include "wring/bytes.h"
 #include "wring/handler.h"
 #include "wring/result.h"
+#include "wring/tls.h"
 
 WRING_BEGIN_DECLS
 
@@ -51,10 +52,11 @@ struct wring_request {
     wring_bytes query;  /**< behind '?', raw; empty if there is none */
     wring_bytes host;
     wring_headers headers;
-    wring_bytes origin;      /**< empty if there is none */
-    wring_bytes subprotocol; /**< the one chosen; empty if none. The ones offered, and the
-                                  extensions, are read with wring_headers_next */
-    wring_bytes peer;        /**< "address:port"; empty where it is not known */
+    wring_bytes origin;        /**< empty if there is none */
+    wring_bytes subprotocol;   /**< the one chosen; empty if none. The ones offered, and the
+                                    extensions, are read with wring_headers_next */
+    wring_bytes peer;          /**< "address:port"; empty where it is not known */
+    const wring_tls_info *tls; /**< NULL: not over TLS */
 };
 
 /** Fields a head may have. */

@@ -81,6 +81,7 @@ typedef enum wring_class {
     X(ERR_TLS_PROTOCOL, -84, PEER, 0, "the peer broke the TLS protocol")                           \
     X(ERR_TLS_ALERT, -85, PEER, 0, "the peer ended TLS with an alert")                             \
     X(ERR_TLS_TRUNCATED, -86, PEER, 0, "the stream ended without a TLS close_notify")              \
+    X(ERR_PROXY, -87, PEER, 0, "the proxy refused, or broke its protocol")                         \
     X(ERR_MESSAGE_TOO_BIG, -90, LIMIT, 1009, "a frame or message is larger than the limit")        \
     X(ERR_TOO_MANY_FRAGMENTS, -91, LIMIT, 1008, "a message's fragments pin too much memory")       \
     X(ERR_INFLATE_TOO_BIG, -92, LIMIT, 1009, "a message inflates beyond the limit")                \
@@ -99,6 +100,7 @@ typedef enum wring_class {
     X(ERR_ADDRESS, -123, SYSTEM, 0, "the address cannot be resolved or bound")                     \
     X(ERR_TRANSPORT, -124, SYSTEM, 0, "the transport failed")                                      \
     X(ERR_NO_RANDOM, -125, SYSTEM, 1011, "the system's random source failed")                      \
+    X(ERR_CONNECT, -126, SYSTEM, 0, "no connection could be made")                                 \
     X(ERR_INTERNAL, -150, FATAL, 1011, "an internal invariant broke")
 
 /** What a call came to. Negative is an error, except WRING_MORE. */

@@ -50,20 +50,21 @@ typedef struct wring_server_config {
     const wring_route *routes; /**< tried in order; the first match wins */
     size_t route_count;
 
-    wring_session_config session;  /**< limits and timeouts of each session; role is ignored */
-    uint32_t handshake_timeout_ms; /**< accept to the end of the upgrade; default 15,000 */
-    uint32_t max_handshake_size;   /**< bytes of a request head; default 64 KiB */
-    uint32_t max_target_size;      /**< bytes of a request target; default 8 KiB */
-    uint32_t max_connections;      /**< per worker; default 1,048,576 */
-    uint32_t backlog;              /**< listen queue per worker; default 4,096 */
-    uint64_t pause_bytes;          /**< queued to a peer before its bytes are read no further;
-                                        default 1 MiB */
-    uint32_t receive_buffers;      /**< per worker, a power of two; default 1,024 */
-    uint32_t receive_buffer_size;  /**< bytes; default 16 KiB */
-    uint32_t ring_entries;         /**< submission queue entries per worker; default 1,024 */
-    uint32_t mailbox_items;        /**< per worker; default 65,536 */
-    uint32_t max_subscriptions;    /**< topics per connection; default 1,024 */
-    bool unpinned;                 /**< do not pin workers to CPUs */
+    wring_session_config session;       /**< limits and timeouts of each session; role is ignored */
+    uint32_t handshake_timeout_ms;      /**< accept to the end of the upgrade; default 15,000 */
+    uint32_t max_handshake_size;        /**< bytes of a request head; default 64 KiB */
+    uint32_t max_target_size;           /**< bytes of a request target; default 8 KiB */
+    uint32_t max_connections;           /**< per worker; default 1,048,576 */
+    uint32_t backlog;                   /**< listen queue per worker; default 4,096 */
+    uint64_t pause_bytes;               /**< queued to a peer before its bytes are read no further;
+                                             default 1 MiB */
+    uint32_t receive_buffers;           /**< per worker, a power of two; default 1,024 */
+    uint32_t receive_buffer_size;       /**< bytes; default 16 KiB */
+    uint32_t ring_entries;              /**< submission queue entries per worker; default 1,024 */
+    uint32_t mailbox_items;             /**< per worker; default 65,536 */
+    uint32_t max_subscriptions;         /**< topics per connection; default 1,024 */
+    bool unpinned;                      /**< do not pin workers to CPUs */
+    const wring_tls_server_config *tls; /**< wss:// instead of ws://; NULL: plain */
 } wring_server_config;
 
 /** Fills in every default, as wring_server_create does; for showing the configuration. */
@@ -73,7 +74,7 @@ WRING_API WRING_MUST_CHECK wring_result wring_server_config_adopt(const wring_se
 
 /** Checks the configuration and makes a server; nothing runs yet.
  *  Own: give, until wring_server_destroy.  Errors: WRING_ERR_INVALID_CONFIG (the text names the
- *  field), WRING_ERR_NO_MEMORY. */
+ *  field), WRING_ERR_TLS_CONFIG (it names the file), WRING_ERR_NO_MEMORY. */
 WRING_API WRING_MUST_CHECK wring_result wring_server_create(const wring_server_config *config,
                                                             wring_server **out, wring_error *error);
 
@@ -81,6 +82,13 @@ WRING_API WRING_MUST_CHECK wring_result wring_server_create(const wring_server_c
  *  Errors: WRING_ERR_ADDRESS, WRING_ERR_BACKEND, WRING_ERR_SYSTEM; then nothing is left running. */
 WRING_API WRING_MUST_CHECK wring_result wring_server_start(wring_server *server,
                                                            wring_error *error);
+
+/** Reads the files of config.tls again, for new connections; those that are open keep what they
+ *  have. A file that cannot be used leaves everything as it was.
+ *  Errors: WRING_ERR_TLS_CONFIG (the text names the file and why), WRING_ERR_INVALID_STATE (no
+ * TLS), WRING_ERR_NO_MEMORY.   Thread: any but a worker's. Cost: milliseconds. */
+WRING_API WRING_MUST_CHECK wring_result wring_server_reload_tls(wring_server *server,
+                                                                wring_error *error);
 
 /** The port in use; 0 when the server does not run.   Thread: any. */
 WRING_API uint16_t wring_server_port(const wring_server *server);

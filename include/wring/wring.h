@@ -15,6 +15,7 @@
 #include "wring/result.h"
 #include "wring/server.h"
 #include "wring/session.h"
+#include "wring/tls.h"
 #include "wring/transport.h"
 #include "wring/url.h"
 

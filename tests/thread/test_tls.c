@@ -51,10 +51,9 @@ static void cert_make(void) {
 }
 
 static wring__tls_context *server_make(wring__tls_context *previous) {
-    wring__tls_server_config config = {
-        .cert_file = cert_file, .key_file = key_file, .previous = previous};
+    wring_tls_server_config config = {.cert_file = cert_file, .key_file = key_file};
     wring__tls_context *context = NULL;
-    CHECK(wring__tls_context_server(&config, &context, NULL) == WRING_OK);
+    CHECK(wring__tls_context_server(&config, previous, &context, NULL) == WRING_OK);
     return context;
 }
 
@@ -133,7 +132,7 @@ int main(int argc, char **argv) {
     }
     cert_make();
     server = server_make(NULL);
-    wring__tls_client_config config = {.ca_file = cert_file};
+    wring_tls_client_config config = {.ca_file = cert_file};
     CHECK(wring__tls_context_client(&config, &client, NULL) == WRING_OK);
     running = THREADS;
     for (int i = 0; i < THREADS; i++) {

@@ -11,21 +11,21 @@
 
 TestSuite(tls_context, .init = certs_make_usual);
 
-static void expect_refused(wring__tls_server_config config, const char *a, const char *b) {
+static void expect_refused(wring_tls_server_config config, const char *a, const char *b) {
     wring__tls_context *context = NULL;
     wring_error error = {0};
-    cr_assert_eq(wring__tls_context_server(&config, &context, &error), WRING_ERR_TLS_CONFIG);
+    cr_assert_eq(wring__tls_context_server(&config, NULL, &context, &error), WRING_ERR_TLS_CONFIG);
     cr_assert(context == NULL);
     cr_assert_eq(error.code, WRING_ERR_TLS_CONFIG);
     cr_assert(strstr(error.text, a) != NULL, "'%s' is not in: %s", a, error.text);
     cr_assert(strstr(error.text, b) != NULL, "'%s' is not in: %s", b, error.text);
     cr_assert_eq(ERR_peek_error(), 0);
-    cr_assert_eq(wring__tls_context_server(&config, &context, NULL), WRING_ERR_TLS_CONFIG);
+    cr_assert_eq(wring__tls_context_server(&config, NULL, &context, NULL), WRING_ERR_TLS_CONFIG);
 }
 
 static void expect_pair_refused(const char *cert, const char *key, const char *a, const char *b) {
-    expect_refused((wring__tls_server_config){.cert_file = cert == NULL ? NULL : cert_path(cert),
-                                              .key_file = key == NULL ? NULL : cert_path(key)},
+    expect_refused((wring_tls_server_config){.cert_file = cert == NULL ? NULL : cert_path(cert),
+                                             .key_file = key == NULL ? NULL : cert_path(key)},
                    a, b);
 }
 
@@ -62,7 +62,7 @@ Test(tls_context, a_fault_names_the_file_and_what_is_wrong) {
 }
 
 Test(tls_context, the_errno_is_kept) {
-    wring__tls_client_config config = {.ca_file = cert_path("absent")};
+    wring_tls_client_config config = {.ca_file = cert_path("absent")};
     wring__tls_context *context = NULL;
     wring_error error;
     cr_assert_eq(wring__tls_context_client(&config, &context, &error), WRING_ERR_TLS_CONFIG);
@@ -71,10 +71,10 @@ Test(tls_context, the_errno_is_kept) {
 }
 
 Test(tls_context, faults_of_the_further_settings) {
-    wring__tls_server_config config = {.cert_file = cert_path("server.pem"),
-                                       .key_file = cert_path("server.key")};
-    wring__tls_sni sni[2] = {{"a.example", config.cert_file, config.key_file},
-                             {"b.example", config.cert_file, cert_path("client.key")}};
+    wring_tls_server_config config = {.cert_file = cert_path("server.pem"),
+                                      .key_file = cert_path("server.key")};
+    wring_tls_sni sni[2] = {{"a.example", config.cert_file, config.key_file},
+                            {"b.example", config.cert_file, cert_path("client.key")}};
     config.sni = sni;
     config.sni_count = 2;
     expect_refused(config, "client.key", "does not match");
@@ -112,9 +112,9 @@ Test(tls_context, a_chain_and_several_authorities_are_read) {
         fclose(file);
     }
     cert_write("chain.pem", all);
-    wring__tls_context *server = server_context((wring__tls_server_config){
+    wring__tls_context *server = server_context((wring_tls_server_config){
         .cert_file = cert_path("chain.pem"), .key_file = cert_path("leaf.key")});
-    wring__tls_context *client = client_context((wring__tls_client_config){0});
+    wring__tls_context *client = client_context((wring_tls_client_config){0});
     struct tls_pair pair;
     pair_init(&pair, client, server, "leaf.example", NULL);
     pair_expect_open(&pair);
@@ -124,8 +124,8 @@ Test(tls_context, a_chain_and_several_authorities_are_read) {
 }
 
 Test(tls_context, a_context_outlives_its_last_holder_but_the_streams) {
-    wring__tls_context *server = server_context((wring__tls_server_config){0});
-    wring__tls_context *client = client_context((wring__tls_client_config){0});
+    wring__tls_context *server = server_context((wring_tls_server_config){0});
+    wring__tls_context *client = client_context((wring_tls_client_config){0});
     struct tls_pair pair;
     pair_init(&pair, client, server, "localhost", NULL);
     wring__tls_context_unref(client);
@@ -166,7 +166,7 @@ static void sni_certs_make(void) {
 }
 
 static void expect_shown(wring__tls_context *server, const char *server_name, const char *shown) {
-    wring__tls_context *client = client_context((wring__tls_client_config){0});
+    wring__tls_context *client = client_context((wring_tls_client_config){0});
     struct tls_pair pair;
     char names[200];
     pair_init(&pair, client, server, server_name, NULL);
@@ -186,15 +186,15 @@ static void expect_shown(wring__tls_context *server, const char *server_name, co
 
 Test(tls_context, the_server_name_chooses_the_certificate) {
     sni_certs_make();
-    wring__tls_sni sni[] = {
+    wring_tls_sni sni[] = {
         {"*.example.com", cert_path("wild.pem"), cert_path("wild.key")},
         {"www.example.com", cert_path("exact.pem"), cert_path("exact.key")},
     };
     wring__tls_context *server =
-        server_context((wring__tls_server_config){.cert_file = cert_path("default.pem"),
-                                                  .key_file = cert_path("default.key"),
-                                                  .sni = sni,
-                                                  .sni_count = 2});
+        server_context((wring_tls_server_config){.cert_file = cert_path("default.pem"),
+                                                 .key_file = cert_path("default.key"),
+                                                 .sni = sni,
+                                                 .sni_count = 2});
     static const int versions[] = {TLS1_2_VERSION, TLS1_3_VERSION};
     for (int i = 0; i < 2; i++) {
         context_versions(server, versions[i], versions[i]);
@@ -214,9 +214,9 @@ Test(tls_context, the_server_name_chooses_the_certificate) {
 static void alpn_try(const char *const *offered, size_t count, const char *agreed) {
     static const char *const ours[] = {"http/1.1", "h2"};
     wring__tls_context *server =
-        server_context((wring__tls_server_config){.alpn = ours, .alpn_count = 2});
+        server_context((wring_tls_server_config){.alpn = ours, .alpn_count = 2});
     wring__tls_context *client =
-        client_context((wring__tls_client_config){.alpn = offered, .alpn_count = count});
+        client_context((wring_tls_client_config){.alpn = offered, .alpn_count = count});
     struct tls_pair pair;
     pair_init(&pair, client, server, "localhost", NULL);
     pair_pump(&pair);

@@ -110,14 +110,14 @@ static void client_try(const char *version, const char *version_name) {
     cr_assert_eq(poll(&ready, 1, WAIT_MS), 1, "nobody connects");
     int peer = accept4(listener, NULL, NULL, SOCK_CLOEXEC);
     wring__tls_context *server = server_context(
-        (wring__tls_server_config){.alpn = (const char *const[]){"http/1.1"}, .alpn_count = 1});
-    wring__tls_context *client = client_context((wring__tls_client_config){0});
+        (wring_tls_server_config){.alpn = (const char *const[]){"http/1.1"}, .alpn_count = 1});
+    wring__tls_context *client = client_context((wring_tls_client_config){0});
     struct tls_pair pair; /* its client goes unused */
     pair_init(&pair, client, server, "localhost", NULL);
     cr_assert_eq(write(command.in, "hello\n", 6), 6);
     talk(&pair.server, peer, 6);
     cr_assert_eq(pair.server.got_len, 6, "%s", end_reason(&pair.server));
-    wring__tls_info info = wring__tls_info_of(pair.server.tls);
+    wring_tls_info info = wring__tls_info_of(pair.server.tls);
     cr_assert_str_eq(info.version, version_name);
     cr_assert_str_eq(info.server_name, "localhost");
     cr_assert(wring_bytes_equal(info.alpn, wring_str("http/1.1")));

@@ -16,8 +16,8 @@ static wring__tls_context *server;
 
 static void setup(void) {
     certs_make_usual();
-    server = server_context((wring__tls_server_config){0});
-    client = client_context((wring__tls_client_config){0});
+    server = server_context((wring_tls_server_config){0});
+    client = client_context((wring_tls_client_config){0});
 }
 
 static void teardown(void) {
@@ -57,7 +57,7 @@ Test(tls_stream, handshake_in_pieces_of_any_size) {
             pair_init(&pair, client, server, "localhost", NULL);
             pair.piece = piece;
             pair_expect_open(&pair);
-            wring__tls_info info = wring__tls_info_of(pair.server.tls);
+            wring_tls_info info = wring__tls_info_of(pair.server.tls);
             cr_assert_str_eq(info.version, v == 0 ? "TLSv1.2" : "TLSv1.3");
             cr_assert_str_eq(info.server_name, "localhost");
             cr_assert(!info.resumed);
@@ -132,7 +132,7 @@ Test(tls_stream, a_queue_of_plaintext_is_encrypted_whole) {
     pair_init(&pair, client, server, "localhost", NULL);
     cr_assert_eq(wring__outq_append(&plain, &pair.server.chunks, wring_bytes_of(bytes, 10)),
                  WRING_OK);
-    cr_assert_eq(wring__tls_write_queue(pair.server.tls, &plain), WRING_MORE);
+    cr_assert_eq(wring__tls_write_queue(pair.server.tls, &plain, SIZE_MAX), WRING_MORE);
     cr_assert_eq(plain.bytes, 10, "nothing is taken before the handshake is over");
     pair_expect_open(&pair);
     for (size_t at = 10; at < 300000; at += 1000) {
@@ -140,7 +140,7 @@ Test(tls_stream, a_queue_of_plaintext_is_encrypted_whole) {
         wring_bytes part = {bytes + at, len};
         cr_assert_eq(wring__outq_append(&plain, &pair.server.chunks, part), WRING_OK);
     }
-    cr_assert_eq(wring__tls_write_queue(pair.server.tls, &plain), WRING_OK);
+    cr_assert_eq(wring__tls_write_queue(pair.server.tls, &plain, SIZE_MAX), WRING_OK);
     cr_assert_eq(plain.bytes, 0);
     pair_pump(&pair);
     expect_got(&pair.client, bytes, 300000);
@@ -262,9 +262,8 @@ Test(tls_stream, a_session_is_resumed_also_after_a_reload) {
         wring__tls_session *first = session_from(server, NULL, false);
         cr_assert(first != NULL);
         wring__tls_session *second = session_from(server, first, true);
-        wring__tls_context *reloaded =
-            server_context((wring__tls_server_config){.previous = server});
-        wring__tls_context *unrelated = server_context((wring__tls_server_config){0});
+        wring__tls_context *reloaded = server_context_after((wring_tls_server_config){0}, server);
+        wring__tls_context *unrelated = server_context((wring_tls_server_config){0});
         wring__tls_session *third = session_from(reloaded, second != NULL ? second : first, true);
         wring__tls_session *fourth = session_from(unrelated, third != NULL ? third : first, false);
         wring__tls_session_destroy(first);
@@ -278,7 +277,7 @@ Test(tls_stream, a_session_is_resumed_also_after_a_reload) {
 
 Test(tls_stream, a_session_of_another_name_or_context_is_not_offered) {
     wring__tls_session *session = session_from(server, NULL, false);
-    wring__tls_context *other = client_context((wring__tls_client_config){0});
+    wring__tls_context *other = client_context((wring_tls_client_config){0});
     struct tls_pair pair;
     pair_init(&pair, client, server, "127.0.0.1", session);
     pair_expect_open(&pair);

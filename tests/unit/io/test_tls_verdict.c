@@ -40,10 +40,10 @@ static void fault_try(const struct fault *fault, int version) {
     char cert[32], key[32];
     snprintf(cert, sizeof cert, "%s.pem", fault->cert);
     snprintf(key, sizeof key, "%s.key", fault->cert);
-    wring__tls_context *server = server_context((wring__tls_server_config){
+    wring__tls_context *server = server_context((wring_tls_server_config){
         .cert_file = cert_path(cert), .key_file = cert_path(key), .allow_expired = true});
     wring__tls_context *client =
-        client_context((wring__tls_client_config){.ca_file = cert_path(fault->ca)});
+        client_context((wring_tls_client_config){.ca_file = cert_path(fault->ca)});
     context_versions(client, version, version);
     struct tls_pair pair;
     pair_init(&pair, client, server, fault->host, NULL);
@@ -102,8 +102,8 @@ Test(tls_verdict, each_fault_of_a_certificate_has_its_result_and_reason) {
 Test(tls_verdict, names_and_addresses_that_fit_are_accepted) {
     static const char *const hosts[] = {"localhost", "LOCALHOST", "x.wild.example", "127.0.0.1",
                                         "::1"};
-    wring__tls_context *server = server_context((wring__tls_server_config){0});
-    wring__tls_context *client = client_context((wring__tls_client_config){0});
+    wring__tls_context *server = server_context((wring_tls_server_config){0});
+    wring__tls_context *client = client_context((wring_tls_client_config){0});
     for (size_t i = 0; i < WRING_ARRAY_LEN(hosts); i++) {
         struct tls_pair pair;
         pair_init(&pair, client, server, hosts[i], NULL);
@@ -116,9 +116,9 @@ Test(tls_verdict, names_and_addresses_that_fit_are_accepted) {
 }
 
 Test(tls_verdict, a_verifying_client_needs_a_name_and_others_do_not) {
-    wring__tls_context *server = server_context((wring__tls_server_config){0});
-    wring__tls_context *strict = client_context((wring__tls_client_config){0});
-    wring__tls_context *lax = client_context((wring__tls_client_config){.no_verify = true});
+    wring__tls_context *server = server_context((wring_tls_server_config){0});
+    wring__tls_context *strict = client_context((wring_tls_client_config){0});
+    wring__tls_context *lax = client_context((wring_tls_client_config){.no_verify = true});
     wring__outq out = {0};
     wring__tls *tls = NULL;
     wring__tls_options options = {.out = &out};
@@ -144,12 +144,12 @@ static void mutual_try(bool optional, const char *cert, int version, wring_resul
     char pem[32], key[32];
     snprintf(pem, sizeof pem, "%s.pem", cert == NULL ? "" : cert);
     snprintf(key, sizeof key, "%s.key", cert == NULL ? "" : cert);
-    wring__tls_context *server = server_context((wring__tls_server_config){
+    wring__tls_context *server = server_context((wring_tls_server_config){
         .client_ca_file = cert_path("ca.pem"), .client_optional = optional});
     wring__tls_context *client =
-        client_context((wring__tls_client_config){.cert_file = cert == NULL ? NULL : cert_path(pem),
-                                                  .key_file = cert == NULL ? NULL : cert_path(key),
-                                                  .allow_expired = true});
+        client_context((wring_tls_client_config){.cert_file = cert == NULL ? NULL : cert_path(pem),
+                                                 .key_file = cert == NULL ? NULL : cert_path(key),
+                                                 .allow_expired = true});
     context_versions(client, version, version);
     struct tls_pair pair;
     pair_init(&pair, client, server, "localhost", NULL);
@@ -193,8 +193,8 @@ Test(tls_verdict, mutual_tls_with_and_without_a_certificate) {
 
 Test(tls_verdict, a_resumed_client_keeps_its_name) {
     wring__tls_context *server =
-        server_context((wring__tls_server_config){.client_ca_file = cert_path("ca.pem")});
-    wring__tls_context *client = client_context((wring__tls_client_config){
+        server_context((wring_tls_server_config){.client_ca_file = cert_path("ca.pem")});
+    wring__tls_context *client = client_context((wring_tls_client_config){
         .cert_file = cert_path("client.pem"), .key_file = cert_path("client.key")});
     for (int v = 0; v < 2; v++) {
         wring__tls_session *session = NULL;
@@ -231,8 +231,8 @@ Test(tls_verdict, a_name_cannot_forge_a_line) {
 /* ---- everything else ------------------------------------------------------------------------- */
 
 Test(tls_verdict, no_version_or_cipher_in_common) {
-    wring__tls_context *server = server_context((wring__tls_server_config){0});
-    wring__tls_context *client = client_context((wring__tls_client_config){0});
+    wring__tls_context *server = server_context((wring_tls_server_config){0});
+    wring__tls_context *client = client_context((wring_tls_client_config){0});
     struct tls_pair pair;
     context_versions(client, TLS1_2_VERSION, TLS1_2_VERSION);
     context_versions(server, TLS1_3_VERSION, TLS1_3_VERSION);
@@ -246,8 +246,8 @@ Test(tls_verdict, no_version_or_cipher_in_common) {
     static const struct cert_spec spec = {
         .name = "rsa", .issuer = "ca", .common_name = "rsa", .until_days = 5, .is_rsa = true};
     cert_make(&spec);
-    server = server_context((wring__tls_server_config){0});
-    client = client_context((wring__tls_client_config){0});
+    server = server_context((wring_tls_server_config){0});
+    client = client_context((wring_tls_client_config){0});
     context_versions(client, TLS1_2_VERSION, TLS1_2_VERSION);
     context_ciphers(client,
                     "ECDHE-RSA-AES128-GCM-SHA256"); /* the server's key is of another kind */
@@ -260,8 +260,8 @@ Test(tls_verdict, no_version_or_cipher_in_common) {
 }
 
 static void expect_not_tls(bool to_server, const char *bytes, size_t piece, const char *reason) {
-    wring__tls_context *server = server_context((wring__tls_server_config){0});
-    wring__tls_context *client = client_context((wring__tls_client_config){0});
+    wring__tls_context *server = server_context((wring_tls_server_config){0});
+    wring__tls_context *client = client_context((wring_tls_client_config){0});
     struct tls_pair pair;
     pair_init(&pair, client, server, "localhost", NULL);
     struct tls_end *end = to_server ? &pair.server : &pair.client;

@@ -8,19 +8,24 @@
 #include "io/tls_internal.h"
 #include "tls_certs.h"
 
-wring__tls_context *server_context(wring__tls_server_config config) {
+wring__tls_context *server_context(wring_tls_server_config config) {
+    return server_context_after(config, NULL);
+}
+
+wring__tls_context *server_context_after(wring_tls_server_config config,
+                                         const wring__tls_context *previous) {
     wring__tls_context *context = NULL;
     wring_error error = {0};
     if (config.cert_file == NULL) {
         config.cert_file = cert_path("server.pem");
         config.key_file = cert_path("server.key");
     }
-    wring_result result = wring__tls_context_server(&config, &context, &error);
+    wring_result result = wring__tls_context_server(&config, previous, &context, &error);
     cr_assert_eq(result, WRING_OK, "%s", error.text);
     return context;
 }
 
-wring__tls_context *client_context(wring__tls_client_config config) {
+wring__tls_context *client_context(wring_tls_client_config config) {
     wring__tls_context *context = NULL;
     wring_error error = {0};
     if (config.ca_file == NULL) {

@@ -25,8 +25,10 @@ struct tls_pair {
 };
 
 /** Contexts from the usual certificates, changed by what is set in the configurations. */
-wring__tls_context *server_context(wring__tls_server_config config);
-wring__tls_context *client_context(wring__tls_client_config config);
+wring__tls_context *server_context(wring_tls_server_config config);
+wring__tls_context *server_context_after(wring_tls_server_config config,
+                                         const wring__tls_context *previous);
+wring__tls_context *client_context(wring_tls_client_config config);
 void context_versions(wring__tls_context *context, int min, int max);
 void context_ciphers(wring__tls_context *context, const char *tls12);
 
