@@ -278,6 +278,9 @@ static void peer_finish(struct scene *scene) {
     scene->reads = true;
     for (int round = 0; !scene->end && !scene->gone; round++) {
         FUZZ_CHECK(round < ROUNDS_MAX);
+        if (wring__server_worker_is_done(&scene->server->workers[0])) {
+            break; /* never accepted: the stop closes the listener, and its backlog with it */
+        }
         if (round_run(scene) || scene->end) {
             continue;
         }
