@@ -21,9 +21,31 @@ typedef struct cli_command {
 } cli_command;
 
 int cli_serve(int argc, const char **argv);
+int cli_connect(int argc, const char **argv);
 
-/** Parses all options; false after an error, which was printed with what to do. `--help` prints the
- *  table and `examples` and exits. */
+/** A walk over options and arguments. `--help` prints the table and `examples` and exits. */
+typedef struct cli_parser {
+    poptContext context;
+    const char *usage;
+    const char *examples;
+    int code; /* of the last step */
+} cli_parser;
+
+/** @param usage  "wring serve"   @param arguments  "[options] URL" */
+void cli_parser_init(cli_parser *parser, int argc, const char **argv,
+                     const struct poptOption *options, const char *usage, const char *arguments,
+                     const char *examples);
+
+/** The `val` of the next option that has one; 0 or less at the end. */
+int cli_parser_next(cli_parser *parser);
+
+/** A copy of the next argument that is no option; NULL when there is none. */
+char *cli_parser_argument(cli_parser *parser);
+
+/** False after an error, or when an argument is left; printed with what to do. */
+bool cli_parser_end(cli_parser *parser);
+
+/** All in one, for a command without arguments. */
 bool cli_parse(int argc, const char **argv, const struct poptOption *options, const char *usage,
                const char *examples);
 

@@ -13,6 +13,7 @@
 
 static const cli_command commands[] = {
     {"serve", "a WebSocket server: /echo, /chat and a chat page", cli_serve},
+    {"connect", "an interactive client: lines to messages and back", cli_connect},
 };
 
 void cli_complain(const char *format, ...) {
@@ -30,31 +31,57 @@ static void help(FILE *to) {
         fprintf(to, "  %-10s %s\n", commands[i].name, commands[i].summary);
     }
     fputs("\nOptions:\n  --help     this text; `wring COMMAND --help` tells more\n"
-          "  --version  the version\n\nExample:\n  wring serve --port 8080\n",
+          "  --version  the version\n\nExamples:\n  wring serve --port 8080\n"
+          "  wring connect ws://127.0.0.1:8080/chat\n",
           to);
+}
+
+void cli_parser_init(cli_parser *parser, int argc, const char **argv,
+                     const struct poptOption *options, const char *usage, const char *arguments,
+                     const char *examples) {
+    argv[0] = usage; /* popt's help names the program by it */
+    parser->usage = usage;
+    parser->examples = examples;
+    parser->context = poptGetContext(usage, argc, argv, options, 0);
+    poptSetOtherOptionHelp(parser->context, arguments);
+}
+
+int cli_parser_next(cli_parser *parser) {
+    parser->code = poptGetNextOpt(parser->context);
+    if (parser->code == 'h') {
+        poptPrintHelp(parser->context, stdout, 0);
+        fputs(parser->examples, stdout);
+        exit(CLI_OK);
+    }
+    return parser->code;
+}
+
+char *cli_parser_argument(cli_parser *parser) {
+    const char *argument = poptGetArg(parser->context);
+    return argument == NULL ? NULL : strdup(argument);
+}
+
+bool cli_parser_end(cli_parser *parser) {
+    const char *extra = poptGetArg(parser->context);
+    const bool ok = parser->code == -1 && extra == NULL;
+    if (parser->code < -1) {
+        cli_complain("%s: %s; try '%s --help'",
+                     poptBadOption(parser->context, POPT_BADOPTION_NOALIAS),
+                     poptStrerror(parser->code), parser->usage);
+    } else if (extra != NULL) {
+        cli_complain("unexpected argument '%s'; try '%s --help'", extra, parser->usage);
+    }
+    poptFreeContext(parser->context);
+    return ok;
 }
 
 bool cli_parse(int argc, const char **argv, const struct poptOption *options, const char *usage,
                const char *examples) {
-    argv[0] = usage; /* popt's help names the program by it */
-    poptContext context = poptGetContext(usage, argc, argv, options, 0);
-    poptSetOtherOptionHelp(context, "[options]");
-    int code;
-    while ((code = poptGetNextOpt(context)) == 'h') {
-        poptPrintHelp(context, stdout, 0);
-        fputs(examples, stdout);
-        exit(CLI_OK);
+    cli_parser parser;
+    cli_parser_init(&parser, argc, argv, options, usage, "[options]", examples);
+    while (cli_parser_next(&parser) > 0) {
     }
-    const char *extra = poptGetArg(context);
-    bool ok = code == -1 && extra == NULL;
-    if (code < -1) {
-        cli_complain("%s: %s; try '%s --help'", poptBadOption(context, POPT_BADOPTION_NOALIAS),
-                     poptStrerror(code), usage);
-    } else if (extra != NULL) {
-        cli_complain("unexpected argument '%s'; try '%s --help'", extra, usage);
-    }
-    poptFreeContext(context);
-    return ok;
+    return cli_parser_end(&parser);
 }
 
 int main(int argc, char **argv) {

@@ -231,6 +231,13 @@ void wring__conn_set_deadline(wring__conn *conn, wring_time_ns deadline) {
     }
 }
 
+void wring__conn_bring_deadline(wring__conn *conn, wring_time_ns deadline) {
+    const bool set = wring__wheel_is_set(&conn->timer);
+    if (deadline != WRING_TIME_NEVER && (!set || conn->timer.deadline > deadline)) {
+        wring__conn_set_deadline(conn, deadline);
+    }
+}
+
 void wring__conn_timer(wring__conn *conn) {
     if (conn->state == WRING__CONN_OPEN) {
         conn->ops->timer(conn);
@@ -275,12 +282,30 @@ static void stash_chain(wring__conn *conn) {
 }
 
 bool wring__conn_pause_when_full(wring__conn *conn) {
-    if (!conn->paused && wring__conn_unsent(conn) > conn->worker->pause_bytes) {
+    const bool full = wring__conn_unsent(conn) > conn->worker->pause_bytes;
+    if (!conn->paused && (full || conn->held)) {
         conn->paused = true;
         wring__count(&conn->worker->counters.paused, 1);
         recv_cancel(conn);
     }
     return conn->paused;
+}
+
+static void resume_when_drained(wring__conn *conn) {
+    if (conn->paused && !conn->held && wring__conn_unsent(conn) <= conn->worker->pause_bytes / 2) {
+        conn->paused = false;
+        wring__worker_make_ready(conn->worker, conn);
+    }
+}
+
+/* In a callback of rx the pause takes hold when that returns. */
+void wring__conn_hold(wring__conn *conn) {
+    conn->held = true;
+}
+
+void wring__conn_unhold(wring__conn *conn) {
+    conn->held = false;
+    resume_when_drained(conn);
 }
 
 static void rx_give(wring__conn *conn, wring_mut_bytes bytes) {
@@ -484,10 +509,7 @@ static void send_complete(wring__conn *conn, const wring__completion *completion
     if (unsent > 0) {
         wring__conn_flush(conn);
     }
-    if (conn->paused && unsent <= conn->worker->pause_bytes / 2) {
-        conn->paused = false;
-        wring__worker_make_ready(conn->worker, conn);
-    }
+    resume_when_drained(conn);
     linger_when_drained(conn);
 }
 

@@ -82,7 +82,8 @@ struct wring__conn {
     bool eof_told : 1;
     bool broken : 1;
     bool connected_told : 1;
-    bool paused : 1; /* too much queued: nothing is read until it drains */
+    bool paused : 1; /* nothing is read: too much is queued, or the owner holds it */
+    bool held : 1;
 };
 
 /** Takes a connected socket over: a slot, a generation, and receiving is armed.
@@ -129,6 +130,14 @@ bool wring__conn_pause_when_full(wring__conn *conn);
 
 /** Sets the owner's deadline; WRING_TIME_NEVER for none. Ignored unless OPEN. */
 void wring__conn_set_deadline(wring__conn *conn, wring_time_ns deadline);
+
+/** As wring__conn_set_deadline, but never later than the one set: an owner whose deadline moves
+ * with every byte looks again when it is called, and sets no timer for each message. */
+void wring__conn_bring_deadline(wring__conn *conn, wring_time_ns deadline);
+
+/** Reads no further until wring__conn_unhold; the owner has no room. */
+void wring__conn_hold(wring__conn *conn);
+void wring__conn_unhold(wring__conn *conn);
 
 /** For the worker: a completion of this connection, the phases of its turn. */
 void wring__conn_complete(wring__conn *conn, unsigned op, const wring__completion *completion);

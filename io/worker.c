@@ -5,6 +5,7 @@
 #include "io/worker.h"
 
 #include <errno.h>
+#include <sched.h>
 #include <stdlib.h>
 
 #include "core/packed.h"
@@ -341,6 +342,24 @@ wring_result wring__worker_turn(wring__worker *worker, wring_time_ns deadline) {
     phase_timers(worker);
     phase_flush(worker);
     return result;
+}
+
+void wring__worker_pin(uint32_t number) {
+    cpu_set_t allowed;
+    cpu_set_t one;
+    if (sched_getaffinity(0, sizeof allowed, &allowed) != 0) {
+        return;
+    }
+    unsigned skip = number % (unsigned)CPU_COUNT(&allowed);
+    for (int cpu = 0; cpu < CPU_SETSIZE; cpu++) {
+        if (CPU_ISSET((size_t)cpu, &allowed) && skip-- == 0) {
+            CPU_ZERO(&one);
+            CPU_SET((size_t)cpu, &one);
+            /* Not being pinned costs speed, not correctness. */
+            (void)sched_setaffinity(0, sizeof one, &one); /* 0: the calling thread */
+            return;
+        }
+    }
 }
 
 /* ---- for the owner and other threads --------------------------------------------------------- */

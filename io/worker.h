@@ -167,6 +167,10 @@ void wring__worker_stop_listening(wring__worker *worker);
  *  Errors: WRING_ERR_SYSTEM when the backend is broken: nothing can be saved. */
 WRING_MUST_CHECK wring_result wring__worker_turn(wring__worker *worker, wring_time_ns deadline);
 
+/** Pins the calling thread to one of the CPUs this process may run on: each number its own, as
+ *  far as they last. */
+void wring__worker_pin(uint32_t number);
+
 /** The connection a ref's slot and generation name, or NULL. */
 wring__conn *wring__worker_conn(wring__worker *worker, uint32_t slot, uint32_t generation);
 

@@ -106,6 +106,15 @@ void wring__host_stop(wring__host *host) {
     pump(host);
 }
 
+wring_time_ns wring__host_deadline(wring__host *host, wring_time_ns now) {
+    wring_time_ns deadline = wring_session_deadline(&host->session);
+    if (deadline == 0) { /* a close just began: its clock starts now */
+        wring__host_expire(host, now);
+        deadline = wring_session_deadline(&host->session);
+    }
+    return deadline;
+}
+
 /* ---- mail ------------------------------------------------------------------------------------ */
 
 static void mail_send(wring__host *host, wring__shared *shared) {

@@ -48,6 +48,10 @@ void wring__host_mail(wring__host *host, const wring__mail *mail);
 void wring__host_close(wring__host *host, uint16_t code, wring_bytes reason);
 void wring__host_stop(wring__host *host);
 
+/** When wring__host_expire is due, WRING_TIME_NEVER for never. Starts the clock of a close that has
+ *  just begun. */
+wring_time_ns wring__host_deadline(wring__host *host, wring_time_ns now);
+
 /** True once the session is CLOSED: the stream should be shut after what is queued. */
 static inline bool wring__host_is_closed(const wring__host *host) {
     return host->session.state == WRING_SESSION_CLOSED;

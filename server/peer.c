@@ -14,15 +14,6 @@
 #include "core/ref.h"
 #include "server/server.h"
 
-/* A head that did not come in one piece: grows with what is received, up to max_handshake_size. */
-struct wring__peer_head {
-    wring__http1 parser;
-    size_t len;
-    size_t cap;
-    uint8_t *data;
-};
-
-#define HEAD_FIRST   1024
 #define RESPONSE_MAX 1024
 /* A certificate with more names is shown cut: the first ones say who it is. */
 #define PEER_NAMES_MAX 2048
@@ -42,20 +33,6 @@ static wring__peer *peer_of_conn(wring__conn *conn) {
 
 /* ---- after each call into the session -------------------------------------------------------- */
 
-static void deadline_follow(wring__peer *peer) {
-    wring_time_ns now = peer->conn.worker->now;
-    wring_time_ns deadline = wring_session_deadline(&peer->host.session);
-    if (deadline == 0) { /* a close just began: its clock starts now */
-        wring__host_expire(&peer->host, now);
-        deadline = wring_session_deadline(&peer->host.session);
-    }
-    /* A later deadline is found when the timer fires: no wheel operation per message. */
-    bool set = wring__wheel_is_set(&peer->conn.timer);
-    if (deadline != WRING_TIME_NEVER && (!set || peer->conn.timer.deadline > deadline)) {
-        wring__conn_set_deadline(&peer->conn, deadline);
-    }
-}
-
 void wring__peer_settle(wring__peer *peer) {
     if (peer->conn.out.bytes > 0) {
         wring__conn_flush(&peer->conn);
@@ -64,19 +41,12 @@ void wring__peer_settle(wring__peer *peer) {
         wring__topics_unsubscribe_all(&worker_of(peer)->topics, peer);
         wring__conn_shut(&peer->conn);
     } else {
-        deadline_follow(peer);
+        wring__conn_bring_deadline(&peer->conn,
+                                   wring__host_deadline(&peer->host, peer->conn.worker->now));
     }
 }
 
 /* ---- plain HTTP ------------------------------------------------------------------------------ */
-
-static void head_free(wring__peer *peer) {
-    if (peer->head != NULL) {
-        free(peer->head->data);
-        free(peer->head);
-        peer->head = NULL;
-    }
-}
 
 /* Every answer but a 101 ends the connection: nothing behind a refused upgrade is ever read as a
  * request. */
@@ -247,58 +217,24 @@ static void head_done(wring__peer *peer, wring__http1 *parser, wring_result resu
     }
 }
 
-static wring_result head_append(wring__peer *peer, const uint8_t *data, size_t len) {
-    struct wring__peer_head *head = peer->head;
-    if (head->cap - head->len < len) {
-        size_t cap = head->cap == 0 ? HEAD_FIRST : head->cap * 2;
-        cap = cap < head->len + len ? head->len + len : cap;
-        uint8_t *grown = realloc(head->data, cap);
-        if (grown == NULL) {
-            return WRING_ERR_NO_MEMORY;
-        }
-        head->data = grown;
-        head->cap = cap;
-    }
-    memcpy(head->data + head->len, data, len);
-    head->len += len;
-    return WRING_OK;
-}
-
-static void parser_init(wring__http1 *parser, const wring_server_config *config) {
-    wring__http1_init(parser, WRING__HTTP1_REQUEST, config->max_handshake_size,
-                      (uint16_t)config->max_target_size);
-}
-
-/* The usual case: the whole head in one receive buffer. Nothing is copied. */
-static void head_rx_first(wring__peer *peer, wring_mut_bytes bytes) {
+static void head_rx(wring__peer *peer, wring_mut_bytes bytes) {
+    const wring_server_config *config = config_of(peer);
     wring__http1 *parser = &worker_of(peer)->parser;
-    parser_init(parser, config_of(peer));
-    wring_result result = wring__http1_parse(parser, wring_bytes_of(bytes.data, bytes.len));
-    if (result != WRING_MORE) {
-        head_done(peer, parser, result, bytes);
-        return;
+    wring_mut_bytes data;
+    if (peer->head == NULL) {
+        wring__http1_init(parser, WRING__HTTP1_REQUEST, config->max_handshake_size,
+                          (uint16_t)config->max_target_size);
     }
-    peer->head = calloc(1, sizeof *peer->head);
-    if (peer->head == NULL || head_append(peer, bytes.data, bytes.len) != WRING_OK) {
-        wring__conn_abort(&peer->conn);
-        return;
-    }
-    peer->head->parser = *parser;
-}
-
-static void head_rx_next(wring__peer *peer, wring_mut_bytes bytes) {
-    struct wring__peer_head *head = peer->head;
-    if (head_append(peer, bytes.data, bytes.len) != WRING_OK) {
-        wring__conn_abort(&peer->conn);
-        return;
-    }
-    wring_result result = wring__http1_parse(&head->parser, wring_bytes_of(head->data, head->len));
+    wring_result result = wring__head_feed(&peer->head, parser, bytes, &parser, &data);
     if (result == WRING_MORE) {
         return;
     }
-    wring_mut_bytes data = {head->data, head->len};
-    head_done(peer, &head->parser, result, data);
-    head_free(peer);
+    if (result == WRING_ERR_NO_MEMORY) {
+        wring__conn_abort(&peer->conn);
+    } else {
+        head_done(peer, parser, result, data);
+    }
+    wring__head_free(&peer->head);
 }
 
 /* ---- the pump's callbacks -------------------------------------------------------------------- */
@@ -307,10 +243,8 @@ static void peer_rx(wring__conn *conn, wring_mut_bytes bytes) {
     wring__peer *peer = peer_of_conn(conn);
     if (peer->host.started) {
         session_rx(peer, bytes);
-    } else if (peer->head == NULL) {
-        head_rx_first(peer, bytes);
     } else {
-        head_rx_next(peer, bytes);
+        head_rx(peer, bytes);
     }
 }
 
@@ -351,7 +285,7 @@ static void peer_mail(wring__conn *conn, const wring__mail *mail) {
 
 static void peer_closed(wring__conn *conn) {
     wring__peer *peer = peer_of_conn(conn);
-    head_free(peer);
+    wring__head_free(&peer->head);
     wring__host_deinit(&peer->host);
     free(peer);
 }

@@ -6,13 +6,14 @@
 #define WRING_SERVER_PEER_H
 
 #include "io/conn.h"
+#include "proto/head.h"
 #include "proto/host.h"
 #include "server/topics.h"
 
 typedef struct wring__peer {
     wring__conn conn; /* first: the pump's callbacks get this address */
     wring__host host;
-    struct wring__peer_head *head; /* a request head that came in pieces */
+    wring__head *head; /* a request head that came in pieces */
     wring__subscription *subscriptions;
     uint32_t subscription_count;
     _Alignas(16) uint8_t state[]; /* the handler's */

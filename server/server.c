@@ -124,25 +124,6 @@ void wring__server_worker_close(wring__server_worker *worker) {
 
 /* ---- the thread ------------------------------------------------------------------------------ */
 
-/* The worker's share of the CPUs this process may run on. */
-static void pin(const wring__server_worker *worker) {
-    cpu_set_t allowed;
-    cpu_set_t one;
-    if (sched_getaffinity(0, sizeof allowed, &allowed) != 0) {
-        return;
-    }
-    unsigned skip = worker->number % (unsigned)CPU_COUNT(&allowed);
-    for (int cpu = 0; cpu < CPU_SETSIZE; cpu++) {
-        if (CPU_ISSET((size_t)cpu, &allowed) && skip-- == 0) {
-            CPU_ZERO(&one);
-            CPU_SET((size_t)cpu, &one);
-            /* Not being pinned costs speed, not correctness. */
-            (void)pthread_setaffinity_np(pthread_self(), sizeof one, &one);
-            return;
-        }
-    }
-}
-
 static void tell_ready(wring__server_worker *worker) {
     wring_server *server = worker->server;
     pthread_mutex_lock(&server->lock);
@@ -154,7 +135,7 @@ static void tell_ready(wring__server_worker *worker) {
 static void *worker_run(void *arg) {
     wring__server_worker *worker = arg;
     if (!worker->server->config.unpinned) {
-        pin(worker);
+        wring__worker_pin(worker->number);
     }
     worker->result = wring__server_worker_open(worker);
     tell_ready(worker);
@@ -412,4 +393,9 @@ uint16_t wring_server_port(const wring_server *server) {
 
 uint32_t wring_server_workers(const wring_server *server) {
     return server->config.workers;
+}
+
+wring_loop wring_server_loop(const wring_server *server, uint32_t worker) {
+    return worker < server->config.workers ? atomic_load(&server->workers[worker].address)
+                                           : WRING_LOOP_NONE;
 }

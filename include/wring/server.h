@@ -12,6 +12,7 @@
 
 #include "wring/handler.h"
 #include "wring/http.h"
+#include "wring/loop.h"
 
 WRING_BEGIN_DECLS
 
@@ -95,6 +96,10 @@ WRING_API uint16_t wring_server_port(const wring_server *server);
 
 /** How many workers the server has.   Thread: any. */
 WRING_API uint32_t wring_server_workers(const wring_server *server);
+
+/** A worker as the home of clients, from 0; WRING_LOOP_NONE while it does not run.   Thread: any.
+ */
+WRING_API wring_loop wring_server_loop(const wring_server *server, uint32_t worker);
 
 /** The worker a session lives on, from 0; -1 for a session no server owns.   Thread: its worker. */
 WRING_API int wring_session_worker(const wring_session *session);

@@ -6,11 +6,13 @@
 #define WRING_WRING_H
 
 #include "wring/bytes.h"
+#include "wring/client.h"
 #include "wring/close.h"
 #include "wring/connect.h"
 #include "wring/frame.h"
 #include "wring/handler.h"
 #include "wring/http.h"
+#include "wring/loop.h"
 #include "wring/push.h"
 #include "wring/result.h"
 #include "wring/server.h"

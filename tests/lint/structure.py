@@ -30,6 +30,7 @@ KNOWN_TO = {
     r"openssl/(?!evp|rand|sha).*": {"io/tls_internal.h", "io/tls_context.c", "io/tls_files.c",
                                     "io/tls_stream.c", "io/tls_peer.c", "io/tls_verdict.c"},
     r"zlib\.h": {"proto/deflate.c"},
+    r"ares\.h": {"client/resolve.c"},
 }
 BANNED = ["strcpy", "strcat", "sprintf", "vsprintf", "strtok", "atoi", "atol", "rand", "srand",
           "gets", "alloca"]

@@ -1,0 +1,151 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * The inside of a client.
+ *
+ *     connecting -> open -> waiting -> connecting ... -> closed
+ *
+ *   settings.c  what wring_connect was given, checked and copied
+ *   client.c    the life: attempts, back-off, the end; and what other threads ask for
+ *   link.c      one connection: proxy, TLS, upgrade, session
+ *   inbox.c     the blocking style
+ *   tls_share.c one TLS context for all clients with equal settings
+ *
+ * Fields are the worker's, but those below `lock`.
+ */
+#ifndef WRING_CLIENT_CLIENT_H
+#define WRING_CLIENT_CLIENT_H
+
+#include <pthread.h>
+#include <stdatomic.h>
+
+#include "client/proxy.h"
+#include "client/resolve.h"
+#include "core/packed.h"
+#include "io/worker.h"
+#include "proto/head.h"
+#include "proto/host.h"
+#include "wring/client.h"
+#include "wring/url.h"
+
+typedef struct wring__link wring__link;
+typedef struct wring__tls_share wring__tls_share;
+
+/** Frozen before the client is posted to its worker. Strings are owned. */
+typedef struct wring__client_settings {
+    wring_client_config config; /* defaults filled in; pointers are to `owned` */
+    wring_url url;
+    char *host;        /* of the URL */
+    char *host_header; /* with the port if it is not the scheme's, and brackets */
+    char *target;
+    wring__proxy_config proxy;
+    wring__address source; /* len 0: none */
+    wring__tls_share *tls; /* NULL: ws:// */
+    struct wring__owned *owned;
+} wring__client_settings;
+
+struct wring_client {
+    atomic_uint refs;
+    wring__client_settings settings;
+    uint8_t loop;
+
+    /* the worker's */
+    wring__worker *worker;
+    pthread_t thread; /* the worker's */
+    wring__guest guest;
+    wring__task timeout; /* of an attempt; WAITING: until the next one */
+    wring__task stagger; /* until the next address is tried as well: RFC 8305 5 */
+    wring__resolve *resolve;
+    wring__addresses addresses;
+    uint32_t next_address;
+    wring__link *dialling; /* attempts at addresses, linked by `next` */
+    wring__link *link;     /* the one that connected */
+    wring__tls_session *tls_session;
+    uint64_t random; /* of the back-off */
+    uint32_t attempt;
+    uint32_t backoff;
+    wring_time_ns opened_at;
+    bool finishing; /* no more attempts */
+    int http_status;
+    wring_error last; /* how the last attempt or session ended */
+    wring_end end;
+
+    /* calls from other threads; each is posted at most once at a time */
+    wring__call start;
+    wring__call finish;
+    wring__task finish_here; /* when the mailbox is full and the caller is the worker */
+    wring__call unhold;
+    atomic_bool finish_posted;
+    atomic_bool unhold_posted;
+    _Atomic uint64_t rtt_ns;
+    _Atomic uint64_t ref;
+
+    /* guarded by lock */
+    pthread_mutex_t lock;
+    pthread_cond_t changed;
+    wring_client_status status;
+    wring_error error; /* CLOSED: why */
+    uint16_t close_code;
+    uint8_t close_reason[WRING_CONTROL_PAYLOAD_MAX];
+    uint8_t close_reason_len;
+    struct wring__letter *inbox;
+    struct wring__letter **inbox_tail;
+    struct wring__letter *lent; /* what wring_client_receive gave last */
+    uint64_t inbox_bytes;
+    bool inbox_full;
+};
+
+/* ---- settings.c ------------------------------------------------------------------------------ */
+
+WRING_MUST_CHECK wring_result wring__client_settings_adopt(wring__client_settings *settings,
+                                                           const char *url,
+                                                           const wring_client_config *config,
+                                                           wring_error *error);
+void wring__client_settings_deinit(wring__client_settings *settings);
+
+/* ---- tls_share.c ----------------------------------------------------------------------------- */
+
+/** Errors: those of wring__tls_context_client.   Thread: any. */
+WRING_MUST_CHECK wring_result wring__tls_share_get(const wring_tls_client_config *config,
+                                                   wring__tls_share **out, wring_error *error);
+void wring__tls_share_release(wring__tls_share *share); /* NULL is legal */
+wring__tls_context *wring__tls_share_context(const wring__tls_share *share);
+
+/* ---- client.c -------------------------------------------------------------------------------- */
+
+wring_client *wring__client_hold(wring_client *client); /* one more reference */
+void wring__client_release(wring_client *client);
+
+/** For link.c: what became of a link. */
+void wring__client_link_connected(wring_client *client, wring__link *link);
+void wring__client_link_refused(wring_client *client, wring__link *link, wring_result result,
+                                int system_errno);
+void wring__client_link_open(wring_client *client, wring__link *link);
+void wring__client_link_failed(wring_client *client, wring__link *link, const wring_error *error);
+void wring__client_link_ended(wring_client *client, wring__link *link, const wring_end *end);
+
+/* ---- link.c ---------------------------------------------------------------------------------- */
+
+/** Dials one address.  Errors: those of wring__conn_connect. */
+WRING_MUST_CHECK wring_result wring__link_dial(wring_client *client, const wring__address *address,
+                                               wring__link **out);
+wring__link **wring__link_next(wring__link *link);
+const wring__address *wring__link_address(const wring__link *link);
+
+/** It is the one: proxy, TLS, upgrade. */
+void wring__link_proceed(wring__link *link);
+
+/** Begins the close handshake; before the session is open, ends at once. */
+void wring__link_close(wring__link *link, uint16_t code, wring_bytes reason);
+
+/** Ends at once, and tells the client nothing more. */
+void wring__link_abort(wring__link *link);
+void wring__link_unhold(wring__link *link);
+
+/* ---- inbox.c --------------------------------------------------------------------------------- */
+
+/** The handler of clients without one: keeps messages for wring_client_receive. opts: the client.
+ */
+extern const wring_handler wring__inbox_handler;
+void wring__inbox_deinit(wring_client *client);
+
+#endif

@@ -1,0 +1,192 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * The blocking style: messages wait in the client until a thread takes them; a client whose inbox
+ * is full reads its server no further.
+ */
+#include <errno.h>
+#include <sched.h>
+#include <stdlib.h>
+#include <time.h>
+
+#include "client/client.h"
+#include "io/registry.h"
+#include "core/ref.h"
+#include "wring/push.h"
+
+/* A message that waits. */
+struct wring__letter {
+    struct wring__letter *next;
+    size_t len;
+    uint8_t opcode;
+    uint8_t data[];
+};
+
+/* ---- the worker's side ----------------------------------------------------------------------- */
+
+static wring_verdict inbox_init(wring_session *session, const wring_request *request, void *opts) {
+    (void)request;
+    wring_client **client = wring_session_user(session);
+    *client = opts;
+    return WRING_CONTINUE;
+}
+
+static wring_verdict inbox_in(wring_session *session, const wring_message *message) {
+    wring_client *client = *(wring_client **)wring_session_user(session);
+    if (message->opcode != WRING_TEXT && message->opcode != WRING_BINARY) {
+        return WRING_CONTINUE;
+    }
+    struct wring__letter *letter = malloc(sizeof *letter + message->payload.len);
+    if (letter == NULL) {
+        wring_session_close(session, WRING_CLOSE_INTERNAL_ERROR, wring_str("out of memory"));
+        return WRING_CONTINUE;
+    }
+    letter->next = NULL;
+    letter->len = message->payload.len;
+    letter->opcode = (uint8_t)message->opcode;
+    if (letter->len > 0) {
+        memcpy(letter->data, message->payload.data, letter->len);
+    }
+    pthread_mutex_lock(&client->lock);
+    *client->inbox_tail = letter;
+    client->inbox_tail = &letter->next;
+    client->inbox_bytes += letter->len;
+    const bool full = client->inbox_bytes > client->settings.config.inbox_bytes;
+    client->inbox_full = client->inbox_full || full;
+    pthread_cond_broadcast(&client->changed);
+    pthread_mutex_unlock(&client->lock);
+    if (full) {
+        wring__conn_hold(wring__worker_conn(client->worker, wring__ref_slot(client->ref),
+                                            wring__ref_generation(client->ref)));
+    }
+    return WRING_CONTINUE;
+}
+
+const wring_handler wring__inbox_handler = {
+    .name = "inbox",
+    .state_size = sizeof(wring_client *),
+    .init = inbox_init,
+    .handle_in = inbox_in,
+};
+
+void wring__inbox_deinit(wring_client *client) {
+    while (client->inbox != NULL) {
+        struct wring__letter *letter = client->inbox;
+        client->inbox = letter->next;
+        free(letter);
+    }
+    free(client->lent);
+}
+
+/* ---- the caller's side ----------------------------------------------------------------------- */
+
+static struct timespec deadline_after(uint32_t timeout_ms) {
+    struct timespec at;
+    clock_gettime(CLOCK_MONOTONIC, &at);
+    at.tv_sec += timeout_ms / 1000;
+    at.tv_nsec += (long)(timeout_ms % 1000) * 1000000L;
+    if (at.tv_nsec >= 1000000000L) {
+        at.tv_sec++;
+        at.tv_nsec -= 1000000000L;
+    }
+    return at;
+}
+
+/* False when the time is over. The lock is held. */
+static bool wait_until(wring_client *client, const struct timespec *deadline) {
+    return pthread_cond_timedwait(&client->changed, &client->lock, deadline) != ETIMEDOUT;
+}
+
+wring_result wring_client_wait(wring_client *client, uint32_t timeout_ms, wring_error *error) {
+    const struct timespec deadline = deadline_after(timeout_ms);
+    pthread_mutex_lock(&client->lock);
+    bool in_time = true;
+    while (client->status != WRING_CLIENT_OPEN && client->status != WRING_CLIENT_CLOSED &&
+           in_time) {
+        in_time = wait_until(client, &deadline);
+    }
+    wring_result result = WRING_OK;
+    if (client->status == WRING_CLIENT_CLOSED) {
+        result = client->error.code == WRING_OK ? WRING_ERR_CLOSED : client->error.code;
+        if (error != NULL) {
+            *error = client->error;
+            error->code = result;
+        }
+    } else if (client->status != WRING_CLIENT_OPEN) {
+        result = wring_error_set(error, WRING_ERR_TIMEOUT, 0, "not open after %u ms%s%s",
+                                 timeout_ms, client->error.code == WRING_OK ? "" : ": ",
+                                 client->error.code == WRING_OK ? "" : client->error.text);
+    }
+    pthread_mutex_unlock(&client->lock);
+    return result;
+}
+
+static void room_tell(wring_client *client) {
+    if (atomic_exchange(&client->unhold_posted, true)) {
+        return;
+    }
+    const wring__mail mail = {.kind = WRING__MAIL_CALL,
+                              .ref = wring__ref_pack(client->loop, 0, 0),
+                              .data = &client->unhold};
+    (void)wring__client_hold(client);
+    wring_result result;
+    while ((result = wring__registry_post(&mail)) == WRING_ERR_QUEUE_FULL) {
+        sched_yield(); /* the worker, which we are not, empties it with its next turn */
+    }
+    if (result != WRING_OK) {
+        atomic_store(&client->unhold_posted, false);
+        wring__client_release(client);
+    }
+}
+
+wring_result wring_client_receive(wring_client *client, uint32_t timeout_ms,
+                                  wring_message *message) {
+    const struct timespec deadline = deadline_after(timeout_ms);
+    pthread_mutex_lock(&client->lock);
+    free(client->lent);
+    client->lent = NULL;
+    bool in_time = true;
+    while (client->inbox == NULL && client->status != WRING_CLIENT_CLOSED && in_time) {
+        in_time = wait_until(client, &deadline);
+    }
+    struct wring__letter *letter = client->inbox;
+    wring_result result = WRING_OK;
+    if (letter == NULL) {
+        result = client->status == WRING_CLIENT_CLOSED ? WRING_ERR_CLOSED : WRING_ERR_TIMEOUT;
+    } else {
+        client->inbox = letter->next;
+        client->inbox_tail = client->inbox == NULL ? &client->inbox : client->inbox_tail;
+        client->inbox_bytes -= letter->len;
+        client->lent = letter;
+        *message = (wring_message){.opcode = (wring_opcode)letter->opcode,
+                                   .payload = wring_bytes_of(letter->data, letter->len)};
+    }
+    const bool room =
+        client->inbox_full && client->inbox_bytes <= client->settings.config.inbox_bytes / 2;
+    client->inbox_full = client->inbox_full && !room;
+    pthread_mutex_unlock(&client->lock);
+    if (room) {
+        room_tell(client);
+    }
+    return result;
+}
+
+wring_result wring_client_exchange(wring_client *client, const wring_frame *frame,
+                                   uint32_t timeout_ms, wring_message *answer) {
+    wring_result result = wring_client_send(client, frame, 1);
+    return result == WRING_OK ? wring_client_receive(client, timeout_ms, answer) : result;
+}
+
+wring_result wring_client_wait_closed(wring_client *client, uint32_t timeout_ms, wring_end *end) {
+    const struct timespec deadline = deadline_after(timeout_ms);
+    pthread_mutex_lock(&client->lock);
+    bool in_time = true;
+    while (client->status != WRING_CLIENT_CLOSED && in_time) {
+        in_time = wait_until(client, &deadline);
+    }
+    const bool closed = client->status == WRING_CLIENT_CLOSED;
+    if (closed && end != NULL) {
+        *end = client->end;
+    }
+    pthread_mutex_unlock(&client->lock);
+    return closed ? WRING_OK : WRING_ERR_TIMEOUT;
+}

@@ -1,0 +1,382 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * Proxies: their URLs, the environment, and the two conversations. See proxy.h.
+ */
+#include "client/proxy.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <strings.h>
+
+#include "client/text.h"
+
+#define REPLY_MAX (16 * 1024)
+
+enum stage { STAGE_CONNECT, STAGE_METHOD, STAGE_AUTH, STAGE_REQUEST };
+
+/* ---- where it is ----------------------------------------------------------------------------- */
+
+static bool scheme_take(const char **text, const char *scheme) {
+    const size_t len = strlen(scheme);
+    if (strncasecmp(*text, scheme, len) != 0) {
+        return false;
+    }
+    *text += len;
+    return true;
+}
+
+static bool port_parse(wring_bytes text, uint16_t *port) {
+    uint32_t value = 0;
+    for (size_t i = 0; i < text.len; i++) {
+        if (text.data[i] < '0' || text.data[i] > '9' || value > 65535) {
+            return false;
+        }
+        value = value * 10 + (uint32_t)(text.data[i] - '0');
+    }
+    *port = (uint16_t)value;
+    return value > 0 && value <= 65535;
+}
+
+static wring_result userinfo_parse(wring_bytes text, wring__proxy_config *out) {
+    const uint8_t *colon = memchr(text.data, ':', text.len);
+    const size_t user_len = colon == NULL ? text.len : (size_t)(colon - text.data);
+    const size_t rest = colon == NULL ? text.len : user_len + 1;
+    out->user = wring__percent_decode(wring_bytes_of(text.data, user_len));
+    out->password = wring__percent_decode(wring_bytes_of(text.data + rest, text.len - rest));
+    if (out->user == NULL || out->password == NULL || strlen(out->user) > 255 ||
+        strlen(out->password) > 255) {
+        return WRING_ERR_INVALID_CONFIG;
+    }
+    return WRING_OK;
+}
+
+static wring_result host_parse(wring_bytes text, wring__proxy_config *out) {
+    size_t host_at = 0;
+    size_t host_len = text.len;
+    const uint8_t *colon = memrchr(text.data, ':', text.len);
+    if (text.len > 0 && text.data[0] == '[') {
+        const uint8_t *bracket = memchr(text.data, ']', text.len);
+        if (bracket == NULL) {
+            return WRING_ERR_INVALID_CONFIG;
+        }
+        host_at = 1;
+        host_len = (size_t)(bracket - text.data) - 1;
+        colon = colon != NULL && colon > bracket ? colon : NULL;
+    } else if (colon != NULL) {
+        host_len = (size_t)(colon - text.data);
+    }
+    if (host_len == 0 || host_len > 255) {
+        return WRING_ERR_INVALID_CONFIG;
+    }
+    if (colon != NULL) {
+        const size_t at = (size_t)(colon - text.data) + 1;
+        if (!port_parse(wring_bytes_of(text.data + at, text.len - at), &out->port)) {
+            return WRING_ERR_INVALID_CONFIG;
+        }
+    }
+    out->host = wring__percent_decode(wring_bytes_of(text.data + host_at, host_len));
+    return out->host == NULL ? WRING_ERR_NO_MEMORY : WRING_OK;
+}
+
+wring_result wring__proxy_parse(const char *text, wring__proxy_config *out) {
+    *out = (wring__proxy_config){.kind = WRING__PROXY_HTTP, .port = 8080};
+    if (scheme_take(&text, "socks5://") || scheme_take(&text, "socks5h://")) {
+        out->kind = WRING__PROXY_SOCKS5;
+        out->port = 1080;
+    } else if (!scheme_take(&text, "http://") && strstr(text, "://") != NULL) {
+        return WRING_ERR_INVALID_CONFIG;
+    }
+    wring_bytes rest = wring_bytes_of(text, strcspn(text, "/"));
+    const uint8_t *at = memrchr(rest.data, '@', rest.len);
+    wring_result result = WRING_OK;
+    if (at != NULL) {
+        const size_t len = (size_t)(at - rest.data);
+        result = userinfo_parse(wring_bytes_of(rest.data, len), out);
+        rest = wring_bytes_of(rest.data + len + 1, rest.len - len - 1);
+    }
+    if (result == WRING_OK) {
+        result = host_parse(rest, out);
+    }
+    if (result != WRING_OK) {
+        wring__proxy_config_deinit(out);
+    }
+    return result;
+}
+
+void wring__proxy_config_deinit(wring__proxy_config *config) {
+    free(config->host);
+    free(config->user);
+    free(config->password);
+    *config = (wring__proxy_config){0};
+}
+
+/* ---- the environment ------------------------------------------------------------------------- */
+
+static const char *env_first(const char *const *names) {
+    for (; *names != NULL; names++) {
+        const char *value = getenv(*names);
+        if (value != NULL && value[0] != 0) {
+            return value;
+        }
+    }
+    return NULL;
+}
+
+/* "*", or a comma-separated list of hosts and domains; "example.com" stands for what ends in it. */
+static bool no_proxy_lists(const char *list, wring_bytes host) {
+    while (*list != 0) {
+        list += strspn(list, ", ");
+        size_t len = strcspn(list, ", ");
+        const char *entry = list;
+        list += len;
+        if (len == 1 && entry[0] == '*') {
+            return true;
+        }
+        if (len > 0 && entry[0] == '.') {
+            entry++;
+            len--;
+        }
+        if (len > 0 && host.len >= len &&
+            strncasecmp((const char *)host.data + host.len - len, entry, len) == 0 &&
+            (host.len == len || host.data[host.len - len - 1] == '.')) {
+            return true;
+        }
+    }
+    return false;
+}
+
+wring_result wring__proxy_from_env(const wring_url *url, wring__proxy_config *out) {
+    /* HTTP_PROXY in capitals is left out: CGI lets a peer set it */
+    static const char *const plain[] = {"http_proxy", "all_proxy", "ALL_PROXY", NULL};
+    static const char *const secure[] = {"https_proxy", "HTTPS_PROXY", "all_proxy", "ALL_PROXY",
+                                         NULL};
+    static const char *const none[] = {"no_proxy", "NO_PROXY", NULL};
+    *out = (wring__proxy_config){.kind = WRING__PROXY_NONE};
+    const char *text = env_first(url->secure ? secure : plain);
+    const char *exceptions = env_first(none);
+    if (text == NULL || (exceptions != NULL && no_proxy_lists(exceptions, url->host))) {
+        return WRING_OK;
+    }
+    return wring__proxy_parse(text, out);
+}
+
+/* ---- the conversations ----------------------------------------------------------------------- */
+
+static wring_result queue(wring__proxy *proxy, const void *data, size_t len) {
+    return wring__outq_append(proxy->out, proxy->chunks, wring_bytes_of(data, len));
+}
+
+static wring_result http_start(wring__proxy *proxy) {
+    const bool v6 = strchr(proxy->host, ':') != NULL;
+    char *credentials = NULL;
+    if (proxy->config->user != NULL) {
+        credentials = wring__basic_credentials(proxy->config->user, proxy->config->password);
+        if (credentials == NULL) {
+            return WRING_ERR_NO_MEMORY;
+        }
+    }
+    char *text = NULL;
+    const char *open = v6 ? "[" : "";
+    const char *close = v6 ? "]" : "";
+    int len = asprintf(&text, "CONNECT %s%s%s:%u HTTP/1.1\r\nHost: %s%s%s:%u\r\n%s%s%s\r\n", open,
+                       proxy->host, close, proxy->port, open, proxy->host, close, proxy->port,
+                       credentials == NULL ? "" : "Proxy-Authorization: ",
+                       credentials == NULL ? "" : credentials, credentials == NULL ? "" : "\r\n");
+    wring_result result = len < 0 ? WRING_ERR_NO_MEMORY : queue(proxy, text, (size_t)len);
+    free(len < 0 ? NULL : text);
+    free(credentials);
+    return result;
+}
+
+wring_result wring__proxy_start(wring__proxy *proxy, const wring__proxy_config *config,
+                                const char *host, uint16_t port, wring__outq *out,
+                                wring__chunk_cache *chunks) {
+    *proxy =
+        (wring__proxy){.config = config, .host = host, .port = port, .out = out, .chunks = chunks};
+    if (config->kind == WRING__PROXY_HTTP) {
+        proxy->stage = STAGE_CONNECT;
+        return http_start(proxy);
+    }
+    static const uint8_t anonymous[] = {5, 1, 0};
+    static const uint8_t with_password[] = {5, 2, 0, 2};
+    proxy->stage = STAGE_METHOD;
+    return config->user == NULL ? queue(proxy, anonymous, sizeof anonymous)
+                                : queue(proxy, with_password, sizeof with_password);
+}
+
+void wring__proxy_deinit(wring__proxy *proxy) {
+    free(proxy->reply);
+    proxy->reply = NULL;
+}
+
+static wring_result reply_append(wring__proxy *proxy, wring_bytes bytes) {
+    if (proxy->cap - proxy->len < bytes.len) {
+        const size_t cap = proxy->len + bytes.len + 256;
+        uint8_t *grown = realloc(proxy->reply, cap);
+        if (grown == NULL) {
+            return WRING_ERR_NO_MEMORY;
+        }
+        proxy->reply = grown;
+        proxy->cap = cap;
+    }
+    memcpy(proxy->reply + proxy->len, bytes.data, bytes.len);
+    proxy->len += bytes.len;
+    return WRING_OK;
+}
+
+/* The status line; the rest of the head is not looked at. HTTP/1.0 is common among proxies. */
+static wring_result http_reply(wring__proxy *proxy, size_t *used, wring_error *error) {
+    const uint8_t *end = memmem(proxy->reply, proxy->len, "\r\n\r\n", 4);
+    if (end == NULL) {
+        return proxy->len > REPLY_MAX
+                   ? wring_error_set(error, WRING_ERR_PROXY, 0, "the proxy's answer is too long")
+                   : WRING_MORE;
+    }
+    *used = (size_t)(end - proxy->reply) + 4;
+    const char *line = (const char *)proxy->reply;
+    const int line_len = (int)((const uint8_t *)memchr(line, '\r', proxy->len) - proxy->reply);
+    if (line_len < 12 || strncmp(line, "HTTP/1.", 7) != 0) {
+        return wring_error_set(error, WRING_ERR_PROXY, 0, "the proxy does not speak HTTP");
+    }
+    if (line[9] != '2') {
+        return wring_error_set(error, WRING_ERR_PROXY, 0, "the proxy answered CONNECT with '%.*s'",
+                               line_len > 120 ? 120 : line_len, line);
+    }
+    return WRING_OK;
+}
+
+static wring_result socks_refused(wring_error *error, const char *why) {
+    return wring_error_set(error, WRING_ERR_PROXY, 0, "the SOCKS5 proxy refused: %s", why);
+}
+
+static wring_result socks_request(wring__proxy *proxy) {
+    const size_t len = strlen(proxy->host);
+    uint8_t request[7 + 255];
+    WRING_ASSERT(len <= 255);
+    const uint8_t head[] = {5, 1, 0, 3, (uint8_t)len};
+    memcpy(request, head, sizeof head);
+    memcpy(request + 5, proxy->host, len);
+    request[5 + len] = (uint8_t)(proxy->port >> 8);
+    request[6 + len] = (uint8_t)proxy->port;
+    proxy->stage = STAGE_REQUEST;
+    return queue(proxy, request, 7 + len);
+}
+
+static wring_result socks_authenticate(wring__proxy *proxy) {
+    uint8_t message[3 + 255 + 255];
+    const size_t user = strlen(proxy->config->user);
+    const size_t password = strlen(proxy->config->password);
+    message[0] = 1;
+    message[1] = (uint8_t)user;
+    memcpy(message + 2, proxy->config->user, user);
+    message[2 + user] = (uint8_t)password;
+    memcpy(message + 3 + user, proxy->config->password, password);
+    proxy->stage = STAGE_AUTH;
+    return queue(proxy, message, 3 + user + password);
+}
+
+static wring_result socks_method(wring__proxy *proxy, size_t *used, wring_error *error) {
+    if (proxy->len < 2) {
+        return WRING_MORE;
+    }
+    *used = 2;
+    if (proxy->reply[0] != 5) {
+        return socks_refused(error, "it does not speak version 5");
+    }
+    wring_result result = WRING_ERR_PROXY;
+    if (proxy->reply[1] == 0) {
+        result = socks_request(proxy);
+    } else if (proxy->reply[1] == 2 && proxy->config->user != NULL) {
+        result = socks_authenticate(proxy);
+    } else {
+        return socks_refused(error, proxy->config->user == NULL ? "it wants a user and password"
+                                                                : "it takes no user and password");
+    }
+    return result == WRING_OK ? WRING_MORE : result;
+}
+
+static wring_result socks_auth(wring__proxy *proxy, size_t *used, wring_error *error) {
+    if (proxy->len < 2) {
+        return WRING_MORE;
+    }
+    *used = 2;
+    if (proxy->reply[1] != 0) {
+        return socks_refused(error, "wrong user or password");
+    }
+    wring_result result = socks_request(proxy);
+    return result == WRING_OK ? WRING_MORE : result;
+}
+
+static wring_result socks_connected(wring__proxy *proxy, size_t *used, wring_error *error) {
+    static const char *const why[] = {"",
+                                      "general failure",
+                                      "not allowed by its rules",
+                                      "network unreachable",
+                                      "host unreachable",
+                                      "connection refused",
+                                      "TTL expired",
+                                      "it does not connect",
+                                      "address type not supported"};
+    if (proxy->len < 5) {
+        return WRING_MORE;
+    }
+    const uint8_t code = proxy->reply[1];
+    if (proxy->reply[0] != 5 || code != 0) {
+        return socks_refused(error, code < WRING_ARRAY_LEN(why) ? why[code] : "unknown reason");
+    }
+    size_t address = 0;
+    switch (proxy->reply[3]) {
+    case 1:
+        address = 4;
+        break;
+    case 3:
+        address = 1u + proxy->reply[4];
+        break;
+    case 4:
+        address = 16;
+        break;
+    default:
+        return socks_refused(error, "its answer is malformed");
+    }
+    *used = 4 + address + 2;
+    return proxy->len < *used ? WRING_MORE : WRING_OK;
+}
+
+static wring_result step(wring__proxy *proxy, size_t *used, wring_error *error) {
+    switch ((enum stage)proxy->stage) {
+    case STAGE_CONNECT:
+        return http_reply(proxy, used, error);
+    case STAGE_METHOD:
+        return socks_method(proxy, used, error);
+    case STAGE_AUTH:
+        return socks_auth(proxy, used, error);
+    case STAGE_REQUEST:
+        return socks_connected(proxy, used, error);
+    }
+    WRING_UNREACHABLE();
+}
+
+wring_result wring__proxy_rx(wring__proxy *proxy, wring_bytes bytes, size_t *used,
+                             wring_error *error) {
+    const size_t before = proxy->len;
+    wring_result result = reply_append(proxy, bytes);
+    size_t eaten = 0; /* of all replies so far */
+    while (result == WRING_OK) {
+        const uint8_t stage = proxy->stage;
+        size_t taken = 0;
+        result = step(proxy, &taken, error);
+        const bool moved = result == WRING_OK || proxy->stage != stage;
+        if (!moved) {
+            break;
+        }
+        eaten += taken;
+        memmove(proxy->reply, proxy->reply + taken, proxy->len - taken);
+        proxy->len -= taken;
+        if (result == WRING_OK) {
+            *used = eaten - before;
+            break;
+        }
+        result = WRING_OK; /* the next reply may be there already */
+    }
+    return result;
+}

@@ -1,0 +1,290 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * What wring_connect was given: checked, defaults filled in, everything copied.
+ */
+#include <netinet/in.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "client/client.h"
+#include "client/text.h"
+
+#define URL_MAX 8192
+
+/* A copy that lives as long as the settings. */
+struct wring__owned {
+    struct wring__owned *next;
+    _Alignas(16) char data[];
+};
+
+static void *own(wring__client_settings *settings, const void *data, size_t len) {
+    struct wring__owned *block = malloc(sizeof *block + len + 1);
+    if (block == NULL) {
+        return NULL;
+    }
+    if (len > 0) {
+        memcpy(block->data, data, len);
+    }
+    block->data[len] = 0;
+    block->next = settings->owned;
+    settings->owned = block;
+    return block->data;
+}
+
+static bool own_text(wring__client_settings *settings, const char **text) {
+    if (*text != NULL) {
+        *text = own(settings, *text, strlen(*text));
+        return *text != NULL;
+    }
+    return true;
+}
+
+static bool own_list(wring__client_settings *settings, const char *const **list, size_t count) {
+    if (count == 0) {
+        return true;
+    }
+    const char **copy = own(settings, *list, count * sizeof *copy);
+    for (size_t i = 0; copy != NULL && i < count; i++) {
+        if (!own_text(settings, &copy[i])) {
+            return false;
+        }
+    }
+    *list = copy;
+    return copy != NULL;
+}
+
+static bool own_headers(wring__client_settings *settings, wring_headers *headers) {
+    if (headers->count == 0) {
+        return true;
+    }
+    wring_header *copy = own(settings, headers->list, headers->count * sizeof *copy);
+    for (size_t i = 0; copy != NULL && i < headers->count; i++) {
+        copy[i].name.data = own(settings, copy[i].name.data, copy[i].name.len);
+        copy[i].value.data = own(settings, copy[i].value.data, copy[i].value.len);
+        if (copy[i].name.data == NULL || copy[i].value.data == NULL) {
+            return false;
+        }
+    }
+    headers->list = copy;
+    return copy != NULL;
+}
+
+static wring_result bad(wring_error *error, const char *field, const char *what) {
+    return wring_error_set(error, WRING_ERR_INVALID_CONFIG, 0, "%s %s", field, what);
+}
+
+static wring_result no_memory(wring_error *error) {
+    return wring_error_set(error, WRING_ERR_NO_MEMORY, 0, "out of memory");
+}
+
+/* ---- the URL --------------------------------------------------------------------------------- */
+
+static wring_result target_make(wring__client_settings *settings, wring_error *error) {
+    const wring_bytes target = settings->url.target;
+    const bool slash = target.len == 0 || target.data[0] != '/';
+    char *text = NULL;
+    if (asprintf(&text, "%s%.*s", slash ? "/" : "", (int)target.len,
+                 target.len == 0 ? "" : (const char *)target.data) < 0) {
+        return no_memory(error);
+    }
+    settings->target = own(settings, text, strlen(text));
+    free(text);
+    return settings->target == NULL ? no_memory(error) : WRING_OK;
+}
+
+static wring_result host_make(wring__client_settings *settings, wring_error *error) {
+    const wring_url *url = &settings->url;
+    settings->host = wring__percent_decode(url->host);
+    if (settings->host == NULL) {
+        return no_memory(error);
+    }
+    if (strlen(settings->host) > 255) {
+        return wring_error_set(error, WRING_ERR_INVALID_URL, 0,
+                               "the URL's host is longer than 255 bytes");
+    }
+    char port[8] = "";
+    if (url->port_is_given) {
+        (void)snprintf(port, sizeof port, ":%u", url->port);
+    }
+    char header[300];
+    (void)snprintf(header, sizeof header, "%s%s%s%s", url->host_is_ipv6 ? "[" : "", settings->host,
+                   url->host_is_ipv6 ? "]" : "", port);
+    settings->host_header = own(settings, header, strlen(header));
+    return settings->host_header == NULL ? no_memory(error) : WRING_OK;
+}
+
+/* user:password before the host becomes Basic credentials, behind the caller's own headers. */
+static wring_result userinfo_add(wring__client_settings *settings, wring_error *error) {
+    const wring_bytes info = settings->url.userinfo;
+    if (info.len == 0) {
+        return WRING_OK;
+    }
+    const uint8_t *colon = memchr(info.data, ':', info.len);
+    const size_t user_len = colon == NULL ? info.len : (size_t)(colon - info.data);
+    const size_t rest = colon == NULL ? info.len : user_len + 1;
+    char *user = wring__percent_decode(wring_bytes_of(info.data, user_len));
+    char *password = wring__percent_decode(wring_bytes_of(info.data + rest, info.len - rest));
+    char *value =
+        user == NULL || password == NULL ? NULL : wring__basic_credentials(user, password);
+    free(user);
+    free(password);
+    wring_headers *headers = &settings->config.headers;
+    const char *kept = value == NULL ? NULL : own(settings, value, strlen(value));
+    wring_header *list = kept == NULL ? NULL : calloc(headers->count + 1, sizeof *list);
+    free(value);
+    if (list == NULL) {
+        return no_memory(error);
+    }
+    if (headers->count > 0) {
+        memcpy(list, headers->list, headers->count * sizeof *list);
+    }
+    list[headers->count] = (wring_header){wring_str("Authorization"), wring_str(kept)};
+    headers->list = own(settings, list, (headers->count + 1) * sizeof *list);
+    headers->count++;
+    free(list);
+    return headers->list == NULL ? no_memory(error) : WRING_OK;
+}
+
+static wring_result url_adopt(wring__client_settings *settings, const char *url,
+                              wring_error *error) {
+    const size_t len = strnlen(url, URL_MAX + 1);
+    const char *text = len > URL_MAX ? NULL : own(settings, url, len);
+    if (len > URL_MAX) {
+        return wring_error_set(error, WRING_ERR_INVALID_URL, 0, "the URL is longer than 8 KiB");
+    }
+    if (text == NULL) {
+        return no_memory(error);
+    }
+    if (wring_url_parse(wring_bytes_of(text, len), &settings->url) != WRING_OK) {
+        return wring_error_set(error, WRING_ERR_INVALID_URL, 0,
+                               "'%.200s' is not a well-formed ws:// or wss:// URL", url);
+    }
+    wring_result result = host_make(settings, error);
+    if (result == WRING_OK) {
+        result = target_make(settings, error);
+    }
+    return result == WRING_OK ? userinfo_add(settings, error) : result;
+}
+
+/* ---- the rest -------------------------------------------------------------------------------- */
+
+static void default_u32(uint32_t *field, uint32_t value) {
+    *field = *field == 0 ? value : *field;
+}
+
+static wring_result config_adopt(wring__client_settings *settings, const wring_client_config *in,
+                                 wring_error *error) {
+    wring_client_config *config = &settings->config;
+    if (in != NULL) {
+        if (in->struct_size < offsetof(wring_client_config, timeout_ms)) {
+            return bad(error, "struct_size", "is not set: use sizeof(wring_client_config)");
+        }
+        memcpy(config, in, wring__min_size(in->struct_size, sizeof *config));
+    }
+    config->struct_size = sizeof *config;
+    default_u32(&config->timeout_ms, 15000);
+    default_u32(&config->max_handshake_size, 64 * 1024);
+    default_u32(&config->reconnect_max_ms, 30000);
+    default_u32(&config->reconnect_stable_ms, 10000);
+    config->inbox_bytes = config->inbox_bytes == 0 ? UINT64_C(4) << 20 : config->inbox_bytes;
+    if (config->max_handshake_size < 64 || config->max_handshake_size > (1u << 24)) {
+        return bad(error, "max_handshake_size", "is below 64 bytes or above 16 MiB");
+    }
+    if (config->reconnect_min_ms > config->reconnect_max_ms) {
+        return bad(error, "reconnect_min_ms", "is above reconnect_max_ms");
+    }
+    config->session.struct_size = sizeof config->session;
+    config->session.role = WRING_ROLE_CLIENT;
+    const wring_session_config session = config->session;
+    wring_result result = wring__session_config_adopt(&session, &config->session, error);
+    const bool copied = own_list(settings, &config->subprotocols, config->subprotocol_count) &&
+                        own_text(settings, &config->extensions) &&
+                        own_text(settings, &config->origin) &&
+                        own_headers(settings, &config->headers);
+    return result == WRING_OK && !copied ? no_memory(error) : result;
+}
+
+/* The request is written once to see that every header can be sent. */
+static wring_result headers_check(const wring__client_settings *settings, wring_error *error) {
+    const wring_client_config *config = &settings->config;
+    const wring_h1_client_options options = {config->subprotocols, config->subprotocol_count,
+                                             config->extensions, config->origin, config->headers};
+    const size_t cap = 64 * 1024;
+    char *scratch = malloc(cap);
+    size_t len = 0;
+    if (scratch == NULL) {
+        return no_memory(error);
+    }
+    wring_result result =
+        wring_h1_request_write(settings->host_header, settings->target,
+                               "AAAAAAAAAAAAAAAAAAAAAA==", &options, scratch, cap, &len);
+    free(scratch);
+    if (result == WRING_ERR_INVALID_HEADER) {
+        return wring_error_set(error, result, 0,
+                               "headers, origin, extensions or subprotocols: a CR, LF, NUL or "
+                               "other illegal byte, or a name that is no token");
+    }
+    return result == WRING_OK ? result
+                              : bad(error, "headers", "make a request of more than 64 KiB");
+}
+
+static wring_result routes_adopt(wring__client_settings *settings, wring_error *error) {
+    wring_client_config *config = &settings->config;
+    wring_result result = WRING_OK;
+    if (config->proxy != NULL) {
+        result = wring__proxy_parse(config->proxy, &settings->proxy);
+    } else if (config->proxy_from_env) {
+        result = wring__proxy_from_env(&settings->url, &settings->proxy);
+    }
+    config->proxy = NULL;
+    if (result != WRING_OK) {
+        return result == WRING_ERR_NO_MEMORY
+                   ? no_memory(error)
+                   : bad(error, "proxy", "is not like http://user:password@host:port or socks5://");
+    }
+    if (config->source != NULL && !wring__address_parse(config->source, 0, &settings->source)) {
+        return bad(error, "source", "is not a numeric address");
+    }
+    config->source = NULL;
+    if (settings->url.secure) {
+        const wring_tls_client_config none = {.struct_size = sizeof none};
+        const wring_tls_client_config *tls = config->tls == NULL ? &none : config->tls;
+        if (tls->struct_size != sizeof *tls) {
+            return bad(error, "tls", "has no struct_size: use sizeof(wring_tls_client_config)");
+        }
+        result = wring__tls_share_get(tls, &settings->tls, error);
+    }
+    config->tls = NULL;
+    return result;
+}
+
+wring_result wring__client_settings_adopt(wring__client_settings *settings, const char *url,
+                                          const wring_client_config *config, wring_error *error) {
+    memset(settings, 0, sizeof *settings);
+    wring_result result = config_adopt(settings, config, error);
+    if (result == WRING_OK) {
+        result = url_adopt(settings, url, error);
+    }
+    if (result == WRING_OK) {
+        result = headers_check(settings, error);
+    }
+    if (result == WRING_OK) {
+        result = routes_adopt(settings, error);
+    }
+    if (result != WRING_OK) {
+        wring__client_settings_deinit(settings);
+    }
+    return result;
+}
+
+void wring__client_settings_deinit(wring__client_settings *settings) {
+    while (settings->owned != NULL) {
+        struct wring__owned *block = settings->owned;
+        settings->owned = block->next;
+        free(block);
+    }
+    free(settings->host);
+    wring__proxy_config_deinit(&settings->proxy);
+    wring__tls_share_release(settings->tls);
+    memset(settings, 0, sizeof *settings);
+}
