@@ -146,15 +146,17 @@ static void upgrade_begin(wring__link *link) {
     wring__conn_flush(&link->conn);
 }
 
-static wring_bytes reason_phrase(const wring__http1 *parser, const uint8_t *data) {
-    return wring_bytes_of(data + parser->target, parser->target_len);
+/* Behind "HTTP/1.1 404 ", which the parser has checked. */
+static wring_bytes reason_phrase(const uint8_t *data) {
+    const size_t at = strlen("HTTP/1.1 404 ");
+    return wring_bytes_of(data + at, strcspn((const char *)data + at, "\r"));
 }
 
 static void refused(wring__link *link, wring_result result, const wring__http1 *parser,
                     const uint8_t *data) {
     wring_error error;
     if (result == WRING_ERR_UNEXPECTED_STATUS) {
-        const wring_bytes reason = reason_phrase(parser, data);
+        const wring_bytes reason = reason_phrase(data);
         (void)wring_error_set(&error, result, 0, "the server answered the upgrade with %u %.*s",
                               parser->status, (int)wring__min_size(reason.len, 100),
                               (const char *)reason.data);

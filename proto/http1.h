@@ -29,7 +29,7 @@ typedef struct wring__http1 {
     uint32_t mark;      /* where the token at hand began */
     uint32_t value_end; /* behind the last byte of the value that is not white space */
     uint32_t head_max;
-    uint32_t target; /* offset; response: of the reason phrase */
+    uint32_t target; /* offset */
     uint16_t target_len;
     uint16_t target_max;
     uint16_t method_len;
