@@ -33,6 +33,7 @@ extern const struct link_ops link_server_loopback; /* `wring serve` at link_targ
 extern const struct link_ops link_server_sim;
 extern const struct link_ops link_client_loopback; /* a session in client role */
 extern const struct link_ops link_client_sim;
+extern const struct link_ops link_client_wss; /* wring_connect, over TLS */
 
 extern const char *link_target; /* host:port of link_server_loopback */
 

@@ -13,14 +13,16 @@
 #include "tests/conformance/report.h"
 
 static const struct link_ops *const all_links[] = {&link_server_loopback, &link_server_sim,
-                                                   &link_client_loopback, &link_client_sim};
+                                                   &link_client_loopback, &link_client_sim,
+                                                   &link_client_wss};
 
 static const char usage[] =
     "usage: conformance [options]\n"
     "\n"
     "  --wring PATH        the command to serve and test; or\n"
     "  --target HOST:PORT  any server with an /echo route\n"
-    "  --link NAME         one of server-loopback, server-sim, client-loopback, client-sim\n"
+    "  --link NAME         one of server-loopback, server-sim, client-loopback, client-sim,\n"
+    "                      client-wss\n"
     "  --case PREFIX       only these, for example 6. or 7.1.4\n"
     "  --cut N             0 whole, 1 single bytes, 2 random cuts\n"
     "  --seed N            of the random cuts; default 1\n"

@@ -4,9 +4,6 @@
  * resume each other's sessions, while a fifth replaces the server's context as a reload does.
  * Usage: thread-tls [handshakes of each thread].
  */
-#include <openssl/evp.h>
-#include <openssl/pem.h>
-#include <openssl/x509v3.h>
 #include <pthread.h>
 #include <stdatomic.h>
 #include <stdio.h>
@@ -14,13 +11,12 @@
 #include <unistd.h>
 
 #include "io/tls.h"
+#include "tests/certs/certs.h"
 
 #define THREADS 4
 #define CHECK(x)                                                                                   \
     ((x) ? (void)0 : (fprintf(stderr, "FAILED %s:%d %s\n", __FILE__, __LINE__, #x), abort()))
 
-static char cert_file[64] = "/tmp/wring-cert-XXXXXX";
-static char key_file[64] = "/tmp/wring-key-XXXXXX";
 static wring__tls_context *client;
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 static wring__tls_context *server;   /* under lock */
@@ -29,29 +25,9 @@ static atomic_uint resumed;
 static atomic_uint running;
 static unsigned handshakes = 100;
 
-static void cert_make(void) {
-    EVP_PKEY *key = EVP_EC_gen("P-256");
-    X509 *cert = X509_new();
-    FILE *files[2] = {fdopen(mkstemp(cert_file), "w"), fdopen(mkstemp(key_file), "w")};
-    CHECK(key != NULL && cert != NULL && files[0] != NULL && files[1] != NULL);
-    X509_set_version(cert, X509_VERSION_3);
-    X509_gmtime_adj(X509_getm_notBefore(cert), 0);
-    X509_gmtime_adj(X509_getm_notAfter(cert), 86400);
-    X509_set_pubkey(cert, key);
-    X509_EXTENSION *names = X509V3_EXT_conf_nid(NULL, NULL, NID_subject_alt_name, "DNS:localhost");
-    X509_add_ext(cert, names, -1);
-    X509_EXTENSION_free(names);
-    CHECK(X509_sign(cert, key, EVP_sha256()) > 0);
-    CHECK(PEM_write_X509(files[0], cert) == 1);
-    CHECK(PEM_write_PrivateKey(files[1], key, NULL, NULL, 0, NULL, NULL) == 1);
-    fclose(files[0]);
-    fclose(files[1]);
-    X509_free(cert);
-    EVP_PKEY_free(key);
-}
-
 static wring__tls_context *server_make(wring__tls_context *previous) {
-    wring_tls_server_config config = {.cert_file = cert_file, .key_file = key_file};
+    wring_tls_server_config config = {.cert_file = cert_path("server.pem"),
+                                      .key_file = cert_path("server.key")};
     wring__tls_context *context = NULL;
     CHECK(wring__tls_context_server(&config, previous, &context, NULL) == WRING_OK);
     return context;
@@ -130,9 +106,9 @@ int main(int argc, char **argv) {
     if (argc > 1) {
         handshakes = (unsigned)strtoul(argv[1], NULL, 10);
     }
-    cert_make();
+    certs_make_usual();
     server = server_make(NULL);
-    wring_tls_client_config config = {.ca_file = cert_file};
+    wring_tls_client_config config = {.ca_file = cert_path("ca.pem")};
     CHECK(wring__tls_context_client(&config, &client, NULL) == WRING_OK);
     running = THREADS;
     for (int i = 0; i < THREADS; i++) {
@@ -145,8 +121,6 @@ int main(int argc, char **argv) {
     wring__tls_session_destroy(exchange);
     wring__tls_context_unref(client);
     wring__tls_context_unref(server);
-    unlink(cert_file);
-    unlink(key_file);
     printf("%u handshakes, %u resumed\n", THREADS * handshakes, resumed);
     CHECK(handshakes < 2 || resumed > 0);
     return 0;

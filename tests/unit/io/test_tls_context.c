@@ -6,7 +6,7 @@
 #include <stdio.h>
 
 #include "io/tls.h"
-#include "tls_certs.h"
+#include "tests/certs/certs.h"
 #include "tls_pair.h"
 
 TestSuite(tls_context, .init = certs_make_usual);

@@ -13,7 +13,7 @@
 #include <unistd.h>
 
 #include "io/tls.h"
-#include "tls_certs.h"
+#include "tests/certs/certs.h"
 #include "tls_pair.h"
 
 #define WAIT_MS 10000

@@ -8,7 +8,7 @@
 #include <stdlib.h>
 
 #include "io/tls_internal.h"
-#include "tls_certs.h"
+#include "tests/certs/certs.h"
 #include "tls_pair.h"
 
 static wring__tls_context *client;

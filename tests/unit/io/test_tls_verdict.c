@@ -3,7 +3,7 @@
 #include <openssl/ssl.h>
 
 #include "io/tls.h"
-#include "tls_certs.h"
+#include "tests/certs/certs.h"
 #include "tls_pair.h"
 
 TestSuite(tls_verdict, .init = certs_make_usual);

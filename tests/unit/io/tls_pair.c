@@ -6,7 +6,7 @@
 #include <stdlib.h>
 
 #include "io/tls_internal.h"
-#include "tls_certs.h"
+#include "tests/certs/certs.h"
 
 wring__tls_context *server_context(wring_tls_server_config config) {
     return server_context_after(config, NULL);

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "tls_certs.h"
+#include "tests/certs/certs.h"
 
-#include <criterion/criterion.h>
 #include <openssl/evp.h>
 #include <openssl/pem.h>
 #include <openssl/x509v3.h>
@@ -23,6 +22,13 @@ static struct {
 } made[MADE_MAX];
 static int made_count;
 
+static void check(bool ok, const char *what) {
+    if (!ok) {
+        fprintf(stderr, "certificates for tests: %s failed\n", what);
+        abort();
+    }
+}
+
 static void folder_remove(void) {
     for (int i = 0; i < file_count; i++) {
         unlink(files[i]);
@@ -39,7 +45,7 @@ const char *cert_path(const char *file) {
     static unsigned turn;
     if (folder[0] == 0) {
         snprintf(folder, sizeof folder, "/tmp/wring-tls-XXXXXX");
-        cr_assert(mkdtemp(folder) != NULL);
+        check(mkdtemp(folder) != NULL, "mkdtemp");
         atexit(folder_remove);
     }
     char *path = paths[turn++ % 16];
@@ -51,10 +57,10 @@ static FILE *cert_file(const char *name, const char *suffix) {
     char file[64];
     snprintf(file, sizeof file, "%s%s", name, suffix);
     const char *path = cert_path(file);
-    cr_assert(file_count < 64);
+    check(file_count < 64, "counting files");
     snprintf(files[file_count++], sizeof files[0], "%s", path);
     FILE *stream = fopen(path, "w");
-    cr_assert(stream != NULL);
+    check(stream != NULL, path);
     return stream;
 }
 
@@ -68,13 +74,13 @@ static void extension_add(X509 *cert, X509 *issuer, int nid, const char *value) 
     X509V3_CTX context;
     X509V3_set_ctx(&context, issuer, cert, NULL, NULL, 0);
     X509_EXTENSION *extension = X509V3_EXT_conf_nid(NULL, &context, nid, value);
-    cr_assert(extension != NULL, "%s", value);
+    check(extension != NULL, value);
     X509_add_ext(cert, extension, -1);
     X509_EXTENSION_free(extension);
 }
 
 void cert_make(const struct cert_spec *spec) {
-    cr_assert(made_count < MADE_MAX);
+    check(made_count < MADE_MAX, "counting certificates");
     EVP_PKEY *key = spec->is_rsa ? EVP_RSA_gen(2048) : EVP_EC_gen("P-256");
     X509 *cert = X509_new();
     X509 *issuer = cert;
@@ -98,7 +104,7 @@ void cert_make(const struct cert_spec *spec) {
     if (spec->alternatives != NULL) {
         extension_add(cert, issuer, NID_subject_alt_name, spec->alternatives);
     }
-    cr_assert(X509_sign(cert, issuer_key, EVP_sha256()) > 0);
+    check(X509_sign(cert, issuer_key, EVP_sha256()) > 0, "signing");
     FILE *stream = cert_file(spec->name, ".pem");
     PEM_write_X509(stream, cert);
     fclose(stream);

@@ -1,10 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Certificates made on the spot in a temporary folder, for the tests of io/tls. Each test is a
- * process of its own, so that one folder a process is enough; it is removed at exit.
+ * Certificates made on the spot in a temporary folder: one for each process, removed at exit.
  */
-#ifndef WRING_TESTS_TLS_CERTS_H
-#define WRING_TESTS_TLS_CERTS_H
+#ifndef WRING_TESTS_CERTS_CERTS_H
+#define WRING_TESTS_CERTS_CERTS_H
 
 #include <stdbool.h>
 

@@ -1,0 +1,178 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * The tester is a server over TLS, by OpenSSL on a socket; wring_connect reaches it as wss:// with
+ * a handler that echoes. So the client is tested as it ships: resolver, dial, TLS, upgrade, session.
+ */
+#include <arpa/inet.h>
+#include <openssl/ssl.h>
+#include <poll.h>
+#include <pthread.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "tests/certs/certs.h"
+#include "tests/conformance/link_loopback.h"
+#include "wring/client.h"
+
+struct wss_link {
+    wring_client *client;
+    SSL *ssl;
+    int listener, fd;
+};
+
+static pthread_once_t once = PTHREAD_ONCE_INIT;
+static SSL_CTX *context;
+static wring_pool *pool;
+
+static void check(bool ok, const char *what) {
+    if (!ok) {
+        fprintf(stderr, "conformance: %s failed\n", what);
+        abort();
+    }
+}
+
+static void pool_end(void) {
+    wring_pool_destroy(pool, 1000);
+    SSL_CTX_free(context);
+}
+
+static void set_up(void) {
+    certs_make_usual();
+    atexit(pool_end);
+    context = SSL_CTX_new(TLS_server_method());
+    check(context != NULL, "SSL_CTX_new");
+    check(SSL_CTX_use_certificate_file(context, cert_path("server.pem"), SSL_FILETYPE_PEM) == 1 &&
+              SSL_CTX_use_PrivateKey_file(context, cert_path("server.key"), SSL_FILETYPE_PEM) == 1,
+          "the certificate");
+    SSL_CTX_set_mode(context,
+                     SSL_MODE_ENABLE_PARTIAL_WRITE | SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER);
+    check(wring_pool_create(NULL, &pool, NULL) == WRING_OK, "wring_pool_create");
+}
+
+/* ---- the client that is tested ---- */
+
+static wring_verdict echo(wring_session *session, const wring_message *message) {
+    if (message->opcode == WRING_TEXT || message->opcode == WRING_BINARY) {
+        const wring_frame frame = {message->opcode, 0, message->payload};
+        return wring_reply(session, &frame) == WRING_OK ? WRING_CONTINUE : WRING_STOP;
+    }
+    return WRING_CONTINUE;
+}
+
+static wring_client *client_start(uint16_t port) {
+    static const wring_handler handler = {.name = "echo", .handle_in = echo};
+    const wring_tls_client_config tls = {.struct_size = sizeof tls, .ca_file = cert_path("ca.pem")};
+    const wring_client_config config = {
+        .struct_size = sizeof config, .handler = &handler, .tls = &tls};
+    wring_client *client = NULL;
+    char url[64];
+    snprintf(url, sizeof url, "wss://localhost:%u/", port);
+    check(wring_connect(wring_pool_loop(pool), url, &config, &client, NULL) == WRING_OK,
+          "wring_connect");
+    return client;
+}
+
+/* ---- the tester's end ---- */
+
+static bool head_read(SSL *ssl, char *head, size_t cap, size_t *len) {
+    for (*len = 0; *len < cap; ++*len) {
+        if (*len >= 4 && memcmp(head + *len - 4, "\r\n\r\n", 4) == 0) {
+            return true;
+        }
+        if (SSL_read(ssl, head + *len, 1) != 1) {
+            return false;
+        }
+    }
+    return false;
+}
+
+static bool server_handshake(SSL *ssl) {
+    char head[1024], response[512];
+    size_t len, head_len, response_len;
+    wring_header list[WRING_HTTP_FIELDS_MAX];
+    wring_request request;
+    wring_upgrade_info info;
+    return SSL_accept(ssl) == 1 && head_read(ssl, head, sizeof head, &len) &&
+           wring_h1_parse_request(wring_bytes_of((uint8_t *)head, len), list, &request,
+                                  &head_len) == WRING_OK &&
+           wring_h1_validate_request(request.method, request.headers, NULL, &info) == WRING_OK &&
+           wring_h1_response_write(&info, (wring_headers){0}, response, sizeof response,
+                                   &response_len) == WRING_OK &&
+           SSL_write(ssl, response, (int)response_len) == (int)response_len;
+}
+
+static void wss_close(void *link) {
+    struct wss_link *l = link;
+    wring_client_destroy(l->client);
+    SSL_free(l->ssl);
+    if (l->fd >= 0) {
+        close(l->fd);
+    }
+    close(l->listener);
+    free(l);
+}
+
+static void *wss_open(uint64_t seed) {
+    struct wss_link *l = calloc(1, sizeof *l);
+    struct sockaddr_in address = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+    socklen_t len = sizeof address;
+    (void)seed;
+    pthread_once(&once, set_up);
+    l->listener = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    check(bind(l->listener, (struct sockaddr *)&address, sizeof address) == 0 &&
+              listen(l->listener, 1) == 0 &&
+              getsockname(l->listener, (struct sockaddr *)&address, &len) == 0,
+          "listening");
+    l->client = client_start(ntohs(address.sin_port));
+    l->fd = accept(l->listener, NULL, NULL);
+    l->ssl = SSL_new(context);
+    check(l->fd >= 0 && l->ssl != NULL && SSL_set_fd(l->ssl, l->fd) == 1, "accepting");
+    if (!server_handshake(l->ssl)) {
+        wss_close(l);
+        return NULL;
+    }
+    loopback_prepare(l->fd);
+    return l;
+}
+
+static void receive(SSL *ssl, uint8_t *out, size_t cap, struct moved *moved) {
+    const int n = SSL_read(ssl, out, (int)cap);
+    const int error = n > 0 ? SSL_ERROR_NONE : SSL_get_error(ssl, n);
+    moved->received = n > 0 ? (size_t)n : 0;
+    moved->end = error == SSL_ERROR_ZERO_RETURN;
+    moved->reset = error == SSL_ERROR_SYSCALL || error == SSL_ERROR_SSL;
+}
+
+static struct moved wss_move(void *link, const uint8_t *bytes, size_t len, uint8_t *out,
+                             size_t cap) {
+    struct wss_link *l = link;
+    struct moved moved = {0};
+    for (;;) {
+        receive(l->ssl, out, cap, &moved);
+        if (len > 0 && !moved.end && !moved.reset) {
+            const int n = SSL_write(l->ssl, bytes, (int)len);
+            moved.sent = n > 0 ? (size_t)n : 0;
+            /* one that fails because the client has gone: what it said is still to be read */
+        }
+        if (moved.sent > 0 || moved.received > 0 || moved.end || moved.reset) {
+            return moved;
+        }
+        struct pollfd p = {.fd = l->fd, .events = (short)(POLLIN | (len > 0 ? POLLOUT : 0))};
+        if (poll(&p, 1, 5000) <= 0) {
+            moved.timeout = true;
+            return moved;
+        }
+    }
+}
+
+const struct link_ops link_client_wss = {
+    .name = "client-wss",
+    .text = "client, wss",
+    .tester_is_client = false,
+    .open = wss_open,
+    .move = wss_move,
+    .close = wss_close,
+};
