@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
  * The tester is a server over TLS, by OpenSSL on a socket; wring_connect reaches it as wss:// with
- * a handler that echoes. So the client is tested as it ships: resolver, dial, TLS, upgrade, session.
+ * a handler that echoes. So the client is tested as it ships: resolver, dial, TLS, upgrade,
+ * session.
  */
 #include <arpa/inet.h>
 #include <openssl/ssl.h>
@@ -47,8 +48,7 @@ static void set_up(void) {
     check(SSL_CTX_use_certificate_file(context, cert_path("server.pem"), SSL_FILETYPE_PEM) == 1 &&
               SSL_CTX_use_PrivateKey_file(context, cert_path("server.key"), SSL_FILETYPE_PEM) == 1,
           "the certificate");
-    SSL_CTX_set_mode(context,
-                     SSL_MODE_ENABLE_PARTIAL_WRITE | SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER);
+    SSL_CTX_set_mode(context, SSL_MODE_ENABLE_PARTIAL_WRITE | SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER);
     check(wring_pool_create(NULL, &pool, NULL) == WRING_OK, "wring_pool_create");
 }
 
