@@ -35,14 +35,23 @@ static inline vec vec_xor(vec v, vec w) {
 static inline vec vec_less(vec v, vec w) {
     return _mm256_subs_epu8(v, w);
 }
-static inline vec vec_high_nibbles(vec v, vec low) {
+static inline vec high_nibbles(vec v, vec low) {
     return vec_and(_mm256_srli_epi16(v, 4), low);
 }
-static inline vec vec_table(const uint8_t *rows) {
+static inline vec vec_table_high(const uint8_t *rows) {
     return _mm256_broadcastsi128_si256(_mm_loadu_si128((const void *)rows));
 }
-static inline vec vec_lookup(vec table, vec index) {
+static inline vec vec_table_low(const uint8_t *rows) {
+    return vec_table_high(rows);
+}
+static inline vec lookup(vec table, vec index) {
     return _mm256_shuffle_epi8(table, index);
+}
+static inline vec vec_lookup_high(vec table, vec v, vec low) {
+    return lookup(table, high_nibbles(v, low));
+}
+static inline vec vec_lookup_low(vec table, vec v, vec low) {
+    return lookup(table, vec_and(v, low));
 }
 
 /* The byte shift works within 16-byte lanes: give each lane the lane before it. */

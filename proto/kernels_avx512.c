@@ -35,14 +35,26 @@ static inline vec vec_xor(vec v, vec w) {
 static inline vec vec_less(vec v, vec w) {
     return _mm512_subs_epu8(v, w);
 }
-static inline vec vec_high_nibbles(vec v, vec low) {
-    return vec_and(_mm512_srli_epi16(v, 4), low);
+/* VBMI looks up by six bits, whatever is in the other two: the high nibble's rows stand four times
+ * each, the low nibble's four times over, and no nibble has to be cut out first. */
+static inline vec vec_table_high(const uint8_t *rows) {
+    static const uint8_t quarters[64] = {
+        0,  0,  0,  0,  1,  1,  1,  1,  2,  2,  2,  2,  3,  3,  3,  3,  4,  4,  4,  4,  5,  5,
+        5,  5,  6,  6,  6,  6,  7,  7,  7,  7,  8,  8,  8,  8,  9,  9,  9,  9,  10, 10, 10, 10,
+        11, 11, 11, 11, 12, 12, 12, 12, 13, 13, 13, 13, 14, 14, 14, 14, 15, 15, 15, 15};
+    const vec table = _mm512_broadcast_i32x4(_mm_loadu_si128((const void *)rows));
+    return _mm512_shuffle_epi8(table, _mm512_loadu_si512((const void *)quarters));
 }
-static inline vec vec_table(const uint8_t *rows) {
+static inline vec vec_table_low(const uint8_t *rows) {
     return _mm512_broadcast_i32x4(_mm_loadu_si128((const void *)rows));
 }
-static inline vec vec_lookup(vec table, vec index) {
-    return _mm512_shuffle_epi8(table, index);
+static inline vec vec_lookup_high(vec table, vec v, vec low) {
+    (void)low;
+    return _mm512_permutexvar_epi8(_mm512_srli_epi16(v, 2), table);
+}
+static inline vec vec_lookup_low(vec table, vec v, vec low) {
+    (void)low;
+    return _mm512_permutexvar_epi8(v, table);
 }
 
 /* The byte shift works within 16-byte lanes: give each lane the lane before it. */

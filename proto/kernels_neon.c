@@ -35,15 +35,24 @@ static inline vec vec_xor(vec v, vec w) {
 static inline vec vec_less(vec v, vec w) {
     return vqsubq_u8(v, w);
 }
-static inline vec vec_high_nibbles(vec v, vec low) {
+static inline vec high_nibbles(vec v, vec low) {
     (void)low;
     return vshrq_n_u8(v, 4);
 }
-static inline vec vec_table(const uint8_t *rows) {
+static inline vec vec_table_high(const uint8_t *rows) {
     return vld1q_u8(rows);
 }
-static inline vec vec_lookup(vec table, vec index) {
+static inline vec vec_table_low(const uint8_t *rows) {
+    return vec_table_high(rows);
+}
+static inline vec lookup(vec table, vec index) {
     return vqtbl1q_u8(table, index);
+}
+static inline vec vec_lookup_high(vec table, vec v, vec low) {
+    return lookup(table, high_nibbles(v, low));
+}
+static inline vec vec_lookup_low(vec table, vec v, vec low) {
+    return lookup(table, vec_and(v, low));
 }
 static inline vec vec_prev1(vec now, vec before) {
     return vextq_u8(before, now, 15);

@@ -35,14 +35,23 @@ static inline vec vec_xor(vec v, vec w) {
 static inline vec vec_less(vec v, vec w) {
     return _mm_subs_epu8(v, w);
 }
-static inline vec vec_high_nibbles(vec v, vec low) {
+static inline vec high_nibbles(vec v, vec low) {
     return vec_and(_mm_srli_epi16(v, 4), low);
 }
-static inline vec vec_table(const uint8_t *rows) {
+static inline vec vec_table_high(const uint8_t *rows) {
     return vec_load(rows);
 }
-static inline vec vec_lookup(vec table, vec index) {
+static inline vec vec_table_low(const uint8_t *rows) {
+    return vec_table_high(rows);
+}
+static inline vec lookup(vec table, vec index) {
     return _mm_shuffle_epi8(table, index);
+}
+static inline vec vec_lookup_high(vec table, vec v, vec low) {
+    return lookup(table, high_nibbles(v, low));
+}
+static inline vec vec_lookup_low(vec table, vec v, vec low) {
+    return lookup(table, vec_and(v, low));
 }
 static inline vec vec_prev1(vec now, vec before) {
     return _mm_alignr_epi8(now, before, 15);
