@@ -32,6 +32,7 @@ void wring__client_release(wring_client *client) {
     }
     wring__tls_session_destroy(client->tls_session);
     wring__inbox_deinit(client);
+    wring__session_common_deinit(&client->sessions);
     wring__client_settings_deinit(&client->settings);
     pthread_cond_destroy(&client->changed);
     pthread_mutex_destroy(&client->lock);
@@ -428,6 +429,7 @@ static void start_run(wring__call *call, void *worker) {
     client->worker = worker;
     client->thread = pthread_self();
     pthread_mutex_unlock(&client->lock);
+    wring__link_prepare(client);
     wring__worker_add_guest(client->worker, &client->guest);
     attempt_begin(client);
 }

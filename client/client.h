@@ -46,6 +46,8 @@ typedef struct wring__client_settings {
 struct wring_client {
     atomic_uint refs;
     wring__client_settings settings;
+    wring__binding binding;
+    wring__session_common sessions; /* of its links */
     uint8_t loop;
 
     /* the worker's */
@@ -124,6 +126,9 @@ void wring__client_link_failed(wring_client *client, wring__link *link, const wr
 void wring__client_link_ended(wring_client *client, wring__link *link, const wring_end *end);
 
 /* ---- link.c ---------------------------------------------------------------------------------- */
+
+/** What the links of a client need of it, before the first one. */
+void wring__link_prepare(wring_client *client);
 
 /** Dials one address.  Errors: those of wring__conn_connect. */
 WRING_MUST_CHECK wring_result wring__link_dial(wring_client *client, const wring__address *address,

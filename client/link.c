@@ -40,9 +40,19 @@ static const wring_client_config *config_of(const wring__link *link) {
     return &link->client->settings.config;
 }
 
-static const wring_handler *handler_of(const wring_client *client) {
-    const wring_handler *handler = client->settings.config.handler;
-    return handler == NULL ? &wring__inbox_handler : handler;
+static wring_ref link_ref(const wring_session *session) {
+    const wring__host *host = WRING_CONTAINER_OF(session, wring__host, session);
+    const wring__conn *conn = &WRING_CONTAINER_OF(host, wring__link, host)->conn;
+    return wring__ref_pack(conn->worker->index, conn->slot, conn->generation);
+}
+
+void wring__link_prepare(wring_client *client) {
+    const wring_client_config *config = &client->settings.config;
+    client->binding = config->handler == NULL
+                          ? (wring__binding){&wring__inbox_handler, client}
+                          : (wring__binding){config->handler, config->handler_opts};
+    wring__session_common_init(&client->sessions, &config->session, &client->worker->chunks);
+    client->sessions.ref_of = link_ref;
 }
 
 wring__link **wring__link_next(wring__link *link) {
@@ -169,7 +179,7 @@ static void refused(wring__link *link, wring_result result, const wring__http1 *
 
 static void session_begin(wring__link *link, wring_headers headers, wring_bytes subprotocol) {
     const wring__client_settings *settings = &link->client->settings;
-    const wring_handler *handler = handler_of(link->client);
+    const wring__binding *binding = &link->client->binding;
     wring_tls_info tls;
     wring_request request = {.method = wring_str("GET"),
                              .target = wring_str(settings->target),
@@ -190,10 +200,8 @@ static void session_begin(wring__link *link, wring_headers headers, wring_bytes 
     link->stage = STAGE_SESSION;
     link->client->http_status = 101;
     wring__client_link_open(link->client, link);
-    wring__host_start(
-        &link->host, handler,
-        handler == &wring__inbox_handler ? link->client : config_of(link)->handler_opts,
-        handler->state_size == 0 ? NULL : link->state, &request, link->conn.worker->now);
+    wring__host_start(&link->host, binding, binding->handler->state_size == 0 ? NULL : link->state,
+                      &request, link->conn.worker->now);
     settle(link);
 }
 
@@ -359,7 +367,7 @@ static void link_timer(wring__conn *conn) {
 static void link_mail(wring__conn *conn, const wring__mail *mail) {
     wring__link *link = link_of(conn);
     wring__host_mail(&link->host, mail);
-    if (link->host.started) {
+    if (wring__host_is_started(&link->host)) {
         settle(link);
     }
 }
@@ -388,7 +396,7 @@ static const wring__conn_ops link_ops = {
 
 wring_result wring__link_dial(wring_client *client, const wring__address *address,
                               wring__link **out) {
-    wring__link *link = calloc(1, sizeof *link + handler_of(client)->state_size);
+    wring__link *link = calloc(1, sizeof *link + client->binding.handler->state_size);
     if (link == NULL) {
         return WRING_ERR_NO_MEMORY;
     }
@@ -405,9 +413,7 @@ wring_result wring__link_dial(wring_client *client, const wring__address *addres
         return result;
     }
     link->client = wring__client_hold(client);
-    wring__host_init(
-        &link->host, &client->settings.config.session, &link->conn.out, &client->worker->chunks,
-        wring__ref_pack(client->worker->index, link->conn.slot, link->conn.generation));
+    wring__host_init(&link->host, &client->sessions, &link->conn.out);
     *out = link;
     return WRING_OK;
 }

@@ -13,7 +13,8 @@
 /* One allocation: host, what a worker would share, and the handler's state. */
 struct accepted {
     wring__host host;
-    wring_session_config config;
+    wring__binding binding;
+    wring__session_common common;
     wring__outq out;
     const wring_transport *transport;
     void *handle;
@@ -29,6 +30,7 @@ static struct accepted *accepted_of(wring_session *session) {
 static void accepted_free(struct accepted *accepted) {
     wring__outq_deinit(&accepted->out, NULL);
     wring__host_deinit(&accepted->host);
+    wring__session_common_deinit(&accepted->common);
     free(accepted);
 }
 
@@ -63,14 +65,15 @@ static wring_result settle(struct accepted *accepted, wring_time_ns now) {
 }
 
 static struct accepted *accepted_make(const wring_transport *transport, void *handle,
-                                      const wring_handler *handler,
+                                      const wring__binding *binding,
                                       const wring_session_config *config) {
-    struct accepted *accepted = calloc(1, sizeof *accepted + handler->state_size);
+    struct accepted *accepted = calloc(1, sizeof *accepted + binding->handler->state_size);
     if (accepted != NULL) {
-        accepted->config = *config;
+        accepted->binding = *binding;
+        wring__session_common_init(&accepted->common, config, NULL);
         accepted->transport = transport;
         accepted->handle = handle;
-        wring__host_init(&accepted->host, &accepted->config, &accepted->out, NULL, WRING_REF_NONE);
+        wring__host_init(&accepted->host, &accepted->common, &accepted->out);
     }
     return accepted;
 }
@@ -88,7 +91,8 @@ wring_result wring_accept(const wring_transport *transport, void *handle,
     if (result != WRING_OK) {
         return result;
     }
-    struct accepted *accepted = accepted_make(transport, handle, handler, &adopted);
+    const wring__binding binding = {handler, opts};
+    struct accepted *accepted = accepted_make(transport, handle, &binding, &adopted);
     if (accepted == NULL) {
         return wring_error_set(error, WRING_ERR_NO_MEMORY, 0, "no memory for a session");
     }
@@ -98,7 +102,7 @@ wring_result wring_accept(const wring_transport *transport, void *handle,
         transport->peername(handle, peer, sizeof peer)) {
         seen.peer = wring_str(peer);
     }
-    wring__host_start(&accepted->host, handler, opts,
+    wring__host_start(&accepted->host, &accepted->binding,
                       handler->state_size == 0 ? NULL : accepted->state, &seen, now_ns);
     wring_session *session = &accepted->host.session;
     result = settle(accepted, now_ns);

@@ -7,15 +7,13 @@
 #include "core/packed.h"
 #include "core/trace.h"
 
-void wring__host_init(wring__host *host, const wring_session_config *config, wring__outq *out,
-                      wring__chunk_cache *cache, wring_ref ref) {
-    memset(host, 0, sizeof *host);
-    wring__session_init(&host->session, config, out, cache);
-    host->ref = ref;
+void wring__host_init(wring__host *host, wring__session_common *common, wring__outq *out) {
+    wring__session_init(&host->session, common, out);
+    host->binding = NULL;
 }
 
 void wring__host_deinit(wring__host *host) {
-    WRING_ASSERT(!host->started || host->terminated);
+    WRING_ASSERT(!host->session.host_started || host->session.host_terminated);
     wring__session_deinit(&host->session);
 }
 
@@ -28,28 +26,28 @@ static void obey(wring__host *host, wring_verdict verdict) {
 }
 
 static void call_init(wring__host *host, const wring_request *request) {
-    host->started = true;
-    if (host->handler->init != NULL) {
-        obey(host, host->handler->init(&host->session, request, host->opts));
+    host->session.host_started = true;
+    if (host->binding->handler->init != NULL) {
+        obey(host, host->binding->handler->init(&host->session, request, host->binding->opts));
     }
 }
 
 static void call_handle_in(wring__host *host, const wring_message *message) {
     WRING_TRACE(HANDLE_IN, (uint64_t)message->opcode, message->payload.len);
-    if (host->handler->handle_in != NULL) {
-        obey(host, host->handler->handle_in(&host->session, message));
+    if (host->binding->handler->handle_in != NULL) {
+        obey(host, host->binding->handler->handle_in(&host->session, message));
     }
 }
 
 static void call_handle_info(wring__host *host, const wring_info *info) {
-    obey(host, host->handler->handle_info(&host->session, info));
+    obey(host, host->binding->handler->handle_info(&host->session, info));
 }
 
 static void call_terminate(wring__host *host, const wring_end *end) {
     WRING_TRACE(TERMINATE, (uint64_t)end->close_code, (uint64_t) - (int64_t)end->result);
-    host->terminated = true;
-    if (host->handler->terminate != NULL) {
-        host->handler->terminate(&host->session, end);
+    host->session.host_terminated = true;
+    if (host->binding->handler->terminate != NULL) {
+        host->binding->handler->terminate(&host->session, end);
     }
 }
 
@@ -69,11 +67,10 @@ static void pump(wring__host *host) {
     }
 }
 
-void wring__host_start(wring__host *host, const wring_handler *handler, void *opts, void *state,
+void wring__host_start(wring__host *host, const wring__binding *binding, void *state,
                        const wring_request *request, wring_time_ns now) {
-    host->handler = handler;
-    host->opts = opts;
-    host->session.user = state;
+    host->binding = binding;
+    wring__session_set_user(&host->session, state);
     wring_result opened = wring_session_open(&host->session, now);
     WRING_ASSERT(opened == WRING_OK);
     call_init(host, request);
@@ -141,7 +138,7 @@ static void mail_send(wring__host *host, wring__shared *shared) {
 static bool mail_post(wring__host *host, const wring__shared *shared) {
     const bool alive =
         host->session.state == WRING_SESSION_OPEN || host->session.state == WRING_SESSION_CLOSING;
-    if (!alive || host->handler->handle_info == NULL) {
+    if (!alive || host->binding->handler->handle_info == NULL) {
         return false;
     }
     wring__posted posted;
@@ -153,7 +150,7 @@ static bool mail_post(wring__host *host, const wring__shared *shared) {
 
 void wring__host_mail(wring__host *host, const wring__mail *mail) {
     wring__shared *shared = mail->data;
-    bool taken = host->started;
+    bool taken = host->session.host_started;
     switch (taken ? mail->kind : 0) {
     case WRING__MAIL_SEND:
         mail_send(host, shared);
@@ -181,8 +178,7 @@ void wring__host_mail(wring__host *host, const wring__mail *mail) {
 /* ---- what handlers call ---------------------------------------------------------------------- */
 
 wring_ref wring_session_ref(const wring_session *session) {
-    return session->owned ? WRING_REF_NONE
-                          : WRING_CONTAINER_OF(session, const wring__host, session)->ref;
+    return session->common->ref_of == NULL ? WRING_REF_NONE : session->common->ref_of(session);
 }
 
 wring_result wring_reply(wring_session *session, const wring_frame *frame) {

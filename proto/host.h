@@ -14,22 +14,25 @@
 #include "proto/session.h"
 #include "wring/handler.h"
 
-typedef struct wring__host {
-    wring_session session;
+/** A handler and what it is given: one for all sessions of a route. */
+typedef struct wring__binding {
     const wring_handler *handler;
     void *opts;
-    wring_ref ref;
-    bool started : 1;    /* init was called */
-    bool terminated : 1; /* terminate was called */
+} wring__binding;
+
+typedef struct wring__host {
+    wring_session session;
+    const wring__binding *binding; /* NULL before the start */
 } wring__host;
 
-/** Prepares a host in the caller's storage. `state` is handler->state_size zeroed bytes or NULL. */
-void wring__host_init(wring__host *host, const wring_session_config *config, wring__outq *out,
-                      wring__chunk_cache *cache, wring_ref ref);
+/** Prepares a host in the caller's storage.  Own: as wring__session_init. */
+void wring__host_init(wring__host *host, wring__session_common *common, wring__outq *out);
 void wring__host_deinit(wring__host *host);
 
-/** The upgrade is done: opens the session and calls init. */
-void wring__host_start(wring__host *host, const wring_handler *handler, void *opts, void *state,
+/** The upgrade is done: opens the session and calls init.
+ *  @param binding  borrowed for the session's life
+ *  @param state    handler->state_size zeroed bytes near the host, or NULL */
+void wring__host_start(wring__host *host, const wring__binding *binding, void *state,
                        const wring_request *request, wring_time_ns now);
 
 /** Bytes came; they are unmasked in place. Every message in them is dispatched. */
@@ -51,6 +54,10 @@ void wring__host_stop(wring__host *host);
 /** When wring__host_expire is due, WRING_TIME_NEVER for never. Starts the clock of a close that has
  *  just begun. */
 wring_time_ns wring__host_deadline(wring__host *host, wring_time_ns now);
+
+static inline bool wring__host_is_started(const wring__host *host) {
+    return host->session.host_started;
+}
 
 /** True once the session is CLOSED: the stream should be shut after what is queued. */
 static inline bool wring__host_is_closed(const wring__host *host) {

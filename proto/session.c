@@ -51,13 +51,43 @@ wring_result wring__session_config_adopt(const wring_session_config *in, wring_s
 
 /* ---- life ------------------------------------------------------------------------------------ */
 
-void wring__session_init(wring_session *session, const wring_session_config *config,
-                         wring__outq *out, wring__chunk_cache *cache) {
+/* Receiving states kept for the next frame that straddles two reads. */
+#define RX_KEPT_MAX 32
+
+void wring__session_common_init(wring__session_common *common, const wring_session_config *config,
+                                wring__chunk_cache *cache) {
+    memset(common, 0, sizeof *common);
+    common->config = *config;
+    common->cache = cache;
+#ifndef WRING_ASAN /* there malloc's twin sees use after free */
+    common->rx_kept_max = cache == NULL ? 0 : RX_KEPT_MAX; /* alone: nothing rests */
+#endif
+}
+
+void wring__session_common_deinit(wring__session_common *common) {
+    while (common->rx_kept != NULL) {
+        wring__rx *rx = common->rx_kept;
+        common->rx_kept = rx->next;
+        free(rx);
+    }
+    memset(common, 0, sizeof *common);
+}
+
+static int16_t distance(const wring_session *session, const void *to) {
+    const ptrdiff_t bytes = (const uint8_t *)to - (const uint8_t *)session;
+    WRING_ASSERT(bytes >= INT16_MIN && bytes <= INT16_MAX);
+    return (int16_t)bytes;
+}
+
+void wring__session_init(wring_session *session, wring__session_common *common, wring__outq *out) {
     memset(session, 0, sizeof *session);
-    session->config = config;
-    session->out = out;
-    session->cache = cache;
+    session->common = common;
+    session->out_distance = distance(session, out);
     session->state = WRING_SESSION_READY;
+}
+
+void wring__session_set_user(wring_session *session, void *user) {
+    session->user_distance = user == NULL ? 0 : distance(session, user);
 }
 
 void wring__session_deinit(wring_session *session) {
@@ -67,22 +97,23 @@ void wring__session_deinit(wring_session *session) {
 /* What wring_session_create allocates: the session with the parts a worker would share. */
 struct owned_session {
     wring_session super;
-    wring_session_config config;
+    wring__session_common common;
     wring__outq out;
 };
 
 wring_result wring_session_create(const wring_session_config *config, wring_session **out,
                                   wring_error *error) {
+    wring_session_config adopted;
+    wring_result result = wring__session_config_adopt(config, &adopted, error);
+    if (result != WRING_OK) {
+        return result;
+    }
     struct owned_session *owned = calloc(1, sizeof *owned);
     if (owned == NULL) {
         return wring_error_set(error, WRING_ERR_NO_MEMORY, 0, "no memory for a session");
     }
-    wring_result result = wring__session_config_adopt(config, &owned->config, error);
-    if (result != WRING_OK) {
-        free(owned);
-        return result;
-    }
-    wring__session_init(&owned->super, &owned->config, &owned->out, NULL);
+    wring__session_common_init(&owned->common, &adopted, NULL);
+    wring__session_init(&owned->super, &owned->common, &owned->out);
     owned->super.owned = true;
     *out = &owned->super;
     return WRING_OK;
@@ -93,8 +124,9 @@ void wring_session_destroy(wring_session *session) {
         return;
     }
     WRING_ASSERT(session->owned);
-    wring__outq_deinit(session->out, session->cache);
+    wring__outq_deinit(wring__session_out(session), session->common->cache);
     wring__session_deinit(session);
+    wring__session_common_deinit(session->common);
     free(session);
 }
 
@@ -137,9 +169,10 @@ void wring_session_fail(wring_session *session, wring_result reason) {
 
 /* Frames `payload` into the out queue; masks for a client (RFC 6455 5.3). */
 static wring_result frame_append(wring_session *session, uint8_t first, wring_bytes payload) {
-    bool masked = session->config->role == WRING_ROLE_CLIENT;
+    bool masked = session->common->config.role == WRING_ROLE_CLIENT;
     size_t header_len = wring__frame_header_len(payload.len, masked);
-    uint8_t *room = wring__outq_reserve(session->out, session->cache, header_len + payload.len);
+    uint8_t *room = wring__outq_reserve(wring__session_out(session), session->common->cache,
+                                        header_len + payload.len);
     if (room == NULL) {
         return WRING_ERR_NO_MEMORY;
     }
@@ -156,7 +189,7 @@ static wring_result frame_append(wring_session *session, uint8_t first, wring_by
     } else if (payload.len > 0) {
         memcpy(room + header_len, payload.data, payload.len);
     }
-    wring__outq_commit(session->out, header_len + payload.len);
+    wring__outq_commit(wring__session_out(session), header_len + payload.len);
     return WRING_OK;
 }
 
@@ -207,11 +240,12 @@ wring_result wring__session_send_shared(wring_session *session, wring__shared *s
     if (result != WRING_OK) {
         return result;
     }
-    if (session->config->role == WRING_ROLE_CLIENT) { /* each masked frame has its own bytes */
+    if (session->common->config.role ==
+        WRING_ROLE_CLIENT) { /* each masked frame has its own bytes */
         return frame_append(session, (uint8_t)(WRING__FIN | shared->opcode),
                             wring_bytes_of(shared->payload, shared->payload_len));
     }
-    return wring__outq_append_shared(session->out, session->cache, shared);
+    return wring__outq_append_shared(wring__session_out(session), session->common->cache, shared);
 }
 
 /* ---- closing --------------------------------------------------------------------------------- */
@@ -229,8 +263,8 @@ static size_t reason_len(wring_bytes reason) {
 }
 
 bool wring__session_code_is_legal(const wring_session *session, uint16_t code) {
-    return session->config->allow_iana_close_codes ? wring_close_valid_on_wire_iana(code)
-                                                   : wring_close_valid_on_wire(code);
+    return session->common->config.allow_iana_close_codes ? wring_close_valid_on_wire_iana(code)
+                                                          : wring_close_valid_on_wire(code);
 }
 
 void wring__session_close_frame(wring_session *session, uint16_t code, wring_bytes reason) {
@@ -278,14 +312,14 @@ void wring__session_stop(wring_session *session) {
 
 wring_bytes wring_session_output(const wring_session *session) {
     struct iovec iov;
-    if (wring__outq_gather(session->out, &iov, 1) == 0) {
+    if (wring__outq_gather(wring__session_out(session), &iov, 1) == 0) {
         return wring_bytes_of(NULL, 0);
     }
     return wring_bytes_of(iov.iov_base, iov.iov_len);
 }
 
 void wring_session_sent(wring_session *session, size_t count) {
-    wring__outq_consume(session->out, session->cache, count);
+    wring__outq_consume(wring__session_out(session), session->common->cache, count);
 }
 
 static uint64_t after(uint64_t from_ns, uint32_t duration_ms) {
@@ -300,14 +334,14 @@ uint64_t wring_session_deadline(const wring_session *session) {
     case WRING_SESSION_CLOSING:
         return session->activity_ns == 0
                    ? 0
-                   : after(session->activity_ns, session->config->close_timeout_ms);
+                   : after(session->activity_ns, session->common->config.close_timeout_ms);
     case WRING_SESSION_OPEN:
         break;
     }
-    uint64_t idle = after(session->activity_ns, session->config->idle_timeout_ms);
+    uint64_t idle = after(session->activity_ns, session->common->config.idle_timeout_ms);
     uint64_t ping = session->ping_sent
                         ? WRING_TIME_NEVER
-                        : after(session->activity_ns, session->config->ping_interval_ms);
+                        : after(session->activity_ns, session->common->config.ping_interval_ms);
     return wring__min_u64(idle, ping);
 }
 
@@ -323,7 +357,7 @@ void wring_session_expire(wring_session *session, uint64_t now_ns) {
         wring__session_end(session, WRING_ERR_TIMEOUT, WRING_CLOSE_ABNORMAL, true);
         return;
     }
-    if (now_ns >= after(session->activity_ns, session->config->idle_timeout_ms)) {
+    if (now_ns >= after(session->activity_ns, session->common->config.idle_timeout_ms)) {
         wring__session_close_frame(session, WRING_CLOSE_GOING_AWAY, wring_str("idle timeout"));
         wring__session_end(session, WRING_ERR_TIMEOUT, WRING_CLOSE_ABNORMAL, true);
         return;
@@ -340,9 +374,10 @@ wring_session_state wring_session_get_state(const wring_session *session) {
 }
 
 bool wring_session_is_finished(const wring_session *session) {
-    return session->state == WRING_SESSION_CLOSED && session->out->bytes == 0;
+    return session->state == WRING_SESSION_CLOSED && wring__session_out(session)->bytes == 0;
 }
 
 void *wring_session_user(const wring_session *session) {
-    return session->user;
+    return session->user_distance == 0 ? NULL
+                                       : (uint8_t *)(uintptr_t)session + session->user_distance;
 }

@@ -18,15 +18,10 @@ enum wring__rx_phase {
     WRING__RX_PAYLOAD /* taking the payload of the frame whose header is known */
 };
 
-struct wring_session {
-    const wring_session_config *config; /* frozen; shared by all sessions of a worker */
-    wring__outq *out;
-    wring__chunk_cache *cache; /* NULL: malloc */
-    void *user;
-
-    /* bytes lent by feed and not yet used */
-    uint8_t *in;
-    size_t in_len;
+/** A frame or message that is not over yet. Exists only between its first byte and its last: what
+ *  is whole in the bytes at hand needs none, and an idle session has none. */
+typedef struct wring__rx {
+    struct wring__rx *next; /* in the list of kept ones */
 
     /* the message under assembly: only when a frame straddles feeds or a message is fragmented */
     uint8_t *assembly;
@@ -45,22 +40,51 @@ struct wring_session {
     uint8_t frame_opcode;
     uint8_t message_opcode; /* TEXT or BINARY while a fragmented message is open, else 0 */
     uint8_t control_len;
-    uint8_t rx_phase;
-    uint8_t state;
+    uint8_t phase;
     bool frame_fin : 1;
     bool frame_masked : 1;
+    bool assembly_lent : 1; /* the last event showed it: free to reuse with the next call */
+} wring__rx;
+
+/** What the sessions of one worker and configuration have in common: each keeps one pointer. */
+typedef struct wring__session_common {
+    wring_session_config config;                      /* frozen */
+    wring__chunk_cache *cache;                        /* NULL: malloc */
+    uint64_t (*ref_of)(const wring_session *session); /* NULL: they have no name */
+    wring__rx *rx_kept;
+    uint32_t rx_kept_count;
+    uint32_t rx_kept_max;
+} wring__session_common;
+
+/** One per connection, most of them idle: it is kept to a cache line. The out queue and the
+ *  handler's state lie in the block of memory the session lies in, so their place is a distance. */
+struct wring_session {
+    wring__session_common *common;
+    wring__rx *rx; /* NULL: between messages */
+
+    /* bytes lent by feed and not yet used */
+    uint8_t *in;
+    size_t in_len;
+
+    uint64_t activity_ns; /* when the last bytes came; CLOSING: when the close began, 0 not known */
+    int16_t out_distance;
+    int16_t user_distance; /* 0: no state */
+    uint16_t end_code;
+    int16_t end_result;
+    uint8_t state;
     bool close_sent : 1;
     bool close_received : 1;
     bool end_pending : 1; /* WRING_EVENT_END is owed */
     bool end_by_peer : 1;
-    bool ping_sent : 1;     /* since the last byte received */
-    bool assembly_lent : 1; /* the last event showed it: free to reuse with the next call */
-    bool owned : 1;         /* made by wring_session_create: out belongs to the session */
-    uint16_t end_code;
-    int16_t end_result;
-
-    uint64_t activity_ns; /* when the last bytes came; CLOSING: when the close began, 0 not known */
+    bool ping_sent : 1;       /* since the last byte received */
+    bool owned : 1;           /* made by wring_session_create: out belongs to the session */
+    bool host_started : 1;    /* the host's: init was called */
+    bool host_terminated : 1; /* the host's: terminate was called */
 };
+
+static inline wring__outq *wring__session_out(const wring_session *session) {
+    return (wring__outq *)(void *)((uint8_t *)(uintptr_t)session + session->out_distance);
+}
 
 /** Fills in the defaults and checks.
  *  Errors: WRING_ERR_INVALID_CONFIG; `error` names the first bad field. */
@@ -68,10 +92,18 @@ WRING_MUST_CHECK wring_result wring__session_config_adopt(const wring_session_co
                                                           wring_session_config *out,
                                                           wring_error *error);
 
+/** @param config  adopted; copied.   Own: cache is borrowed for the life of `common`. */
+void wring__session_common_init(wring__session_common *common, const wring_session_config *config,
+                                wring__chunk_cache *cache);
+/** Its sessions are over. Legal on a zeroed one. */
+void wring__session_common_deinit(wring__session_common *common);
+
 /** Initialises a session in the caller's storage.
- *  Own: config, out and cache are borrowed for the session's life. */
-void wring__session_init(wring_session *session, const wring_session_config *config,
-                         wring__outq *out, wring__chunk_cache *cache);
+ *  Own: common and out are borrowed for the session's life; out lies within 32 KiB of it. */
+void wring__session_init(wring_session *session, wring__session_common *common, wring__outq *out);
+
+/** Where the handler's state is: within 32 KiB of the session, or NULL. */
+void wring__session_set_user(wring_session *session, void *user);
 
 /** Frees what the session holds; the out queue is its owner's. Legal on a zeroed session. */
 void wring__session_deinit(wring_session *session);

@@ -16,11 +16,65 @@
 #define FRAGMENT_OVERHEAD 64
 #define ASSEMBLY_MIN      256
 
+/* A buffer up to this size rests with the state it was made for, until the next frame that
+ * straddles two reads: on whichever session of the worker that is. */
+#define ASSEMBLY_KEPT_MAX ((size_t)64 * 1024)
+
+/* ---- the state of a frame in progress -------------------------------------------------------- */
+
+static bool rx_begin(wring_session *session) {
+    if (session->rx != NULL) {
+        return true;
+    }
+    wring__session_common *common = session->common;
+    wring__rx *rx = common->rx_kept;
+    if (rx != NULL) {
+        common->rx_kept = rx->next;
+        common->rx_kept_count--;
+    } else {
+        rx = calloc(1, sizeof *rx);
+    }
+    session->rx = rx;
+    return rx != NULL;
+}
+
+static void rx_end(wring_session *session) {
+    wring__session_common *common = session->common;
+    wring__rx *rx = session->rx;
+    session->rx = NULL;
+    free(rx->control);
+    if (common->rx_kept_count >= common->rx_kept_max) {
+        free(rx->assembly);
+        free(rx);
+        return;
+    }
+    const bool keep = rx->assembly_cap <= ASSEMBLY_KEPT_MAX;
+    if (!keep) {
+        free(rx->assembly);
+    }
+    *rx = (wring__rx){.next = common->rx_kept,
+                      .assembly = keep ? rx->assembly : NULL,
+                      .assembly_cap = keep ? rx->assembly_cap : 0};
+    common->rx_kept = rx;
+    common->rx_kept_count++;
+}
+
 void wring__session_rx_deinit(wring_session *session) {
-    free(session->assembly);
-    free(session->control);
-    session->assembly = NULL;
-    session->control = NULL;
+    if (session->rx != NULL) {
+        rx_end(session);
+    }
+}
+
+/* The last event's view is no longer needed; between messages nothing is kept. */
+static void rx_rest(wring_session *session) {
+    wring__rx *rx = session->rx;
+    if (rx->assembly_lent) {
+        rx->assembly_lent = false;
+        rx->assembly_len = 0;
+    }
+    if (rx->phase == WRING__RX_HEADER && (rx->header_len | rx->message_opcode) == 0) {
+        rx_end(session);
+    }
 }
 
 wring_result wring_session_feed(wring_session *session, wring_mut_bytes bytes, uint64_t now_ns) {
@@ -56,68 +110,71 @@ static void in_skip(wring_session *session, size_t count) {
 /* ---- header ---------------------------------------------------------------------------------- */
 
 static wring__frame_rules rx_rules(const wring_session *session) {
-    uint64_t limit = session->config->max_message;
-    uint64_t used = session->message_opcode != 0 ? session->assembly_len : 0;
+    const wring__rx *rx = session->rx;
+    uint64_t limit = session->common->config.max_message;
+    uint64_t used = rx->message_opcode != 0 ? rx->assembly_len : 0;
     wring__frame_rules rules = {
-        .role = session->config->role,
-        .message_is_open = session->message_opcode != 0,
+        .role = session->common->config.role,
+        .message_is_open = rx->message_opcode != 0,
         .compression = false,
-        .max_frame = session->config->max_frame,
+        .max_frame = session->common->config.max_frame,
         .message_left = limit - wring__min_u64(used, limit),
     };
     return rules;
 }
 
 static wring_result frame_begin(wring_session *session, const wring__frame_header *header) {
-    session->frame_opcode = header->opcode;
-    session->frame_fin = header->fin;
-    session->frame_masked = header->masked;
-    session->key = header->key;
-    session->key_phase = 0;
-    session->payload_left = header->payload_len;
-    session->rx_phase = WRING__RX_PAYLOAD;
-    session->control_len = 0;
+    wring__rx *rx = session->rx;
+    rx->frame_opcode = header->opcode;
+    rx->frame_fin = header->fin;
+    rx->frame_masked = header->masked;
+    rx->key = header->key;
+    rx->key_phase = 0;
+    rx->payload_left = header->payload_len;
+    rx->phase = WRING__RX_PAYLOAD;
+    rx->control_len = 0;
     if (wring__opcode_is_control(header->opcode)) {
         return WRING_OK;
     }
     if (header->opcode != WRING_CONTINUATION) {
-        session->utf8 = WRING__UTF8_COMPLETE;
-        session->fragment_bytes = 0;
-        session->message_opcode = header->opcode;
+        rx->utf8 = WRING__UTF8_COMPLETE;
+        rx->fragment_bytes = 0;
+        rx->message_opcode = header->opcode;
     }
-    if (session->frame_fin && header->opcode != WRING_CONTINUATION) {
+    if (rx->frame_fin && header->opcode != WRING_CONTINUATION) {
         return WRING_OK; /* not fragmented */
     }
-    session->fragment_bytes += header->payload_len + FRAGMENT_OVERHEAD;
-    return session->fragment_bytes > session->config->max_fragment_bytes
+    rx->fragment_bytes += header->payload_len + FRAGMENT_OVERHEAD;
+    return rx->fragment_bytes > session->common->config.max_fragment_bytes
                ? WRING_ERR_TOO_MANY_FRAGMENTS
                : WRING_OK;
 }
 
 /* Collects the header of the next frame, over several feeds if need be. */
 static wring_result rx_header(wring_session *session) {
+    wring__rx *rx = session->rx;
     wring__frame_rules rules = rx_rules(session);
     wring__frame_header header;
     const uint8_t *bytes = session->in;
-    size_t before = session->header_len;
+    size_t before = rx->header_len;
     size_t len = session->in_len;
     if (before > 0) {
-        len = wring__min_size(session->in_len, sizeof session->header - before);
-        memcpy(session->header + before, session->in, len);
-        bytes = session->header;
+        len = wring__min_size(session->in_len, sizeof rx->header - before);
+        memcpy(rx->header + before, session->in, len);
+        bytes = rx->header;
         len += before;
     }
     wring_result result = wring__frame_header_decode(bytes, len, &rules, &header);
     if (result == WRING_OK) {
-        session->header_len = 0;
+        rx->header_len = 0;
         in_skip(session, header.header_len - before);
         return frame_begin(session, &header);
     }
     if (result == WRING_MORE) {
         if (before == 0) {
-            memcpy(session->header, session->in, len);
+            memcpy(rx->header, session->in, len);
         }
-        session->header_len = (uint8_t)len;
+        rx->header_len = (uint8_t)len;
         in_skip(session, session->in_len);
     }
     return result;
@@ -158,15 +215,16 @@ static wring_result close_received(wring_session *session, wring_event *event, u
 
 static wring_result control_received(wring_session *session, wring_event *event, uint8_t *payload,
                                      size_t len) {
-    session->rx_phase = WRING__RX_HEADER;
+    wring__rx *rx = session->rx;
+    rx->phase = WRING__RX_HEADER;
     event->kind = WRING_EVENT_MESSAGE;
-    event->message.opcode = (wring_opcode)session->frame_opcode;
+    event->message.opcode = (wring_opcode)rx->frame_opcode;
     event->message.close_code = 0;
     event->message.payload = wring_bytes_of(payload, len);
-    if (session->frame_opcode == WRING_CLOSE) {
+    if (rx->frame_opcode == WRING_CLOSE) {
         return close_received(session, event, payload, len);
     }
-    if (session->frame_opcode == WRING_PING) { /* RFC 6455 5.5.3: answered before it is shown */
+    if (rx->frame_opcode == WRING_PING) { /* RFC 6455 5.5.3: answered before it is shown */
         wring_frame pong = {WRING_PONG, 0, wring_bytes_of(payload, len)};
         wring_result result = wring_session_send(session, &pong);
         return result == WRING_ERR_CLOSED ? WRING_OK : result;
@@ -174,37 +232,38 @@ static wring_result control_received(wring_session *session, wring_event *event,
     return WRING_OK;
 }
 
-static void unmask(wring_session *session, uint8_t *data, size_t len) {
-    if (session->frame_masked) {
-        wring__mask(data, len, session->key, session->key_phase);
+static void unmask(const wring__rx *rx, uint8_t *data, size_t len) {
+    if (rx->frame_masked) {
+        wring__mask(data, len, rx->key, rx->key_phase);
     }
 }
 
 static wring_result rx_control(wring_session *session, wring_event *event) {
+    wring__rx *rx = session->rx;
     uint8_t *payload = session->in;
-    size_t len = wring__min_size(session->in_len, session->payload_left);
-    bool whole = len == session->payload_left;
-    unmask(session, payload, len);
+    size_t len = wring__min_size(session->in_len, rx->payload_left);
+    bool whole = len == rx->payload_left;
+    unmask(rx, payload, len);
     in_skip(session, len);
-    if (whole && session->control_len == 0) {
+    if (whole && rx->control_len == 0) {
         return control_received(session, event, payload, len);
     }
-    if (session->control == NULL) {
-        session->control = malloc(WRING_CONTROL_PAYLOAD_MAX);
-        if (session->control == NULL) {
+    if (rx->control == NULL) {
+        rx->control = malloc(WRING_CONTROL_PAYLOAD_MAX);
+        if (rx->control == NULL) {
             return WRING_ERR_NO_MEMORY;
         }
     }
-    memcpy(session->control + session->control_len, payload, len);
-    session->control_len = (uint8_t)(session->control_len + len);
-    session->key_phase = (session->key_phase + len) & 3;
-    session->payload_left -= len;
+    memcpy(rx->control + rx->control_len, payload, len);
+    rx->control_len = (uint8_t)(rx->control_len + len);
+    rx->key_phase = (rx->key_phase + len) & 3;
+    rx->payload_left -= len;
     if (whole) {
-        return control_received(session, event, session->control, session->control_len);
+        return control_received(session, event, rx->control, rx->control_len);
     }
     wring_result result = WRING_OK;
-    if (session->frame_opcode == WRING_CLOSE) {
-        result = close_check(session, session->control, session->control_len, false);
+    if (rx->frame_opcode == WRING_CLOSE) {
+        result = close_check(session, rx->control, rx->control_len, false);
     }
     return result == WRING_OK ? WRING_MORE : result;
 }
@@ -213,122 +272,109 @@ static wring_result rx_control(wring_session *session, wring_event *event) {
 
 /* Room for `more` bytes: doubles with what was received, never past what this message still can
  * bring where that is known. */
-static wring_result assembly_reserve(wring_session *session, size_t more) {
-    size_t need = session->assembly_len + more;
-    if (need <= session->assembly_cap) {
+static wring_result assembly_reserve(wring__rx *rx, size_t more) {
+    size_t need = rx->assembly_len + more;
+    if (need <= rx->assembly_cap) {
         return WRING_OK;
     }
-    size_t cap = session->assembly_cap < ASSEMBLY_MIN ? ASSEMBLY_MIN : session->assembly_cap * 2;
-    if (session->frame_fin && session->payload_left < cap) {
-        cap = wring__min_size(cap, session->assembly_len + (size_t)session->payload_left);
+    size_t cap = rx->assembly_cap < ASSEMBLY_MIN ? ASSEMBLY_MIN : rx->assembly_cap * 2;
+    if (rx->frame_fin && rx->payload_left < cap) {
+        cap = wring__min_size(cap, rx->assembly_len + (size_t)rx->payload_left);
     }
     cap = cap < need ? need : cap;
-    uint8_t *grown = realloc(session->assembly, cap);
+    uint8_t *grown = realloc(rx->assembly, cap);
     if (grown == NULL) {
         return WRING_ERR_NO_MEMORY;
     }
-    session->assembly = grown;
-    session->assembly_cap = cap;
+    rx->assembly = grown;
+    rx->assembly_cap = cap;
     return WRING_OK;
 }
 
-static void message_show(wring_session *session, wring_event *event, const uint8_t *data,
-                         size_t len) {
+static void message_show(wring__rx *rx, wring_event *event, const uint8_t *data, size_t len) {
     event->kind = WRING_EVENT_MESSAGE;
-    event->message.opcode = (wring_opcode)session->message_opcode;
+    event->message.opcode = (wring_opcode)rx->message_opcode;
     event->message.close_code = 0;
     event->message.payload = wring_bytes_of(data, len);
-    session->message_opcode = 0;
-    session->rx_phase = WRING__RX_HEADER;
+    rx->message_opcode = 0;
+    rx->phase = WRING__RX_HEADER;
 }
 
 /* Unmasks `len` bytes in place, validating text in the same pass. */
-static wring_result data_unmask(wring_session *session, uint8_t *data, size_t len, bool last) {
-    if (session->message_opcode != WRING_TEXT) {
-        unmask(session, data, len);
+static wring_result data_unmask(wring__rx *rx, uint8_t *data, size_t len, bool last) {
+    if (rx->message_opcode != WRING_TEXT) {
+        unmask(rx, data, len);
         return WRING_OK;
     }
     size_t bad_at;
-    session->utf8 = session->frame_masked
-                        ? wring__unmask_utf8(session->utf8, data, len, session->key,
-                                             session->key_phase, &bad_at)
-                        : wring__utf8_feed(session->utf8, data, len, &bad_at);
-    bool cut = last && session->utf8 != WRING__UTF8_COMPLETE;
-    return cut || session->utf8 == WRING__UTF8_REJECT ? WRING_ERR_INVALID_UTF8 : WRING_OK;
+    rx->utf8 = rx->frame_masked
+                   ? wring__unmask_utf8(rx->utf8, data, len, rx->key, rx->key_phase, &bad_at)
+                   : wring__utf8_feed(rx->utf8, data, len, &bad_at);
+    bool cut = last && rx->utf8 != WRING__UTF8_COMPLETE;
+    return cut || rx->utf8 == WRING__UTF8_REJECT ? WRING_ERR_INVALID_UTF8 : WRING_OK;
 }
 
 static wring_result rx_data(wring_session *session, wring_event *event) {
+    wring__rx *rx = session->rx;
     uint8_t *data = session->in;
-    size_t len = wring__min_size(session->in_len, session->payload_left);
-    bool frame_is_whole = len == session->payload_left;
-    bool last = frame_is_whole && session->frame_fin;
-    wring_result result = data_unmask(session, data, len, last);
+    size_t len = wring__min_size(session->in_len, rx->payload_left);
+    bool frame_is_whole = len == rx->payload_left;
+    bool last = frame_is_whole && rx->frame_fin;
+    wring_result result = data_unmask(rx, data, len, last);
     if (result != WRING_OK) {
         return result;
     }
     in_skip(session, len);
-    if (last && session->assembly_len == 0) {
-        message_show(session, event, data, len);
+    if (last && rx->assembly_len == 0) {
+        message_show(rx, event, data, len);
         return WRING_OK;
     }
     if (len > 0) {
-        result = assembly_reserve(session, len);
+        result = assembly_reserve(rx, len);
         if (result != WRING_OK) {
             return result;
         }
-        memcpy(session->assembly + session->assembly_len, data, len);
-        session->assembly_len += len;
+        memcpy(rx->assembly + rx->assembly_len, data, len);
+        rx->assembly_len += len;
     }
-    session->key_phase = (session->key_phase + len) & 3;
-    session->payload_left -= len;
+    rx->key_phase = (rx->key_phase + len) & 3;
+    rx->payload_left -= len;
     if (last) {
-        session->assembly_lent = true;
-        message_show(session, event, session->assembly, session->assembly_len);
+        rx->assembly_lent = true;
+        message_show(rx, event, rx->assembly, rx->assembly_len);
         return WRING_OK;
     }
     if (frame_is_whole) {
-        session->rx_phase = WRING__RX_HEADER;
+        rx->phase = WRING__RX_HEADER;
     }
     return WRING_MORE;
 }
 
 /* ---- events ---------------------------------------------------------------------------------- */
 
-/* The last event's view is no longer needed. A buffer stays while bytes are left, for the frame
- * that straddles this feed's end; an idle session keeps none. */
-static void buffers_reuse(wring_session *session) {
-    if (session->assembly_lent) {
-        session->assembly_lent = false;
-        session->assembly_len = 0;
-    }
-    if (session->assembly_len == 0 && session->in_len == 0 && session->assembly_cap > 0) {
-        free(session->assembly);
-        session->assembly = NULL;
-        session->assembly_cap = 0;
-    }
-    if (session->control != NULL && session->in_len == 0 && session->rx_phase == WRING__RX_HEADER) {
-        free(session->control);
-        session->control = NULL;
-    }
-}
-
 static bool rx_can_step(const wring_session *session) {
     if (session->state == WRING_SESSION_CLOSED || session->state == WRING_SESSION_READY) {
         return false;
     }
-    bool empty_payload = session->rx_phase == WRING__RX_PAYLOAD && session->payload_left == 0;
-    return session->in_len > 0 || empty_payload;
+    if (session->in_len > 0) {
+        return true;
+    }
+    const wring__rx *rx = session->rx; /* an empty payload is over without a byte */
+    return rx != NULL && rx->phase == WRING__RX_PAYLOAD && rx->payload_left == 0;
 }
 
 static wring_result rx_step(wring_session *session, wring_event *event) {
-    switch ((enum wring__rx_phase)session->rx_phase) {
+    if (!rx_begin(session)) {
+        return WRING_ERR_NO_MEMORY;
+    }
+    switch ((enum wring__rx_phase)session->rx->phase) {
     case WRING__RX_HEADER: {
         wring_result result = rx_header(session);
         return result == WRING_OK ? WRING_MORE : result;
     }
     case WRING__RX_PAYLOAD:
-        return wring__opcode_is_control(session->frame_opcode) ? rx_control(session, event)
-                                                               : rx_data(session, event);
+        return wring__opcode_is_control(session->rx->frame_opcode) ? rx_control(session, event)
+                                                                   : rx_data(session, event);
     }
     WRING_UNREACHABLE();
 }
@@ -343,42 +389,45 @@ static bool end_take(wring_session *session, wring_event *event) {
     event->end.close_code = session->end_code;
     event->end.by_peer = session->end_by_peer;
     wring__session_rx_deinit(session);
-    session->assembly_len = 0;
-    session->assembly_cap = 0;
     return true;
 }
 
-/* The common case in a third of the instructions: a text or binary message in one frame of up to
- * 125 bytes that is all here, with nothing begun before it. False: the machine below has to look.
+/* The common case in a third of the instructions: a text or binary message in one frame of less
+ * than 64 KiB that is all here, with nothing begun before it. False: the machine below has to look.
  */
-static bool rx_short_message(wring_session *session, wring_event *event) {
-    const wring_session_config *config = session->config;
+static bool rx_whole_message(wring_session *session, wring_event *event) {
+    const wring_session_config *config = &session->common->config;
     const bool server = config->role == WRING_ROLE_SERVER;
-    const size_t header_len = server ? 6 : 2;
+    size_t header_len = server ? 6 : 2;
     uint8_t *in = session->in;
-    if (session->in_len < header_len || session->rx_phase != WRING__RX_HEADER ||
-        (session->header_len | session->message_opcode | session->assembly_lent) != 0) {
+    if (session->in_len < header_len || session->rx != NULL ||
+        session->state != WRING_SESSION_OPEN) {
         return false;
     }
     const uint8_t opcode = in[0] ^ WRING__FIN;
-    const size_t len = in[1] ^ (server ? WRING__MASK : 0u); /* a wrong mask bit: more than 125 */
-    if ((opcode != WRING_TEXT && opcode != WRING_BINARY) || len > 125 ||
+    size_t len = in[1] ^ (server ? WRING__MASK : 0u); /* a wrong mask bit: more than 127 */
+    if (len == 126 && session->in_len >= 4) {
+        len = wring__load_be16(in + 2); /* below 126 it is too long a form: not for here */
+        header_len += len >= 126 ? 2 : SIZE_MAX / 2;
+    } else if (len > 125) {
+        return false;
+    }
+    if ((opcode != WRING_TEXT && opcode != WRING_BINARY) || session->in_len < header_len ||
         len > session->in_len - header_len || len > config->max_frame ||
-        len > config->max_message || session->state != WRING_SESSION_OPEN) {
+        len > config->max_message) {
         return false;
     }
     uint32_t key = 0, utf8 = WRING__UTF8_COMPLETE;
     size_t bad_at;
+    in += header_len;
     if (server) {
-        memcpy(&key, in + 2, sizeof key);
-        in += header_len;
+        memcpy(&key, in - sizeof key, sizeof key);
         if (opcode == WRING_TEXT) {
             utf8 = wring__unmask_utf8(utf8, in, len, key, 0, &bad_at);
         } else {
             wring__mask(in, len, key, 0);
         }
     } else {
-        in += header_len;
         utf8 = opcode == WRING_TEXT ? wring__utf8_feed(utf8, in, len, &bad_at) : utf8;
     }
     if (utf8 != WRING__UTF8_COMPLETE) {
@@ -394,10 +443,12 @@ static bool rx_short_message(wring_session *session, wring_event *event) {
 }
 
 wring_result wring_session_next(wring_session *session, wring_event *event) {
-    if (rx_short_message(session, event)) {
+    if (session->rx != NULL) {
+        rx_rest(session);
+    }
+    if (rx_whole_message(session, event)) {
         return WRING_OK;
     }
-    buffers_reuse(session);
     while (rx_can_step(session)) {
         wring_result result = rx_step(session, event);
         if (result == WRING_OK) {
@@ -407,6 +458,8 @@ wring_result wring_session_next(wring_session *session, wring_event *event) {
             rx_fail(session, result);
         }
     }
-    buffers_reuse(session);
+    if (session->rx != NULL) {
+        rx_rest(session);
+    }
     return end_take(session, event) ? WRING_OK : WRING_MORE;
 }

@@ -108,6 +108,12 @@ static const wring_route *route_find(const wring_server *server, wring_bytes pat
     return server->catch_all.handler == NULL ? NULL : &server->catch_all;
 }
 
+static const wring__binding *binding_of(const wring_server *server, const wring_route *route) {
+    const size_t last = server->config.route_count;
+    return &server->bindings[route == &server->catch_all ? last
+                                                         : (size_t)(route - server->config.routes)];
+}
+
 static wring_bytes peer_text(wring__peer *peer, char out[PEER_TEXT_MAX]) {
     struct sockaddr_storage address;
     wring__backend *backend = peer->conn.worker->backend;
@@ -162,7 +168,7 @@ static void upgrade(wring__peer *peer, const wring_route *route, wring_request *
         request->tls = &tls;
     }
     wring__conn_set_deadline(&peer->conn, WRING_TIME_NEVER); /* the handshake's is over */
-    wring__host_start(&peer->host, route->handler, route->opts,
+    wring__host_start(&peer->host, binding_of(worker_of(peer)->server, route),
                       route->handler->state_size == 0 ? NULL : peer->state, request,
                       peer->conn.worker->now);
     wring__peer_settle(peer);
@@ -211,7 +217,8 @@ static void head_done(wring__peer *peer, wring__http1 *parser, wring_result resu
     size_t head_len = parser->position;
     request_handle(peer, &request);
     /* bytes behind the head are the first frames */
-    if (peer->host.started && peer->conn.state == WRING__CONN_OPEN && data.len > head_len) {
+    if (wring__host_is_started(&peer->host) && peer->conn.state == WRING__CONN_OPEN &&
+        data.len > head_len) {
         wring_mut_bytes rest = {data.data + head_len, data.len - head_len};
         session_rx(peer, rest);
     }
@@ -229,19 +236,21 @@ static void head_rx(wring__peer *peer, wring_mut_bytes bytes) {
     if (result == WRING_MORE) {
         return;
     }
+    wring__head *head = peer->head; /* `data` may lie in it */
+    peer->head = NULL;
     if (result == WRING_ERR_NO_MEMORY) {
         wring__conn_abort(&peer->conn);
     } else {
         head_done(peer, parser, result, data);
     }
-    wring__head_free(&peer->head);
+    wring__head_free(&head);
 }
 
 /* ---- the pump's callbacks -------------------------------------------------------------------- */
 
 static void peer_rx(wring__conn *conn, wring_mut_bytes bytes) {
     wring__peer *peer = peer_of_conn(conn);
-    if (peer->host.started) {
+    if (wring__host_is_started(&peer->host)) {
         session_rx(peer, bytes);
     } else {
         head_rx(peer, bytes);
@@ -249,7 +258,7 @@ static void peer_rx(wring__conn *conn, wring_mut_bytes bytes) {
 }
 
 static void peer_end(wring__peer *peer, wring_result reason) {
-    if (peer->host.started) {
+    if (wring__host_is_started(&peer->host)) {
         wring__host_fail(&peer->host, reason);
         wring__peer_settle(peer);
     }
@@ -267,7 +276,7 @@ static void peer_failed(wring__conn *conn, wring_result reason) {
 
 static void peer_timer(wring__conn *conn) {
     wring__peer *peer = peer_of_conn(conn);
-    if (!peer->host.started) {
+    if (!wring__host_is_started(&peer->host)) {
         refuse(peer, WRING_ERR_TIMEOUT); /* accept to upgrade took too long */
         return;
     }
@@ -278,14 +287,16 @@ static void peer_timer(wring__conn *conn) {
 static void peer_mail(wring__conn *conn, const wring__mail *mail) {
     wring__peer *peer = peer_of_conn(conn);
     wring__host_mail(&peer->host, mail);
-    if (peer->host.started) {
+    if (wring__host_is_started(&peer->host)) {
         wring__peer_settle(peer);
     }
 }
 
 static void peer_closed(wring__conn *conn) {
     wring__peer *peer = peer_of_conn(conn);
-    wring__head_free(&peer->head);
+    if (!wring__host_is_started(&peer->host)) {
+        wring__head_free(&peer->head);
+    }
     wring__host_deinit(&peer->host);
     free(peer);
 }
@@ -320,8 +331,7 @@ wring_result wring__peer_accept(wring__worker *io, wring__socket socket) {
             wring__conn_abort(&peer->conn);
         }
     }
-    wring__host_init(&peer->host, &server->config.session, &peer->conn.out, &io->chunks,
-                     wring__ref_pack(io->index, peer->conn.slot, peer->conn.generation));
+    wring__host_init(&peer->host, &worker->sessions, &peer->conn.out);
     if (server->config.handshake_timeout_ms != WRING_OFF) {
         wring__conn_set_deadline(&peer->conn,
                                  io->now + server->config.handshake_timeout_ms * WRING_NS_PER_MS);
@@ -335,7 +345,7 @@ void wring__peer_drain(wring__conn *conn, void *unused) {
     if (conn->ops != &peer_ops || conn->state != WRING__CONN_OPEN) {
         return; /* a client's, which is told as a guest */
     }
-    if (!peer->host.started) {
+    if (!wring__host_is_started(&peer->host)) {
         respond_error(peer, 503, "the server is shutting down");
         return;
     }
@@ -354,13 +364,18 @@ void wring__peer_abort(wring__conn *conn, void *unused) {
     wring__conn_abort(conn);
 }
 
+wring_ref wring__peer_ref(const wring_session *session) {
+    const wring__host *host = WRING_CONTAINER_OF(session, wring__host, session);
+    const wring__conn *conn = &WRING_CONTAINER_OF(host, wring__peer, host)->conn;
+    return wring__ref_pack(conn->worker->index, conn->slot, conn->generation);
+}
+
 wring__peer *wring__peer_of(const wring_session *session) {
-    if (wring_session_ref(session) == WRING_REF_NONE) {
+    if (session->common->ref_of != wring__peer_ref) {
         return NULL;
     }
     wring__host *host = WRING_CONTAINER_OF(session, wring__host, session);
-    wring__peer *peer = WRING_CONTAINER_OF(host, wring__peer, host);
-    return peer->conn.ops == &peer_ops ? peer : NULL;
+    return WRING_CONTAINER_OF(host, wring__peer, host);
 }
 
 int wring_session_worker(const wring_session *session) {

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * One accepted connection: the byte pump, the session and its handler's state in one block.
+ * One accepted connection: the byte pump, the session and its handler's state in one block, kept
+ * small: a push server has very many of them, and nearly all are idle (ARCHITECTURE, decision 16).
  */
 #ifndef WRING_SERVER_PEER_H
 #define WRING_SERVER_PEER_H
@@ -13,9 +14,10 @@
 typedef struct wring__peer {
     wring__conn conn; /* first: the pump's callbacks get this address */
     wring__host host;
-    wring__head *head; /* a request head that came in pieces */
-    wring__subscription *subscriptions;
-    uint32_t subscription_count;
+    union {
+        wring__head *head;                  /* before the upgrade: a head that came in pieces */
+        wring__subscription *subscriptions; /* after it */
+    };
     _Alignas(16) uint8_t state[]; /* the handler's */
 } wring__peer;
 

@@ -98,6 +98,8 @@ wring_result wring__server_worker_open(wring__server_worker *worker) {
                                wring_result_text(result));
     }
     worker->initialised = true;
+    wring__session_common_init(&worker->sessions, &server->config.session, &worker->io.chunks);
+    worker->sessions.ref_of = wring__peer_ref;
     worker->tls = server->tls == NULL ? NULL : wring__tls_context_ref(server->tls);
     atomic_store(&worker->address, worker->io.index);
     wring__worker_listen(&worker->io, worker->listener);
@@ -119,6 +121,7 @@ void wring__server_worker_close(wring__server_worker *worker) {
     wring__tls_context_unref(worker->tls);
     worker->tls = NULL;
     wring__topics_deinit(&worker->topics);
+    wring__session_common_deinit(&worker->sessions);
     wring__worker_deinit(&worker->io);
 }
 
@@ -163,6 +166,32 @@ static size_t state_size_max(const wring_server *server) {
     return max;
 }
 
+/* Also frees what is half made. */
+static void server_free(wring_server *server) {
+    wring__tls_context_unref(server->tls);
+    free(server->bindings);
+    free(server->workers);
+    free(server);
+}
+
+static wring_result tables_make(wring_server *server, wring_error *error) {
+    const uint32_t workers = server->config.workers;
+    const size_t routes = server->config.route_count;
+    server->bindings = calloc(routes + 1, sizeof *server->bindings);
+    server->workers = aligned_alloc(WRING_CACHE_LINE, workers * sizeof *server->workers);
+    if (server->bindings == NULL || server->workers == NULL) {
+        return wring_error_set(error, WRING_ERR_NO_MEMORY, 0, "no memory for %u workers", workers);
+    }
+    memset(server->workers, 0, workers * sizeof *server->workers);
+    for (size_t i = 0; i < routes; i++) {
+        const wring_route *route = &server->config.routes[i];
+        server->bindings[i] = (wring__binding){route->handler, route->opts};
+    }
+    server->bindings[routes] =
+        (wring__binding){server->config.handler, server->config.handler_opts};
+    return WRING_OK;
+}
+
 wring_result wring_server_create(const wring_server_config *config, wring_server **out,
                                  wring_error *error) {
     wring_server *server = calloc(1, sizeof *server);
@@ -177,19 +206,13 @@ wring_result wring_server_create(const wring_server_config *config, wring_server
     if (server->config.tls != NULL) {
         result = wring__tls_context_server(server->config.tls, NULL, &server->tls, error);
     }
+    if (result == WRING_OK) {
+        result = tables_make(server, error);
+    }
     if (result != WRING_OK) {
-        free(server);
+        server_free(server);
         return result;
     }
-    server->workers =
-        aligned_alloc(WRING_CACHE_LINE, server->config.workers * sizeof *server->workers);
-    if (server->workers == NULL) {
-        uint32_t workers = server->config.workers;
-        wring__tls_context_unref(server->tls);
-        free(server);
-        return wring_error_set(error, WRING_ERR_NO_MEMORY, 0, "no memory for %u workers", workers);
-    }
-    memset(server->workers, 0, server->config.workers * sizeof *server->workers);
     server->catch_all.path = "*";
     server->catch_all.handler = server->config.handler;
     server->catch_all.opts = server->config.handler_opts;
@@ -223,9 +246,7 @@ void wring_server_destroy(wring_server *server) {
     pthread_cond_destroy(&server->ready);
     pthread_mutex_destroy(&server->lock);
     pthread_mutex_destroy(&server->reload_lock);
-    wring__tls_context_unref(server->tls);
-    free(server->workers);
-    free(server);
+    server_free(server);
 }
 
 /* ---- start ----------------------------------------------------------------------------------- */

@@ -13,6 +13,7 @@
 #include <stdatomic.h>
 
 #include "io/worker.h"
+#include "proto/host.h"
 #include "proto/http1.h"
 #include "server/topics.h"
 #include "wring/server.h"
@@ -29,6 +30,7 @@ typedef struct wring__server_worker {
     wring__worker io; /* first: the io layer's owner pointer and this are the same thing */
     wring_server *server;
     wring__topics topics;
+    wring__session_common sessions;
     wring__tls_context *tls; /* its own reference; NULL: plain */
     pthread_t thread;
     uint32_t number; /* 0 .. workers - 1 */
@@ -45,8 +47,9 @@ typedef struct wring__server_worker {
 
 struct wring_server {
     wring_server_config config;
-    wring_route catch_all; /* config.handler as a route */
-    size_t state_size_max; /* of all routes' handlers */
+    wring_route catch_all;    /* config.handler as a route */
+    wring__binding *bindings; /* one a route, the last is catch_all's */
+    size_t state_size_max;    /* of all routes' handlers */
     const wring__backend_ops *backend;
     void *world; /* sim only */
     wring__server_worker *workers;
@@ -71,6 +74,7 @@ void wring__server_worker_close(wring__server_worker *worker);
 void wring__server_drain(wring_server *server, uint32_t drain_ms);
 
 /** peer.c: the connections of a worker. */
+wring_ref wring__peer_ref(const wring_session *session); /* by it a server's session is known */
 wring_result wring__peer_accept(wring__worker *worker, wring__socket socket);
 void wring__peer_drain(wring__conn *conn, void *worker);
 void wring__peer_abort(wring__conn *conn, void *unused);

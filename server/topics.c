@@ -126,6 +126,15 @@ static wring__subscription **subscription_link(wring__peer *peer,
     return link;
 }
 
+/* Not kept: it is asked for after a walk of the same list. */
+static uint32_t subscription_count(const wring__peer *peer) {
+    uint32_t count = 0;
+    for (const wring__subscription *s = peer->subscriptions; s != NULL; s = s->next) {
+        count++;
+    }
+    return count;
+}
+
 static wring_result members_reserve(struct wring__topic *topic) {
     if (topic->count < topic->cap) {
         return WRING_OK;
@@ -153,7 +162,6 @@ static wring_result member_add(struct wring__topic *topic, wring__peer *peer) {
     topic->subscriptions[topic->count++] = subscription;
     subscription->next = peer->subscriptions;
     peer->subscriptions = subscription;
-    peer->subscription_count++;
     return WRING_OK;
 }
 
@@ -164,7 +172,7 @@ wring_result wring__topics_subscribe(wring__topics *topics, wring__peer *peer, w
     if (topic != NULL && *subscription_link(peer, topic) != NULL) {
         return WRING_OK;
     }
-    if (peer->subscription_count >= max) {
+    if (subscription_count(peer) >= max) {
         return WRING_ERR_TOO_MANY_TOPICS;
     }
     if (topic == NULL) {
@@ -178,14 +186,13 @@ wring_result wring__topics_subscribe(wring__topics *topics, wring__peer *peer, w
     return result;
 }
 
-static void member_remove(wring__topics *topics, wring__peer *peer, wring__subscription **link) {
+static void member_remove(wring__topics *topics, wring__subscription **link) {
     wring__subscription *subscription = *link;
     struct wring__topic *topic = subscription->topic;
     wring__subscription *moved = topic->subscriptions[--topic->count];
     topic->subscriptions[subscription->index] = moved;
     moved->index = subscription->index;
     *link = subscription->next;
-    peer->subscription_count--;
     free(subscription);
     topic_drop_when_empty(topics, topic);
 }
@@ -195,14 +202,14 @@ void wring__topics_unsubscribe(wring__topics *topics, wring__peer *peer, wring_b
     if (topic != NULL) {
         wring__subscription **link = subscription_link(peer, topic);
         if (*link != NULL) {
-            member_remove(topics, peer, link);
+            member_remove(topics, link);
         }
     }
 }
 
 void wring__topics_unsubscribe_all(wring__topics *topics, wring__peer *peer) {
     while (peer->subscriptions != NULL) {
-        member_remove(topics, peer, &peer->subscriptions);
+        member_remove(topics, &peer->subscriptions);
     }
 }
 

@@ -43,7 +43,7 @@ struct run {
 /* ---- what holds at any time ------------------------------------------------------------------ */
 
 static void message_check(struct run *run, const wring_message *message) {
-    const wring_session_config *config = run->session->config;
+    const wring_session_config *config = &run->session->common->config;
     FUZZ_CHECK(!run->ended && !run->closed);
     FUZZ_CHECK(message->payload.len <= run->received);
     switch (message->opcode) {
@@ -108,14 +108,17 @@ static void out_take(struct run *run) {
 static void memory_check(const struct run *run) {
     const wring_session *s = run->session;
     FUZZ_CHECK(s->in_len == 0);
-    FUZZ_CHECK(s->assembly_cap <= 256 || s->assembly_cap <= 2 * run->received);
-    FUZZ_CHECK(s->assembly_len <= s->config->max_message);
-    bool open = s->state == WRING_SESSION_OPEN || s->state == WRING_SESSION_CLOSING;
-    FUZZ_CHECK(!open || s->fragment_bytes <= s->config->max_fragment_bytes);
-    bool idle = s->rx_phase == WRING__RX_HEADER && s->message_opcode == 0;
-    if (idle || !open) {
-        FUZZ_CHECK(s->assembly == NULL && s->control == NULL);
+    const wring__rx *rx = s->rx;
+    const wring_session_config *config = &s->common->config;
+    if (rx == NULL) {
+        return;
     }
+    FUZZ_CHECK(s->state == WRING_SESSION_OPEN || s->state == WRING_SESSION_CLOSING);
+    FUZZ_CHECK(rx->assembly_cap <= 256 || rx->assembly_cap <= 2 * run->received);
+    FUZZ_CHECK(rx->assembly_len <= config->max_message);
+    FUZZ_CHECK(rx->fragment_bytes <= config->max_fragment_bytes);
+    bool idle = rx->phase == WRING__RX_HEADER && rx->message_opcode == 0;
+    FUZZ_CHECK(!idle || (rx->header_len > 0 && rx->assembly == NULL && rx->control == NULL));
 }
 
 /* ---- one run --------------------------------------------------------------------------------- */
