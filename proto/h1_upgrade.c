@@ -6,6 +6,7 @@
 
 #include "core/base.h"
 #include "proto/crypto.h"
+#include "proto/http1.h"
 #include "proto/upgrade.h"
 #include "wring/http.h"
 
@@ -122,11 +123,16 @@ static void put_checked(struct writer *w, wring_bytes text) {
     put(w, text);
 }
 
-static void put_header(struct writer *w, wring_bytes name, wring_bytes value) {
-    if (name.len == 0) {
+/* A separator in a name would make another header of it: "Host: evil". */
+static void put_token(struct writer *w, wring_bytes text) {
+    if (!wring__http1_is_token(text)) {
         w->result = WRING_ERR_INVALID_HEADER;
     }
-    put_checked(w, name);
+    put(w, text);
+}
+
+static void put_header(struct writer *w, wring_bytes name, wring_bytes value) {
+    put_token(w, name);
     put_str(w, ": ");
     put_checked(w, value);
     put_str(w, "\r\n");
@@ -156,7 +162,7 @@ wring_result wring_h1_response_write(const wring_upgrade_info *info, wring_heade
 static void put_subprotocols(struct writer *w, const wring_h1_client_options *options) {
     for (size_t i = 0; i < options->subprotocol_count; i++) {
         put_str(w, i == 0 ? "Sec-WebSocket-Protocol: " : ", ");
-        put_checked(w, wring_str(options->subprotocols[i]));
+        put_token(w, wring_str(options->subprotocols[i])); /* RFC 6455 4.1 */
     }
     if (options->subprotocol_count > 0) {
         put_str(w, "\r\n");

@@ -40,6 +40,15 @@ static const uint8_t classes[256] = {
 #undef T
 #undef V
 
+bool wring__http1_is_token(wring_bytes text) {
+    for (size_t i = 0; i < text.len; i++) {
+        if ((classes[text.data[i]] & TOKEN) == 0) {
+            return false;
+        }
+    }
+    return text.len > 0;
+}
+
 enum state {
     METHOD,         /* request: tchars up to a space */
     REQUEST_TARGET, /* visible bytes up to a space */

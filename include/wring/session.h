@@ -58,8 +58,9 @@ typedef enum wring_event_kind {
 /** How a session ended. */
 typedef struct wring_end {
     wring_result result; /**< WRING_OK after a close handshake, else the reason */
-    uint16_t close_code; /**< in the peer's close frame (1005: it had none); else in ours; 1006 if
-                               there was neither */
+    uint16_t close_code; /**< in the peer's close frame (1005: it had none); in ours after a stop
+                               or a violation by the peer; 1006 when the stream ended, broke or
+                               timed out before its close frame came */
     bool by_peer;        /**< the peer began the close, or broke the protocol */
 } wring_end;
 

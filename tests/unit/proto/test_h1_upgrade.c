@@ -181,6 +181,16 @@ Test(h1_upgrade, what_a_client_writes_a_server_accepts_and_control_bytes_are_ref
     extra.value = wring_bytes_of("a\0b", 3);
     cr_assert_eq(wring_h1_request_write("h", "/", KEY, &options, head, sizeof head, &len),
                  WRING_ERR_INVALID_HEADER);
+    extra.value = wring_str("good");
+    static const char *const names[] = {"", "A b", "Host: evil", "A(b)", "A\r\nB", "\xc3\xa9"};
+    for (size_t i = 0; i < 6; i++) {
+        extra.name = wring_str(names[i]);
+        cr_assert_eq(wring_h1_request_write("h", "/", KEY, &options, head, sizeof head, &len),
+                     WRING_ERR_INVALID_HEADER, "%s", names[i]);
+        const wring_h1_client_options offers = {.subprotocols = &names[i], .subprotocol_count = 1};
+        cr_assert_eq(wring_h1_request_write("h", "/", KEY, &offers, head, sizeof head, &len),
+                     WRING_ERR_INVALID_HEADER, "%s", names[i]);
+    }
     cr_assert_eq(wring_h1_request_write("h\r\nA: b", "/", KEY, NULL, head, sizeof head, &len),
                  WRING_ERR_INVALID_HEADER);
     cr_assert_eq(wring_h1_request_write("h", "/ HTTP/1.1", KEY, NULL, head, sizeof head, &len),
