@@ -12,7 +12,7 @@
 #define MADE_MAX 16
 #define DAY_S    86400L
 
-static char folder[64];
+static char folder[96];
 static char files[64][128];
 static int file_count;
 static struct {
@@ -38,6 +38,11 @@ static void folder_remove(void) {
         X509_free(made[i].cert);
         EVP_PKEY_free(made[i].key);
     }
+}
+
+void certs_keep_in(const char *path) {
+    check(folder[0] == 0 && strlen(path) < sizeof folder, "choosing the folder");
+    snprintf(folder, sizeof folder, "%s", path);
 }
 
 const char *cert_path(const char *file) {

@@ -23,6 +23,9 @@ void cert_make(const struct cert_spec *spec);
 /** ca, server (localhost, *.wild.example, 127.0.0.1, ::1), client (alice), by ca. */
 void certs_make_usual(void);
 
+/** Writes into this existing folder instead, and leaves everything there. Before all others. */
+void certs_keep_in(const char *path);
+
 /** Path of a file in the folder, good until 16 further calls. */
 const char *cert_path(const char *file);
 void cert_write(const char *file, const char *text);

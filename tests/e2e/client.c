@@ -1,0 +1,343 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * wring_connect for the tests' scripts. Usage: e2e-client [options] MODE URL
+ *
+ *   listen   with a handler: each thing that happens is one line of JSON
+ *   echo     blocking: text and binary of every size must come back as they went
+ *   mirror   blocking: the same for a server that answers in pieces of its own choice
+ *
+ * Exit code 0: the client is closed and nothing was amiss.
+ */
+#include <getopt.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <wring/wring.h>
+
+#define WAIT_MS 30000
+
+struct options {
+    wring_client_config client;
+    wring_tls_client_config tls;
+    const char *subprotocols[8];
+    wring_header headers[8];
+    const char *say;
+    const char *ping;
+    unsigned close_after; /* messages, then 4001 "done" */
+    unsigned long long size_max;
+    unsigned sessions; /* end after so many; 0: when the client does */
+};
+
+static struct options options = {
+    .client = {.struct_size = sizeof options.client, .headers = {options.headers, 0}},
+    .tls = {.struct_size = sizeof options.tls},
+    .close_after = 1,
+    .size_max = 16 << 20,
+};
+static unsigned messages, sessions;
+
+/* ---- listen ---------------------------------------------------------------------------------- */
+
+/* Lines of several calls are never mixed: all of them are on the one worker. */
+static void print_text(const char *name, wring_bytes text) {
+    printf(",\"%s\":\"", name);
+    for (size_t i = 0; i < text.len && i < 400; i++) {
+        const uint8_t c = text.data[i];
+        printf(c < 0x20 || c == '"' || c == '\\' || c > 0x7E ? "\\u%04x" : "%c", c);
+    }
+    putchar('"');
+}
+
+static void line_end(void) {
+    puts("}");
+    fflush(stdout);
+}
+
+static wring_verdict on_init(wring_session *session, const wring_request *request, void *opts) {
+    (void)opts;
+    printf("{\"event\":\"open\"");
+    print_text("subprotocol", request->subprotocol);
+    if (request->tls != NULL) {
+        printf(",\"version\":\"%s\",\"resumed\":%s,\"verified\":%s", request->tls->version,
+               request->tls->resumed ? "true" : "false",
+               request->tls->peer_verified ? "true" : "false");
+        print_text("alpn", request->tls->alpn);
+    }
+    line_end();
+    wring_result result = WRING_OK;
+    if (options.ping != NULL) {
+        const wring_frame frame = {WRING_PING, 0, wring_str(options.ping)};
+        result = wring_reply(session, &frame);
+    }
+    if (options.say != NULL && result == WRING_OK) {
+        const wring_frame frame = wring_text(wring_str(options.say));
+        result = wring_reply(session, &frame);
+    }
+    messages = 0;
+    return result == WRING_OK ? WRING_CONTINUE : WRING_STOP;
+}
+
+static wring_verdict on_message(wring_session *session, const wring_message *message) {
+    static const char *const names[16] = {
+        [WRING_TEXT] = "text", [WRING_BINARY] = "binary", [WRING_CLOSE] = "close",
+        [WRING_PING] = "ping", [WRING_PONG] = "pong",
+    };
+    printf("{\"event\":\"%s\",\"bytes\":%zu,\"code\":%u", names[message->opcode],
+           message->payload.len, message->close_code);
+    print_text("payload", message->payload);
+    line_end();
+    const bool counts = message->opcode == WRING_TEXT || message->opcode == WRING_BINARY;
+    if (counts && ++messages == options.close_after) {
+        wring_session_close(session, 4001, wring_str("done"));
+    }
+    return WRING_CONTINUE;
+}
+
+static void on_terminate(wring_session *session, const wring_end *end) {
+    (void)session;
+    printf("{\"event\":\"end\",\"result\":\"%s\",\"code\":%u,\"by_peer\":%s",
+           wring_result_name(end->result), end->close_code, end->by_peer ? "true" : "false");
+    line_end();
+}
+
+static void on_status(wring_client *client, const wring_client_report *report, void *opts) {
+    (void)opts;
+    if (report->status == WRING_CLIENT_OPEN) {
+        sessions++;
+    }
+    if (report->status == WRING_CLIENT_WAITING || report->status == WRING_CLIENT_CLOSED) {
+        printf("{\"event\":\"%s\",\"result\":\"%s\",\"code\":%u,\"http_status\":%d,\"attempt\":%u,"
+               "\"delay_ms\":%u",
+               report->status == WRING_CLIENT_CLOSED ? "closed" : "waiting",
+               wring_result_name(report->result), report->close_code, report->http_status,
+               report->attempt, report->delay_ms);
+        print_text("why", wring_str(report->text));
+        line_end();
+        if (options.sessions > 0 && sessions == options.sessions) {
+            wring_client_close(client, 1000, wring_str(""));
+        }
+    }
+}
+
+static int listen_to(wring_client *client) {
+    while (wring_client_wait_closed(client, WAIT_MS, NULL) != WRING_OK) {
+    }
+    return 0;
+}
+
+/* ---- echo, mirror ---------------------------------------------------------------------------- */
+
+static int complain(const char *what, wring_result result, size_t size) {
+    fprintf(stderr, "%s: %s, at %zu bytes\n", what, wring_result_name(result), size);
+    return 1;
+}
+
+static int echo_one(wring_client *client, wring_opcode opcode, const uint8_t *data, size_t size) {
+    const wring_frame frame = {opcode, 0, wring_bytes_of(data, size)};
+    wring_message answer;
+    wring_result result = wring_client_exchange(client, &frame, WAIT_MS, &answer);
+    if (result != WRING_OK) {
+        return complain("no answer", result, size);
+    }
+    if (answer.opcode != opcode || answer.payload.len != size ||
+        (size > 0 && memcmp(answer.payload.data, data, size) != 0)) {
+        return complain("another answer", result, answer.payload.len);
+    }
+    return 0;
+}
+
+static int mirror_one(wring_client *client, const uint8_t *data, size_t size) {
+    const wring_frame frame = wring_text(wring_bytes_of(data, size));
+    wring_result result = wring_client_send(client, &frame, 1);
+    size_t got = 0;
+    while (result == WRING_OK && got < size) {
+        wring_message answer;
+        result = wring_client_receive(client, WAIT_MS, &answer);
+        if (result == WRING_OK &&
+            (got + answer.payload.len > size ||
+             memcmp(answer.payload.data, data + got, answer.payload.len) != 0)) {
+            return complain("another answer", result, got);
+        }
+        got += result == WRING_OK ? answer.payload.len : 0;
+    }
+    return result == WRING_OK ? 0 : complain("no answer", result, got);
+}
+
+static int all_sizes(wring_client *client, bool mirror) {
+    static const size_t sizes[] = {0, 1, 125, 126, 4096, 65535, 65536, 1 << 20, 16 << 20};
+    wring_error error;
+    if (wring_client_wait(client, WAIT_MS, &error) != WRING_OK) {
+        fprintf(stderr, "%s: %s\n", wring_result_name(error.code), error.text);
+        return 1;
+    }
+    int failed = 0;
+    for (size_t i = 0; i < sizeof sizes / sizeof sizes[0] && sizes[i] <= options.size_max; i++) {
+        const size_t size = sizes[i];
+        uint8_t *data = malloc(size + 1);
+        for (size_t k = 0; k < size; k++) {
+            data[k] = (uint8_t)(' ' + (k * 7 + k / 251) % 95);
+        }
+        if (mirror) {
+            failed += size == 0 ? 0 : mirror_one(client, data, size);
+        } else {
+            failed += echo_one(client, WRING_TEXT, data, size);
+            for (size_t k = 0; k < size; k++) {
+                data[k] ^= 0xA5;
+            }
+            failed += echo_one(client, WRING_BINARY, data, size);
+        }
+        free(data);
+    }
+    wring_end end;
+    wring_client_close(client, 4001, wring_str("done"));
+    if (wring_client_wait_closed(client, WAIT_MS, &end) != WRING_OK) {
+        return complain("no close", WRING_ERR_TIMEOUT, 0);
+    }
+    printf("%s %u\n", wring_result_name(end.result), end.close_code);
+    return failed != 0 || end.result != WRING_OK;
+}
+
+/* ---- options --------------------------------------------------------------------------------- */
+
+static void header_add(char *text) {
+    char *colon = strchr(text, ':');
+    if (colon != NULL) {
+        *colon = 0;
+        options.headers[options.client.headers.count++] =
+            (wring_header){wring_str(text), wring_str(colon + 1)};
+    }
+}
+
+static bool option_take(int option, char *value) {
+    wring_client_config *client = &options.client;
+    const uint32_t number = value == NULL ? 0 : (uint32_t)strtoul(value, NULL, 10);
+    switch (option) {
+    case 'C':
+        options.tls.ca_file = value;
+        return true;
+    case 'c':
+        options.tls.cert_file = value;
+        return true;
+    case 'k':
+        options.tls.key_file = value;
+        return true;
+    case 'i':
+        options.tls.no_verify = true;
+        return true;
+    case 'x':
+        client->proxy = value;
+        return true;
+    case 'e':
+        client->proxy_from_env = true;
+        return true;
+    case 't':
+        client->timeout_ms = number;
+        return true;
+    case 's':
+        options.subprotocols[client->subprotocol_count++ % 8] = value;
+        return true;
+    case 'E':
+        client->extensions = value;
+        return true;
+    case 'H':
+        header_add(value);
+        return true;
+    case 'm':
+        client->max_handshake_size = number;
+        return true;
+    case 'T':
+        client->session.struct_size = sizeof client->session;
+        client->session.close_timeout_ms = number;
+        return true;
+    case 'r':
+        client->reconnect_min_ms = number;
+        return true;
+    case 'a':
+        client->reconnect_attempts = number;
+        return true;
+    case 'y':
+        options.say = value;
+        return true;
+    case 'p':
+        options.ping = value;
+        return true;
+    case 'n':
+        options.close_after = number;
+        return true;
+    case 'S':
+        options.sessions = number;
+        return true;
+    case 'M':
+        options.size_max = number;
+        return true;
+    default:
+        return false;
+    }
+}
+
+static bool options_parse(int argc, char **argv) {
+    static const struct option table[] = {
+        {"ca", 1, NULL, 'C'},
+        {"cert", 1, NULL, 'c'},
+        {"key", 1, NULL, 'k'},
+        {"insecure", 0, NULL, 'i'},
+        {"proxy", 1, NULL, 'x'},
+        {"env", 0, NULL, 'e'},
+        {"timeout", 1, NULL, 't'},
+        {"subprotocol", 1, NULL, 's'},
+        {"extensions", 1, NULL, 'E'},
+        {"header", 1, NULL, 'H'},
+        {"max-handshake", 1, NULL, 'm'},
+        {"close-timeout", 1, NULL, 'T'},
+        {"reconnect", 1, NULL, 'r'},
+        {"attempts", 1, NULL, 'a'},
+        {"say", 1, NULL, 'y'},
+        {"ping", 1, NULL, 'p'},
+        {"close-after", 1, NULL, 'n'},
+        {"sessions", 1, NULL, 'S'},
+        {"max", 1, NULL, 'M'},
+        {NULL, 0, NULL, 0},
+    };
+    int option;
+    bool ok = true;
+    while ((option = getopt_long(argc, argv, "", table, NULL)) != -1) {
+        ok = option_take(option, optarg) && ok;
+    }
+    return ok && argc - optind == 2;
+}
+
+int main(int argc, char **argv) {
+    static const wring_handler handler = {
+        .name = "listen", .init = on_init, .handle_in = on_message, .terminate = on_terminate};
+    if (!options_parse(argc, argv)) {
+        fputs("Usage: e2e-client [options] listen|echo|mirror URL\n", stderr);
+        return 2;
+    }
+    const char *mode = argv[optind];
+    wring_pool *pool;
+    wring_client *client;
+    wring_error error;
+    options.client.tls = &options.tls;
+    options.client.subprotocols = options.subprotocols;
+    if (strcmp(mode, "listen") == 0) {
+        options.client.handler = &handler;
+        options.client.on_status = on_status;
+    }
+    if (wring_pool_create(NULL, &pool, &error) != WRING_OK) {
+        fprintf(stderr, "%s\n", error.text);
+        return 2;
+    }
+    int code = 2;
+    if (wring_connect(wring_pool_loop(pool), argv[optind + 1], &options.client, &client, &error) ==
+        WRING_OK) {
+        code = strcmp(mode, "listen") == 0 ? listen_to(client)
+                                           : all_sizes(client, strcmp(mode, "mirror") == 0);
+        wring_client_destroy(client);
+    } else {
+        printf("{\"event\":\"refused\",\"result\":\"%s\"", wring_result_name(error.code));
+        print_text("why", wring_str(error.text));
+        line_end();
+    }
+    wring_pool_destroy(pool, 1000);
+    return code;
+}

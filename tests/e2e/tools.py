@@ -1,0 +1,136 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What the tests of the client and of TLS share: certificates, our client, other programs."""
+import json
+import os
+import socket
+import ssl
+import subprocess
+import tempfile
+import threading
+import time
+
+CLIENT = os.environ["E2E_CLIENT"]
+PATIENCE = 60
+
+
+class Certs:
+    """A folder of certificates, made now: see tests/certs/make.c."""
+
+    def __init__(self):
+        self.folder = tempfile.TemporaryDirectory(prefix="wring-certs-")
+        subprocess.run([os.environ["MAKE_CERTS"], self.folder.name], check=True)
+        self.ca = self.file("ca.pem")
+
+    def file(self, name):
+        return os.path.join(self.folder.name, name)
+
+    def pair(self, name):
+        return self.file(name + ".pem"), self.file(name + ".key")
+
+    def server_context(self, name="server"):
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        context.load_cert_chain(*self.pair(name))
+        return context
+
+    def client_context(self):
+        return ssl.create_default_context(cafile=self.ca)
+
+
+def environment(**more):
+    """Ours, without a proxy that the machine may have set."""
+    env = {key: value for key, value in os.environ.items() if not key.lower().endswith("_proxy")}
+    env.update(more)
+    return env
+
+
+def client_run(mode, url, *options, env=None, timeout=PATIENCE):
+    """Our client: (exit code, standard output, standard error)."""
+    done = subprocess.run([CLIENT, *options, mode, url], capture_output=True, text=True,
+                          timeout=timeout, env=env or environment())
+    assert "Sanitizer" not in done.stderr, done.stderr
+    return done.returncode, done.stdout, done.stderr
+
+
+def client_events(url, *options, env=None):
+    """What happened to a client in listen mode, as a list of dictionaries."""
+    code, out, err = client_run("listen", url, *options, env=env)
+    assert code in (0, 2) and err == "", (code, out, err)
+    return [json.loads(line) for line in out.splitlines()]
+
+
+def client_echoes(url, *options, mode="echo"):
+    code, out, err = client_run(mode, url, *options)
+    assert (code, out, err) == (0, "OK 4001\n", ""), (url, code, out, err)
+
+
+def free_port():
+    """For programs that cannot pick one and say so; tests retry nothing, so it is asked late."""
+    with socket.socket() as sock:
+        sock.bind(("127.0.0.1", 0))
+        return sock.getsockname()[1]
+
+
+class Program:
+    """Another program, ended by its own handle. `port`: waited for until somebody listens."""
+
+    def __init__(self, *arguments, port=None, **options):
+        self.port = port
+        options.setdefault("stdout", subprocess.DEVNULL)
+        options.setdefault("stderr", subprocess.DEVNULL)
+        self.process = subprocess.Popen(arguments, text=True, **options)
+        deadline = time.monotonic() + PATIENCE
+        while port is not None and not self.answers():
+            assert self.process.poll() is None, f"{arguments[0]} ended at once"
+            assert time.monotonic() < deadline, f"{arguments[0]} does not listen"
+            time.sleep(0.02)
+
+    def answers(self):
+        try:
+            socket.create_connection(("127.0.0.1", self.port), timeout=1).close()
+            return True
+        except OSError:
+            return False
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *exc):
+        self.process.terminate()
+        try:
+            self.process.wait(timeout=10)
+        except subprocess.TimeoutExpired:
+            self.process.kill()
+            self.process.wait()
+
+
+class Listener:
+    """A thread that gives each connection to `serve(sock)`, one at a time, and closes it."""
+
+    def __init__(self, serve):
+        self.sock = socket.create_server(("127.0.0.1", 0), backlog=64)
+        self.port = self.sock.getsockname()[1]
+        self.serve = serve
+        self.accepted = 0
+        self.thread = threading.Thread(target=self.run, daemon=True)
+        self.thread.start()
+
+    def run(self):
+        while True:
+            try:
+                sock, _ = self.sock.accept()
+            except OSError:
+                return
+            self.accepted += 1
+            with sock:
+                sock.settimeout(PATIENCE)
+                try:
+                    self.serve(sock)
+                except OSError:
+                    pass  # the client may leave at any time
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *exc):
+        self.sock.shutdown(socket.SHUT_RDWR)
+        self.sock.close()
