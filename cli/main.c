@@ -12,7 +12,7 @@
 #include "wring/wring.h"
 
 static const cli_command commands[] = {
-    {"serve", "a WebSocket server: /echo, /chat and a chat page", cli_serve},
+    {"serve", "a WebSocket server: /echo, /chat, /topic/NAME and a chat page", cli_serve},
     {"connect", "an interactive client: lines to messages and back", cli_connect},
 };
 

@@ -1,9 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * The routes of `wring serve`: /echo, /chat, /healthz and the chat page.
+ * The routes of `wring serve`: /echo, /chat, /topic/NAME, /healthz and the chat page.
  *
  * /chat speaks JSON: {"type":"welcome","worker":0,"id":"u1"} to the one who joins,
  * {"type":"message","from":"u1","worker":0,"text":"..."} and {"type":"presence","online":2} to all.
+ *
+ * Who connects to /topic/NAME subscribes to NAME; what it sends goes to all others there.
  */
 #include "cli/routes.h"
 
@@ -28,7 +30,7 @@ static const wring_handler echo_handler = {.name = "echo", .handle_in = echo_in}
 
 /* ---- /chat ----------------------------------------------------------------------------------- */
 
-#define CHAT_TOPIC    "chat"
+#define CHAT_TOPIC    "\x01chat" /* no name of a /topic has control characters */
 #define CHAT_TEXT_MAX 4096
 
 struct chat {
@@ -121,6 +123,85 @@ static const wring_handler chat_handler = {.name = "chat",
                                            .handle_in = chat_in,
                                            .terminate = chat_terminate};
 
+/* ---- /topic/NAME ----------------------------------------------------------------------------- */
+
+#define TOPIC_PREFIX "/topic/"
+
+struct topic {
+    char *name; /* its own block: most connections of a server have another route */
+    size_t len;
+};
+
+static int hex_digit(uint8_t c) {
+    if (c >= '0' && c <= '9') {
+        return c - '0';
+    }
+    c |= 0x20;
+    return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
+}
+
+size_t serve_topic_name(wring_bytes raw, char name[WRING_TOPIC_MAX]) {
+    size_t len = 0;
+    for (size_t i = 0; i < raw.len; i++) {
+        int c = raw.data[i];
+        if (c == '%') { /* RFC 3986 2.1 */
+            int high = i + 2 < raw.len ? hex_digit(raw.data[i + 1]) : -1;
+            int low = high < 0 ? -1 : hex_digit(raw.data[i + 2]);
+            c = low < 0 ? 0 : high << 4 | low;
+            i += 2;
+        }
+        if (c < 0x20 || c == 0x7F || len == WRING_TOPIC_MAX) {
+            return 0;
+        }
+        name[len++] = (char)c;
+    }
+    return len;
+}
+
+static wring_verdict topic_init(wring_session *session, const wring_request *request, void *opts) {
+    (void)opts;
+    struct topic *topic = wring_session_user(session);
+    const size_t prefix = sizeof TOPIC_PREFIX - 1;
+    wring_bytes raw = wring_bytes_of(request->path.data + prefix, request->path.len - prefix);
+    char name[WRING_TOPIC_MAX];
+    topic->len = serve_topic_name(raw, name);
+    if (topic->len == 0) {
+        wring_session_close(session, WRING_CLOSE_POLICY_VIOLATION,
+                            wring_str("a topic's name has 1 to 255 bytes, none a control byte"));
+        return WRING_CONTINUE;
+    }
+    topic->name = malloc(topic->len);
+    if (topic->name == NULL ||
+        wring_subscribe(session, wring_bytes_of(name, topic->len)) != WRING_OK) {
+        wring_session_close(session, WRING_CLOSE_INTERNAL_ERROR, wring_str("out of memory"));
+        return WRING_CONTINUE;
+    }
+    memcpy(topic->name, name, topic->len);
+    return WRING_CONTINUE;
+}
+
+static wring_verdict topic_in(wring_session *session, const wring_message *message) {
+    const struct topic *topic = wring_session_user(session);
+    if (topic->name != NULL && (message->opcode == WRING_TEXT || message->opcode == WRING_BINARY)) {
+        wring_frame frame = {message->opcode, 0, message->payload};
+        /* A full mailbox loses it on that worker; the server counts it. */
+        (void)!wring_publish_from(session, wring_bytes_of(topic->name, topic->len), &frame);
+    }
+    return WRING_CONTINUE;
+}
+
+static void topic_terminate(wring_session *session, const wring_end *end) {
+    (void)end;
+    struct topic *topic = wring_session_user(session);
+    free(topic->name);
+}
+
+static const wring_handler topic_handler = {.name = "topic",
+                                            .state_size = sizeof(struct topic),
+                                            .init = topic_init,
+                                            .handle_in = topic_in,
+                                            .terminate = topic_terminate};
+
 /* ---- plain HTTP ------------------------------------------------------------------------------ */
 
 static void respond_healthz(const wring_request *request, wring_http_response *response,
@@ -142,4 +223,5 @@ void serve_routes(serve_app *app, wring_route routes[SERVE_ROUTES]) {
     routes[1] = (wring_route){.path = "/chat", .handler = &chat_handler, .opts = app};
     routes[2] = (wring_route){.path = "/healthz", .respond = respond_healthz};
     routes[3] = (wring_route){.path = "/", .respond = respond_page};
+    routes[4] = (wring_route){.path = TOPIC_PREFIX "*", .handler = &topic_handler};
 }

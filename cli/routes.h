@@ -14,7 +14,11 @@ typedef struct serve_app {
     _Atomic unsigned chat_online;
 } serve_app;
 
-#define SERVE_ROUTES 4
+#define SERVE_ROUTES 5
+
+/** A topic's name from a path: percent-decoded. Returns its length; 0 for one that is none: empty,
+ *  too long, a malformed escape, a control byte. */
+size_t serve_topic_name(wring_bytes raw, char name[WRING_TOPIC_MAX]);
 
 /** Fills in the table; it borrows `app`. */
 void serve_routes(serve_app *app, wring_route routes[SERVE_ROUTES]);

@@ -11,10 +11,13 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "cli/admin.h"
 #include "cli/cli.h"
 #include "cli/routes.h"
 
-#define DRAIN_MS_DEFAULT 10000
+#define DRAIN_MS_DEFAULT   10000
+#define ADMIN_BODY_DEFAULT (1 << 20)
+#define ADMIN_OFF          (-1)
 
 static const char examples[] =
     "\nExamples:\n"
@@ -23,6 +26,13 @@ static const char examples[] =
     "  wring serve --max-message 65536 --ping-interval 25000 --idle-timeout 60000\n"
     "  wring serve --print-config           every setting and its value, then ends\n"
     "  wring serve --tls-cert cert.pem --tls-key key.pem       https:// and wss://\n"
+    "  wring serve --admin-port 9090        then: curl -d hello "
+    "http://127.0.0.1:9090/publish/news\n"
+    "\nThe admin port is on 127.0.0.1 only: POST /publish/NAME (?binary=1, or Content-Type:\n"
+    "application/octet-stream, for a binary message), GET /stats, /healthz, /readyz. With a "
+    "token,\n"
+    "from --admin-token or better the environment's WRING_ADMIN_TOKEN, the first two need\n"
+    "'Authorization: Bearer TOKEN'.\n"
     "\nSignals: SIGHUP reads the certificate files again. SIGINT and SIGTERM stop accepting, close "
     "every session with 1001 and end with 0\n"
     "when all are gone or --drain-ms is over; a second one ends at once.\n";
@@ -52,6 +62,9 @@ struct serve_options {
     char *tls_key;
     char *tls_client_ca;
     int tls_client_optional;
+    int admin_port;
+    char *admin_token;
+    int admin_max_body;
 };
 
 #define NUMBER(name, field, help)                                                                  \
@@ -88,6 +101,11 @@ static bool options_parse(int argc, const char **argv, struct serve_options *o) 
         {"tls-client-ca", 0, POPT_ARG_STRING, &o->tls_client_ca, 0,
          "PEM: clients need a certificate signed by one of these", "FILE"},
         SWITCH("tls-client-optional", tls_client_optional, "... or none at all"),
+        NUMBER("admin-port", admin_port,
+               "port on 127.0.0.1 to publish and ask at; 0: picked (off)"),
+        {"admin-token", 0, POPT_ARG_STRING, &o->admin_token, 0, "what its users have to know",
+         "TOKEN"},
+        NUMBER("admin-max-body", admin_max_body, "bytes of a message published there (1048576)"),
         SWITCH("unpinned", unpinned, "do not pin workers to CPUs"),
         SWITCH("print-config", print_config, "print every setting and end"),
         {"help", 'h', POPT_ARG_NONE, NULL, 'h', "this text", NULL},
@@ -112,15 +130,20 @@ static bool options_check(const struct serve_options *o) {
                                  o->ping_interval,
                                  o->max_connections,
                                  o->receive_buffers,
-                                 o->receive_buffer_size};
+                                 o->receive_buffer_size,
+                                 o->admin_max_body};
     for (size_t i = 0; i < sizeof numbers / sizeof numbers[0]; i++) {
         if (numbers[i] < 0) {
             cli_complain("%lld is negative; leave an option out for its default", numbers[i]);
             return false;
         }
     }
-    if (o->port > 65535) {
-        cli_complain("--port %d is above 65535", o->port);
+    if (o->port > 65535 || o->admin_port > 65535) {
+        cli_complain("--port and --admin-port are at most 65535");
+        return false;
+    }
+    if (o->admin_port < ADMIN_OFF) {
+        cli_complain("--admin-port %d is negative", o->admin_port);
         return false;
     }
     if (o->backend != NULL && strcmp(o->backend, "auto") != 0 && strcmp(o->backend, "uring") != 0) {
@@ -163,12 +186,27 @@ static wring_server_config config_of(const struct serve_options *o) {
     return config;
 }
 
+static const char *admin_token(const struct serve_options *o) {
+    const char *token = o->admin_token != NULL ? o->admin_token : getenv("WRING_ADMIN_TOKEN");
+    return token == NULL || token[0] == '\0' ? NULL : token;
+}
+
 static void print_duration(const char *name, uint32_t ms) {
     if (ms == WRING_OFF) {
         printf("%s = off\n", name);
     } else {
         printf("%s = %u\n", name, ms);
     }
+}
+
+static void print_admin(const struct serve_options *o) {
+    if (o->admin_port == ADMIN_OFF) {
+        puts("admin-port = off");
+    } else {
+        printf("admin-port = %d\n", o->admin_port);
+    }
+    printf("admin-token = %s\nadmin-max-body = %d\n", admin_token(o) == NULL ? "none" : "set",
+           o->admin_max_body);
 }
 
 static void print_config(const wring_server_config *c, int drain_ms) {
@@ -219,8 +257,38 @@ static int wait_for_signal(const sigset_t *signals, serve_app *app) {
     return signal;
 }
 
-static int serve(const wring_server_config *config, serve_app *app, int drain_ms) {
+static bool admin_begin(const struct serve_options *o, serve_app *app, admin **out) {
+    admin_config config = {.port = (uint16_t)o->admin_port,
+                           .token = admin_token(o),
+                           .body_max = (size_t)o->admin_max_body,
+                           .server = app->server};
+    *out = NULL;
+    if (o->admin_port == ADMIN_OFF) {
+        return true;
+    }
+    *out = admin_start(&config);
+    if (*out != NULL) {
+        printf("wring: admin on http://127.0.0.1:%u/\n", admin_port(*out));
+        fflush(stdout);
+    }
+    return *out != NULL;
+}
+
+static void drain(serve_app *app, admin *port, int signal, int drain_ms) {
+    fprintf(stderr, "wring: %s: closing every session; once more to end at once\n",
+            strsignal(signal));
+    if (port != NULL) {
+        admin_set_ready(port, false);
+    }
+    wring_server_stop(app->server, (uint32_t)drain_ms);
+    admin_stop(port);
+    wring_server_destroy(app->server);
+}
+
+static int serve(const wring_server_config *config, serve_app *app,
+                 const struct serve_options *options) {
     wring_error error;
+    admin *port;
     sigset_t signals;
     sigemptyset(&signals);
     sigaddset(&signals, SIGINT);
@@ -243,16 +311,20 @@ static int serve(const wring_server_config *config, serve_app *app, int drain_ms
            config->tls == NULL ? "http" : "https", v6 ? "[" : "", config->host, v6 ? "]" : "",
            wring_server_port(app->server), wring_server_workers(app->server));
     fflush(stdout);
-    int signal = wait_for_signal(&signals, app);
-    fprintf(stderr, "wring: %s: closing every session; once more to end at once\n",
-            strsignal(signal));
-    wring_server_stop(app->server, (uint32_t)drain_ms);
-    wring_server_destroy(app->server);
+    if (!admin_begin(options, app, &port)) {
+        wring_server_stop(app->server, 0);
+        wring_server_destroy(app->server);
+        return CLI_FAILED;
+    }
+    drain(app, port, wait_for_signal(&signals, app), options->drain_ms);
     return CLI_OK;
 }
 
 int cli_serve(int argc, const char **argv) {
-    struct serve_options options = {.port = 8080, .drain_ms = DRAIN_MS_DEFAULT};
+    struct serve_options options = {.port = 8080,
+                                    .drain_ms = DRAIN_MS_DEFAULT,
+                                    .admin_port = ADMIN_OFF,
+                                    .admin_max_body = ADMIN_BODY_DEFAULT};
     if (!options_parse(argc, argv, &options) || !options_check(&options)) {
         return CLI_USAGE;
     }
@@ -276,11 +348,13 @@ int cli_serve(int argc, const char **argv) {
         code = CLI_USAGE;
     } else if (options.print_config != 0) {
         print_config(&config, options.drain_ms);
+        print_admin(&options);
     } else {
-        code = serve(&config, &app, options.drain_ms);
+        code = serve(&config, &app, &options);
     }
     free(options.host);
     free(options.backend);
+    free(options.admin_token);
     free(options.tls_cert);
     free(options.tls_key);
     free(options.tls_client_ca);

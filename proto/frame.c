@@ -4,6 +4,8 @@
  */
 #include "proto/frame.h"
 
+#include "proto/kernels.h"
+
 /* RFC 6455 5.2 and 5.4 on one screen: which opcodes exist and when they may come. */
 enum place {
     RESERVED = 0, /* 3-7, 0xB-0xF */
@@ -139,4 +141,10 @@ size_t wring__frame_header_write(uint8_t *out, uint8_t first, uint64_t payload_l
         n += sizeof *key;
     }
     return n;
+}
+
+bool wring_text_is_valid(wring_bytes text) {
+    size_t bad_at;
+    return wring__utf8_feed(WRING__UTF8_COMPLETE, text.data, text.len, &bad_at) ==
+           WRING__UTF8_COMPLETE;
 }

@@ -259,11 +259,15 @@ const char *wring_http_reason(int status) {
         const char *reason;
     } reasons[] = {
         {200, "OK"},
+        {202, "Accepted"},
         {400, "Bad Request"},
+        {401, "Unauthorized"},
         {403, "Forbidden"},
         {404, "Not Found"},
         {405, "Method Not Allowed"},
         {408, "Request Timeout"},
+        {411, "Length Required"},
+        {413, "Content Too Large"},
         {426, "Upgrade Required"},
         {431, "Request Header Fields Too Large"},
         {500, "Internal Server Error"},

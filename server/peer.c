@@ -378,6 +378,15 @@ wring__peer *wring__peer_of(const wring_session *session) {
     return WRING_CONTAINER_OF(host, wring__peer, host);
 }
 
+wring__peer *wring__peer_named(wring__server_worker *worker, wring_ref ref) {
+    if (wring__ref_generation(ref) == 0) {
+        return NULL;
+    }
+    wring__conn *conn =
+        wring__worker_conn(&worker->io, wring__ref_slot(ref), wring__ref_generation(ref));
+    return conn == NULL || conn->ops != &peer_ops ? NULL : peer_of_conn(conn);
+}
+
 int wring_session_worker(const wring_session *session) {
     const wring__peer *peer = wring__peer_of(session);
     return peer == NULL ? -1 : (int)worker_of(peer)->number;

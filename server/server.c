@@ -44,7 +44,7 @@ static void worker_mail(wring__worker *io, const wring__mail *mail) {
     wring__shared *message = mail->data;
     wring__topics_deliver(&worker->topics,
                           wring_bytes_of(message->payload + message->payload_len, mail->value),
-                          message);
+                          message, wring__peer_named(worker, mail->ref));
     wring__shared_unref(message);
 }
 

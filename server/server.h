@@ -75,6 +75,8 @@ void wring__server_drain(wring_server *server, uint32_t drain_ms);
 
 /** peer.c: the connections of a worker. */
 wring_ref wring__peer_ref(const wring_session *session); /* by it a server's session is known */
+/** The one a ref names; NULL when it is gone, or the ref names a worker only. */
+struct wring__peer *wring__peer_named(wring__server_worker *worker, wring_ref ref);
 wring_result wring__peer_accept(wring__worker *worker, wring__socket socket);
 void wring__peer_drain(wring__conn *conn, void *worker);
 void wring__peer_abort(wring__conn *conn, void *unused);

@@ -213,7 +213,8 @@ void wring__topics_unsubscribe_all(wring__topics *topics, wring__peer *peer) {
     }
 }
 
-void wring__topics_deliver(wring__topics *topics, wring_bytes name, wring__shared *message) {
+void wring__topics_deliver(wring__topics *topics, wring_bytes name, wring__shared *message,
+                           const wring__peer *except) {
     struct wring__topic *topic = topic_find(topics, name, wring__hash(topics->seed, name));
     if (topic == NULL) {
         return;
@@ -221,6 +222,9 @@ void wring__topics_deliver(wring__topics *topics, wring_bytes name, wring__share
     WRING_TRACE(PUBLISH, topic->count, message->payload_len);
     for (uint32_t i = 0; i < topic->count; i++) {
         wring__peer *peer = topic->subscriptions[i]->peer;
+        if (peer == except) {
+            continue;
+        }
         wring_result result = wring__session_send_shared(&peer->host.session, message);
         if (result == WRING_OK) {
             wring__conn_flush(&peer->conn);
@@ -277,7 +281,9 @@ static wring__shared *publication_create(wring_bytes topic, const wring_frame *f
     return message;
 }
 
-wring_result wring_publish(wring_server *server, wring_bytes topic, const wring_frame *frame) {
+/* @param except  the session that misses it, WRING_REF_NONE for none */
+static wring_result publish(wring_server *server, wring_bytes topic, const wring_frame *frame,
+                            wring_ref except) {
     bool data = frame->opcode == WRING_TEXT || frame->opcode == WRING_BINARY;
     if (!name_is_legal(topic) || !data) {
         return WRING_ERR_INVALID_ARGUMENT;
@@ -290,8 +296,9 @@ wring_result wring_publish(wring_server *server, wring_bytes topic, const wring_
     for (uint32_t i = 0; i < server->config.workers; i++) {
         /* by the registry: a worker that is not up yet or is ending has no one to deliver to */
         const uint8_t index = atomic_load(&server->workers[i].address);
+        const bool here = index != 0 && index == wring__ref_worker(except);
         wring__mail mail = {.kind = WRING__MAIL_PUBLISH,
-                            .ref = wring__ref_pack(index, 0, 0),
+                            .ref = here ? except : wring__ref_pack(index, 0, 0),
                             .data = wring__shared_ref(message),
                             .value = topic.len};
         wring_result posted = wring__registry_post(&mail);
@@ -304,4 +311,17 @@ wring_result wring_publish(wring_server *server, wring_bytes topic, const wring_
     }
     wring__shared_unref(message);
     return result;
+}
+
+wring_result wring_publish(wring_server *server, wring_bytes topic, const wring_frame *frame) {
+    return publish(server, topic, frame, WRING_REF_NONE);
+}
+
+wring_result wring_publish_from(wring_session *session, wring_bytes topic,
+                                const wring_frame *frame) {
+    const wring__peer *peer = wring__peer_of(session);
+    if (peer == NULL) {
+        return WRING_ERR_INVALID_STATE;
+    }
+    return publish(worker_of(peer)->server, topic, frame, wring__peer_ref(session));
 }

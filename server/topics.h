@@ -38,7 +38,9 @@ WRING_MUST_CHECK wring_result wring__topics_subscribe(wring__topics *topics,
 void wring__topics_unsubscribe(wring__topics *topics, struct wring__peer *peer, wring_bytes name);
 void wring__topics_unsubscribe_all(wring__topics *topics, struct wring__peer *peer);
 
-/** Queues the message to every subscriber of this worker.  Cost: one queue entry each. */
-void wring__topics_deliver(wring__topics *topics, wring_bytes name, wring__shared *message);
+/** Queues the message to every subscriber of this worker but `except`, which may be NULL.
+ *  Cost: one queue entry each. */
+void wring__topics_deliver(wring__topics *topics, wring_bytes name, wring__shared *message,
+                           const struct wring__peer *except);
 
 #endif

@@ -43,6 +43,10 @@ typedef struct wring_message {
     wring_bytes payload; /**< CLOSE: the reason */
 } wring_message;
 
+/** True when `text` may be the payload of a TEXT frame: whole, valid UTF-8.   RFC: 6455 8.1
+ *  Thread: any. Cost: linear, some GB/s. */
+WRING_API bool wring_text_is_valid(wring_bytes text);
+
 static inline wring_frame wring_text(wring_bytes payload) {
     wring_frame f = {WRING_TEXT, 0, payload};
     return f;

@@ -148,6 +148,12 @@ WRING_API void wring_unsubscribe(wring_session *session, wring_bytes topic);
 WRING_API WRING_MUST_CHECK wring_result wring_publish(wring_server *server, wring_bytes topic,
                                                       const wring_frame *frame);
 
+/** The same to every subscriber but the session itself, from one of its callbacks.
+ *  Errors: those of wring_publish; WRING_ERR_INVALID_STATE (not a server's session). */
+WRING_API WRING_MUST_CHECK wring_result wring_publish_from(wring_session *session,
+                                                           wring_bytes topic,
+                                                           const wring_frame *frame);
+
 WRING_END_DECLS
 
 #endif

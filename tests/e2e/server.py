@@ -20,6 +20,12 @@ class Server:
         match = re.match(r"wring: listening on https?://127\.0\.0\.1:(\d+)/", line)
         assert match, f"no listening line: {line!r}"
         self.port = int(match.group(1))
+        self.admin_port = None
+        if "--admin-port" in options:
+            line = self.process.stdout.readline()
+            match = re.match(r"wring: admin on http://127\.0\.0\.1:(\d+)/", line)
+            assert match, f"no admin line: {line!r}"
+            self.admin_port = int(match.group(1))
 
     def __enter__(self):
         return self
