@@ -8,6 +8,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 
 #include "wring/wring.h"
 
@@ -84,6 +85,16 @@ bool cli_parse(int argc, const char **argv, const struct poptOption *options, co
     return cli_parser_end(&parser);
 }
 
+/* The soft limit on descriptors is for programs that use select(); it bounds each worker's table of
+ * sockets too. */
+static void files_limit_raise(void) {
+    struct rlimit limit;
+    if (getrlimit(RLIMIT_NOFILE, &limit) == 0 && limit.rlim_cur < limit.rlim_max) {
+        limit.rlim_cur = limit.rlim_max;
+        (void)setrlimit(RLIMIT_NOFILE, &limit); /* then there is less room, and that is all */
+    }
+}
+
 int main(int argc, char **argv) {
     if (argc < 2) {
         help(stderr);
@@ -97,6 +108,7 @@ int main(int argc, char **argv) {
         puts("wring " WRING_VERSION);
         return CLI_OK;
     }
+    files_limit_raise();
     for (size_t i = 0; i < sizeof commands / sizeof commands[0]; i++) {
         if (strcmp(argv[1], commands[i].name) == 0) {
             return commands[i].run(argc - 1, (const char **)argv + 1);

@@ -7,7 +7,8 @@
  *
  * Rules every backend keeps:
  *   - each operation ends with exactly one completion without WRING__COMPLETION_MORE;
- *   - `token` comes back as it was given; its bits are the worker's business (core/ref.h);
+ *   - `token` comes back as it was given; its bits are the worker's business (core/ref.h), but
+ *     that none has an operation of 0: those are the backend's own;
  *   - the iovecs of send are read before the next turn returns, the bytes until the completion;
  *   - a buffer named by a completion belongs to the worker until buffers_return.
  *
@@ -36,11 +37,15 @@ typedef struct wring__completion {
 #define WRING__COMPLETION_BUFFER 2u
 
 typedef struct wring__backend_config {
-    uint32_t entries;      /* submission queue entries; 0: 1,024 */
-    uint32_t buffer_count; /* receive buffers, a power of two up to 32,768; 0: 1,024 */
-    uint32_t buffer_size;  /* bytes of each; 0: 16 KiB */
-    void *world;           /* sim only: the world this backend is a host of */
+    uint32_t entries;        /* submission queue entries; 0: 1,024 */
+    uint32_t buffer_count;   /* receive buffers, a power of two up to 32,768; 0: 1,024 */
+    uint32_t buffer_size;    /* bytes of each; 0: 16 KiB */
+    uint32_t direct_sockets; /* sockets of a table of the backend's own; 0: picked */
+    void *world;             /* sim only: the world this backend is a host of */
 } wring__backend_config;
+
+/** For direct_sockets: plain descriptors only. */
+#define WRING__DIRECT_NONE UINT32_MAX
 
 typedef struct wring__listen_config {
     const char *host; /* numeric address */

@@ -1,15 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * The io_uring backend: the only file that knows liburing.
+ * The io_uring backend: opening and closing it, the operations of a stream, the turn.
  *
  * Only the well-trodden part of the interface (Linux 6.1): one private ring per thread with
- * deferred task work, multishot accept and receive, a classic ring of provided buffers, plain
- * sends. One io_uring_enter a turn.
+ * deferred task work, multishot receive into a classic ring of provided buffers, plain sends,
+ * direct descriptors. One io_uring_enter a turn.
  */
-#include <arpa/inet.h>
 #include <errno.h>
-#include <netinet/in.h>
-#include <netinet/tcp.h>
 #include <stdlib.h>
 #include <sys/eventfd.h>
 #include <sys/mman.h>
@@ -17,110 +14,12 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "io/backend.h"
-#include "io/uring_compat.h"
+#include "io/uring_internal.h"
 
 #define ENTRIES_DEFAULT      1024
 #define CQ_ENTRIES_PER_ENTRY 8
 #define BUFFER_COUNT_DEFAULT 1024
 #define BUFFER_SIZE_DEFAULT  (16 * 1024)
-#define BUFFER_GROUP         0
-/* The backend's own token: the read of the wake-up eventfd. Connection tokens have an operation. */
-#define TOKEN_WAKE 0
-
-struct uring_backend {
-    struct wring__backend super;
-    struct io_uring ring;
-    struct io_uring_buf_ring *buffer_ring;
-    size_t buffer_ring_bytes;
-    size_t buffers_bytes;
-    struct msghdr *messages; /* of the gathered sends queued since the last submit */
-    uint32_t message_count;
-    uint32_t message_max;
-    uint64_t wake_value;
-    int wake_fd;
-    bool wake_armed;
-    bool ring_open;
-};
-
-/* ---- listening ------------------------------------------------------------------------------- */
-
-static bool address_parse(const char *host, uint16_t port, struct sockaddr_storage *out,
-                          socklen_t *len) {
-    memset(out, 0, sizeof *out);
-    struct sockaddr_in *v4 = (struct sockaddr_in *)out;
-    struct sockaddr_in6 *v6 = (struct sockaddr_in6 *)out;
-    if (inet_pton(AF_INET, host, &v4->sin_addr) == 1) {
-        v4->sin_family = AF_INET;
-        v4->sin_port = htons(port);
-        *len = sizeof *v4;
-        return true;
-    }
-    if (inet_pton(AF_INET6, host, &v6->sin6_addr) == 1) {
-        v6->sin6_family = AF_INET6;
-        v6->sin6_port = htons(port);
-        *len = sizeof *v6;
-        return true;
-    }
-    return false;
-}
-
-static uint16_t socket_port(int fd) {
-    struct sockaddr_storage address;
-    socklen_t len = sizeof address;
-    if (getsockname(fd, (struct sockaddr *)&address, &len) != 0) {
-        return 0;
-    }
-    return address.ss_family == AF_INET6 ? ntohs(((struct sockaddr_in6 *)&address)->sin6_port)
-                                         : ntohs(((struct sockaddr_in *)&address)->sin_port);
-}
-
-static wring_result uring_listen(const wring__listen_config *config, wring__socket *out,
-                                 uint16_t *port, wring_error *error) {
-    struct sockaddr_storage address;
-    socklen_t len;
-    if (!address_parse(config->host, config->port, &address, &len)) {
-        return wring_error_set(error, WRING_ERR_ADDRESS, 0,
-                               "'%s' is not a numeric IPv4 or IPv6 address", config->host);
-    }
-    const int on = 1;
-    const char *step = "socket";
-    int fd = socket(address.ss_family, SOCK_STREAM | SOCK_CLOEXEC, 0);
-    bool ok = fd >= 0;
-    if (ok) {
-        step = "setsockopt";
-        /* TCP_NODELAY is inherited by accepted sockets: no system call per connection */
-        ok = setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on) == 0 &&
-             (!config->reuse_port ||
-              setsockopt(fd, SOL_SOCKET, SO_REUSEPORT, &on, sizeof on) == 0) &&
-             setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on) == 0;
-    }
-    if (ok) {
-        step = "bind";
-        ok = bind(fd, (struct sockaddr *)&address, len) == 0;
-    }
-    if (ok) {
-        step = "listen";
-        ok = listen(fd, config->backlog) == 0;
-    }
-    if (!ok) {
-        int saved = errno;
-        if (fd >= 0) {
-            close(fd);
-        }
-        return wring_error_set(error, WRING_ERR_ADDRESS, saved,
-                               "cannot listen on %s port %u: %s: %s", config->host, config->port,
-                               step, strerror(saved));
-    }
-    *out = fd;
-    *port = socket_port(fd);
-    return WRING_OK;
-}
-
-static void uring_unlisten(const wring__listen_config *config, wring__socket listener) {
-    (void)config;
-    close(listener);
-}
 
 /* ---- opening and closing --------------------------------------------------------------------- */
 
@@ -166,59 +65,21 @@ static int ring_open(struct uring_backend *backend, uint32_t entries) {
     return result;
 }
 
-static void *pages_alloc(size_t bytes) {
+void *wring__uring_pages(size_t bytes) {
     void *pages = mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
     return pages == MAP_FAILED ? NULL : pages;
 }
 
-static void buffer_add(struct uring_backend *backend, uint16_t buffer, int offset) {
-    uint8_t *data = wring__backend_buffer(&backend->super, buffer);
-    WRING_POISON(data, backend->super.buffer_size);
-    io_uring_buf_ring_add(backend->buffer_ring, data, backend->super.buffer_size, buffer,
-                          io_uring_buf_ring_mask(backend->super.buffer_count), offset);
-}
-
-static int buffers_open(struct uring_backend *backend) {
-    uint32_t count = backend->super.buffer_count;
-    backend->buffer_ring_bytes = count * sizeof(struct io_uring_buf);
-    backend->buffers_bytes = (size_t)count * backend->super.buffer_size;
-    backend->buffer_ring = pages_alloc(backend->buffer_ring_bytes);
-    backend->super.buffers = pages_alloc(backend->buffers_bytes);
-    if (backend->buffer_ring == NULL || backend->super.buffers == NULL) {
-        return -ENOMEM;
-    }
-    struct io_uring_buf_reg registration;
-    memset(&registration, 0, sizeof registration);
-    registration.ring_addr = (uint64_t)(uintptr_t)backend->buffer_ring;
-    registration.ring_entries = count;
-    registration.bgid = BUFFER_GROUP;
-    int result = io_uring_register_buf_ring(&backend->ring, &registration, 0);
-    if (result != 0) {
-        return result;
-    }
-    io_uring_buf_ring_init(backend->buffer_ring);
-    for (uint32_t i = 0; i < count; i++) {
-        buffer_add(backend, (uint16_t)i, (int)i);
-    }
-    io_uring_buf_ring_advance(backend->buffer_ring, (int)count);
-    return 0;
-}
-
 static void uring_close(wring__backend *super) {
-    struct uring_backend *backend = (struct uring_backend *)super;
+    struct uring_backend *backend = uring_of(super);
     if (backend->ring_open) {
         io_uring_queue_exit(&backend->ring);
     }
     if (backend->wake_fd >= 0) {
         close(backend->wake_fd);
     }
-    if (backend->buffer_ring != NULL) {
-        munmap(backend->buffer_ring, backend->buffer_ring_bytes);
-    }
-    if (backend->super.buffers != NULL) {
-        WRING_UNPOISON(backend->super.buffers, backend->buffers_bytes);
-        munmap(backend->super.buffers, backend->buffers_bytes);
-    }
+    wring__uring_buffers_close(backend);
+    wring__uring_files_close(backend);
     free(backend->messages);
     free(backend);
 }
@@ -240,7 +101,7 @@ static wring_result uring_open(const wring__backend_config *config, wring__backe
     int result = ring_open(backend, entries);
     if (result == 0) {
         what = "registering the receive buffers";
-        result = buffers_open(backend);
+        result = wring__uring_buffers_open(backend);
     }
     if (result == 0) {
         what = "eventfd";
@@ -253,6 +114,9 @@ static wring_result uring_open(const wring__backend_config *config, wring__backe
         backend->messages = calloc(backend->message_max, sizeof *backend->messages);
         result = backend->messages == NULL ? -ENOMEM : 0;
     }
+    if (result == 0) {
+        wring__uring_files_open(backend, config->direct_sockets);
+    }
     if (result != 0) {
         wring_result mapped = setup_error(error, what, -result);
         uring_close(&backend->super);
@@ -264,62 +128,31 @@ static wring_result uring_open(const wring__backend_config *config, wring__backe
 
 /* ---- queueing operations --------------------------------------------------------------------- */
 
-static struct io_uring_sqe *sqe_take(struct uring_backend *backend) {
+void wring__uring_submit(struct uring_backend *backend) {
+    io_uring_submit(&backend->ring);
+    backend->message_count = 0; /* the kernel has read what was submitted */
+    backend->files.close_queued = false;
+}
+
+struct io_uring_sqe *wring__uring_sqe(struct uring_backend *backend) {
     struct io_uring_sqe *sqe = io_uring_get_sqe(&backend->ring);
     while (sqe == NULL) { /* full: hand over what is there, nothing is ever dropped */
-        io_uring_submit(&backend->ring);
-        backend->message_count = 0; /* the kernel has read what was submitted */
+        wring__uring_submit(backend);
         sqe = io_uring_get_sqe(&backend->ring);
     }
     return sqe;
 }
 
-static void uring_accept(wring__backend *super, wring__socket listener, uint64_t token) {
-    struct io_uring_sqe *sqe = sqe_take((struct uring_backend *)super);
-    io_uring_prep_multishot_accept(sqe, listener, NULL, NULL, SOCK_CLOEXEC);
-    io_uring_sqe_set_data64(sqe, token);
-}
-
 static void uring_recv(wring__backend *super, wring__socket socket, uint64_t token) {
-    struct io_uring_sqe *sqe = sqe_take((struct uring_backend *)super);
+    struct io_uring_sqe *sqe = wring__uring_sqe(uring_of(super));
     io_uring_prep_recv_multishot(sqe, socket, NULL, 0, 0);
     sqe->flags |= IOSQE_BUFFER_SELECT;
-    sqe->buf_group = BUFFER_GROUP;
-    io_uring_sqe_set_data64(sqe, token);
-}
-
-static int socket_make(const wring__dial_config *config) {
-    const int on = 1;
-    int fd = socket(config->address->sa_family, SOCK_STREAM | SOCK_CLOEXEC, 0);
-    bool ok = fd >= 0 && setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on) == 0;
-    if (ok && config->source != NULL) {
-        /* the port is picked by connect, so that a source address serves each target with all */
-        ok = setsockopt(fd, IPPROTO_IP, IP_BIND_ADDRESS_NO_PORT, &on, sizeof on) == 0 &&
-             bind(fd, config->source, config->source_len) == 0;
-    }
-    if (!ok && fd >= 0) {
-        const int saved = errno;
-        close(fd);
-        errno = saved;
-    }
-    return ok ? fd : -1;
-}
-
-static wring_result uring_connect(wring__backend *super, const wring__dial_config *config,
-                                  uint64_t token, wring__socket *out) {
-    int fd = socket_make(config);
-    if (fd < 0) {
-        return WRING_ERR_SYSTEM;
-    }
-    struct io_uring_sqe *sqe = sqe_take((struct uring_backend *)super);
-    io_uring_prep_connect(sqe, fd, config->address, config->address_len);
-    io_uring_sqe_set_data64(sqe, token);
-    *out = fd;
-    return WRING_OK;
+    sqe->buf_group = URING_BUFFER_GROUP;
+    uring_sqe_address(sqe, socket, token);
 }
 
 static void uring_poll(wring__backend *super, int descriptor, uint32_t events, uint64_t token) {
-    struct io_uring_sqe *sqe = sqe_take((struct uring_backend *)super);
+    struct io_uring_sqe *sqe = wring__uring_sqe(uring_of(super));
     io_uring_prep_poll_add(sqe, descriptor, events);
     io_uring_sqe_set_data64(sqe, token);
 }
@@ -330,8 +163,8 @@ static void uring_poll(wring__backend *super, int descriptor, uint32_t events, u
 
 static void uring_send(wring__backend *super, wring__socket socket, uint64_t token,
                        const struct iovec *iov, size_t count) {
-    struct uring_backend *backend = (struct uring_backend *)super;
-    struct io_uring_sqe *sqe = sqe_take(backend);
+    struct uring_backend *backend = uring_of(super);
+    struct io_uring_sqe *sqe = wring__uring_sqe(backend);
     if (count == 1) {
         io_uring_prep_send(sqe, socket, iov->iov_base, iov->iov_len, SEND_FLAGS);
     } else {
@@ -345,24 +178,21 @@ static void uring_send(wring__backend *super, wring__socket socket, uint64_t tok
         message->msg_iovlen = count;
         io_uring_prep_sendmsg(sqe, socket, message, SEND_FLAGS);
     }
-    io_uring_sqe_set_data64(sqe, token);
+    uring_sqe_address(sqe, socket, token);
 }
 
 static void uring_shutdown(wring__backend *super, wring__socket socket, uint64_t token, int how) {
-    struct io_uring_sqe *sqe = sqe_take((struct uring_backend *)super);
+    struct io_uring_sqe *sqe = wring__uring_sqe(uring_of(super));
     io_uring_prep_shutdown(sqe, socket, how);
-    io_uring_sqe_set_data64(sqe, token);
+    uring_sqe_address(sqe, socket, token);
 }
 
 static void uring_cancel(wring__backend *super, uint64_t target, uint64_t token) {
-    struct io_uring_sqe *sqe = sqe_take((struct uring_backend *)super);
+    if (wring__uring_accept_cancel(uring_of(super), target, token)) {
+        return;
+    }
+    struct io_uring_sqe *sqe = wring__uring_sqe(uring_of(super));
     io_uring_prep_cancel64(sqe, target, 0);
-    io_uring_sqe_set_data64(sqe, token);
-}
-
-static void uring_close_socket(wring__backend *super, wring__socket socket, uint64_t token) {
-    struct io_uring_sqe *sqe = sqe_take((struct uring_backend *)super);
-    io_uring_prep_close(sqe, socket);
     io_uring_sqe_set_data64(sqe, token);
 }
 
@@ -379,9 +209,9 @@ static void wake_arm(struct uring_backend *backend) {
     if (backend->wake_armed) {
         return;
     }
-    struct io_uring_sqe *sqe = sqe_take(backend);
+    struct io_uring_sqe *sqe = wring__uring_sqe(backend);
     io_uring_prep_read(sqe, backend->wake_fd, &backend->wake_value, sizeof backend->wake_value, 0);
-    io_uring_sqe_set_data64(sqe, TOKEN_WAKE);
+    io_uring_sqe_set_data64(sqe, uring_token(URING_TOKEN_WAKE, 0));
     backend->wake_armed = true;
 }
 
@@ -406,6 +236,36 @@ static bool submit_is_transient(int result) {
            result == -EBUSY;
 }
 
+static void cqe_take(struct uring_backend *backend, const struct io_uring_cqe *cqe,
+                     wring__completion *out) {
+    bool more = (cqe->flags & IORING_CQE_F_MORE) != 0;
+    bool buffer = (cqe->flags & IORING_CQE_F_BUFFER) != 0;
+    out->token = cqe->user_data;
+    out->result = cqe->res;
+    out->flags =
+        (uint16_t)((more ? WRING__COMPLETION_MORE : 0) | (buffer ? WRING__COMPLETION_BUFFER : 0));
+    out->buffer = (uint16_t)(cqe->flags >> IORING_CQE_BUFFER_SHIFT);
+    if (buffer) {
+        WRING_UNPOISON(wring__backend_buffer(&backend->super, out->buffer),
+                       cqe->res > 0 ? (size_t)cqe->res : 0);
+    }
+}
+
+/* A completion of the backend's own; true when the worker gets one for it. */
+static bool own_cqe_take(struct uring_backend *backend, const struct io_uring_cqe *cqe,
+                         wring__completion *out) {
+    switch ((enum uring_token_kind)(cqe->user_data >> URING_TOKEN_KIND_SHIFT)) {
+    case URING_TOKEN_WAKE:
+        backend->wake_armed = false;
+        return false;
+    case URING_TOKEN_ACCEPT:
+        return wring__uring_accept_complete(backend, cqe, out);
+    case URING_TOKEN_IGNORED:
+        return false;
+    }
+    WRING_UNREACHABLE();
+}
+
 static size_t completions_take(struct uring_backend *backend, wring__completion *out, size_t max) {
     struct io_uring_cqe *cqe;
     unsigned head;
@@ -416,22 +276,11 @@ static size_t completions_take(struct uring_backend *backend, wring__completion 
             break;
         }
         seen++;
-        if (cqe->user_data == TOKEN_WAKE) {
-            backend->wake_armed = false;
-            continue;
+        if (cqe->user_data >> URING_TOKEN_OP_SHIFT == 0) {
+            count += own_cqe_take(backend, cqe, &out[count]);
+        } else {
+            cqe_take(backend, cqe, &out[count++]);
         }
-        bool more = (cqe->flags & IORING_CQE_F_MORE) != 0;
-        bool buffer = (cqe->flags & IORING_CQE_F_BUFFER) != 0;
-        out[count].token = cqe->user_data;
-        out[count].result = cqe->res;
-        out[count].flags = (uint16_t)((more ? WRING__COMPLETION_MORE : 0) |
-                                      (buffer ? WRING__COMPLETION_BUFFER : 0));
-        out[count].buffer = (uint16_t)(cqe->flags >> IORING_CQE_BUFFER_SHIFT);
-        if (buffer) {
-            WRING_UNPOISON(wring__backend_buffer(&backend->super, out[count].buffer),
-                           cqe->res > 0 ? (size_t)cqe->res : 0);
-        }
-        count++;
     }
     io_uring_cq_advance(&backend->ring, seen);
     return count;
@@ -439,54 +288,42 @@ static size_t completions_take(struct uring_backend *backend, wring__completion 
 
 static wring_result uring_turn(wring__backend *super, wring_time_ns deadline,
                                wring__completion *out, size_t max, size_t *count) {
-    struct uring_backend *backend = (struct uring_backend *)super;
+    struct uring_backend *backend = uring_of(super);
     wake_arm(backend);
+    wring__uring_accepts_arm(backend);
     bool waiting = io_uring_cq_ready(&backend->ring) > 0;
     int result = submit_and_wait(backend, waiting ? 0 : deadline);
     backend->message_count = 0;
+    backend->files.close_queued = false;
     *count = completions_take(backend, out, max);
     return submit_is_transient(result) ? WRING_OK : WRING_ERR_SYSTEM;
 }
 
-static void uring_buffers_return(wring__backend *super, const uint16_t *buffers, size_t count) {
-    struct uring_backend *backend = (struct uring_backend *)super;
-    for (size_t i = 0; i < count; i++) {
-        buffer_add(backend, buffers[i], (int)i);
-    }
-    io_uring_buf_ring_advance(backend->buffer_ring, (int)count);
-}
-
 static void uring_wake(wring__backend *super) {
-    struct uring_backend *backend = (struct uring_backend *)super;
+    struct uring_backend *backend = uring_of(super);
     const uint64_t one = 1;
     /* Fails only when the counter is full, and then the worker is awake already. */
     ssize_t ignored = write(backend->wake_fd, &one, sizeof one);
     (void)ignored;
 }
 
-static bool uring_peer(wring__backend *super, wring__socket socket, struct sockaddr_storage *out) {
-    (void)super;
-    socklen_t len = sizeof *out;
-    return getpeername(socket, (struct sockaddr *)out, &len) == 0;
-}
-
 const wring__backend_ops wring__backend_uring = {
     .name = "uring",
-    .listen = uring_listen,
-    .unlisten = uring_unlisten,
+    .listen = wring__uring_listen,
+    .unlisten = wring__uring_unlisten,
     .open = uring_open,
     .close = uring_close,
-    .accept = uring_accept,
+    .accept = wring__uring_accept,
     .recv = uring_recv,
-    .connect = uring_connect,
+    .connect = wring__uring_connect,
     .poll = uring_poll,
     .send = uring_send,
     .shutdown = uring_shutdown,
     .cancel = uring_cancel,
-    .close_socket = uring_close_socket,
+    .close_socket = wring__uring_close_socket,
     .turn = uring_turn,
-    .buffers_return = uring_buffers_return,
+    .buffers_return = wring__uring_buffers_return,
     .wake = uring_wake,
     .now = uring_now,
-    .peer = uring_peer,
+    .peer = wring__uring_peer,
 };

@@ -86,7 +86,11 @@ wring_result wring__worker_init(wring__worker *worker, const wring__worker_confi
     worker->index = config->index;
     worker->listener = WRING__SOCKET_NONE;
     worker->pause_bytes = config->pause_bytes == 0 ? PAUSE_BYTES_DEFAULT : config->pause_bytes;
-    wring_result result = config->backend->open(&config->backend_config, &worker->backend, error);
+    wring__backend_config backend_config = config->backend_config;
+    if (backend_config.direct_sockets == 0) {
+        backend_config.direct_sockets = config->connections_max;
+    }
+    wring_result result = config->backend->open(&backend_config, &worker->backend, error);
     if (result != WRING_OK) {
         return result;
     }

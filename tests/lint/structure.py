@@ -25,7 +25,7 @@ LAYERS = {
 }
 # system header -> files that may include it
 KNOWN_TO = {
-    r"liburing.*": {"io/uring.c", "io/uring_compat.h"},
+    r"liburing.*": {"io/uring_compat.h"},
     r"openssl/(evp|rand|sha)\.h": {"proto/crypto.c"},
     r"openssl/(?!evp|rand|sha).*": {"io/tls_internal.h", "io/tls_context.c", "io/tls_files.c",
                                     "io/tls_stream.c", "io/tls_peer.c", "io/tls_verdict.c"},
