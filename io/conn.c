@@ -216,6 +216,14 @@ void wring__conn_fail(wring__conn *conn, wring_result reason) {
     }
 }
 
+/* The first error says why; those that follow only say that it is over. */
+static void broken_by(wring__conn *conn, int32_t result) {
+    if (!conn->broken) {
+        conn->broken = true;
+        conn->error = -result;
+    }
+}
+
 uint64_t wring__conn_unsent(const wring__conn *conn) {
     return conn->out.bytes + (conn->tls == NULL ? 0 : conn->tls->out.bytes);
 }
@@ -274,8 +282,7 @@ static void stash_chain(wring__conn *conn) {
                                  worker->rx_buffers[buffer].len);
         wring__worker_return_buffer(worker, buffer);
         if (!kept) {
-            conn->broken = true;
-            conn->error = ENOMEM;
+            broken_by(conn, -ENOMEM);
             return;
         }
     }
@@ -349,8 +356,7 @@ static void recv_complete(wring__conn *conn, const wring__completion *completion
         wring__count(&conn->worker->counters.buffers_exhausted,
                      1); /* normal: armed again when some are back */
     } else if (completion->result < 0 && completion->result != -ECANCELED) {
-        conn->broken = true;
-        conn->error = -completion->result;
+        broken_by(conn, completion->result);
     }
     switch ((enum wring__conn_state)conn->state) {
     case WRING__CONN_OPEN:
@@ -493,8 +499,7 @@ static void send_complete(wring__conn *conn, const wring__completion *completion
     conn->send_in_flight = false;
     conn->pending--;
     if (completion->result < 0) {
-        conn->broken = true;
-        conn->error = -completion->result;
+        broken_by(conn, completion->result);
         if (conn->state == WRING__CONN_OPEN) {
             wring__worker_make_ready(conn->worker, conn);
         } else {
@@ -519,8 +524,7 @@ static void connect_complete(wring__conn *conn, const wring__completion *complet
         return; /* ended meanwhile */
     }
     if (completion->result < 0) {
-        conn->broken = true;
-        conn->error = -completion->result;
+        broken_by(conn, completion->result);
     }
     wring__worker_make_ready(conn->worker, conn);
 }
