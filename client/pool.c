@@ -45,6 +45,7 @@ static wring_result worker_open(wring__pool_worker *worker) {
                            .buffer_size = pool->config.receive_buffer_size,
                            .world = pool->world},
         .ops = &worker_ops,
+        .group = pool,
         .mailbox_items = pool->config.mailbox_items,
         .pause_bytes = pool->config.pause_bytes,
     };
@@ -251,6 +252,9 @@ void wring_pool_destroy(wring_pool *pool, uint32_t drain_ms) {
         if (pool->workers[i].running) {
             pthread_join(pool->workers[i].thread, NULL);
         }
+    }
+    for (uint32_t i = 0; i < pool->config.threads;
+         i++) { /* one group: none before all have ended */
         worker_close(&pool->workers[i]);
     }
     pthread_cond_destroy(&pool->ready);

@@ -98,8 +98,11 @@ typedef struct wring__backend_ops {
     wring_result (*turn)(wring__backend *backend, wring_time_ns deadline, wring__completion *out,
                          size_t max, size_t *count);
     void (*buffers_return)(wring__backend *backend, const uint16_t *buffers, size_t count);
-    /** Ends a wait, from any thread. */
-    void (*wake)(wring__backend *backend);
+    /** Ends a wait, from any thread.
+     *  @param from  the calling worker's own backend, when `backend` stays open at least until
+     *               from's next turn has begun: the wake goes with that one's submit. NULL: at
+     *               once, by a system call */
+    void (*wake)(wring__backend *backend, wring__backend *from);
     wring_time_ns (*now)(wring__backend *backend);
     /** The peer's address; false where it is not known any more. */
     bool (*peer)(wring__backend *backend, wring__socket socket, struct sockaddr_storage *out);

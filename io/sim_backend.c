@@ -469,7 +469,8 @@ static void sim_buffers_return(wring__backend *super, const uint16_t *buffers, s
     backend->sim->activity += count > 0;
 }
 
-static void sim_wake(wring__backend *super) {
+static void sim_wake(wring__backend *super, wring__backend *from) {
+    (void)from;
     struct sim_backend *backend = sim_of(super);
     backend->woken = true;
     backend->sim->activity++;

@@ -84,6 +84,17 @@ static void uring_close(wring__backend *super) {
     free(backend);
 }
 
+static void probe(struct uring_backend *backend) {
+    struct io_uring_probe *probe = io_uring_get_probe_ring(&backend->ring);
+    if (probe == NULL) {
+        return;
+    }
+    if (io_uring_opcode_supported(probe, IORING_OP_MSG_RING)) {
+        backend->can |= URING_CAN_MSG_RING;
+    }
+    io_uring_free_probe(probe);
+}
+
 static wring_result uring_open(const wring__backend_config *config, wring__backend **out,
                                wring_error *error) {
     struct uring_backend *backend = calloc(1, sizeof *backend);
@@ -115,6 +126,7 @@ static wring_result uring_open(const wring__backend_config *config, wring__backe
         result = backend->messages == NULL ? -ENOMEM : 0;
     }
     if (result == 0) {
+        probe(backend);
         wring__uring_files_open(backend, config->direct_sockets);
     }
     if (result != 0) {
@@ -215,6 +227,33 @@ static void wake_arm(struct uring_backend *backend) {
     backend->wake_armed = true;
 }
 
+static uint64_t wake_token(const struct uring_backend *target) {
+    const uint64_t address = (uint64_t)(uintptr_t)target;
+    WRING_ASSERT(address >> URING_TOKEN_KIND_SHIFT == 0);
+    return uring_token(URING_TOKEN_RING, address);
+}
+
+static wring__backend *wake_target(uint64_t token) {
+    const uint64_t address = token & ((UINT64_C(1) << URING_TOKEN_KIND_SHIFT) - 1);
+    return (wring__backend *)(uintptr_t)address;
+}
+
+static void uring_wake(wring__backend *super, wring__backend *from) {
+    struct uring_backend *backend = uring_of(super);
+    const uint64_t one = 1;
+    if (from != NULL && (uring_of(from)->can & URING_CAN_MSG_RING) != 0) {
+        struct io_uring_sqe *sqe = wring__uring_sqe(uring_of(from));
+        io_uring_prep_msg_ring(sqe, backend->ring.ring_fd, 0, uring_token(URING_TOKEN_IGNORED, 0),
+                               0);
+        io_uring_sqe_set_data64(sqe, wake_token(backend));
+        sqe->flags |= IOSQE_CQE_SKIP_SUCCESS;
+        return;
+    }
+    /* Fails only when the counter is full, and then the worker is awake already. */
+    ssize_t ignored = write(backend->wake_fd, &one, sizeof one);
+    (void)ignored;
+}
+
 static int submit_and_wait(struct uring_backend *backend, wring_time_ns deadline) {
     if (deadline == 0) {
         return io_uring_submit_and_get_events(&backend->ring);
@@ -260,6 +299,10 @@ static bool own_cqe_take(struct uring_backend *backend, const struct io_uring_cq
         return false;
     case URING_TOKEN_ACCEPT:
         return wring__uring_accept_complete(backend, cqe, out);
+    case URING_TOKEN_RING:
+        backend->can &= ~(uint32_t)URING_CAN_MSG_RING;
+        uring_wake(wake_target(cqe->user_data), NULL);
+        return false;
     case URING_TOKEN_IGNORED:
         return false;
     }
@@ -297,14 +340,6 @@ static wring_result uring_turn(wring__backend *super, wring_time_ns deadline,
     backend->files.close_queued = false;
     *count = completions_take(backend, out, max);
     return submit_is_transient(result) ? WRING_OK : WRING_ERR_SYSTEM;
-}
-
-static void uring_wake(wring__backend *super) {
-    struct uring_backend *backend = uring_of(super);
-    const uint64_t one = 1;
-    /* Fails only when the counter is full, and then the worker is awake already. */
-    ssize_t ignored = write(backend->wake_fd, &one, sizeof one);
-    (void)ignored;
 }
 
 const wring__backend_ops wring__backend_uring = {

@@ -28,12 +28,14 @@
 enum uring_token_kind {
     URING_TOKEN_WAKE,   /* the read of the wake-up eventfd */
     URING_TOKEN_ACCEPT, /* listener << 16 | operation */
+    URING_TOKEN_RING,   /* a message to another ring that failed: the address of its backend */
     URING_TOKEN_IGNORED
 };
 
 /* What was asked of the kernel and is used only where it can. */
 enum uring_capability {
-    URING_CAN_DIRECT = 1 /* a file table of the ring's own (Linux 5.19) */
+    URING_CAN_DIRECT = 1,  /* a file table of the ring's own (Linux 5.19) */
+    URING_CAN_MSG_RING = 2 /* a completion put into another ring (Linux 5.18) */
 };
 
 /* One-shot accepts under way for a listener: each has an address of its own to be written to. */

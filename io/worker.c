@@ -83,6 +83,7 @@ wring_result wring__worker_init(wring__worker *worker, const wring__worker_confi
     memset(worker, 0, sizeof *worker);
     worker->ops = config->ops;
     worker->owner = config->owner;
+    worker->group = config->group;
     worker->index = config->index;
     worker->listener = WRING__SOCKET_NONE;
     worker->pause_bytes = config->pause_bytes == 0 ? PAUSE_BYTES_DEFAULT : config->pause_bytes;
@@ -339,12 +340,17 @@ static void phase_flush(wring__worker *worker) {
     }
 }
 
+/* The worker whose turn this thread is in. */
+static _Thread_local wring__worker *worker_here;
+
 wring_result wring__worker_turn(wring__worker *worker, wring_time_ns deadline) {
+    worker_here = worker;
     wring_result result = phase_wait(worker, deadline);
     phase_mail(worker);
     phase_dispatch(worker);
     phase_timers(worker);
     phase_flush(worker);
+    worker_here = NULL;
     return result;
 }
 
@@ -391,8 +397,15 @@ void wring__worker_each(wring__worker *worker, void (*visit)(wring__conn *conn, 
 wring_result wring__worker_post(wring__worker *worker, const wring__mail *mail) {
     bool must_wake = false;
     wring_result result = wring__mailbox_push(&worker->mailbox, mail, &must_wake);
+    const wring__worker *here = worker_here;
+    if (result == WRING_ERR_QUEUE_FULL && here != NULL) {
+        /* its wake may stand in our own queue: a callback that tries again until there is room must
+         * not wait for itself */
+        worker->backend->ops->wake(worker->backend, NULL);
+    }
     if (must_wake) {
-        worker->backend->ops->wake(worker->backend);
+        const bool together = here != NULL && here->group != NULL && here->group == worker->group;
+        worker->backend->ops->wake(worker->backend, together ? here->backend : NULL);
     }
     return result;
 }

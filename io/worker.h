@@ -73,6 +73,7 @@ typedef struct wring__worker_config {
     wring__backend_config backend_config;
     const wring__worker_ops *ops;
     void *owner;
+    const void *group; /* workers of one are closed when all of them have ended; NULL: alone */
     uint32_t connections_max; /* 0: 2^24 */
     uint32_t mailbox_items;   /* 0: 65,536 */
     uint64_t pause_bytes;     /* queued on a connection before it is read no further; 0: 1 MiB */
@@ -111,6 +112,7 @@ struct wring__worker {
     wring__backend *backend;
     const wring__worker_ops *ops;
     void *owner;
+    const void *group;
     wring__mailbox mailbox;
     wring__wheel wheel;      /* connections and the worker's own */
     wring__wheel task_wheel; /* wring__task */
@@ -179,7 +181,7 @@ void wring__worker_each(wring__worker *worker, void (*visit)(wring__conn *conn, 
                         void *arg);
 
 /** Hands mail to a worker.  Errors: WRING_ERR_QUEUE_FULL.  Thread: any. Cost: O(1); a system call
- *  only when the worker sleeps. */
+ *  only when the worker sleeps, and none from a worker of its group. */
 WRING_MUST_CHECK wring_result wring__worker_post(wring__worker *worker, const wring__mail *mail);
 
 /** Before deinit: the owner gets its mail, all else is lost and its senders are told. No one may

@@ -79,6 +79,7 @@ wring_result wring__server_worker_open(wring__server_worker *worker) {
                            .buffer_size = server->config.receive_buffer_size,
                            .world = server->world},
         .ops = &worker_ops,
+        .group = server,
         .connections_max = server->config.max_connections,
         .mailbox_items = server->config.mailbox_items,
         .pause_bytes = server->config.pause_bytes,

@@ -3,16 +3,18 @@
  * The io_uring backend at its seam, with a file table, with one that is too small, and without:
  * accepts come one by one with the right address, a cancelled accept ends once, dialled and
  * accepted sockets carry bytes, and a slot closed and dialled again in the same turn is the new
- * one.
+ * ring wakes another by a message with its next submit, and when that fails all the same.
  */
 #include <arpa/inet.h>
 #include <errno.h>
+#include <pthread.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <unistd.h>
 
 #include "core/ref.h"
-#include "io/backend.h"
+#include "io/uring_internal.h"
 
 #define CONNECTIONS 300
 #define CHECK(x)                                                                                   \
@@ -186,6 +188,59 @@ static void dial_and_send(void) {
     }
 }
 
+/* ---- waking ---------------------------------------------------------------------------------- */
+
+static _Atomic(wring__backend *) sleeper;
+static _Atomic uint32_t wakes;
+
+static void *sleep_thrice(void *unused) {
+    (void)unused;
+    const wring__backend_config config = {.entries = 8};
+    wring__backend *own;
+    wring_error error;
+    CHECK(wring__backend_uring.open(&config, &own, &error) == WRING_OK);
+    atomic_store(&sleeper, own);
+    for (uint32_t i = 0; i < 3; i++) {
+        wring__completion completions[4];
+        size_t count = 0;
+        CHECK(own->ops->turn(own, WRING_TIME_NEVER, completions, 4, &count) == WRING_OK);
+        CHECK(count == 0);
+        atomic_store(&wakes, i + 1);
+    }
+    return own;
+}
+
+static void wake_and_expect(wring__backend *from, uint32_t count) {
+    wring__completion completions[4];
+    size_t got = 0;
+    wring__backend *other = atomic_load(&sleeper);
+    other->ops->wake(other, from);
+    while (atomic_load(&wakes) <
+           count) { /* a message goes with a submit, its failure comes after */
+        CHECK(backend->ops->turn(backend, 0, completions, 4, &got) == WRING_OK && got == 0);
+    }
+}
+
+static void wake_another(void) {
+    pthread_t thread;
+    void *own;
+    atomic_store(&sleeper, NULL);
+    atomic_store(&wakes, 0);
+    CHECK(pthread_create(&thread, NULL, sleep_thrice, NULL) == 0);
+    while (atomic_load(&sleeper) == NULL) {
+    }
+    struct uring_backend *other = uring_of(atomic_load(&sleeper));
+    wake_and_expect(NULL, 1);
+    wake_and_expect(backend, 2);
+    const int ring_fd = other->ring.ring_fd;
+    other->ring.ring_fd = other->wake_fd; /* no ring: the message fails */
+    wake_and_expect(backend, 3);
+    CHECK((uring_of(backend)->can & URING_CAN_MSG_RING) == 0);
+    other->ring.ring_fd = ring_fd;
+    pthread_join(thread, &own);
+    wring__backend_uring.close(own);
+}
+
 static int run(uint32_t direct_sockets) {
     const wring__backend_ops *ops = &wring__backend_uring;
     wring__backend_config config = {.entries = 64, .direct_sockets = direct_sockets};
@@ -200,6 +255,7 @@ static int run(uint32_t direct_sockets) {
     where.sin_family = AF_INET;
     where.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
     where.sin_port = htons(port);
+    wake_another();
     accept_many();
     accept_cancel(false);
     accept_cancel(true);
