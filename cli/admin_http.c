@@ -157,7 +157,7 @@ static enum admin_step publish(const admin_config *config, const wring_request *
     case WRING_OK:
         body_add(out, "{\"bytes\":%zu,\"binary\":%s,\"workers\":%u}\n", body.len,
                  frame.opcode == WRING_BINARY ? "true" : "false",
-                 wring_server_workers(config->server));
+                 wring_topic_workers(config->server, wring_bytes_of(name, len)));
         return answer_json(out, 202);
     case WRING_ERR_QUEUE_FULL:
         return answer_text(out, 503, "a worker's mailbox is full: its subscribers missed this",

@@ -57,6 +57,11 @@ WRING_MUST_CHECK wring_result wring__mailbox_push(wring__mailbox *mailbox, const
 /** Takes the next item; false when there is none for now. Consumer only. */
 bool wring__mailbox_pop(wring__mailbox *mailbox, wring__mail *mail);
 
+/** Everything handed over so far is popped. Consumer only: of its own pushes it knows for sure. */
+static inline bool wring__mailbox_is_empty(const wring__mailbox *mailbox) {
+    return atomic_load_explicit(&mailbox->tail, memory_order_relaxed) == mailbox->head;
+}
+
 /** Announces that the consumer is going to wait; false when something is there: do not wait. */
 bool wring__mailbox_prepare_sleep(wring__mailbox *mailbox);
 

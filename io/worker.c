@@ -340,17 +340,16 @@ static void phase_flush(wring__worker *worker) {
     }
 }
 
-/* The worker whose turn this thread is in. */
-static _Thread_local wring__worker *worker_here;
+_Thread_local wring__worker *wring__worker_current;
 
 wring_result wring__worker_turn(wring__worker *worker, wring_time_ns deadline) {
-    worker_here = worker;
+    wring__worker_current = worker;
     wring_result result = phase_wait(worker, deadline);
     phase_mail(worker);
     phase_dispatch(worker);
     phase_timers(worker);
     phase_flush(worker);
-    worker_here = NULL;
+    wring__worker_current = NULL;
     return result;
 }
 
@@ -397,7 +396,7 @@ void wring__worker_each(wring__worker *worker, void (*visit)(wring__conn *conn, 
 wring_result wring__worker_post(wring__worker *worker, const wring__mail *mail) {
     bool must_wake = false;
     wring_result result = wring__mailbox_push(&worker->mailbox, mail, &must_wake);
-    const wring__worker *here = worker_here;
+    const wring__worker *here = wring__worker_current;
     if (result == WRING_ERR_QUEUE_FULL && here != NULL) {
         /* its wake may stand in our own queue: a callback that tries again until there is room must
          * not wait for itself */

@@ -150,6 +150,9 @@ struct wring__worker {
     size_t iovec_count;
 };
 
+/** The worker whose turn the calling thread is in; NULL outside of one. */
+extern _Thread_local wring__worker *wring__worker_current;
+
 /** On the worker's own thread: opens the backend.
  *  Errors: WRING_ERR_BACKEND, WRING_ERR_NO_MEMORY. */
 WRING_MUST_CHECK wring_result wring__worker_init(wring__worker *worker,

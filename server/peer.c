@@ -379,7 +379,7 @@ wring__peer *wring__peer_of(const wring_session *session) {
 }
 
 wring__peer *wring__peer_named(wring__server_worker *worker, wring_ref ref) {
-    if (wring__ref_generation(ref) == 0) {
+    if (wring__ref_worker(ref) != worker->io.index) {
         return NULL;
     }
     wring__conn *conn =

@@ -24,6 +24,10 @@ typedef struct wring__peer {
 /** The peer a session belongs to; NULL for a session no server owns. */
 wring__peer *wring__peer_of(const wring_session *session);
 
+static inline struct wring__server_worker *wring__peer_worker(const wring__peer *peer) {
+    return (struct wring__server_worker *)(void *)peer->conn.worker; /* it begins with it */
+}
+
 /** After anything that may have queued bytes or ended the session. */
 void wring__peer_settle(wring__peer *peer);
 

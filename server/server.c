@@ -41,11 +41,8 @@ static void worker_mail(wring__worker *io, const wring__mail *mail) {
         return;
     }
     WRING_ASSERT(mail->kind == WRING__MAIL_PUBLISH);
-    wring__shared *message = mail->data;
-    wring__topics_deliver(&worker->topics,
-                          wring_bytes_of(message->payload + message->payload_len, mail->value),
-                          message, wring__peer_named(worker, mail->ref));
-    wring__shared_unref(message);
+    wring__deliver(worker, mail->data);
+    wring__shared_unref(mail->data);
 }
 
 /* The drain window is over: whoever is left is cut off. */
@@ -88,12 +85,12 @@ wring_result wring__server_worker_open(wring__server_worker *worker) {
     if (result != WRING_OK) {
         return result;
     }
-    result = wring__topics_init(&worker->topics);
+    result = wring__topics_init(&worker->topics, &worker->server->presence, worker->number);
     if (result == WRING_OK) {
         result = wring__registry_add(&worker->io, &worker->io.index);
     }
     if (result != WRING_OK) {
-        free(worker->topics.buckets);
+        wring__topics_deinit(&worker->topics);
         wring__worker_deinit(&worker->io);
         return wring_error_set(&worker->error, result, 0, "worker %u: %s", worker->number,
                                wring_result_text(result));
@@ -170,6 +167,7 @@ static size_t state_size_max(const wring_server *server) {
 /* Also frees what is half made. */
 static void server_free(wring_server *server) {
     wring__tls_context_unref(server->tls);
+    wring__presence_deinit(&server->presence);
     free(server->bindings);
     free(server->workers);
     free(server);
@@ -184,6 +182,10 @@ static wring_result tables_make(wring_server *server, wring_error *error) {
         return wring_error_set(error, WRING_ERR_NO_MEMORY, 0, "no memory for %u workers", workers);
     }
     memset(server->workers, 0, workers * sizeof *server->workers);
+    wring_result result = wring__presence_init(&server->presence, workers);
+    if (result != WRING_OK) {
+        return wring_error_set(error, result, 0, "topics: %s", wring_result_text(result));
+    }
     for (size_t i = 0; i < routes; i++) {
         const wring_route *route = &server->config.routes[i];
         server->bindings[i] = (wring__binding){route->handler, route->opts};

@@ -4,7 +4,10 @@
  *
  * server.c   create, start, stop: the threads
  * peer.c     one accepted connection: request head, route, session
- * topics.c   a worker's slice of every topic
+ * topics.c   a worker's slice of every topic: who is subscribed
+ * presence.c which workers have subscribers of a topic
+ * publish.c  publishing, from any thread
+ * deliver.c  a published message to a worker's subscribers
  */
 #ifndef WRING_SERVER_SERVER_H
 #define WRING_SERVER_SERVER_H
@@ -20,8 +23,7 @@
 
 /** Mail kinds of a server's workers. */
 enum {
-    WRING__MAIL_PUBLISH = WRING__MAIL_WORKER, /* data: message, its topic behind the payload;
-                                                 value: length of the topic */
+    WRING__MAIL_PUBLISH = WRING__MAIL_WORKER, /* data: the message (publication.h) */
     WRING__MAIL_DRAIN,                        /* value: ns the worker may take */
     WRING__MAIL_RELOAD_TLS                    /* data: the new context, one reference */
 };
@@ -53,6 +55,7 @@ struct wring_server {
     const wring__backend_ops *backend;
     void *world; /* sim only */
     wring__server_worker *workers;
+    wring__presence presence;
     uint16_t port;
     bool started;
     pthread_mutex_t lock; /* starting only: guards ready_count */
@@ -73,9 +76,13 @@ bool wring__server_worker_is_done(const wring__server_worker *worker);
 void wring__server_worker_close(wring__server_worker *worker);
 void wring__server_drain(wring_server *server, uint32_t drain_ms);
 
+/** deliver.c: queues a published message to every subscriber of the worker.
+ *  Cost: one queue entry each. */
+void wring__deliver(wring__server_worker *worker, wring__shared *message);
+
 /** peer.c: the connections of a worker. */
 wring_ref wring__peer_ref(const wring_session *session); /* by it a server's session is known */
-/** The one a ref names; NULL when it is gone, or the ref names a worker only. */
+/** The one a ref names; NULL when it is gone or lives elsewhere. */
 struct wring__peer *wring__peer_named(wring__server_worker *worker, wring_ref ref);
 wring_result wring__peer_accept(wring__worker *worker, wring__socket socket);
 void wring__peer_drain(wring__conn *conn, void *worker);

@@ -4,47 +4,50 @@
  */
 #include "server/topics.h"
 
-#include <errno.h>
 #include <stdlib.h>
-#include <sys/random.h>
 
 #include "core/hash.h"
-#include "core/ref.h"
-#include "core/trace.h"
-#include "io/registry.h"
 #include "server/peer.h"
 #include "server/server.h"
 #include "wring/server.h"
 
 #define BUCKETS_FIRST 64
 
-struct wring__topic {
-    struct wring__topic *next; /* in the bucket */
-    uint64_t hash;
-    wring__subscription **subscriptions; /* dense: the walk touches nothing else */
-    uint32_t count;
-    uint32_t cap;
-    uint8_t name_len;
-    uint8_t name[];
-};
-
-wring_result wring__topics_init(wring__topics *topics) {
+wring_result wring__topics_init(wring__topics *topics, wring__presence *presence, uint32_t worker) {
     memset(topics, 0, sizeof *topics);
     topics->bucket_count = BUCKETS_FIRST;
     topics->buckets = calloc(topics->bucket_count, sizeof(struct wring__topic *));
     if (topics->buckets == NULL) {
         return WRING_ERR_NO_MEMORY;
     }
-    if (getrandom(&topics->seed, sizeof topics->seed, 0) != (ssize_t)sizeof topics->seed) {
-        return WRING_ERR_NO_RANDOM;
-    }
-    return WRING_OK;
+    topics->presence = presence;
+    topics->worker = worker;
+    topics->slot_counts = calloc(WRING__PRESENCE_SLOTS, sizeof(uint32_t));
+    return topics->slot_counts == NULL ? WRING_ERR_NO_MEMORY : WRING_OK;
 }
 
 void wring__topics_deinit(wring__topics *topics) {
     WRING_ASSERT(topics->topic_count == 0); /* topics end with their last subscriber */
     free(topics->buckets);
+    free(topics->slot_counts);
     memset(topics, 0, sizeof *topics);
+}
+
+/* ---- presence: told to publishers when the first topic of a slot comes and the last goes -------
+ */
+
+static void presence_add(wring__topics *topics, uint64_t hash) {
+    const uint32_t slot = wring__presence_slot(hash);
+    if (topics->slot_counts[slot]++ == 0) {
+        wring__presence_set(topics->presence, slot, topics->worker);
+    }
+}
+
+static void presence_remove(wring__topics *topics, uint64_t hash) {
+    const uint32_t slot = wring__presence_slot(hash);
+    if (--topics->slot_counts[slot] == 0) {
+        wring__presence_clear(topics->presence, slot, topics->worker);
+    }
 }
 
 /* ---- the table ------------------------------------------------------------------------------- */
@@ -53,8 +56,8 @@ static struct wring__topic **bucket_of(const wring__topics *topics, uint64_t has
     return &topics->buckets[hash & (topics->bucket_count - 1)];
 }
 
-static struct wring__topic *topic_find(const wring__topics *topics, wring_bytes name,
-                                       uint64_t hash) {
+struct wring__topic *wring__topics_find(const wring__topics *topics, wring_bytes name,
+                                        uint64_t hash) {
     for (struct wring__topic *t = *bucket_of(topics, hash); t != NULL; t = t->next) {
         if (t->hash == hash && wring_bytes_equal(name, wring_bytes_of(t->name, t->name_len))) {
             return t;
@@ -98,6 +101,7 @@ static struct wring__topic *topic_make(wring__topics *topics, wring_bytes name, 
     topic->next = *bucket_of(topics, hash);
     *bucket_of(topics, hash) = topic;
     topics->topic_count++;
+    presence_add(topics, hash);
     return topic;
 }
 
@@ -111,6 +115,7 @@ static void topic_drop_when_empty(wring__topics *topics, struct wring__topic *to
     }
     *link = topic->next;
     topics->topic_count--;
+    presence_remove(topics, topic->hash);
     free(topic->subscriptions);
     free(topic);
 }
@@ -167,8 +172,8 @@ static wring_result member_add(struct wring__topic *topic, wring__peer *peer) {
 
 wring_result wring__topics_subscribe(wring__topics *topics, wring__peer *peer, wring_bytes name,
                                      uint32_t max) {
-    uint64_t hash = wring__hash(topics->seed, name);
-    struct wring__topic *topic = topic_find(topics, name, hash);
+    uint64_t hash = wring__hash(topics->presence->seed, name);
+    struct wring__topic *topic = wring__topics_find(topics, name, hash);
     if (topic != NULL && *subscription_link(peer, topic) != NULL) {
         return WRING_OK;
     }
@@ -198,7 +203,8 @@ static void member_remove(wring__topics *topics, wring__subscription **link) {
 }
 
 void wring__topics_unsubscribe(wring__topics *topics, wring__peer *peer, wring_bytes name) {
-    struct wring__topic *topic = topic_find(topics, name, wring__hash(topics->seed, name));
+    struct wring__topic *topic =
+        wring__topics_find(topics, name, wring__hash(topics->presence->seed, name));
     if (topic != NULL) {
         wring__subscription **link = subscription_link(peer, topic);
         if (*link != NULL) {
@@ -213,33 +219,7 @@ void wring__topics_unsubscribe_all(wring__topics *topics, wring__peer *peer) {
     }
 }
 
-void wring__topics_deliver(wring__topics *topics, wring_bytes name, wring__shared *message,
-                           const wring__peer *except) {
-    struct wring__topic *topic = topic_find(topics, name, wring__hash(topics->seed, name));
-    if (topic == NULL) {
-        return;
-    }
-    WRING_TRACE(PUBLISH, topic->count, message->payload_len);
-    for (uint32_t i = 0; i < topic->count; i++) {
-        wring__peer *peer = topic->subscriptions[i]->peer;
-        if (peer == except) {
-            continue;
-        }
-        wring_result result = wring__session_send_shared(&peer->host.session, message);
-        if (result == WRING_OK) {
-            wring__conn_flush(&peer->conn);
-        } else if (result == WRING_ERR_NO_MEMORY) {
-            wring__conn_break(&peer->conn,
-                              ENOMEM); /* told in the dispatch phase: no user code here */
-        }
-    }
-}
-
 /* ---- public ---------------------------------------------------------------------------------- */
-
-static wring__server_worker *worker_of(const wring__peer *peer) {
-    return WRING_CONTAINER_OF(peer->conn.worker, wring__server_worker, io);
-}
 
 static bool name_is_legal(wring_bytes name) {
     return name.len > 0 && name.len <= WRING_TOPIC_MAX;
@@ -253,7 +233,7 @@ wring_result wring_subscribe(wring_session *session, wring_bytes topic) {
     if (!name_is_legal(topic)) {
         return WRING_ERR_INVALID_ARGUMENT;
     }
-    wring__server_worker *worker = worker_of(peer);
+    wring__server_worker *worker = wring__peer_worker(peer);
     return wring__topics_subscribe(&worker->topics, peer, topic,
                                    worker->server->config.max_subscriptions);
 }
@@ -261,67 +241,6 @@ wring_result wring_subscribe(wring_session *session, wring_bytes topic) {
 void wring_unsubscribe(wring_session *session, wring_bytes topic) {
     wring__peer *peer = wring__peer_of(session);
     if (peer != NULL) {
-        wring__topics_unsubscribe(&worker_of(peer)->topics, peer, topic);
+        wring__topics_unsubscribe(&wring__peer_worker(peer)->topics, peer, topic);
     }
-}
-
-/* Payload and topic name in one block: the name lies behind the payload. */
-static wring__shared *publication_create(wring_bytes topic, const wring_frame *frame) {
-    wring__shared *message =
-        wring__shared_create_room((uint8_t)frame->opcode, 0, frame->payload.len + topic.len);
-    if (message == NULL) {
-        return NULL;
-    }
-    memcpy(message->payload + frame->payload.len, topic.data, topic.len);
-    if (frame->payload.len > 0) {
-        memcpy(message->payload, frame->payload.data, frame->payload.len);
-    }
-    message->payload_len = frame->payload.len;
-    wring__session_frame_shared(message);
-    return message;
-}
-
-/* @param except  the session that misses it, WRING_REF_NONE for none */
-static wring_result publish(wring_server *server, wring_bytes topic, const wring_frame *frame,
-                            wring_ref except) {
-    bool data = frame->opcode == WRING_TEXT || frame->opcode == WRING_BINARY;
-    if (!name_is_legal(topic) || !data) {
-        return WRING_ERR_INVALID_ARGUMENT;
-    }
-    wring__shared *message = publication_create(topic, frame);
-    if (message == NULL) {
-        return WRING_ERR_NO_MEMORY;
-    }
-    wring_result result = WRING_ERR_CLOSED;
-    for (uint32_t i = 0; i < server->config.workers; i++) {
-        /* by the registry: a worker that is not up yet or is ending has no one to deliver to */
-        const uint8_t index = atomic_load(&server->workers[i].address);
-        const bool here = index != 0 && index == wring__ref_worker(except);
-        wring__mail mail = {.kind = WRING__MAIL_PUBLISH,
-                            .ref = here ? except : wring__ref_pack(index, 0, 0),
-                            .data = wring__shared_ref(message),
-                            .value = topic.len};
-        wring_result posted = wring__registry_post(&mail);
-        if (posted != WRING_OK) {
-            wring__shared_unref(message);
-        }
-        if (posted == WRING_ERR_QUEUE_FULL || (posted == WRING_OK && result == WRING_ERR_CLOSED)) {
-            result = posted;
-        }
-    }
-    wring__shared_unref(message);
-    return result;
-}
-
-wring_result wring_publish(wring_server *server, wring_bytes topic, const wring_frame *frame) {
-    return publish(server, topic, frame, WRING_REF_NONE);
-}
-
-wring_result wring_publish_from(wring_session *session, wring_bytes topic,
-                                const wring_frame *frame) {
-    const wring__peer *peer = wring__peer_of(session);
-    if (peer == NULL) {
-        return WRING_ERR_INVALID_STATE;
-    }
-    return publish(worker_of(peer)->server, topic, frame, wring__peer_ref(session));
 }

@@ -1,12 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * A worker's slice of every topic: who of its connections is subscribed, and the walk that gives
- * them a message. Delivery calls no user code, so nothing changes under the walk. One thread.
+ * A worker's slice of every topic: who of its connections is subscribed. One thread.
  */
 #ifndef WRING_SERVER_TOPICS_H
 #define WRING_SERVER_TOPICS_H
 
-#include "core/shared.h"
+#include "server/presence.h"
 #include "wring/bytes.h"
 
 struct wring__peer;
@@ -20,14 +19,28 @@ typedef struct wring__subscription {
     uint32_t index; /* in topic->subscriptions */
 } wring__subscription;
 
+/** A topic of one worker. */
+struct wring__topic {
+    struct wring__topic *next; /* in the bucket */
+    uint64_t hash;
+    wring__subscription **subscriptions; /* dense: the walk touches nothing else */
+    uint32_t count;
+    uint32_t cap;
+    uint8_t name_len;
+    uint8_t name[];
+};
+
 typedef struct wring__topics {
     struct wring__topic **buckets;
     uint32_t bucket_count; /* a power of two */
     uint32_t topic_count;
-    uint64_t seed; /* names are chosen by peers: the hash is keyed */
+    wring__presence *presence; /* the server's; names are chosen by peers: its hash is keyed */
+    uint32_t worker;           /* whose bit there is ours */
+    uint32_t *slot_counts;     /* topics in each of its slots */
 } wring__topics;
 
-WRING_MUST_CHECK wring_result wring__topics_init(wring__topics *topics);
+WRING_MUST_CHECK wring_result wring__topics_init(wring__topics *topics, wring__presence *presence,
+                                                 uint32_t worker);
 void wring__topics_deinit(wring__topics *topics);
 
 /** Adds to the connection's list. A second time does nothing.
@@ -38,9 +51,8 @@ WRING_MUST_CHECK wring_result wring__topics_subscribe(wring__topics *topics,
 void wring__topics_unsubscribe(wring__topics *topics, struct wring__peer *peer, wring_bytes name);
 void wring__topics_unsubscribe_all(wring__topics *topics, struct wring__peer *peer);
 
-/** Queues the message to every subscriber of this worker but `except`, which may be NULL.
- *  Cost: one queue entry each. */
-void wring__topics_deliver(wring__topics *topics, wring_bytes name, wring__shared *message,
-                           const struct wring__peer *except);
+/** NULL when nobody here is subscribed.  @param hash  by the seed of the presence */
+struct wring__topic *wring__topics_find(const wring__topics *topics, wring_bytes name,
+                                        uint64_t hash);
 
 #endif

@@ -144,7 +144,8 @@ WRING_API void wring_unsubscribe(wring_session *session, wring_bytes topic);
  *  Errors: WRING_ERR_INVALID_ARGUMENT, WRING_ERR_NO_MEMORY, WRING_ERR_CLOSED (no worker is up: not
  *  started, or stopped), WRING_ERR_QUEUE_FULL (at least one
  *  worker's mailbox was full; its subscribers miss the message, the others get it).
- *  Thread: any, callbacks included. Cost: one allocation, one mailbox item a worker. */
+ *  Thread: any, callbacks included. Cost: one allocation, one mailbox item for each worker
+ *  that has subscribers; next to nothing when there are none. */
 WRING_API WRING_MUST_CHECK wring_result wring_publish(wring_server *server, wring_bytes topic,
                                                       const wring_frame *frame);
 
@@ -153,6 +154,9 @@ WRING_API WRING_MUST_CHECK wring_result wring_publish(wring_server *server, wrin
 WRING_API WRING_MUST_CHECK wring_result wring_publish_from(wring_session *session,
                                                            wring_bytes topic,
                                                            const wring_frame *frame);
+
+/** How many workers have subscribers of the topic; now and then one too many.   Thread: any. */
+WRING_API uint32_t wring_topic_workers(const wring_server *server, wring_bytes topic);
 
 WRING_END_DECLS
 
