@@ -22,6 +22,7 @@ typedef struct cli_command {
 
 int cli_serve(int argc, const char **argv);
 int cli_connect(int argc, const char **argv);
+int cli_bench(int argc, const char **argv);
 
 /** A walk over options and arguments. `--help` prints the table and `examples` and exits. */
 typedef struct cli_parser {

@@ -15,6 +15,7 @@
 static const cli_command commands[] = {
     {"serve", "a WebSocket server: /echo, /chat, /topic/NAME and a chat page", cli_serve},
     {"connect", "an interactive client: lines to messages and back", cli_connect},
+    {"bench", "a load tester: rates, latencies, lost messages", cli_bench},
 };
 
 void cli_complain(const char *format, ...) {

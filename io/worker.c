@@ -334,7 +334,7 @@ static void phase_timers(wring__worker *worker) {
     }
 }
 
-static void phase_flush(wring__worker *worker) {
+void wring__worker_flush(wring__worker *worker) {
     while (worker->dirty.head != NULL && worker->iovec_count < WRING__IOVECS_MAX) {
         wring__conn_send(dirty_pop(worker));
     }
@@ -348,7 +348,7 @@ wring_result wring__worker_turn(wring__worker *worker, wring_time_ns deadline) {
     phase_mail(worker);
     phase_dispatch(worker);
     phase_timers(worker);
-    phase_flush(worker);
+    wring__worker_flush(worker);
     wring__worker_current = NULL;
     return result;
 }

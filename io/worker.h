@@ -172,6 +172,10 @@ void wring__worker_stop_listening(wring__worker *worker);
  *  Errors: WRING_ERR_SYSTEM when the backend is broken: nothing can be saved. */
 WRING_MUST_CHECK wring_result wring__worker_turn(wring__worker *worker, wring_time_ns deadline);
 
+/** Queues the sends of all that became dirty since the last turn: the last phase of one, and for an
+ *  owner that appends between turns. */
+void wring__worker_flush(wring__worker *worker);
+
 /** Pins the calling thread to one of the CPUs this process may run on: each number its own, as
  *  far as they last. */
 void wring__worker_pin(uint32_t number);

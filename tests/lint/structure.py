@@ -20,7 +20,7 @@ LAYERS = {
     "io": {"wring", "core", "io"},
     "server": {"wring", "core", "proto", "io", "server"},
     "client": {"wring", "core", "proto", "io", "client"},
-    "cli": {"wring", "cli"},
+    "cli": {"wring", "cli", "bench"},
     "examples": {"wring"},
 }
 # system header -> files that may include it

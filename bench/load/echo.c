@@ -1,0 +1,256 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * Echo: each connection keeps what it has sent in a ring and holds every answer against the oldest
+ * of it: opcode, length, number. Closed loop: an answer makes room for the next message. Constant
+ * rate: messages have an intended time each, from which their latency counts whether or not they
+ * could be sent then, so that a server that stalls is charged for all it kept waiting.
+ */
+#include <stdlib.h>
+
+#include "bench/load/engine.h"
+#include "wring/frame.h"
+
+/* Queued on one connection before the schedule leaves it out: it is not read from. */
+#define BACKLOG_MAX (4u << 20)
+
+/* ---- sending --------------------------------------------------------------------------------- */
+
+static load_awaited *ring_at(const load_echo *echo, uint32_t i) {
+    return &echo->ring[(echo->head + i) & (echo->cap - 1)];
+}
+
+static bool ring_grow(load_echo *echo) {
+    const uint32_t cap = echo->cap == 0 ? 1 : echo->cap * 2;
+    load_awaited *grown = malloc(cap * sizeof *grown);
+    if (grown == NULL) {
+        return false;
+    }
+    for (uint32_t i = 0; i < echo->count; i++) {
+        grown[i] = *ring_at(echo, i);
+    }
+    free(echo->ring);
+    echo->ring = grown;
+    echo->head = 0;
+    echo->cap = cap;
+    return true;
+}
+
+static uint32_t size_next(load_thread *thread) {
+    const load_config *config = thread->run->config;
+    return config->has_message ? (uint32_t)config->message.len
+                               : config->sizes.deck[thread->deck_at++ % LOAD_DECK];
+}
+
+static void echo_send(load_link *link, wring_time_ns sent) {
+    load_thread *thread = link->thread;
+    load_echo *echo = &link->echo;
+    const uint32_t len = size_next(thread);
+    uint8_t tag[LOAD_ECHO_TAG];
+    if (echo->count == echo->cap && !ring_grow(echo)) {
+        load_link_fail(link, "out of memory");
+        return;
+    }
+    load_echo_tag_write(tag, echo->next);
+    const size_t tag_len = thread->run->payload.tagged ? sizeof tag : 0;
+    if (load_tx_message(link, tag, tag_len, len) != WRING_OK) {
+        load_link_fail(link, "out of memory");
+        return;
+    }
+    *ring_at(echo, echo->count++) = (load_awaited){sent, echo->next++, len};
+    thread->awaited++;
+    thread->totals.sent++;
+    thread->totals.sent_bytes += len;
+    if (thread->phase == LOAD_MEASURING) {
+        thread->measured.sent++;
+        thread->measured.sent_bytes += len;
+    }
+}
+
+void load_echo_start(load_link *link) {
+    const load_config *config = link->thread->run->config;
+    if (config->rate > 0) {
+        return;
+    }
+    while (link->echo.count < config->pipeline && link->stage == LOAD_STAGE_OPEN) {
+        echo_send(link, link->conn.worker->now);
+    }
+}
+
+static bool has_room(const load_link *link, uint32_t limit) {
+    return link->echo.count < limit && wring__conn_unsent(&link->conn) < BACKLOG_MAX;
+}
+
+/* The next connection by turns that is not full; NULL when all are. */
+static load_link *link_next(load_thread *thread) {
+    for (uint32_t i = 0; i < thread->open_count; i++) {
+        thread->turn_at = thread->turn_at + 1 < thread->open_count ? thread->turn_at + 1 : 0;
+        load_link *link = thread->open[thread->turn_at];
+        if (has_room(link, thread->run->config->pipeline)) {
+            return link;
+        }
+    }
+    return NULL;
+}
+
+void load_echo_pace(load_thread *thread, wring_time_ns now) {
+    wring_time_ns due;
+    while ((due = load_thread_due(thread, thread->paced)) <= now) {
+        load_link *link = link_next(thread);
+        if (link == NULL) {
+            return; /* all are full: an answer makes room, and the schedule does not wait */
+        }
+        thread->paced++;
+        if (now - due > thread->behind_max && load_thread_is_measured(thread, due)) {
+            thread->behind_max = now - due;
+        }
+        echo_send(link, due);
+    }
+}
+
+/* ---- answers --------------------------------------------------------------------------------- */
+
+static void take(load_link *link, const load_awaited *awaited, uint64_t len) {
+    load_thread *thread = link->thread;
+    const wring_time_ns now = link->conn.worker->now;
+    thread->totals.received++;
+    thread->totals.received_bytes += len;
+    if (thread->phase == LOAD_MEASURING) {
+        thread->measured.received++;
+        thread->measured.received_bytes += len;
+        thread->interval_messages++;
+    }
+    if (load_thread_is_measured(thread, awaited->sent)) {
+        load_histogram_record(thread->interval, now - awaited->sent);
+    }
+}
+
+static void pop(load_link *link, uint32_t count) {
+    link->echo.head += count;
+    link->echo.count -= count;
+    link->thread->awaited -= count;
+    link->thread->arrived = link->conn.worker->now;
+}
+
+/* NULL when the content is what was sent, as far as it is looked at. */
+static const char *content_fault(const load_link *link, const load_message *message,
+                                 const load_awaited *awaited) {
+    const load_payload *payload = &link->thread->run->payload;
+    if (message->opcode != (payload->first & 0x0f)) {
+        return "answer: text for binary, or binary for text";
+    }
+    if (message->len != awaited->len) {
+        return "answer: another length than was sent";
+    }
+    if (!payload->tagged) {
+        const size_t len = wring__min_size(message->head_len, payload->len);
+        return memcmp(payload->plain, message->head, len) == 0
+                   ? NULL
+                   : "answer: another content than was sent";
+    }
+    uint8_t tag[LOAD_ECHO_TAG];
+    load_echo_tag_write(tag, awaited->number);
+    const size_t len = wring__min_size(sizeof tag, awaited->len);
+    return memcmp(tag, message->head, len) == 0 ? NULL : "answer: another content than was sent";
+}
+
+static void accept_oldest(load_link *link, const load_message *message, const char *fault) {
+    const load_awaited awaited = *ring_at(&link->echo, 0);
+    pop(link, 1);
+    take(link, &awaited, message->len);
+    if (WRING_UNLIKELY(fault != NULL)) {
+        load_thread_error(link->thread, 1, fault);
+    }
+}
+
+/* From the first answer out of order on, a connection's numbers are followed one by one. */
+static load_sequence *follow(load_link *link) {
+    if (link->tracks == NULL && (link->tracks = calloc(1, sizeof *link->tracks)) != NULL) {
+        link->tracks->next = ring_at(&link->echo, 0)->number;
+        link->tracks->window =
+            link->tracks->next >= 64 ? UINT64_MAX : (UINT64_C(1) << link->tracks->next) - 1;
+    }
+    return link->tracks;
+}
+
+/* The ones it jumped over are lost, unless they come later. */
+static void accept_ahead(load_link *link, const load_message *message, uint64_t skipped) {
+    if (skipped >= link->echo.count) {
+        load_thread_error(link->thread, 1, "answer: to a message never sent");
+        return;
+    }
+    link->thread->lost += skipped;
+    pop(link, (uint32_t)skipped);
+    accept_oldest(link, message, content_fault(link, message, ring_at(&link->echo, 0)));
+}
+
+static void accept_numbered(load_link *link, const load_message *message, uint64_t number) {
+    load_thread *thread = link->thread;
+    load_sequence *track = follow(link);
+    uint64_t skipped = 0;
+    if (track == NULL || number >= link->echo.next) {
+        load_thread_error(thread, 1, "answer: to a message never sent");
+        return;
+    }
+    switch (load_sequence_take(track, number, &skipped)) {
+    case LOAD_ARRIVAL_IN_ORDER:
+    case LOAD_ARRIVAL_AHEAD:
+        accept_ahead(link, message, skipped);
+        break;
+    case LOAD_ARRIVAL_LATE:
+        thread->reordered++;
+        thread->lost--;
+        break;
+    case LOAD_ARRIVAL_DUPLICATE:
+        thread->duplicated++;
+        break;
+    }
+}
+
+static void accept_unexpected(load_link *link, const load_message *message, const char *fault) {
+    const load_payload *payload = &link->thread->run->payload;
+    uint64_t number;
+    if (payload->tagged && link->echo.next > 0 &&
+        load_echo_tag_read(message->head, message->head_len, &number)) {
+        accept_numbered(link, message, number);
+    } else if (link->echo.count > 0) {
+        accept_oldest(link, message, fault);
+    } else {
+        link->thread->foreign++;
+    }
+}
+
+void load_echo_message(load_link *link, const load_message *message) {
+    const load_config *config = link->thread->run->config;
+    load_echo *echo = &link->echo;
+    const char *fault = NULL;
+    if (echo->count > 0 && !config->any_answer) {
+        fault = content_fault(link, message, ring_at(echo, 0));
+    }
+    if (WRING_LIKELY(echo->count > 0 && fault == NULL && link->tracks == NULL)) {
+        accept_oldest(link, message, NULL);
+    } else {
+        accept_unexpected(link, message, fault);
+    }
+    if (load_thread_may_send(link->thread)) {
+        load_echo_start(link);
+    }
+}
+
+void load_echo_verify(load_link *link, uint64_t offset, const uint8_t *data, size_t len) {
+    const load_payload *payload = &link->thread->run->payload;
+    const size_t tag = payload->tagged ? LOAD_ECHO_TAG : 0; /* is compared by itself */
+    const size_t skip = offset < tag ? wring__min_size(tag - (size_t)offset, len) : 0;
+    const uint64_t from = offset + skip;
+    if (from + (len - skip) > payload->len ||
+        memcmp(payload->plain + from, data + skip, len - skip) != 0) {
+        load_thread_error(link->thread, 1, "answer: another content than was sent");
+    }
+}
+
+void load_echo_ended(load_link *link) {
+    link->thread->awaited -= link->echo.count;
+    link->echo.count = 0;
+    free(link->echo.ring);
+    link->echo.ring = NULL;
+    link->echo.cap = 0;
+}

@@ -1,0 +1,342 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * The inside of the load generator: what the files of load.h's list share.
+ *
+ * Threads: the main thread and one worker thread for each share of the connections. A load_thread
+ * and its links belong to that thread; what others read is atomic or below run->lock.
+ */
+#ifndef WRING_LOAD_ENGINE_H
+#define WRING_LOAD_ENGINE_H
+
+#include <pthread.h>
+#include <stdatomic.h>
+
+#include "bench/load/load.h"
+#include "bench/load/sequence.h"
+#include "io/worker.h"
+#include "proto/head.h"
+#include "wring/url.h"
+
+typedef struct load_run load_run;
+typedef struct load_thread load_thread;
+typedef struct load_link load_link;
+
+/* ---- target.c -------------------------------------------------------------------------------- */
+
+/** Where to connect to, and what to say there. */
+typedef struct load_target {
+    wring_url url;
+    char *url_text;
+    char *host;
+    load_address address;
+    load_address *sources;
+    size_t source_count;
+    char **requests; /* by topic: whole upgrade requests, the key to be filled in */
+    size_t *request_lens;
+    size_t *key_at;
+    uint32_t topics;
+} load_target;
+
+WRING_MUST_CHECK wring_result load_target_open(load_target *target, const load_config *config,
+                                               wring_error *error);
+void load_target_close(load_target *target);
+
+/** Are there descriptors, ports and memory enough? Raises the soft limit of descriptors. */
+WRING_MUST_CHECK wring_result load_preflight(const load_config *config, const load_target *target,
+                                             uint32_t connections, wring_error *error);
+
+/** How many connections a run has. */
+uint32_t load_config_connections(const load_config *config);
+
+/* ---- tx.c ------------------------------------------------------------------------------------ */
+
+/* In front of a generated payload stands its tag, as far as there is room: letters of a 64-letter
+ * alphabet that no JSON string escapes, low bits first. Echo: the message's number on its
+ * connection. Fan-out: a magic, then publisher, number and time. */
+#define LOAD_ECHO_TAG     8
+#define LOAD_FANOUT_MAGIC 4
+#define LOAD_FANOUT_TAG   26
+/* A server may wrap what it fans out: the magic is looked for in so many bytes. */
+#define LOAD_HEAD_MAX 256
+
+typedef struct load_payload {
+    uint8_t *plain;      /* the longest payload; all others are its prefixes, but for the tag */
+    uint8_t *masked;     /* under `key` */
+    wring__shared *tail; /* what follows the tag in a long message of fixed size */
+    size_t len;
+    uint32_t key;
+    uint8_t first; /* FIN and opcode */
+    bool tagged;
+} load_payload;
+
+WRING_MUST_CHECK wring_result load_payload_make(load_payload *payload, const load_config *config);
+void load_payload_free(load_payload *payload);
+
+/** Queues one message of `len` bytes that begins with `tag`.  Errors: WRING_ERR_NO_MEMORY */
+WRING_MUST_CHECK wring_result load_tx_message(load_link *link, const uint8_t *tag, size_t tag_len,
+                                              size_t len);
+WRING_MUST_CHECK wring_result load_tx_control(load_link *link, uint8_t opcode, const uint8_t *data,
+                                              size_t len);
+
+typedef struct load_fanout_tag {
+    uint32_t publisher;
+    uint64_t number;
+    wring_time_ns sent;
+} load_fanout_tag;
+
+void load_echo_tag_write(uint8_t out[LOAD_ECHO_TAG], uint64_t number);
+bool load_echo_tag_read(const uint8_t *tag, size_t len, uint64_t *number);
+void load_fanout_tag_write(uint8_t out[LOAD_FANOUT_TAG], const load_fanout_tag *tag);
+/** `bytes` are at least LOAD_FANOUT_TAG long and begin with the magic. */
+bool load_fanout_tag_read(const uint8_t *bytes, load_fanout_tag *tag);
+/** Where the magic stands, `len` if nowhere with room for the tag. */
+size_t load_fanout_tag_find(const uint8_t *bytes, size_t len);
+
+/* ---- link.c, rx.c ---------------------------------------------------------------------------- */
+
+enum load_stage {
+    LOAD_STAGE_DIAL,
+    LOAD_STAGE_UPGRADE, /* TLS included */
+    LOAD_STAGE_OPEN,
+    LOAD_STAGE_CLOSE, /* our close frame went out */
+    LOAD_STAGE_OVER   /* counted; waits for its end */
+};
+
+enum load_role { LOAD_ROLE_ECHO, LOAD_ROLE_PUBLISHER, LOAD_ROLE_SUBSCRIBER, LOAD_ROLE_IDLE };
+
+/** Frames received: where we are in the stream. */
+typedef struct load_rx {
+    uint64_t left;        /* payload bytes of the frame that are still to come */
+    uint64_t message_len; /* of the message, as far as announced */
+    uint8_t *head;        /* its first bytes, or a control frame's payload; when first needed */
+    uint16_t head_len;
+    uint8_t control_len;
+    uint8_t header[10];
+    uint8_t header_len;
+    uint8_t message_opcode; /* 0: no message is open */
+    uint8_t frame_opcode;
+    bool fin;
+    bool in_frame;
+} load_rx;
+
+/** An echo that is awaited. */
+typedef struct load_awaited {
+    wring_time_ns sent;
+    uint64_t number;
+    uint32_t len;
+} load_awaited;
+
+typedef struct load_echo {
+    load_awaited *ring;
+    uint32_t head;
+    uint32_t count;
+    uint32_t cap; /* a power of two */
+    uint64_t next;
+} load_echo;
+
+struct load_link {
+    wring__conn conn; /* first: the pump's callbacks get this address */
+    load_thread *thread;
+    load_link *older; /* in the list of those that dial or close, by time */
+    load_link *newer;
+    wring_time_ns began; /* the dial, or the close */
+    uint32_t number;
+    uint32_t open_at; /* place in thread->open */
+    uint8_t stage;
+    uint8_t role;
+    bool listed;
+    bool is_open; /* stands in thread->open */
+    load_rx rx;
+    wring__head *head;
+    char *key; /* until the 101 */
+    load_echo echo;
+    load_sequence *tracks; /* subscriber: by publisher of its topic */
+    uint32_t publisher;    /* publisher: which */
+    uint32_t topic;
+};
+
+/** Errors: those of wring__conn_connect. */
+WRING_MUST_CHECK wring_result load_link_dial(load_thread *thread, uint32_t number);
+/** Begins the close handshake. */
+void load_link_close(load_link *link);
+/** Something is wrong with it: counted as `text`, and ended. */
+void load_link_fail(load_link *link, const char *text);
+void load_link_failf(load_link *link, const char *format, ...) WRING_PRINTF(2, 3);
+/** For those that took too long. */
+void load_link_expire(load_link *link);
+/** Ends one that is not open yet, uncounted. */
+void load_link_abandon(load_link *link);
+
+void load_rx_bytes(load_link *link, const uint8_t *data, size_t len);
+void load_rx_free(load_rx *rx);
+
+/** A whole message: `head` are its first `head_len` bytes. `whole` when these are all. */
+typedef struct load_message {
+    const uint8_t *head;
+    size_t head_len;
+    uint64_t len;
+    uint8_t opcode;
+} load_message;
+
+/* ---- echo.c ---------------------------------------------------------------------------------- */
+
+void load_echo_start(load_link *link);
+void load_echo_message(load_link *link, const load_message *message);
+/** A piece of the answer at hand, from `offset` of its payload. */
+void load_echo_verify(load_link *link, uint64_t offset, const uint8_t *data, size_t len);
+/** Sends what is due by now at a constant rate. */
+void load_echo_pace(load_thread *thread, wring_time_ns now);
+void load_echo_ended(load_link *link);
+
+/* ---- fanout.c -------------------------------------------------------------------------------- */
+
+/** One publisher. Its number of messages is read by all threads, the rest is its thread's. */
+typedef struct load_publisher {
+    _Atomic uint64_t published;
+    _Atomic uint64_t *done; /* by window place: number << 16 | threads it is delivered in */
+    uint64_t settled;       /* numbers below it are delivered to all */
+    wring_time_ns sent;     /* the last */
+    load_link *link;        /* NULL: not open */
+    uint32_t topic;
+    uint32_t owner; /* thread */
+} load_publisher;
+
+typedef struct load_fanout {
+    load_publisher *publishers;
+    uint32_t count;
+    uint32_t topics;
+    uint32_t window;              /* places, a power of two */
+    _Atomic uint32_t *threads_of; /* by topic: threads that have subscribers of it */
+} load_fanout;
+
+/** Of one thread: deliveries by publisher and window place. */
+typedef struct load_delivery {
+    uint64_t number;
+    uint32_t count;
+} load_delivery;
+
+WRING_MUST_CHECK wring_result load_fanout_open(load_run *run);
+void load_fanout_close(load_run *run);
+WRING_MUST_CHECK wring_result load_fanout_thread_open(load_thread *thread);
+void load_fanout_thread_close(load_thread *thread);
+WRING_MUST_CHECK wring_result load_fanout_link_open(load_link *link);
+void load_fanout_link_ended(load_link *link);
+/** All are open: tells the others how many subscribers this thread has. */
+void load_fanout_ready(load_thread *thread);
+void load_fanout_message(load_link *link, const load_message *message);
+void load_fanout_pace(load_thread *thread, wring_time_ns now);
+/** How many deliveries this thread still expects, when all have stopped publishing. */
+uint64_t load_fanout_expected(const load_thread *thread);
+void load_fanout_count_lost(load_thread *thread);
+
+/* ---- thread.c -------------------------------------------------------------------------------- */
+
+struct load_thread {
+    load_run *run;
+    wring__worker worker;
+    pthread_t id;
+    bool running; /* main thread's: to be joined */
+    uint32_t index;
+    uint32_t share; /* connections it opens */
+
+    load_link **links; /* by number / threads; NULL: gone */
+    load_link **open;
+    uint32_t open_count;
+    uint32_t next_open;
+    uint32_t dialling;
+    load_link *oldest; /* those that dial or close */
+    load_link *newest;
+    wring_time_ns dial_from; /* the next dial is due, with a rate */
+    bool ready_told;
+    bool wants_pace; /* something to send may have become possible */
+
+    uint8_t phase;         /* enum load_phase, as this thread sees it */
+    uint64_t awaited;      /* answers */
+    uint64_t unique;       /* fan-out: deliveries that were no repetition */
+    wring_time_ns arrived; /* the last answer */
+    uint64_t paced;        /* messages of the schedule sent so far */
+    uint32_t deck_at;
+    uint32_t turn_at; /* whose turn it is to send */
+    uint64_t interval_index;
+    uint64_t interval_messages;
+    load_histogram *interval;
+    load_histogram *connects;
+    load_counts measured;
+    load_counts totals;
+    uint64_t lost, duplicated, reordered, foreign, to_publishers, unsent;
+    wring_duration_ns behind_max;
+    load_cpu cpu_from;
+    load_cpu cpu;
+
+    load_delivery *deliveries; /* fan-out: publisher * window + place */
+    uint32_t *subscribers;     /* by topic */
+    size_t tag_at;             /* where the last tag was found */
+    uint8_t tag_text[LOAD_FANOUT_TAG];
+    load_fanout_tag tag;
+
+    _Atomic uint32_t opened, failed, dropped; /* of connections; dropped: lost */
+    atomic_bool started;                      /* its ring is open, or `result` says why not */
+    atomic_bool ready;                        /* all dials have ended */
+    atomic_bool stopped;                      /* sends no more */
+    atomic_bool quiet;                        /* and awaits no more */
+    atomic_bool finished;
+    wring_result result;
+    wring_error error;
+};
+
+void *load_thread_main(void *thread);
+/** Wakes a thread that may sleep.   Thread: any. */
+void load_thread_wake(load_thread *thread);
+/** A link opened, failed before that, was lost after. */
+void load_thread_opened(load_thread *thread, load_link *link);
+void load_thread_list(load_thread *thread, load_link *link);
+void load_thread_unlist(load_thread *thread, load_link *link);
+void load_thread_unopen(load_thread *thread, load_link *link);
+void load_thread_error(load_thread *thread, uint64_t count, const char *text);
+static inline bool load_thread_may_send(const load_thread *thread) {
+    return thread->phase == LOAD_WARMUP || thread->phase == LOAD_MEASURING;
+}
+
+/** When message `k` of this thread's part of the schedule is due; WRING_TIME_NEVER after the end.
+ */
+wring_time_ns load_thread_due(const load_thread *thread, uint64_t k);
+/** Does what was sent (or was to be sent) at `at` belong to the measured time. */
+bool load_thread_is_measured(const load_thread *thread, wring_time_ns at);
+
+/* ---- run.c ----------------------------------------------------------------------------------- */
+
+#define LOAD_PENDING 4
+
+/** An interval to which not all threads have given their part. */
+typedef struct load_pending {
+    load_histogram *latency;
+    uint64_t messages;
+    uint32_t given;
+} load_pending;
+
+struct load_run {
+    const load_config *config;
+    load_target target;
+    load_payload payload;
+    load_fanout fanout;
+    wring__tls_context *tls;
+    load_thread **threads;
+    uint32_t thread_count;
+    uint32_t connections;
+    load_result *result;
+
+    _Atomic uint64_t start;        /* 0: connections are being opened */
+    _Atomic uint64_t measure_from; /* set before `start` */
+    _Atomic uint64_t measure_to;   /* brought forward to end early */
+    atomic_bool closing;
+
+    pthread_mutex_t lock;
+    load_pending pending[LOAD_PENDING];
+    uint64_t pending_from; /* index of the oldest */
+    size_t series_cap;
+};
+
+/** The thread's part of interval `index`.   Thread: any. */
+void load_run_give(load_run *run, uint64_t index, const load_histogram *latency, uint64_t messages);
+
+#endif

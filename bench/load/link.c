@@ -1,0 +1,294 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * One connection of the load generator: dial, TLS, upgrade; then its bytes go to rx.c. It has no
+ * session of proto/: a load tester must be far cheaper than what it measures.
+ */
+#include <errno.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "bench/load/engine.h"
+#include "core/packed.h"
+#include "proto/crypto.h"
+#include "wring/close.h"
+
+#define RESPONSE_MAX (16 * 1024)
+
+static load_link *link_of(wring__conn *conn) {
+    return WRING_CONTAINER_OF(conn, load_link, conn);
+}
+
+/* ---- ending ---------------------------------------------------------------------------------- */
+
+/* It counts no more: as failed if it never opened, else as lost. */
+static void over(load_link *link, const char *text) {
+    load_thread *thread = link->thread;
+    const bool was_open = link->stage >= LOAD_STAGE_OPEN;
+    if (link->stage < LOAD_STAGE_CLOSE) {
+        atomic_fetch_add(was_open ? &thread->dropped : &thread->failed, 1);
+        load_thread_error(thread, 1, text);
+        if (was_open) {
+            thread->lost += link->echo.count;
+        }
+    }
+    if (link->stage < LOAD_STAGE_OPEN) {
+        thread->dialling--;
+    }
+    link->stage = LOAD_STAGE_OVER;
+    load_thread_unlist(thread, link);
+    load_thread_unopen(thread, link);
+}
+
+void load_link_fail(load_link *link, const char *text) {
+    over(link, text);
+    wring__conn_shut(&link->conn);
+}
+
+void load_link_failf(load_link *link, const char *format, ...) {
+    char text[128];
+    va_list args;
+    va_start(args, format);
+    vsnprintf(text, sizeof text, format, args);
+    va_end(args);
+    load_link_fail(link, text);
+}
+
+void load_link_expire(load_link *link) {
+    if (link->stage < LOAD_STAGE_OPEN) {
+        over(link, link->stage == LOAD_STAGE_DIAL ? "connect: no answer in time"
+                                                  : "handshake: no answer in time");
+    }
+    load_thread_unlist(link->thread, link);
+    wring__conn_abort(&link->conn);
+}
+
+void load_link_abandon(load_link *link) {
+    link->thread->dialling--;
+    link->stage = LOAD_STAGE_OVER;
+    load_thread_unlist(link->thread, link);
+    wring__conn_abort(&link->conn);
+}
+
+void load_link_close(load_link *link) {
+    uint8_t code[2];
+    wring__store_be16(code, WRING_CLOSE_NORMAL);
+    load_thread_unopen(link->thread, link);
+    link->stage = LOAD_STAGE_CLOSE;
+    link->began = link->conn.worker->now;
+    load_thread_list(link->thread, link);
+    if (load_tx_control(link, WRING_CLOSE, code, sizeof code) != WRING_OK) {
+        wring__conn_abort(&link->conn);
+    }
+}
+
+/* ---- the upgrade ----------------------------------------------------------------------------- */
+
+static wring_result request_send(load_link *link) {
+    const load_target *target = &link->thread->run->target;
+    const char *request = target->requests[link->topic];
+    const size_t len = target->request_lens[link->topic];
+    link->key = malloc(WRING__KEY_TEXT);
+    uint8_t *out = wring__outq_reserve(&link->conn.out, &link->thread->worker.chunks, len);
+    if (link->key == NULL || out == NULL) {
+        return WRING_ERR_NO_MEMORY;
+    }
+    const wring_result result = wring__client_key(link->key);
+    if (result == WRING_OK) {
+        memcpy(out, request, len);
+        memcpy(out + target->key_at[link->topic], link->key, WRING__KEY_TEXT - 1);
+        wring__outq_commit(&link->conn.out, len);
+        wring__conn_flush(&link->conn);
+    }
+    return result;
+}
+
+static void link_connected(wring__conn *conn) {
+    load_link *link = link_of(conn);
+    load_run *run = link->thread->run;
+    wring_result result = WRING_OK;
+    link->stage = LOAD_STAGE_UPGRADE;
+    if (run->tls != NULL) {
+        result = wring__conn_secure(conn, run->tls, run->target.host, NULL);
+    }
+    if (result == WRING_OK) {
+        result = request_send(link);
+    }
+    if (result != WRING_OK) {
+        load_link_failf(link, "handshake: %s", wring_result_text(result));
+    }
+}
+
+static void refused(load_link *link, wring_result result, const wring__http1 *parser) {
+    if (result == WRING_ERR_UNEXPECTED_STATUS) {
+        load_link_failf(link, "handshake: HTTP status %u", parser->status);
+    } else {
+        load_link_failf(link, "handshake: %s", wring_result_text(result));
+    }
+}
+
+static void response_done(load_link *link, const wring__http1 *parser, wring_mut_bytes data) {
+    wring_header list[WRING__HTTP1_FIELDS_MAX];
+    const wring_headers headers = wring__http1_headers(parser, data.data, list);
+    wring_bytes subprotocol;
+    const wring_result result = wring_h1_validate_response(
+        parser->status, headers, link->key, &link->thread->run->config->upgrade, &subprotocol);
+    if (result != WRING_OK) {
+        refused(link, result, parser);
+        return;
+    }
+    free(link->key);
+    link->key = NULL;
+    load_thread_unlist(link->thread, link);
+    link->thread->dialling--;
+    link->stage = LOAD_STAGE_OPEN;
+    load_thread_opened(link->thread, link);
+    load_rx_bytes(link, data.data + parser->position, data.len - parser->position);
+}
+
+static void upgrade_rx(load_link *link, wring_mut_bytes bytes) {
+    wring__http1 scratch;
+    wring__http1 *parser = &scratch;
+    wring_mut_bytes data;
+    if (link->head == NULL) {
+        wring__http1_init(&scratch, WRING__HTTP1_RESPONSE, RESPONSE_MAX, UINT16_MAX);
+    }
+    const wring_result result = wring__head_feed(&link->head, &scratch, bytes, &parser, &data);
+    if (result == WRING_MORE) {
+        return;
+    }
+    if (result == WRING_OK) {
+        response_done(link, parser, data);
+    } else {
+        load_link_failf(link, "handshake: %s", wring_result_text(result));
+    }
+    wring__head_free(&link->head);
+}
+
+/* ---- the pump's callbacks -------------------------------------------------------------------- */
+
+static void link_rx(wring__conn *conn, wring_mut_bytes bytes) {
+    load_link *link = link_of(conn);
+    if (link->stage >= LOAD_STAGE_OPEN) {
+        load_rx_bytes(link, bytes.data, bytes.len);
+    } else {
+        upgrade_rx(link, bytes);
+    }
+}
+
+static void link_eof(wring__conn *conn) {
+    load_link *link = link_of(conn);
+    if (link->stage < LOAD_STAGE_CLOSE) {
+        over(link, link->stage == LOAD_STAGE_OPEN
+                       ? "lost: the stream ended without a close handshake"
+                       : "handshake: the server closed the connection");
+    }
+    load_thread_unlist(link->thread, link);
+    wring__conn_shut(conn);
+}
+
+static void link_failed(wring__conn *conn, wring_result reason) {
+    load_link *link = link_of(conn);
+    static const char *const stages[] = {[LOAD_STAGE_DIAL] = "connect",
+                                         [LOAD_STAGE_UPGRADE] = "handshake",
+                                         [LOAD_STAGE_OPEN] = "lost",
+                                         [LOAD_STAGE_CLOSE] = "close",
+                                         [LOAD_STAGE_OVER] = "close"};
+    char why[256] = "";
+    if (wring__conn_tls_of(conn) != NULL) {
+        (void)wring__tls_reason(wring__conn_tls_of(conn), why, sizeof why);
+    }
+    if (why[0] == 0) {
+        (void)snprintf(why, sizeof why, "%s",
+                       conn->error == 0 ? wring_result_text(reason) : strerror(conn->error));
+    }
+    char text[300];
+    (void)snprintf(text, sizeof text, "%s: %s", stages[link->stage], why);
+    over(link, text);
+}
+
+static void link_timer(wring__conn *conn) {
+    (void)conn; /* none is set: see load_thread_list */
+}
+
+static void link_mail(wring__conn *conn, const wring__mail *mail) {
+    (void)conn; /* nobody knows its ref */
+    wring__mail_lost(mail);
+}
+
+static void link_closed(wring__conn *conn) {
+    load_link *link = link_of(conn);
+    load_thread *thread = link->thread;
+    load_thread_unlist(thread, link);
+    load_thread_unopen(thread, link);
+    thread->links[link->number / thread->run->thread_count] = NULL;
+    wring__head_free(&link->head);
+    load_rx_free(&link->rx);
+    free(link->tracks);
+    free(link->key);
+    free(link);
+}
+
+static const wring__conn_ops link_ops = {
+    .name = "load link",
+    .connected = link_connected,
+    .rx = link_rx,
+    .eof = link_eof,
+    .failed = link_failed,
+    .timer = link_timer,
+    .mail = link_mail,
+    .closed = link_closed,
+};
+
+/* ---- dialling -------------------------------------------------------------------------------- */
+
+static void role_choose(load_link *link) {
+    const load_config *config = link->thread->run->config;
+    const uint32_t number = link->number;
+    link->topic = number % link->thread->run->target.topics;
+    switch (config->mode) {
+    case LOAD_ECHO:
+        link->role = LOAD_ROLE_ECHO;
+        break;
+    case LOAD_FANOUT:
+        link->role = number < config->publishers ? LOAD_ROLE_PUBLISHER : LOAD_ROLE_SUBSCRIBER;
+        link->publisher = number;
+        if (link->role == LOAD_ROLE_SUBSCRIBER) {
+            link->topic = (number - config->publishers) % config->topics;
+        }
+        break;
+    case LOAD_CONNECT:
+    case LOAD_IDLE:
+        link->role = LOAD_ROLE_IDLE;
+        break;
+    }
+}
+
+wring_result load_link_dial(load_thread *thread, uint32_t number) {
+    load_target *target = &thread->run->target;
+    load_link *link = calloc(1, sizeof *link);
+    if (link == NULL) {
+        return WRING_ERR_NO_MEMORY;
+    }
+    link->thread = thread;
+    link->number = number;
+    role_choose(link);
+    wring__dial_config config = {.address = &target->address.any,
+                                 .address_len = target->address.len};
+    if (target->source_count > 0) {
+        const load_address *source = &target->sources[number % target->source_count];
+        config.source = &source->any;
+        config.source_len = source->len;
+    }
+    const wring_result result =
+        wring__conn_connect(&link->conn, &thread->worker, &link_ops, &config);
+    if (result != WRING_OK) {
+        free(link);
+        return result;
+    }
+    link->began = thread->worker.backend->ops->now(thread->worker.backend);
+    thread->links[number / thread->run->thread_count] = link;
+    thread->dialling++;
+    load_thread_list(thread, link);
+    return WRING_OK;
+}

@@ -1,0 +1,327 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * Where the load goes: URL, name, source addresses, the upgrade request made once; and whether this
+ * machine can open that many connections, before it tries.
+ */
+#include <arpa/inet.h>
+#include <errno.h>
+#include <netdb.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/resource.h>
+#include <unistd.h>
+
+#include "bench/load/engine.h"
+
+#define REQUEST_MAX (64 * 1024)
+#define TOPIC_MARK  "{topic}"
+/* Of the ports for outgoing connections some are always taken by others. */
+#define PORT_SHARE 0.95
+/* Memory of one connection: the socket's in the kernel, ours, TLS. */
+#define KERNEL_BYTES 5000u
+#define LINK_BYTES   700u
+#define TLS_BYTES    20000u
+
+uint32_t load_config_connections(const load_config *config) {
+    return config->connections + (config->mode == LOAD_FANOUT ? config->publishers : 0);
+}
+
+/* ---- name and address ------------------------------------------------------------------------ */
+
+static bool address_answers(const struct addrinfo *info) {
+    const int fd = socket(info->ai_family, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    const bool ok = fd >= 0 && connect(fd, info->ai_addr, info->ai_addrlen) == 0;
+    if (fd >= 0) {
+        close(fd);
+    }
+    return ok;
+}
+
+/* Of several addresses ("localhost" has two) the first that answers; of one no question is asked,
+ * so that a server sees only the connections of the run. */
+static wring_result address_find(load_target *target, wring_error *error) {
+    char port[8];
+    (void)snprintf(port, sizeof port, "%u", target->url.port);
+    const struct addrinfo hints = {.ai_socktype = SOCK_STREAM, .ai_flags = AI_NUMERICSERV};
+    struct addrinfo *list = NULL;
+    const int code = getaddrinfo(target->host, port, &hints, &list);
+    if (code != 0) {
+        return wring_error_set(error, WRING_ERR_ADDRESS, 0, "cannot resolve '%s': %s", target->host,
+                               gai_strerror(code));
+    }
+    const struct addrinfo *chosen = list;
+    if (list->ai_next != NULL) {
+        while (chosen != NULL && !address_answers(chosen)) {
+            chosen = chosen->ai_next;
+        }
+        chosen = chosen == NULL ? list : chosen;
+    }
+    memcpy(&target->address, chosen->ai_addr, chosen->ai_addrlen);
+    target->address.len = chosen->ai_addrlen;
+    freeaddrinfo(list);
+    return WRING_OK;
+}
+
+/* ---- the request ----------------------------------------------------------------------------- */
+
+static char *topic_fill(const char *text, uint32_t topic) {
+    const char *mark = strstr(text, TOPIC_MARK);
+    char *out = NULL;
+    if (mark == NULL) {
+        return strdup(text);
+    }
+    const int n =
+        asprintf(&out, "%.*s%u%s", (int)(mark - text), text, topic, mark + strlen(TOPIC_MARK));
+    return n < 0 ? NULL : out;
+}
+
+static char *host_header(const wring_url *url, const char *host) {
+    char *out = NULL;
+    char port[8] = "";
+    if (url->port_is_given) {
+        (void)snprintf(port, sizeof port, ":%u", url->port);
+    }
+    const int n = asprintf(&out, url->host_is_ipv6 ? "[%s]%s" : "%s%s", host, port);
+    return n < 0 ? NULL : out;
+}
+
+static wring_result request_make(load_target *target, uint32_t topic, const load_config *config,
+                                 wring_error *error) {
+    static const char key[] = "AAAAAAAAAAAAAAAAAAAAAA==";
+    const wring_bytes path = target->url.target;
+    char *host = host_header(&target->url, target->host);
+    char *full = NULL;
+    if (asprintf(&full, "%s%.*s", path.len > 0 && path.data[0] == '/' ? "" : "/", (int)path.len,
+                 (const char *)path.data) < 0) {
+        full = NULL;
+    }
+    char *filled = full == NULL ? NULL : topic_fill(full, topic);
+    char *request = malloc(REQUEST_MAX);
+    wring_result result =
+        host == NULL || filled == NULL || request == NULL ? WRING_ERR_NO_MEMORY : WRING_OK;
+    if (result == WRING_OK) {
+        result = wring_h1_request_write(host, filled, key, &config->upgrade, request, REQUEST_MAX,
+                                        &target->request_lens[topic]);
+    }
+    if (result == WRING_OK) {
+        const char *at = memmem(request, target->request_lens[topic], key, strlen(key));
+        target->key_at[topic] = (size_t)(at - request);
+        target->requests[topic] = request;
+        request = NULL;
+    }
+    free(request);
+    free(filled);
+    free(full);
+    free(host);
+    return result == WRING_OK ? WRING_OK
+                              : wring_error_set(error, result, 0, "the upgrade request: %s",
+                                                wring_result_text(result));
+}
+
+static wring_result requests_make(load_target *target, const load_config *config,
+                                  wring_error *error) {
+    target->topics = config->topics;
+    target->requests = calloc(target->topics, sizeof *target->requests);
+    target->request_lens = calloc(target->topics, sizeof *target->request_lens);
+    target->key_at = calloc(target->topics, sizeof *target->key_at);
+    if (target->requests == NULL || target->request_lens == NULL || target->key_at == NULL) {
+        return wring_error_set(error, WRING_ERR_NO_MEMORY, ENOMEM, "out of memory");
+    }
+    for (uint32_t topic = 0; topic < target->topics; topic++) {
+        const wring_result result = request_make(target, topic, config, error);
+        if (result != WRING_OK) {
+            return result;
+        }
+    }
+    return WRING_OK;
+}
+
+/* ---- source addresses ------------------------------------------------------------------------ */
+
+static uint32_t ports_per_source(void) {
+    unsigned from = 32768;
+    unsigned to = 60999;
+    FILE *file = fopen("/proc/sys/net/ipv4/ip_local_port_range", "re");
+    if (file != NULL) {
+        if (fscanf(file, "%u %u", &from, &to) != 2) {
+            from = 32768;
+            to = 60999;
+        }
+        fclose(file);
+    }
+    return (uint32_t)((to - from + 1) * PORT_SHARE);
+}
+
+static bool is_loopback_v4(const load_address *address) {
+    return address->any.sa_family == AF_INET &&
+           ntohl(address->v4.sin_addr.s_addr) >> 24 == IN_LOOPBACKNET;
+}
+
+/* On loopback every address of 127.0.0.0/8 is ours: as many are taken as the ports need. */
+static bool sources_invent(load_target *target, uint32_t connections) {
+    const uint32_t ports = ports_per_source();
+    const uint32_t count = (connections + ports - 1) / ports;
+    if (count < 2 || !is_loopback_v4(&target->address)) {
+        return true;
+    }
+    target->sources = calloc(count, sizeof *target->sources);
+    for (uint32_t i = 0; i < count && target->sources != NULL; i++) {
+        target->sources[i].v4.sin_family = AF_INET;
+        target->sources[i].v4.sin_addr.s_addr = htonl(INADDR_LOOPBACK + 1 + i);
+        target->sources[i].len = sizeof target->sources[i].v4;
+    }
+    target->source_count = count;
+    return target->sources != NULL;
+}
+
+static wring_result sources_take(load_target *target, const load_config *config,
+                                 wring_error *error) {
+    if (config->source_count == 0) {
+        return sources_invent(target, load_config_connections(config))
+                   ? WRING_OK
+                   : wring_error_set(error, WRING_ERR_NO_MEMORY, ENOMEM, "out of memory");
+    }
+    target->sources = calloc(config->source_count, sizeof *target->sources);
+    for (size_t i = 0; i < config->source_count && target->sources != NULL; i++) {
+        if (config->sources[i].any.sa_family == target->address.any.sa_family) {
+            target->sources[target->source_count++] = config->sources[i];
+        }
+    }
+    if (target->source_count == 0) {
+        return wring_error_set(error, WRING_ERR_INVALID_ARGUMENT, 0,
+                               "no source address is of the target's family (IPv%c)",
+                               target->address.any.sa_family == AF_INET ? '4' : '6');
+    }
+    return WRING_OK;
+}
+
+/* ---- opening --------------------------------------------------------------------------------- */
+
+wring_result load_target_open(load_target *target, const load_config *config, wring_error *error) {
+    /* the mark is no legal URL, and "0" in its place reads the same otherwise */
+    char *checked = topic_fill(config->url, 0);
+    target->url_text = strdup(config->url);
+    if (checked == NULL || target->url_text == NULL) {
+        free(checked);
+        return wring_error_set(error, WRING_ERR_NO_MEMORY, ENOMEM, "out of memory");
+    }
+    wring_result result = wring_url_parse(wring_str(checked), &target->url);
+    if (result != WRING_OK) {
+        (void)wring_error_set(error, result, 0,
+                              "'%s' is not like ws://host:port/path or wss://host/path",
+                              config->url);
+        free(checked);
+        return result;
+    }
+    target->host = strndup((const char *)target->url.host.data, target->url.host.len);
+    /* views of `checked` end here: what is kept of the target is the part of the text given */
+    const size_t at = (size_t)(target->url.target.data - (const uint8_t *)checked);
+    target->url.target =
+        target->url.target.len == 0 ? wring_str("") : wring_str(target->url_text + at);
+    target->url.host = wring_str(target->host == NULL ? "" : target->host);
+    target->url.userinfo = wring_str("");
+    free(checked);
+    if (target->host == NULL) {
+        return wring_error_set(error, WRING_ERR_NO_MEMORY, ENOMEM, "out of memory");
+    }
+    result = address_find(target, error);
+    if (result == WRING_OK) {
+        result = sources_take(target, config, error);
+    }
+    if (result == WRING_OK) {
+        result = requests_make(target, config, error);
+    }
+    return result;
+}
+
+void load_target_close(load_target *target) {
+    for (uint32_t topic = 0; topic < target->topics && target->requests != NULL; topic++) {
+        free(target->requests[topic]);
+    }
+    free(target->requests);
+    free(target->request_lens);
+    free(target->key_at);
+    free(target->sources);
+    free(target->host);
+    free(target->url_text);
+    memset(target, 0, sizeof *target);
+}
+
+/* ---- preflight ------------------------------------------------------------------------------- */
+
+static wring_result check_ports(const load_target *target, uint32_t connections,
+                                wring_error *error) {
+    const uint32_t ports = ports_per_source();
+    const uint64_t sources = target->source_count == 0 ? 1 : target->source_count;
+    if (connections <= ports * sources) {
+        return WRING_OK;
+    }
+    return wring_error_set(
+        error, WRING_ERR_TOO_MANY_CONNECTIONS, 0,
+        "%u connections to one address need %u source addresses (%u ports each): give more of "
+        "this machine's with --source-ip A,B,C or A-B, or widen "
+        "/proc/sys/net/ipv4/ip_local_port_range",
+        connections, (connections + ports - 1) / ports, ports);
+}
+
+static wring_result check_descriptors(const load_config *config, uint32_t connections,
+                                      wring_error *error) {
+    const uint64_t need = (uint64_t)connections + 64 + 4 * (uint64_t)config->threads;
+    struct rlimit limit;
+    if (getrlimit(RLIMIT_NOFILE, &limit) != 0 || limit.rlim_cur >= need) {
+        return WRING_OK;
+    }
+    limit.rlim_cur = limit.rlim_max < need ? limit.rlim_max : need;
+    (void)setrlimit(RLIMIT_NOFILE, &limit);
+    if (limit.rlim_max >= need) {
+        return WRING_OK;
+    }
+    return wring_error_set(error, WRING_ERR_TOO_MANY_CONNECTIONS, 0,
+                           "%u connections need %llu descriptors and the hard limit is %llu: raise "
+                           "it (ulimit -Hn as root, LimitNOFILE=, /etc/security/limits.conf)",
+                           connections, (unsigned long long)need,
+                           (unsigned long long)limit.rlim_max);
+}
+
+static uint64_t memory_available(void) {
+    FILE *file = fopen("/proc/meminfo", "re");
+    char line[128];
+    unsigned long long kb = 0;
+    while (file != NULL && fgets(line, sizeof line, file) != NULL) {
+        if (sscanf(line, "MemAvailable: %llu kB", &kb) == 1) {
+            break;
+        }
+    }
+    if (file != NULL) {
+        fclose(file);
+    }
+    return kb * 1024;
+}
+
+static wring_result check_memory(const load_config *config, const load_target *target,
+                                 uint32_t connections, wring_error *error) {
+    const uint64_t each = KERNEL_BYTES + LINK_BYTES + (target->url.secure ? TLS_BYTES : 0u) +
+                          config->pipeline * sizeof(load_awaited);
+    const uint64_t need = connections * each;
+    const uint64_t have = memory_available();
+    if (have == 0 || need <= have) {
+        return WRING_OK;
+    }
+    return wring_error_set(error, WRING_ERR_NO_MEMORY, 0,
+                           "%u connections need about %llu MiB of memory here and %llu MiB are "
+                           "available: open fewer, or spread them over several machines",
+                           connections, (unsigned long long)need >> 20,
+                           (unsigned long long)have >> 20);
+}
+
+wring_result load_preflight(const load_config *config, const load_target *target,
+                            uint32_t connections, wring_error *error) {
+    wring_result result = check_ports(target, connections, error);
+    if (result == WRING_OK) {
+        result = check_descriptors(config, connections, error);
+    }
+    if (result == WRING_OK) {
+        result = check_memory(config, target, connections, error);
+    }
+    return result;
+}

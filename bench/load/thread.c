@@ -1,0 +1,434 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * One thread of the load generator: a worker of io/ with a schedule beside its turn.
+ *
+ *     opening -> warm-up -> measuring -> draining -> closing
+ *
+ * It goes from one to the next by itself, by the times in load_run; only `start` and `closing` are
+ * told by the main thread, because all threads have to be ready for them.
+ */
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
+
+#include "bench/load/engine.h"
+
+/* Handshakes under way at a time, of all threads: a listener's backlog is of about that size, and
+ * a SYN that it drops comes again after a second only. */
+#define DIALLING_MAX  256
+#define CLOSING_MAX   1024
+#define CLOSE_NS      (3 * WRING_NS_PER_SEC)
+#define DIAL_RETRY_NS (10 * WRING_NS_PER_MS)
+/* Draining ends when no answer came for so long. */
+#define SILENCE_NS (2 * WRING_NS_PER_SEC)
+/* A closed fan-out loop looks for messages that never arrive. */
+#define PATROL_NS (100 * WRING_NS_PER_MS)
+
+/* ---- lists ----------------------------------------------------------------------------------- */
+
+void load_thread_list(load_thread *thread, load_link *link) {
+    load_thread_unlist(thread, link);
+    link->older = thread->newest;
+    link->newer = NULL;
+    if (thread->newest != NULL) {
+        thread->newest->newer = link;
+    } else {
+        thread->oldest = link;
+    }
+    thread->newest = link;
+    link->listed = true;
+}
+
+void load_thread_unlist(load_thread *thread, load_link *link) {
+    if (!link->listed) {
+        return;
+    }
+    *(link->older == NULL ? &thread->oldest : &link->older->newer) = link->newer;
+    *(link->newer == NULL ? &thread->newest : &link->newer->older) = link->older;
+    link->listed = false;
+}
+
+void load_thread_unopen(load_thread *thread, load_link *link) {
+    if (!link->is_open) {
+        return;
+    }
+    load_link *last = thread->open[--thread->open_count];
+    thread->open[link->open_at] = last;
+    last->open_at = link->open_at;
+    link->is_open = false;
+    if (link->role == LOAD_ROLE_ECHO) {
+        load_echo_ended(link);
+    } else if (thread->run->config->mode == LOAD_FANOUT) {
+        load_fanout_link_ended(link);
+    }
+}
+
+void load_thread_error(load_thread *thread, uint64_t count, const char *text) {
+    pthread_mutex_lock(&thread->run->lock);
+    load_errors_add(&thread->run->result->errors, count, text);
+    pthread_mutex_unlock(&thread->run->lock);
+}
+
+void load_thread_wake(load_thread *thread) {
+    const wring__mail mail = {.kind = WRING__MAIL_WORKER};
+    (void)!wring__worker_post(&thread->worker, &mail); /* full: it is awake */
+}
+
+/* ---- opening --------------------------------------------------------------------------------- */
+
+void load_thread_opened(load_thread *thread, load_link *link) {
+    const wring_time_ns now = link->conn.worker->now;
+    const wring_duration_ns took = now > link->began ? now - link->began : 0;
+    atomic_fetch_add(&thread->opened, 1);
+    load_histogram_record(thread->connects, took);
+    if (thread->run->config->mode == LOAD_CONNECT) {
+        if (thread->phase == LOAD_MEASURING) {
+            thread->interval_messages++;
+            thread->measured.received++;
+        }
+        if (load_thread_is_measured(thread, link->began)) {
+            load_histogram_record(thread->interval, took);
+        }
+        load_link_close(link);
+        return;
+    }
+    link->open_at = thread->open_count;
+    link->is_open = true;
+    thread->open[thread->open_count++] = link;
+    if (thread->run->config->mode == LOAD_FANOUT && load_fanout_link_open(link) != WRING_OK) {
+        load_link_fail(link, "out of memory");
+    }
+}
+
+static void dial(load_thread *thread, uint32_t place) {
+    const uint32_t number = place * thread->run->thread_count + thread->index;
+    errno = 0;
+    const wring_result result = load_link_dial(thread, number);
+    if (result == WRING_OK) {
+        return;
+    }
+    char text[128];
+    (void)snprintf(text, sizeof text, "connect: %s",
+                   result == WRING_ERR_SYSTEM ? strerror(errno) : wring_result_text(result));
+    atomic_fetch_add(&thread->failed, 1);
+    load_thread_error(thread, 1, text);
+}
+
+static uint32_t dialling_max(const load_thread *thread) {
+    const uint32_t share = DIALLING_MAX / thread->run->thread_count;
+    return share == 0 ? 1 : share;
+}
+
+/* With a rate: is the next dial due? */
+static bool dial_is_due(load_thread *thread, wring_time_ns now) {
+    const double rate = thread->run->config->connect_rate;
+    if (now < thread->dial_from) {
+        return false;
+    }
+    if (rate > 0) {
+        const double gap = 1e9 * thread->run->thread_count / rate;
+        const wring_time_ns base = thread->dial_from == 0 ? now : thread->dial_from;
+        thread->dial_from = base + (wring_duration_ns)gap;
+    }
+    return true;
+}
+
+static void open_some(load_thread *thread, wring_time_ns now) {
+    while (thread->next_open < thread->share && thread->dialling < dialling_max(thread) &&
+           dial_is_due(thread, now)) {
+        dial(thread, thread->next_open++);
+    }
+    if (thread->next_open == thread->share && thread->dialling == 0 && !thread->ready_told) {
+        thread->ready_told = true;
+        if (thread->run->config->mode == LOAD_FANOUT) {
+            load_fanout_ready(thread);
+        }
+        atomic_store(&thread->ready, true);
+    }
+}
+
+/* Connect mode: every place dials anew when its connection is gone. */
+static void reopen(load_thread *thread, wring_time_ns now) {
+    const uint32_t failed = atomic_load(&thread->failed);
+    for (uint32_t i = 0; i < thread->share; i++) {
+        const uint32_t place = thread->next_open % thread->share;
+        if (thread->links[place] == NULL) {
+            if (!dial_is_due(thread, now)) {
+                return;
+            }
+            dial(thread, place);
+        }
+        thread->next_open++;
+    }
+    if (atomic_load(&thread->failed) != failed) {
+        thread->dial_from = now + DIAL_RETRY_NS;
+    }
+}
+
+static void expire_some(load_thread *thread, wring_time_ns now) {
+    while (thread->oldest != NULL) {
+        load_link *link = thread->oldest;
+        const wring_duration_ns limit =
+            link->stage < LOAD_STAGE_OPEN ? thread->run->config->connect_timeout : CLOSE_NS;
+        if (now < link->began + limit) {
+            return;
+        }
+        load_link_expire(link);
+    }
+}
+
+/* ---- phases ---------------------------------------------------------------------------------- */
+
+static wring_time_ns interval_end(const load_thread *thread) {
+    const load_run *run = thread->run;
+    const wring_time_ns end =
+        atomic_load(&run->measure_from) + (thread->interval_index + 1) * run->config->interval;
+    return wring__min_u64(end, atomic_load(&run->measure_to));
+}
+
+static void interval_give(load_thread *thread) {
+    load_run_give(thread->run, thread->interval_index++, thread->interval,
+                  thread->interval_messages);
+    load_histogram_reset(thread->interval);
+    thread->interval_messages = 0;
+}
+
+static load_cpu cpu_now(void) {
+    struct rusage usage;
+    load_cpu cpu = {0, 0};
+    if (getrusage(RUSAGE_THREAD, &usage) == 0) {
+        cpu.user_s = (double)usage.ru_utime.tv_sec + (double)usage.ru_utime.tv_usec / 1e6;
+        cpu.system_s = (double)usage.ru_stime.tv_sec + (double)usage.ru_stime.tv_usec / 1e6;
+    }
+    return cpu;
+}
+
+static void enter(load_thread *thread, enum load_phase phase) {
+    thread->phase = (uint8_t)phase;
+    if (phase == LOAD_WARMUP && thread->run->config->mode == LOAD_ECHO) {
+        for (uint32_t i = 0; i < thread->open_count; i++) {
+            load_echo_start(thread->open[i]);
+        }
+    } else if (phase == LOAD_MEASURING) {
+        thread->cpu_from = cpu_now();
+    } else if (phase == LOAD_DRAINING) {
+        const load_cpu cpu = cpu_now();
+        thread->cpu.user_s = cpu.user_s - thread->cpu_from.user_s;
+        thread->cpu.system_s = cpu.system_s - thread->cpu_from.system_s;
+        thread->arrived = thread->worker.now;
+        atomic_store(&thread->stopped, true);
+    }
+}
+
+static bool all_stopped(const load_run *run) {
+    for (uint32_t i = 0; i < run->thread_count; i++) {
+        if (!atomic_load(&run->threads[i]->stopped)) {
+            return false;
+        }
+    }
+    return true;
+}
+
+static bool is_drained(const load_thread *thread, wring_time_ns now) {
+    const load_run *run = thread->run;
+    if (now > thread->arrived + SILENCE_NS) {
+        return true;
+    }
+    switch (run->config->mode) {
+    case LOAD_ECHO:
+        return thread->awaited == 0;
+    case LOAD_FANOUT:
+        return all_stopped(run) && thread->unique >= load_fanout_expected(thread);
+    case LOAD_CONNECT:
+    case LOAD_IDLE:
+        return true;
+    }
+    WRING_UNREACHABLE();
+}
+
+static void measuring(load_thread *thread, wring_time_ns now) {
+    while (thread->phase == LOAD_MEASURING && now >= interval_end(thread)) {
+        const bool last = interval_end(thread) >= atomic_load(&thread->run->measure_to);
+        interval_give(thread);
+        if (last) {
+            enter(thread, LOAD_DRAINING);
+        }
+    }
+}
+
+/* Those that are not open yet never will be, and that is nobody's failure. */
+static void abandon_dials(load_thread *thread) {
+    load_link *next;
+    for (load_link *link = thread->oldest; link != NULL; link = next) {
+        next = link->newer;
+        if (link->stage < LOAD_STAGE_OPEN) {
+            load_link_abandon(link);
+        }
+    }
+}
+
+static void closing(load_thread *thread) {
+    thread->phase = LOAD_CLOSING;
+    thread->lost += thread->awaited;
+    if (thread->run->config->mode == LOAD_FANOUT) {
+        load_fanout_count_lost(thread);
+    }
+    abandon_dials(thread);
+}
+
+static void phase_step(load_thread *thread, wring_time_ns now) {
+    load_run *run = thread->run;
+    if (thread->phase == LOAD_OPENING && atomic_load(&run->start) != 0) {
+        enter(thread, LOAD_WARMUP);
+    }
+    if (thread->phase == LOAD_WARMUP && now >= atomic_load(&run->measure_from)) {
+        enter(thread, LOAD_MEASURING);
+    }
+    measuring(thread, now);
+    if (thread->phase == LOAD_DRAINING && !atomic_load(&thread->quiet) && is_drained(thread, now)) {
+        atomic_store(&thread->quiet, true);
+    }
+    if (thread->phase <= LOAD_DRAINING && atomic_load(&run->closing)) {
+        closing(thread);
+    }
+}
+
+static void close_some(load_thread *thread) {
+    uint32_t room = CLOSING_MAX;
+    for (load_link *link = thread->oldest; link != NULL && room > 0; link = link->newer) {
+        room--;
+    }
+    for (; room > 0 && thread->open_count > 0; room--) {
+        load_link_close(thread->open[thread->open_count - 1]);
+    }
+}
+
+bool load_thread_is_measured(const load_thread *thread, wring_time_ns at) {
+    return at >= atomic_load_explicit(&thread->run->measure_from, memory_order_relaxed) &&
+           at < atomic_load_explicit(&thread->run->measure_to, memory_order_relaxed);
+}
+
+/* ---- the schedule ---------------------------------------------------------------------------- */
+
+wring_time_ns load_thread_due(const load_thread *thread, uint64_t k) {
+    const load_run *run = thread->run;
+    if (!load_thread_may_send(thread) || run->config->rate <= 0) {
+        return WRING_TIME_NEVER;
+    }
+    const double burst = run->config->mode == LOAD_FANOUT ? run->config->burst : 1;
+    const double gap = 1e9 * burst / run->config->rate;
+    const double place = (double)k * run->thread_count + thread->index;
+    const wring_time_ns due = atomic_load(&run->start) + (wring_duration_ns)(place * gap);
+    return due >= atomic_load(&run->measure_to) ? WRING_TIME_NEVER : due;
+}
+
+static void pace(load_thread *thread, wring_time_ns now) {
+    if (!load_thread_may_send(thread)) {
+        return;
+    }
+    switch (thread->run->config->mode) {
+    case LOAD_ECHO:
+        load_echo_pace(thread, now);
+        break;
+    case LOAD_FANOUT:
+        load_fanout_pace(thread, now);
+        break;
+    case LOAD_CONNECT:
+        reopen(thread, now);
+        break;
+    case LOAD_IDLE:
+        break;
+    }
+    wring__worker_flush(&thread->worker);
+}
+
+static wring_time_ns due_next(const load_thread *thread, wring_time_ns now) {
+    const load_run *run = thread->run;
+    wring_time_ns next = now + PATROL_NS;
+    if (thread->oldest != NULL) {
+        next = wring__min_u64(next, thread->oldest->began + run->config->connect_timeout);
+    }
+    if (thread->phase == LOAD_OPENING && thread->next_open < thread->share &&
+        thread->dialling < dialling_max(thread)) {
+        next = wring__min_u64(next, thread->dial_from);
+    }
+    if (thread->phase == LOAD_WARMUP) {
+        next = wring__min_u64(next, atomic_load(&run->measure_from));
+    }
+    if (thread->phase == LOAD_MEASURING) {
+        next = wring__min_u64(next, interval_end(thread));
+    }
+    if (load_thread_may_send(thread) && run->config->mode == LOAD_CONNECT &&
+        run->config->connect_rate > 0) {
+        next = wring__min_u64(next, thread->dial_from);
+    }
+    const wring_time_ns due = load_thread_due(thread, thread->paced);
+    /* due already and not sent: all connections are full; an answer wakes us */
+    return due > now ? wring__min_u64(next, due) : next;
+}
+
+/* ---- the loop -------------------------------------------------------------------------------- */
+
+static bool thread_turn(load_thread *thread) {
+    wring__worker *worker = &thread->worker;
+    const wring_time_ns before = worker->backend->ops->now(worker->backend);
+    if (wring__worker_turn(worker, due_next(thread, before)) != WRING_OK) {
+        thread->result = wring_error_set(&thread->error, WRING_ERR_SYSTEM, errno,
+                                         "io_uring failed in mid-run: %s", strerror(errno));
+        return false;
+    }
+    const wring_time_ns now = worker->now;
+    phase_step(thread, now);
+    expire_some(thread, now);
+    if (thread->phase == LOAD_OPENING && thread->run->config->mode != LOAD_CONNECT) {
+        open_some(thread, now);
+    } else if (thread->phase == LOAD_OPENING) {
+        atomic_store(&thread->ready, true);
+    }
+    if (thread->phase == LOAD_CLOSING) {
+        close_some(thread);
+        return !wring__worker_is_quiet(worker);
+    }
+    pace(thread, now);
+    return true;
+}
+
+static void worker_mail(wring__worker *worker, const wring__mail *mail) {
+    (void)worker; /* it only wakes */
+    (void)mail;
+}
+
+static const wring__worker_ops worker_ops = {.name = "load", .mail = worker_mail};
+
+static wring_result thread_open(load_thread *thread) {
+    const load_run *run = thread->run;
+    const bool large = run->payload.len > 32 * 1024;
+    const wring__worker_config config = {
+        .backend = &wring__backend_uring,
+        .backend_config = {.buffer_count = large ? 128 : 1024,
+                           .buffer_size = large ? 256 * 1024 : 16 * 1024},
+        .ops = &worker_ops,
+        .owner = thread,
+        /* A client that reads no further because it has much to send can wait for a server that
+         * does the same. */
+        .pause_bytes = UINT64_MAX / 2,
+        .index = (uint8_t)thread->index,
+    };
+    return wring__worker_init(&thread->worker, &config, &thread->error);
+}
+
+void *load_thread_main(void *arg) {
+    load_thread *thread = arg;
+    /* the schedule's wake-ups are not to be rounded by the usual 50 us */
+    (void)prctl(PR_SET_TIMERSLACK, 1, 0, 0, 0);
+    thread->result = thread_open(thread);
+    atomic_store(&thread->started, true);
+    if (thread->result == WRING_OK) {
+        while (thread_turn(thread)) {
+        }
+    }
+    atomic_store(&thread->finished, true);
+    return NULL;
+}

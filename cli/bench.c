@@ -1,0 +1,115 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * `wring bench`: runs the load generator and tells what came of it.
+ */
+#include "cli/bench.h"
+
+#include <errno.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+
+static volatile sig_atomic_t interrupted;
+
+bool bench_interrupted(void) {
+    return interrupted != 0;
+}
+
+/* The first one ends the run with its report, the second one the program. */
+static void on_signal(int number) {
+    (void)number;
+    if (interrupted != 0) {
+        _Exit(BENCH_INTERRUPTED);
+    }
+    interrupted = 1;
+}
+
+static void signals_catch(void) {
+    struct sigaction action = {.sa_handler = on_signal, .sa_flags = SA_RESTART};
+    sigaction(SIGINT, &action, NULL);
+    sigaction(SIGTERM, &action, NULL);
+    signal(SIGPIPE, SIG_IGN);
+}
+
+bool bench_has_errors(const load_result *r) {
+    return r->connections.failed > 0 || r->connections.lost > 0 || r->lost > 0 ||
+           r->duplicated > 0 || r->reordered > 0 || load_errors_total(&r->errors) > 0;
+}
+
+bool bench_file_write(const char *path,
+                      bool (*write)(FILE *to, const bench_options *options,
+                                    const load_result *result),
+                      const bench_options *options, const load_result *result) {
+    FILE *file = fopen(path, "we");
+    bool ok = file != NULL && write(file, options, result);
+    if (file != NULL && fclose(file) != 0) {
+        ok = false;
+    }
+    if (!ok) {
+        cli_complain("cannot write %s: %s", path, strerror(errno));
+    }
+    return ok;
+}
+
+static bool hdr_print(FILE *to, const bench_options *options, const load_result *result) {
+    (void)options;
+    load_histogram_write_hgrm(result->latency, to);
+    return ferror(to) == 0;
+}
+
+static bool results_write(const bench_options *o, const load_result *result) {
+    bool ok = true;
+    if (o->json != 0) {
+        ok = bench_json_print(stdout, o, result);
+    } else {
+        bench_report_print(stdout, o, result);
+    }
+    if (o->json_file != NULL) {
+        ok = bench_file_write(o->json_file, bench_json_print, o, result) && ok;
+    }
+    if (o->hdr_file != NULL) {
+        ok = bench_file_write(o->hdr_file, hdr_print, o, result) && ok;
+    }
+    return ok;
+}
+
+static int run(const bench_options *o) {
+    load_result result;
+    wring_error error;
+    bench_live live;
+    bench_live_init(&live, o);
+    const load_observer observer = {bench_live_progress, &live};
+    const wring_result code = load_execute(&o->load, &observer, &result, &error);
+    bench_live_end(&live);
+    int exit_code = CLI_FAILED;
+    if (code != WRING_OK) {
+        cli_complain("%s", error.text);
+    } else if (results_write(o, &result)) {
+        exit_code = bench_interrupted()         ? BENCH_INTERRUPTED
+                    : bench_has_errors(&result) ? BENCH_ERRORS
+                                                : CLI_OK;
+    }
+    load_result_deinit(&result);
+    return exit_code;
+}
+
+int cli_bench(int argc, const char **argv) {
+    static bench_options options; /* holds long lists */
+    int code = CLI_USAGE;
+    if (bench_options_parse(argc, argv, &options)) {
+        signals_catch();
+        switch (options.command) {
+        case BENCH_ECHO:
+        case BENCH_FANOUT:
+        case BENCH_CONNECT:
+        case BENCH_IDLE:
+            code = run(&options);
+            break;
+        case BENCH_FIND_MAX:
+        case BENCH_COMPARE:
+            break;
+        }
+    }
+    bench_options_free(&options);
+    return code;
+}

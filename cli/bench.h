@@ -1,0 +1,120 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * `wring bench`: what its files share. The engine is bench/load.
+ *
+ *   bench.c          the command: which mode, signals, exit code
+ *   bench_options.c  the command line
+ *   bench_live.c     progress: a panel on a terminal, lines elsewhere
+ *   bench_report.c   the report people paste
+ *   bench_json.c     the report programs read
+ *   bench_svg.c      the picture
+ *   bench_findmax.c  the highest rate under a latency bound
+ *   bench_compare.c  two JSON reports side by side
+ */
+#ifndef WRING_CLI_BENCH_H
+#define WRING_CLI_BENCH_H
+
+#include "bench/load/load.h"
+#include "cli/cli.h"
+
+/* Beside those of cli.h: what a script can tell apart. */
+enum {
+    BENCH_REGRESSION = 3, /* compare */
+    BENCH_ERRORS = 4,     /* it ran, but connections or messages failed */
+    BENCH_NOT_FOUND = 5,  /* find-max: no rate keeps the bound */
+    BENCH_INTERRUPTED = 130
+};
+
+typedef enum bench_command {
+    BENCH_ECHO,
+    BENCH_FANOUT,
+    BENCH_CONNECT,
+    BENCH_IDLE,
+    BENCH_FIND_MAX,
+    BENCH_COMPARE
+} bench_command;
+
+#define BENCH_HEADERS_MAX      64
+#define BENCH_SUBPROTOCOLS_MAX 16
+
+/** The command line: texts as they were given, and what they were parsed to. */
+typedef struct bench_options {
+    bench_command command;
+    load_config load;
+    char *connections, *duration, *rate, *connect_rate, *size, *message, *message_file, *warmup;
+    char *source_ip, *connect_timeout, *publishers, *topics, *p99, *tolerance, *interval;
+    int threads, pipeline, burst, server_pid;
+    int text, binary, insecure, json, quiet, any_answer, verify;
+    char *ca, *cert, *key, *origin;
+    char *headers[BENCH_HEADERS_MAX];
+    size_t header_count;
+    char *subprotocols[BENCH_SUBPROTOCOLS_MAX];
+    size_t subprotocol_count;
+    char *json_file, *hdr_file, *svg_file;
+    char *first, *second; /* URL; of compare: two files */
+
+    wring_header header_list[BENCH_HEADERS_MAX];
+    wring_tls_client_config tls;
+    load_address sources[LOAD_SOURCES_MAX];
+    char *message_bytes;
+    wring_duration_ns p99_ns;
+    double tolerance_share;
+    bool pipeline_given;
+} bench_options;
+
+/** False when the line was wrong; it has been said what. `--help` exits. */
+bool bench_options_parse(int argc, const char **argv, bench_options *options);
+void bench_options_free(bench_options *options);
+
+const char *bench_mode_name(load_mode mode);
+
+/* ---- progress -------------------------------------------------------------------------------- */
+
+typedef struct bench_live {
+    const bench_options *options;
+    bool panel; /* a terminal: redrawn in place */
+    int lines;  /* of the panel as it stands */
+    int last_phase;
+    const char *title; /* find-max: what is being tried; NULL else */
+} bench_live;
+
+void bench_live_init(bench_live *live, const bench_options *options);
+/** A load_observer's progress; `arg` is the bench_live. False after a signal. */
+bool bench_live_progress(void *arg, const load_progress *progress);
+void bench_live_end(bench_live *live);
+
+/** SIGINT or SIGTERM came. */
+bool bench_interrupted(void);
+
+/* ---- results --------------------------------------------------------------------------------- */
+
+void bench_report_print(FILE *to, const bench_options *options, const load_result *result);
+
+/** One JSON object and a newline.  False when memory or `to` failed. */
+bool bench_json_print(FILE *to, const bench_options *options, const load_result *result);
+
+bool bench_svg_write(const char *path, const bench_options *options, const load_result *result);
+
+/** Did anything go wrong that a script should know of? */
+bool bench_has_errors(const load_result *result);
+
+int bench_find_max(const bench_options *options);
+int bench_compare(const bench_options *options);
+
+/** "12.3 us", "4.56 ms": three digits.  Writes into `text`, which it returns. */
+const char *bench_duration_text(double ns, char text[16]);
+/** "12,345,678". */
+const char *bench_count_text(double value, char text[32]);
+/** "1.23 MiB". */
+const char *bench_bytes_text(double bytes, char text[16]);
+
+/** CPU time of the generator for each message, in microseconds; 0 without messages. */
+double bench_us_per_message(const load_cpu *cpu, const load_result *result);
+
+/** Writes a file by `write`, and says what failed. */
+bool bench_file_write(const char *path,
+                      bool (*write)(FILE *to, const bench_options *options,
+                                    const load_result *result),
+                      const bench_options *options, const load_result *result);
+
+#endif

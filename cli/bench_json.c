@@ -1,0 +1,145 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * The JSON report of `wring bench`.
+ */
+#include <cjson/cJSON.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "cli/bench.h"
+#include "wring/wring.h"
+
+static void latency_add(cJSON *parent, const char *name, const load_histogram *h) {
+    static const struct {
+        const char *name;
+        double percentile;
+    } points[] = {{"p50", 50}, {"p75", 75},     {"p90", 90},       {"p95", 95},
+                  {"p99", 99}, {"p99.9", 99.9}, {"p99.99", 99.99}, {"p99.999", 99.999}};
+    cJSON *object = cJSON_AddObjectToObject(parent, name);
+    cJSON_AddNumberToObject(object, "count", (double)h->count);
+    cJSON_AddNumberToObject(object, "min", h->count == 0 ? 0 : (double)h->min / 1e3);
+    cJSON_AddNumberToObject(object, "mean", load_histogram_mean(h) / 1e3);
+    for (size_t i = 0; i < sizeof points / sizeof points[0]; i++) {
+        cJSON_AddNumberToObject(object, points[i].name,
+                                (double)load_histogram_percentile(h, points[i].percentile) / 1e3);
+    }
+    cJSON_AddNumberToObject(object, "max", (double)h->max / 1e3);
+}
+
+static void config_add(cJSON *root, const bench_options *o) {
+    const load_config *load = &o->load;
+    cJSON *config = cJSON_AddObjectToObject(root, "config");
+    cJSON_AddNumberToObject(config, "connections", load->connections);
+    cJSON_AddNumberToObject(config, "threads", load->threads);
+    cJSON_AddNumberToObject(config, "duration_s", (double)load->duration / 1e9);
+    cJSON_AddNumberToObject(config, "rate", load->rate);
+    cJSON_AddNumberToObject(config, "connect_rate", load->connect_rate);
+    cJSON_AddNumberToObject(config, "pipeline", load->pipeline);
+    cJSON_AddNumberToObject(config, "burst", load->burst);
+    cJSON_AddNumberToObject(config, "publishers", load->mode == LOAD_FANOUT ? load->publishers : 0);
+    cJSON_AddNumberToObject(config, "topics", load->topics);
+    cJSON_AddNumberToObject(config, "size_min",
+                            (double)(load->has_message ? load->message.len : load->sizes.min));
+    cJSON_AddNumberToObject(config, "size_max",
+                            (double)(load->has_message ? load->message.len : load->sizes.max));
+    cJSON_AddBoolToObject(config, "binary", load->binary);
+    cJSON_AddBoolToObject(config, "coordinated_omission",
+                          load->rate <= 0 && load->mode == LOAD_ECHO);
+}
+
+static void counts_add(cJSON *root, const load_result *r) {
+    cJSON *connections = cJSON_AddObjectToObject(root, "connections");
+    cJSON_AddNumberToObject(connections, "wanted", (double)r->connections.wanted);
+    cJSON_AddNumberToObject(connections, "opened", (double)r->connections.opened);
+    cJSON_AddNumberToObject(connections, "failed", (double)r->connections.failed);
+    cJSON_AddNumberToObject(connections, "lost", (double)r->connections.lost);
+    cJSON *messages = cJSON_AddObjectToObject(root, "messages");
+    cJSON_AddNumberToObject(messages, "sent", (double)r->measured.sent);
+    cJSON_AddNumberToObject(messages, "received", (double)r->measured.received);
+    cJSON_AddNumberToObject(messages, "lost", (double)r->lost);
+    cJSON_AddNumberToObject(messages, "duplicated", (double)r->duplicated);
+    cJSON_AddNumberToObject(messages, "reordered", (double)r->reordered);
+    cJSON_AddNumberToObject(messages, "foreign", (double)r->foreign);
+    cJSON_AddNumberToObject(messages, "unsent", (double)r->unsent);
+    cJSON *totals = cJSON_AddObjectToObject(root, "totals");
+    cJSON_AddNumberToObject(totals, "sent", (double)r->totals.sent);
+    cJSON_AddNumberToObject(totals, "received", (double)r->totals.received);
+    cJSON_AddNumberToObject(totals, "to_publishers", (double)r->to_publishers);
+    cJSON *bytes = cJSON_AddObjectToObject(root, "bytes");
+    cJSON_AddNumberToObject(bytes, "sent", (double)r->measured.sent_bytes);
+    cJSON_AddNumberToObject(bytes, "received", (double)r->measured.received_bytes);
+    cJSON *rate = cJSON_AddObjectToObject(root, "rate");
+    const double seconds = r->duration_s > 0 ? r->duration_s : 1;
+    cJSON_AddNumberToObject(rate, "messages_per_s", (double)r->measured.received / seconds);
+    cJSON_AddNumberToObject(rate, "bytes_per_s", (double)r->measured.received_bytes / seconds);
+}
+
+static void cpu_add(cJSON *root, const char *name, const load_cpu *cpu, const load_result *r) {
+    cJSON *object = cJSON_AddObjectToObject(root, name);
+    cJSON_AddNumberToObject(object, "user_s", cpu->user_s);
+    cJSON_AddNumberToObject(object, "system_s", cpu->system_s);
+    cJSON_AddNumberToObject(object, "us_per_message", bench_us_per_message(cpu, r));
+}
+
+static void memory_add(cJSON *root, const bench_options *o, const load_result *r) {
+    cJSON *memory = cJSON_AddObjectToObject(root, "memory");
+    cJSON_AddNumberToObject(memory, "own_rss_before", (double)r->own_rss_before);
+    cJSON_AddNumberToObject(memory, "own_rss_after", (double)r->own_rss_after);
+    cJSON_AddNumberToObject(memory, "slab_before", (double)r->slab_before);
+    cJSON_AddNumberToObject(memory, "slab_after", (double)r->slab_after);
+    if (o->load.server_pid != 0) {
+        cJSON_AddNumberToObject(memory, "server_rss_before", (double)r->server_rss_before);
+        cJSON_AddNumberToObject(memory, "server_rss_after", (double)r->server_rss_after);
+    }
+}
+
+static void series_add(cJSON *root, const load_result *r) {
+    cJSON *series = cJSON_AddArrayToObject(root, "series");
+    for (size_t i = 0; i < r->series_count; i++) {
+        const load_sample *sample = &r->series[i];
+        cJSON *point = cJSON_CreateObject();
+        cJSON_AddNumberToObject(point, "t", sample->t);
+        cJSON_AddNumberToObject(point, "seconds", sample->seconds);
+        cJSON_AddNumberToObject(point, "messages", (double)sample->messages);
+        cJSON_AddNumberToObject(point, "p50_us", (double)sample->p50_ns / 1e3);
+        cJSON_AddNumberToObject(point, "p99_us", (double)sample->p99_ns / 1e3);
+        cJSON_AddNumberToObject(point, "max_us", (double)sample->max_ns / 1e3);
+        cJSON_AddItemToArray(series, point);
+    }
+}
+
+static void errors_add(cJSON *root, const load_result *r) {
+    cJSON *errors = cJSON_AddObjectToObject(root, "errors");
+    for (uint32_t i = 0; i < r->errors.count; i++) {
+        cJSON_AddNumberToObject(errors, r->errors.kinds[i].text, (double)r->errors.kinds[i].count);
+    }
+}
+
+bool bench_json_print(FILE *to, const bench_options *o, const load_result *r) {
+    cJSON *root = cJSON_CreateObject();
+    cJSON_AddNumberToObject(root, "wring_bench", 1);
+    cJSON_AddStringToObject(root, "version", WRING_VERSION);
+    cJSON_AddStringToObject(root, "mode", bench_mode_name(o->load.mode));
+    cJSON_AddStringToObject(root, "url", o->load.url);
+    config_add(root, o);
+    cJSON_AddNumberToObject(root, "duration_s", r->duration_s);
+    cJSON_AddNumberToObject(root, "warmup_s", r->warmup_s);
+    cJSON_AddNumberToObject(root, "opening_s", r->opening_s);
+    cJSON_AddBoolToObject(root, "interrupted", r->interrupted);
+    counts_add(root, r);
+    latency_add(root, "latency_us", r->latency);
+    latency_add(root, "connect_us", r->connect);
+    cJSON_AddNumberToObject(root, "behind_max_us", (double)r->behind_max / 1e3);
+    cpu_add(root, "cpu", &r->cpu, r);
+    if (o->load.server_pid != 0) {
+        cpu_add(root, "server_cpu", &r->server_cpu, r);
+    }
+    memory_add(root, o, r);
+    series_add(root, r);
+    errors_add(root, r);
+    char *text = cJSON_Print(root);
+    const bool ok = text != NULL && fprintf(to, "%s\n", text) > 0;
+    cJSON_free(text);
+    cJSON_Delete(root);
+    return ok;
+}

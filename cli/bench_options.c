@@ -1,0 +1,367 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * The command line of `wring bench`.
+ */
+#include <errno.h>
+#include <sched.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "cli/bench.h"
+
+static const char examples[] =
+    "\nModes (echo when none is given):\n"
+    "  echo      every connection sends and awaits the same back; with -r at a constant rate\n"
+    "  fanout    publishers send, subscribers count what is lost, repeated or out of order\n"
+    "  connect   opens and closes connections: handshakes a second, and their latency\n"
+    "  idle      opens connections and holds them: what one costs\n"
+    "\nExamples:\n"
+    "  wring bench ws://127.0.0.1:8080/echo\n"
+    "  wring bench -c 1k -d 30s --size 125 --pipeline 32 ws://127.0.0.1:8080/echo\n"
+    "  wring bench -r 50k -c 200 -d 1m --size 64-1k ws://127.0.0.1:8080/echo\n"
+    "  wring bench fanout -c 1000 --publishers 4 -r 200 ws://127.0.0.1:8080/topic/load\n"
+    "  wring bench connect -c 32 -k wss://127.0.0.1:8443/echo\n"
+    "  wring bench idle -c 60k -d 30s ws://127.0.0.1:8080/echo\n"
+    "  wring bench --json-file new.json --svg new.svg ws://127.0.0.1:8080/echo\n"
+    "\nCounts and rates take k and m (1,000s), sizes k and m (1,024s), durations ms, s, m, h.\n"
+    "A size is 125, 64-1k (evenly), 64,512,4k (each as often), 64:90,16k:10 (by weight),\n"
+    "exp:512 (exponential with that mean) or normal:1k:200 (mean and deviation).\n"
+    "\nWithout -r an answer makes room for the next message (closed loop): a server that stalls "
+    "is\n"
+    "not sent to meanwhile, and its latencies look better than they are. With -r messages have a\n"
+    "time of their own and latency counts from it, whether or not they could be sent then.\n"
+    "\nExit codes: 0 done; 1 failed; 2 used wrongly; 3 compare: worse; 4 done, but connections or\n"
+    "messages failed, were lost, repeated or out of order; 5 find-max: no rate keeps the bound;\n"
+    "130 ended by Ctrl-C, with the report so far.\n";
+
+static const char *const mode_names[] = {"echo", "fanout",   "connect",
+                                         "idle", "find-max", "compare"};
+
+const char *bench_mode_name(load_mode mode) {
+    return mode_names[mode];
+}
+
+/* ---- popt ------------------------------------------------------------------------------------ */
+
+static bool list_add(char **list, size_t *count, size_t max, char *value, const char *what) {
+    if (*count == max) {
+        cli_complain("more than %zu %s", max, what);
+        free(value);
+        return false;
+    }
+    list[(*count)++] = value;
+    return true;
+}
+
+/* The mode is the first argument, if it is one. */
+static void arguments_take(cli_parser *parser, bench_options *o) {
+    o->first = cli_parser_argument(parser);
+    for (size_t i = 0; o->first != NULL && i < sizeof mode_names / sizeof mode_names[0]; i++) {
+        if (strcmp(o->first, mode_names[i]) == 0) {
+            free(o->first);
+            o->command = (bench_command)i;
+            o->first = cli_parser_argument(parser);
+            break;
+        }
+    }
+    if (o->command == BENCH_COMPARE) {
+        o->second = cli_parser_argument(parser);
+    }
+}
+
+#define TEXT(name, short, field, help, what)                                                       \
+    { name, short, POPT_ARG_STRING, &o->field, 0, help, what }
+#define SWITCH(name, short, field, help)                                                           \
+    { name, short, POPT_ARG_NONE, &o->field, 0, help, NULL }
+#define NUMBER(name, short, field, help)                                                           \
+    { name, short, POPT_ARG_INT, &o->field, 0, help, "N" }
+
+static bool line_parse(int argc, const char **argv, bench_options *o) {
+    char *text = NULL;
+    const struct poptOption table[] = {
+        TEXT("connections", 'c', connections, "connections; fanout: subscribers (64)", "N"),
+        NUMBER("threads", 't', threads, "threads, a ring each (half of the CPUs)"),
+        TEXT("duration", 'd', duration, "measured time (10s)", "TIME"),
+        TEXT("warmup", 0, warmup, "runs so long before (1s)", "TIME"),
+        TEXT("rate", 'r', rate, "messages a second in all, constant (closed loop)", "RATE"),
+        TEXT("connect-rate", 0, connect_rate, "connections opened a second (no limit)", "RATE"),
+        TEXT("size", 's', size, "bytes of a message (64)", "SIZE"),
+        TEXT("message", 'm', message, "this one instead", "TEXT"),
+        TEXT("message-file", 0, message_file, "the content of a file instead", "FILE"),
+        SWITCH("text", 0, text, "text messages (that is so)"),
+        SWITCH("binary", 'b', binary, "binary messages"),
+        NUMBER("pipeline", 'p', pipeline, "messages under way on a connection (1; with -r 1024)"),
+        SWITCH("any-answer", 0, any_answer, "each message has one answer, of any content"),
+        SWITCH("verify", 0, verify, "compare every byte of an echo"),
+        TEXT("publishers", 'P', publishers, "fanout: connections that publish (1)", "N"),
+        NUMBER("burst", 0, burst, "fanout: messages published at a time (1)"),
+        TEXT("topics", 0, topics, "fanout: how many; {topic} in the URL is its number (1)", "N"),
+        TEXT("p99", 0, p99, "find-max: bound of the latency (5ms)", "TIME"),
+        TEXT("tolerance", 0, tolerance, "compare: what is no regression yet (5%)", "SHARE"),
+        {"header", 'H', POPT_ARG_STRING, &text, 'H', "one more for the request; may be repeated",
+         "'NAME: VALUE'"},
+        {"subprotocol", 0, POPT_ARG_STRING, &text, 's', "offered; may be repeated", "NAME"},
+        TEXT("origin", 0, origin, "the Origin header", "ORIGIN"),
+        SWITCH("insecure", 'k', insecure, "accept any certificate"),
+        TEXT("ca", 0, ca, "PEM: authorities to trust (the system's)", "FILE"),
+        TEXT("cert", 0, cert, "PEM: our own certificate", "FILE"),
+        TEXT("key", 0, key, "PEM: its private key", "FILE"),
+        TEXT("source-ip", 0, source_ip, "addresses to connect from: A,B or A-B", "LIST"),
+        TEXT("connect-timeout", 0, connect_timeout, "from the dial to the upgrade (15s)", "TIME"),
+        NUMBER("server-pid", 0, server_pid, "also report this process's CPU time and memory"),
+        TEXT("interval", 0, interval, "of progress lines and the series (1s)", "TIME"),
+        SWITCH("json", 'j', json, "the report as JSON on standard output"),
+        TEXT("json-file", 'o', json_file, "the report as JSON also into this file", "FILE"),
+        TEXT("hdr", 0, hdr_file, "the latencies for HdrHistogram's plotter", "FILE"),
+        TEXT("svg", 0, svg_file, "a picture of latencies and rate", "FILE"),
+        SWITCH("quiet", 'q', quiet, "no progress"),
+        {"help", 'h', POPT_ARG_NONE, NULL, 'h', "this text", NULL},
+        POPT_TABLEEND,
+    };
+    cli_parser parser;
+    cli_parser_init(&parser, argc, argv, table, "wring bench", "[options] [MODE] URL", examples);
+    int code;
+    bool ok = true;
+    while (ok && (code = cli_parser_next(&parser)) > 0) {
+        ok = code == 'H'
+                 ? list_add(o->headers, &o->header_count, BENCH_HEADERS_MAX, text, "headers")
+                 : list_add(o->subprotocols, &o->subprotocol_count, BENCH_SUBPROTOCOLS_MAX, text,
+                            "subprotocols");
+        text = NULL;
+    }
+    arguments_take(&parser, o);
+    return cli_parser_end(&parser) && ok;
+}
+
+/* ---- from texts to numbers ------------------------------------------------------------------- */
+
+static bool wrong(const char *option, const char *text, const char *like) {
+    cli_complain("%s '%s' is not like %s", option, text, like);
+    return false;
+}
+
+static bool take_count(const char *option, const char *text, uint32_t min, uint32_t max,
+                       uint32_t *out) {
+    double value;
+    if (text == NULL) {
+        return true;
+    }
+    if (!load_parse_count(text, &value) || value < min || value > max) {
+        cli_complain("%s '%s' is not a number from %u to %u", option, text, min, max);
+        return false;
+    }
+    *out = (uint32_t)value;
+    return true;
+}
+
+static bool take_rate(const char *option, const char *text, double *out) {
+    if (text == NULL) {
+        return true;
+    }
+    return (load_parse_count(text, out) && *out > 0) || wrong(option, text, "500, 20k or 1.5m");
+}
+
+static bool take_duration(const char *option, const char *text, wring_duration_ns min,
+                          wring_duration_ns *out) {
+    if (text == NULL) {
+        return true;
+    }
+    return (load_parse_duration(text, out) && *out >= min) ||
+           wrong(option, text, "500ms, 10s or 2m");
+}
+
+static bool take_numbers(bench_options *o) {
+    load_config *load = &o->load;
+    if (o->threads < 0 || o->threads > LOAD_THREADS_MAX) {
+        cli_complain("-t %d is not from 1 to %d", o->threads, LOAD_THREADS_MAX);
+        return false;
+    }
+    if (o->pipeline < 0 || o->pipeline > 65536 || o->burst < 0 || o->burst > 65536) {
+        cli_complain("--pipeline and --burst are from 1 to 65536");
+        return false;
+    }
+    return take_count("-c", o->connections, 1, 1u << 24, &load->connections) &&
+           take_count("--publishers", o->publishers, 1, LOAD_PUBLISHERS_MAX, &load->publishers) &&
+           take_count("--topics", o->topics, 1, 1u << 20, &load->topics) &&
+           take_rate("-r", o->rate, &load->rate) &&
+           take_rate("--connect-rate", o->connect_rate, &load->connect_rate) &&
+           take_duration("-d", o->duration, WRING_NS_PER_MS, &load->duration) &&
+           take_duration("--warmup", o->warmup, 0, &load->warmup) &&
+           take_duration("--interval", o->interval, 10 * WRING_NS_PER_MS, &load->interval) &&
+           take_duration("--connect-timeout", o->connect_timeout, 1, &load->connect_timeout) &&
+           take_duration("--p99", o->p99, 1, &o->p99_ns) &&
+           (o->tolerance == NULL || load_parse_share(o->tolerance, &o->tolerance_share) ||
+            wrong("--tolerance", o->tolerance, "5% or 0.05"));
+}
+
+static bool file_take(bench_options *o) {
+    FILE *file = fopen(o->message_file, "re");
+    size_t len = 0;
+    size_t cap = 0;
+    bool ok = file != NULL;
+    while (ok && feof(file) == 0) {
+        if (len == cap) {
+            cap = cap * 2 + 65536;
+            char *grown = realloc(o->message_bytes, cap);
+            ok = grown != NULL && cap <= LOAD_SIZE_MAX;
+            o->message_bytes = grown == NULL ? o->message_bytes : grown;
+        }
+        len += ok ? fread(o->message_bytes + len, 1, cap - len, file) : 0;
+        ok = ok && ferror(file) == 0;
+    }
+    if (!ok) {
+        cli_complain("--message-file %s: %s", o->message_file, strerror(errno));
+    }
+    if (file != NULL) {
+        fclose(file);
+    }
+    o->load.message = wring_bytes_of(o->message_bytes, len);
+    return ok;
+}
+
+static bool take_message(bench_options *o) {
+    load_config *load = &o->load;
+    if ((o->size != NULL) + (o->message != NULL) + (o->message_file != NULL) > 1) {
+        cli_complain("--size, --message and --message-file: one of them");
+        return false;
+    }
+    if (o->text != 0 && o->binary != 0) {
+        cli_complain("--text and --binary: one of them");
+        return false;
+    }
+    load->binary = o->binary != 0;
+    load->any_answer = o->any_answer != 0;
+    load->verify = o->verify != 0;
+    load->has_message = o->message != NULL || o->message_file != NULL;
+    if (o->message != NULL) {
+        load->message = wring_str(o->message);
+    }
+    if (o->message_file != NULL && !file_take(o)) {
+        return false;
+    }
+    return o->size == NULL || load_sizes_parse(o->size, &load->sizes) ||
+           wrong("--size", o->size, "125, 64-1k, 64:90,16k:10, exp:512 or normal:1k:200");
+}
+
+static bool take_headers(bench_options *o) {
+    for (size_t i = 0; i < o->header_count; i++) {
+        const char *colon = strchr(o->headers[i], ':');
+        if (colon == NULL || colon == o->headers[i]) {
+            return wrong("-H", o->headers[i], "'Name: value'");
+        }
+        o->header_list[i].name = wring_bytes_of(o->headers[i], (size_t)(colon - o->headers[i]));
+        o->header_list[i].value = wring_str(colon + 1 + strspn(colon + 1, " \t"));
+    }
+    o->load.upgrade.extra.list = o->header_list;
+    o->load.upgrade.extra.count = o->header_count;
+    o->load.upgrade.subprotocols = (const char *const *)o->subprotocols;
+    o->load.upgrade.subprotocol_count = o->subprotocol_count;
+    o->load.upgrade.origin = o->origin;
+    return true;
+}
+
+static bool take_network(bench_options *o) {
+    load_config *load = &o->load;
+    if ((o->cert == NULL) != (o->key == NULL)) {
+        cli_complain("--cert and --key go together");
+        return false;
+    }
+    o->tls = (wring_tls_client_config){.struct_size = sizeof o->tls,
+                                       .no_verify = o->insecure != 0,
+                                       .ca_file = o->ca,
+                                       .cert_file = o->cert,
+                                       .key_file = o->key};
+    load->tls = &o->tls;
+    load->sources = o->sources;
+    load->server_pid = o->server_pid;
+    return o->source_ip == NULL ||
+           load_parse_sources(o->source_ip, o->sources, &load->source_count) ||
+           wrong("--source-ip", o->source_ip, "127.0.0.2,127.0.0.3 or 127.0.0.2-127.0.0.9");
+}
+
+/* ---- what goes together ---------------------------------------------------------------------- */
+
+static uint32_t threads_default(void) {
+    cpu_set_t allowed;
+    if (sched_getaffinity(0, sizeof allowed, &allowed) != 0) {
+        return 1;
+    }
+    const int half = CPU_COUNT(&allowed) / 2;
+    return half < 1 ? 1 : half > LOAD_THREADS_MAX ? LOAD_THREADS_MAX : (uint32_t)half;
+}
+
+static bool fanout_check(const load_config *load) {
+    if (load->has_message) {
+        cli_complain("fanout numbers its messages: --size instead of --message");
+        return false;
+    }
+    if (load->sizes.min < 26) {
+        cli_complain("fanout needs messages of at least 26 bytes, for their number and time");
+        return false;
+    }
+    if (load->publishers < load->topics) {
+        cli_complain("%u topics need as many --publishers, and there are %u", load->topics,
+                     load->publishers);
+        return false;
+    }
+    return true;
+}
+
+static bool adopt(bench_options *o) {
+    load_config *load = &o->load;
+    load->url = o->first;
+    load->mode = o->command < BENCH_FIND_MAX ? (load_mode)o->command : LOAD_ECHO;
+    load->threads = o->threads == 0 ? threads_default() : (uint32_t)o->threads;
+    const bool schedule = load->rate > 0 || o->command == BENCH_FIND_MAX;
+    if (load->mode == LOAD_CONNECT || load->mode == LOAD_IDLE) {
+        load->warmup = o->warmup == NULL ? 0 : load->warmup;
+    }
+    load->burst = o->burst == 0 ? 1 : (uint32_t)o->burst;
+    o->pipeline_given = o->pipeline != 0;
+    load->pipeline = o->pipeline != 0                      ? (uint32_t)o->pipeline
+                     : schedule && load->mode == LOAD_ECHO ? 1024
+                                                           : load->burst;
+    load->pipeline = load->pipeline < load->burst ? load->burst : load->pipeline;
+    if (load->mode != LOAD_FANOUT && o->topics != NULL) {
+        cli_complain("--topics is for fanout");
+        return false;
+    }
+    return load->mode != LOAD_FANOUT || fanout_check(load);
+}
+
+bool bench_options_parse(int argc, const char **argv, bench_options *o) {
+    memset(o, 0, sizeof *o);
+    load_config_init(&o->load);
+    o->p99_ns = 5 * WRING_NS_PER_MS;
+    o->tolerance_share = 0.05;
+    if (!line_parse(argc, argv, o)) {
+        return false;
+    }
+    if (o->first == NULL || (o->command == BENCH_COMPARE && o->second == NULL)) {
+        cli_complain(o->command == BENCH_COMPARE ? "compare needs two files of --json"
+                                                 : "no URL; try 'wring bench --help'");
+        return false;
+    }
+    return take_numbers(o) && take_message(o) && take_headers(o) && take_network(o) && adopt(o);
+}
+
+void bench_options_free(bench_options *o) {
+    char *texts[] = {o->connections,  o->duration,   o->rate,     o->connect_rate,
+                     o->size,         o->message,    o->warmup,   o->message_file,
+                     o->source_ip,    o->publishers, o->topics,   o->connect_timeout,
+                     o->p99,          o->tolerance,  o->interval, o->ca,
+                     o->cert,         o->key,        o->origin,   o->json_file,
+                     o->hdr_file,     o->svg_file,   o->first,    o->second,
+                     o->message_bytes};
+    for (size_t i = 0; i < sizeof texts / sizeof texts[0]; i++) {
+        free(texts[i]);
+    }
+    for (size_t i = 0; i < o->header_count; i++) {
+        free(o->headers[i]);
+    }
+    for (size_t i = 0; i < o->subprotocol_count; i++) {
+        free(o->subprotocols[i]);
+    }
+}
