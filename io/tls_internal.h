@@ -53,6 +53,11 @@ struct wring__tls {
     bool is_shut;       /* close_notify was queued */
 };
 
+/** Within a call of OpenSSL's: the stream it works for. */
+static inline wring__tls *wring__tls_of(const SSL *ssl) {
+    return BIO_get_data(SSL_get_rbio(ssl));
+}
+
 /** tls_files.c: reads PEM files. `what` names the file's role in the error's sentence. */
 wring_result wring__tls_certs_load(const char *path, const char *what, STACK_OF(X509) * *certs,
                                    wring_error *error);

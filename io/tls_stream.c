@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * TLS streams: one SSL between our own spans. Its BIO reads from the bytes lent by
+ * TLS streams: one SSL between our own spans. The BIO reads from the bytes lent by
  * wring__tls_receive and appends to the outgoing queue, so that no byte waits in a buffer between
  * the two; that was measured against memory BIOs and BIO pairs and is the fastest and smallest.
+ * It holds nothing of a stream but its address, so all streams of a thread share one.
  * See tls.h.
  */
 #include "io/tls_internal.h"
@@ -60,9 +61,17 @@ static long bio_ctrl(BIO *bio, int command, long number, void *pointer) {
 
 /* Lives as long as the process: streams of any worker may still use it. */
 static BIO_METHOD *method;
+static pthread_key_t bio_key; /* each thread's BIO; a stream holds a reference too */
 static pthread_once_t method_once = PTHREAD_ONCE_INIT;
 
+static void bio_drop(void *bio) {
+    (void)BIO_free(bio);
+}
+
 static void method_create(void) {
+    if (pthread_key_create(&bio_key, bio_drop) != 0) {
+        return;
+    }
     BIO_METHOD *created = BIO_meth_new(BIO_get_new_index() | BIO_TYPE_SOURCE_SINK, "wring");
     if (created != NULL && BIO_meth_set_write(created, bio_write) == 1 &&
         BIO_meth_set_read(created, bio_read) == 1 && BIO_meth_set_ctrl(created, bio_ctrl) == 1) {
@@ -72,14 +81,32 @@ static void method_create(void) {
     BIO_meth_free(created);
 }
 
-static BIO *bio_create(wring__tls *tls) {
+/* This thread's BIO, with a reference for the caller. */
+static BIO *bio_acquire(void) {
     pthread_once(&method_once, method_create);
-    BIO *bio = method == NULL ? NULL : BIO_new(method);
-    if (bio != NULL) {
-        BIO_set_data(bio, tls);
+    if (method == NULL) {
+        return NULL;
+    }
+    BIO *bio = pthread_getspecific(bio_key);
+    if (bio == NULL) {
+        bio = BIO_new(method);
+        if (bio == NULL || pthread_setspecific(bio_key, bio) != 0) {
+            (void)BIO_free(bio);
+            return NULL;
+        }
         BIO_set_init(bio, 1);
     }
-    return bio;
+    return BIO_up_ref(bio) == 1 ? bio : NULL;
+}
+
+/* Before each call that moves bytes: the thread's BIO is this stream's now. SSL_get_error looks at
+ * the thread's queue, where others may have left something. Looking first: clearing an empty queue
+ * walks all of it. */
+static void tls_enter(wring__tls *tls) {
+    BIO_set_data(SSL_get_rbio(tls->ssl), tls);
+    if (WRING_UNLIKELY(ERR_peek_error() != 0)) {
+        ERR_clear_error();
+    }
 }
 
 /* ---- making and freeing ---------------------------------------------------------------------- */
@@ -118,14 +145,11 @@ static bool client_set(wring__tls *tls, const wring__tls_options *options) {
 
 static bool stream_set(wring__tls *tls, const wring__tls_options *options) {
     tls->ssl = SSL_new(tls->context->ssl);
-    BIO *bio = tls->ssl == NULL ? NULL : bio_create(tls);
+    BIO *bio = tls->ssl == NULL ? NULL : bio_acquire();
     if (bio == NULL) {
         return false;
     }
     SSL_set_bio(tls->ssl, bio, bio);
-    if (SSL_set_app_data(tls->ssl, tls) != 1) {
-        return false;
-    }
     if (tls->context->is_server) {
         SSL_set_accept_state(tls->ssl);
         return true;
@@ -237,14 +261,6 @@ static wring_result stream_fail(wring__tls *tls, wring_result result) {
     return result;
 }
 
-/* SSL_get_error looks at the thread's queue, where others may have left something. Looking first:
- * clearing an empty queue walks all of it. */
-static void errors_expect_none(void) {
-    if (WRING_UNLIKELY(ERR_peek_error() != 0)) {
-        ERR_clear_error();
-    }
-}
-
 /* A call of OpenSSL's did not give what it was called for. */
 static wring_result step_end(wring__tls *tls, int returned) {
     switch (SSL_get_error(tls->ssl, returned)) {
@@ -261,15 +277,32 @@ static wring_result step_end(wring__tls *tls, int returned) {
     }
 }
 
+/* The ephemeral keys have done their work, and OpenSSL would keep them (400 bytes) with the stream.
+ * RFC 8446 7.1: a secret should be erased once what is derived from it is there. A new type makes
+ * an EVP_PKEY drop its key. */
+static void ephemeral_keys_erase(SSL *ssl) {
+    EVP_PKEY *ours = NULL;
+    EVP_PKEY *theirs = NULL;
+    if (SSL_get_tmp_key(ssl, &ours) == 1) {
+        (void)EVP_PKEY_set_type(ours, EVP_PKEY_X25519);
+        EVP_PKEY_free(ours);
+    }
+    if (SSL_get_peer_tmp_key(ssl, &theirs) == 1) {
+        (void)EVP_PKEY_set_type(theirs, EVP_PKEY_X25519);
+        EVP_PKEY_free(theirs);
+    }
+}
+
 wring_result wring__tls_handshake(wring__tls *tls) {
     if (tls->state != WRING__TLS_HANDSHAKING) {
         return tls->state == WRING__TLS_FAILED ? tls->result : WRING_OK;
     }
-    errors_expect_none();
+    tls_enter(tls);
     int returned = SSL_do_handshake(tls->ssl);
     if (returned != 1) {
         return step_end(tls, returned);
     }
+    ephemeral_keys_erase(tls->ssl);
     set_state(tls, WRING__TLS_OPEN);
     return WRING_OK;
 }
@@ -285,7 +318,7 @@ wring_result wring__tls_read(wring__tls *tls, uint8_t *buffer, size_t len, size_
         kept_free(tls);
         return WRING_MORE; /* what OpenSSL would say, after taking and freeing a record buffer */
     }
-    errors_expect_none();
+    tls_enter(tls);
     int returned = SSL_read_ex(tls->ssl, buffer, len, n);
     if (returned == 1) {
         return WRING_OK;
@@ -362,7 +395,7 @@ wring_result wring__tls_write(wring__tls *tls, const struct iovec *iov, size_t c
     if (tls->state == WRING__TLS_FAILED || tls->is_shut) {
         return tls->state == WRING__TLS_FAILED ? tls->result : WRING_ERR_CLOSED;
     }
-    errors_expect_none();
+    tls_enter(tls);
     if (count == 1) {
         return records_write(tls, iov[0].iov_base, iov[0].iov_len);
     }
@@ -408,7 +441,7 @@ void wring__tls_shutdown(wring__tls *tls) {
         return;
     }
     tls->is_shut = true;
-    errors_expect_none();
+    tls_enter(tls);
     if (SSL_shutdown(tls->ssl) < 0) {
         wring__tls_errors_drain(); /* no memory for the alert: the peer will see a truncation */
     }

@@ -110,7 +110,7 @@ static void certificate_reason(wring__tls *tls, const X509 *cert, int verify_res
  * the chain of a handshake that failed. */
 int wring__tls_on_verify(int ok, X509_STORE_CTX *store) {
     SSL *ssl = X509_STORE_CTX_get_ex_data(store, SSL_get_ex_data_X509_STORE_CTX_idx());
-    wring__tls *tls = ssl == NULL ? NULL : SSL_get_app_data(ssl);
+    wring__tls *tls = ssl == NULL ? NULL : wring__tls_of(ssl);
     if (ok != 1 && tls != NULL) {
         certificate_reason(tls, X509_STORE_CTX_get_current_cert(store),
                            X509_STORE_CTX_get_error(store));

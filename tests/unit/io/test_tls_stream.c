@@ -293,6 +293,27 @@ Test(tls_stream, a_session_of_another_name_or_context_is_not_offered) {
 
 /* ---- requests of the peer ------------------------------------------------------------------- */
 
+Test(tls_stream, the_ephemeral_keys_are_erased_after_the_handshake) {
+    for (int version = TLS1_2_VERSION; version <= TLS1_3_VERSION; version++) {
+        struct tls_pair pair;
+        version_set(version);
+        pair_init(&pair, client, server, "localhost", NULL);
+        pair_expect_open(&pair);
+        SSL *ssls[] = {pair.client.tls->ssl, pair.server.tls->ssl};
+        for (unsigned i = 0; i < 2; i++) {
+            EVP_PKEY *key = NULL;
+            if (SSL_get_tmp_key(ssls[i], &key) == 1) {
+                uint8_t raw[64];
+                size_t len = sizeof raw;
+                cr_assert_neq(EVP_PKEY_get_raw_private_key(key, raw, &len), 1);
+                EVP_PKEY_free(key);
+            }
+        }
+        pair_deinit(&pair);
+    }
+    ERR_clear_error();
+}
+
 Test(tls_stream, a_key_update_is_answered) {
     struct tls_pair pair;
     version_set(TLS1_3_VERSION);
@@ -317,6 +338,7 @@ Test(tls_stream, a_renegotiation_is_refused_and_the_stream_goes_on) {
     pair_init(&pair, client, server, "localhost", NULL);
     pair_expect_open(&pair);
     cr_assert(SSL_renegotiate(pair.client.tls->ssl));
+    BIO_set_data(SSL_get_rbio(pair.client.tls->ssl), pair.client.tls); /* the thread's, shared */
     SSL_do_handshake(pair.client.tls->ssl);
     size_t len;
     uint8_t *hello = end_take(&pair.client, &len);
