@@ -2,7 +2,7 @@
  *
  * Runs scenarios by seed. Every tenth seed runs twice and must leave the same trace.
  *
- *     sim --scenario echo|chat [--seeds COUNT] [--seed FIRST] [--trace]
+ *     sim --scenario echo|chat|pubsub [--seeds COUNT] [--seed FIRST] [--trace]
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -14,7 +14,7 @@
 static const struct {
     const char *name;
     void (*run)(uint64_t seed);
-} scenarios[] = {{"echo", sim_echo}, {"chat", sim_chat}};
+} scenarios[] = {{"echo", sim_echo}, {"chat", sim_chat}, {"pubsub", sim_pubsub}};
 
 static wring__trace_entry entries[TRACE_KEEP];
 
@@ -53,7 +53,8 @@ int main(int argc, char **argv) {
         }
     }
     if (run == NULL) {
-        fputs("usage: sim --scenario echo|chat [--seed FIRST] [--seeds COUNT] [--trace]\n", stderr);
+        fputs("usage: sim --scenario echo|chat|pubsub [--seed FIRST] [--seeds COUNT] [--trace]\n",
+              stderr);
         return 2;
     }
     for (uint64_t seed = first; seed < first + count; seed++) {

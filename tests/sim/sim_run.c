@@ -16,6 +16,11 @@ void sim_fail(const char *what, const char *file, int line) {
 
 void sim_run_begin(sim_run *run, uint64_t seed, const wring_handler *handler, void *opts,
                    uint32_t workers) {
+    sim_run_begin_mailbox(run, seed, handler, opts, workers, 4096);
+}
+
+void sim_run_begin_mailbox(sim_run *run, uint64_t seed, const wring_handler *handler, void *opts,
+                           uint32_t workers, uint32_t mailbox_items) {
     wring__sim_config world = {.seed = seed, .faults = seed != 0}; /* seed 0: fair weather */
     static const uint32_t buffer_counts[] = {1, 2, 4, 64};
     static const uint32_t buffer_sizes[] = {64, 100, 2048};
@@ -31,7 +36,7 @@ void sim_run_begin(sim_run *run, uint64_t seed, const wring_handler *handler, vo
         .pause_bytes = wring__sim_random(run->world, 2) == 0 ? 300 : 0,
         /* the world's clock may stand still for long stretches of one-byte pipes */
         .handshake_timeout_ms = WRING_OFF,
-        .mailbox_items = 4096,
+        .mailbox_items = mailbox_items,
     };
     wring_error error;
     EXPECT(wring_server_create(&config, &run->server, &error) == WRING_OK);

@@ -24,6 +24,8 @@ typedef struct sim_run {
 
 void sim_run_begin(sim_run *run, uint64_t seed, const wring_handler *handler, void *opts,
                    uint32_t workers);
+void sim_run_begin_mailbox(sim_run *run, uint64_t seed, const wring_handler *handler, void *opts,
+                           uint32_t workers, uint32_t mailbox_items);
 /* One round: every worker a turn, in an order by the seed. */
 void sim_run_workers(sim_run *run);
 /* Drains the server and checks that nothing is left of it. */
@@ -61,5 +63,6 @@ void sim_client_deinit(sim_client *client);
 /* The scenarios. */
 void sim_echo(uint64_t seed);
 void sim_chat(uint64_t seed);
+void sim_pubsub(uint64_t seed);
 
 #endif

@@ -79,6 +79,7 @@ static void pass_on(struct hammer_worker *worker, const wring__mail *mail) {
     last->kind = KIND_PASSED;
     worker->waiting_count++;
     atomic_fetch_add(&worker->passed_on, 1);
+    waiting_post(worker);
 }
 
 static void on_mail(wring__worker *io, const wring__mail *mail) {
@@ -122,6 +123,7 @@ static bool worker_open(struct hammer_worker *worker) {
         .backend_config = {.entries = 8, .buffer_count = 1, .buffer_size = 64},
         .ops = &ops,
         .owner = worker,
+        .group = workers, /* they wake each other through their rings */
         .mailbox_items = CELLS,
         .index = (uint8_t)(worker->number + 1)};
     wring_error error;
