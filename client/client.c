@@ -265,10 +265,24 @@ static wring__tls *stream_of(const wring__link *link) {
     return wring__conn_tls_of((const wring__conn *)(const void *)link);
 }
 
+static void session_drop(wring_client *client) {
+    wring__tls_session_destroy(client->tls_session);
+    client->tls_session = NULL;
+}
+
+/* A server of TLS 1.2 need not give a new one to those who resume; one of TLS 1.3 is used up. */
+void wring__client_session_offered(wring_client *client) {
+    if (!wring__tls_session_is_reusable(client->tls_session)) {
+        session_drop(client);
+    }
+}
+
 static void session_keep(wring_client *client, wring__link *link) {
-    if (stream_of(link) != NULL) {
-        wring__tls_session_destroy(client->tls_session);
-        client->tls_session = wring__tls_take_session(stream_of(link));
+    wring__tls *stream = stream_of(link);
+    wring__tls_session *fresh = stream == NULL ? NULL : wring__tls_take_session(stream);
+    if (fresh != NULL) {
+        session_drop(client);
+        client->tls_session = fresh;
     }
 }
 
@@ -281,6 +295,7 @@ void wring__client_link_open(wring_client *client, wring__link *link) {
 }
 
 void wring__client_link_failed(wring_client *client, wring__link *link, const wring_error *error) {
+    session_drop(client); /* it may be what was wrong */
     if (client->link == link) {
         attempt_failed(client, error);
     }

@@ -125,6 +125,9 @@ void wring__client_link_open(wring_client *client, wring__link *link);
 void wring__client_link_failed(wring_client *client, wring__link *link, const wring_error *error);
 void wring__client_link_ended(wring_client *client, wring__link *link, const wring_end *end);
 
+/** Its TLS session, if there is one, was offered to the server. */
+void wring__client_session_offered(wring_client *client);
+
 /* ---- link.c ---------------------------------------------------------------------------------- */
 
 /** What the links of a client need of it, before the first one. */

@@ -128,8 +128,7 @@ static void upgrade_begin(wring__link *link) {
     if (settings->tls != NULL) {
         result = wring__conn_secure(&link->conn, wring__tls_share_context(settings->tls),
                                     settings->host, link->client->tls_session);
-        wring__tls_session_destroy(link->client->tls_session); /* offered once: RFC 8446 C.4 */
-        link->client->tls_session = NULL;
+        wring__client_session_offered(link->client);
     }
     if (result == WRING_OK) {
         result = wring__client_key(link->key);

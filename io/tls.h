@@ -127,9 +127,12 @@ wring_tls_info wring__tls_info_of(const wring__tls *tls);
 size_t wring__tls_peer_name(const wring__tls *tls, char *text, size_t cap);
 
 /** Client: takes out the newest session the server offered, NULL if there is none. It resumes
- *  streams of the same context and server name; offer it once (RFC 8446 C.4).
+ *  streams of the same context and server name.
  *  Own:    the caller frees.   Thread: any, one at a time */
 wring__tls_session *wring__tls_take_session(wring__tls *tls);
+
+/** It may be offered again; one of TLS 1.3 should not: RFC 8446 C.4. NULL is legal, and false. */
+bool wring__tls_session_is_reusable(const wring__tls_session *session);
 void wring__tls_session_destroy(wring__tls_session *session); /* NULL is legal */
 
 #endif

@@ -487,6 +487,10 @@ wring__tls_session *wring__tls_take_session(wring__tls *tls) {
     return session;
 }
 
+bool wring__tls_session_is_reusable(const wring__tls_session *session) {
+    return session != NULL && SSL_SESSION_get_protocol_version(session->ssl) < TLS1_3_VERSION;
+}
+
 void wring__tls_session_destroy(wring__tls_session *session) {
     if (session != NULL) {
         SSL_SESSION_free(session->ssl);

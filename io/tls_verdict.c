@@ -173,6 +173,15 @@ static wring_result reason_result(int reason, bool handshaking) {
     }
 }
 
+/* OpenSSL 3.0 has no name for those of TLS 1.3, but the errors it makes of them end in it:
+ * "tlsv13 alert certificate required". */
+static const char *alert_name(int alert, unsigned long code) {
+    static const char before[] = "alert ";
+    const char *name = SSL_alert_desc_string_long(alert);
+    const char *text = strstr(wring__tls_error_text(code), before);
+    return strcmp(name, "unknown") == 0 && text != NULL ? text + sizeof before - 1 : name;
+}
+
 wring_result wring__tls_verdict(wring__tls *tls) {
     bool handshaking = tls->state == WRING__TLS_HANDSHAKING;
     unsigned long code = wring__tls_errors_drain();
@@ -190,7 +199,7 @@ wring_result wring__tls_verdict(wring__tls *tls) {
         reason <= SSL_AD_REASON_OFFSET + UINT8_MAX) {
         int alert = reason - SSL_AD_REASON_OFFSET;
         wring__tls_set_reason(tls, "the peer ended TLS with the alert '%s' (%d)",
-                              SSL_alert_desc_string_long(alert), alert);
+                              alert_name(alert, code), alert);
         return alert_result(alert);
     }
     wring_result result = reason_result(reason, handshaking);
