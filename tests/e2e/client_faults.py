@@ -1,8 +1,6 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: Apache-2.0
 """Servers that are wrong, silent or gone in each phase: each has its typed error, in time."""
-import base64
-import hashlib
 import socket
 import ssl
 import struct
@@ -10,34 +8,10 @@ import time
 import warnings
 
 from server import read_exactly, run
-from tools import Certs, Listener, client_events
+from tools import Certs, Listener, client_events, read_head, response
 
 certs = Certs()
-GUID = b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11"
 
-
-# ---- a server in small steps -----------------------------------------------------------------------
-
-def read_head(sock):
-    head = b""
-    while b"\r\n\r\n" not in head:
-        piece = sock.recv(65536)
-        assert piece, head
-        head += piece
-    return head
-
-
-def accept_value(head):
-    key = [line for line in head.split(b"\r\n") if line.lower().startswith(b"sec-websocket-key:")]
-    return base64.b64encode(hashlib.sha1(key[0].split(b":", 1)[1].strip() + GUID).digest())
-
-
-def response(head, status=b"101 Switching Protocols", more=b"", without=b"", accept=None):
-    """A good answer to the upgrade, but for what is asked."""
-    lines = [b"HTTP/1.1 " + status, b"Upgrade: websocket", b"Connection: Upgrade",
-             b"Sec-WebSocket-Accept: " + (accept or accept_value(head))]
-    lines = [line for line in lines if not without or not line.startswith(without)]
-    return b"\r\n".join(lines + ([more] if more else [])) + b"\r\n\r\n"
 
 
 def answers(**wrong):

@@ -15,10 +15,10 @@ import threading
 import websockets
 
 from server import Server, run
-from tools import Certs, Program, client_echoes, client_events, environment, free_port
+from tools import (Certs, Program, client_echoes, client_events, environment, free_port,
+                   node_server)
 
 certs = Certs()
-HERE = os.path.dirname(os.path.abspath(__file__))
 TRUST = ("--ca", certs.ca)
 
 
@@ -68,25 +68,18 @@ def expect_everything(url, *options):
 
 # ---- Node ------------------------------------------------------------------------------------------
 
-@contextlib.contextmanager
-def node(*arguments):
-    with Program(shutil.which("node"), os.path.join(HERE, "ws_server.mjs"), *arguments,
-                 stdout=subprocess.PIPE) as program:
-        yield int(program.process.stdout.readline().split()[1])
-
-
 def node_ws():
-    with node() as port:
+    with node_server() as port:
         expect_everything(f"ws://127.0.0.1:{port}")
 
 
 def node_ws_over_tls():
-    with node(*certs.pair("server")) as port:
+    with node_server(*certs.pair("server")) as port:
         expect_everything(f"wss://localhost:{port}", *TRUST)
 
 
 def node_ws_sees_the_headers():
-    with node() as port:
+    with node_server() as port:
         url = f"ws://us%65r:p%40ss@127.0.0.1:{port}/headers"
         events = client_events(url, "--subprotocol", "first", "--subprotocol", "second",
                                "--header", "X-One:1")

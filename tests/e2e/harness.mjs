@@ -1,8 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 // Starts the wring command given by WRING on a port of its own, and ends it by its pid.
-import { spawn } from "node:child_process";
+import { execFileSync, spawn } from "node:child_process";
 import { once } from "node:events";
 import assert from "node:assert/strict";
+import fs from "node:fs";
+import os from "node:os";
+import path from "node:path";
 
 export class Server {
     static async start(...options) {
@@ -15,7 +18,7 @@ export class Server {
         let text = "";
         for await (const piece of server.child.stdout) {
             text += piece;
-            const match = /listening on http:\/\/127\.0\.0\.1:(\d+)\//.exec(text);
+            const match = /listening on https?:\/\/127\.0\.0\.1:(\d+)\//.exec(text);
             if (match) {
                 server.port = Number(match[1]);
                 return server;
@@ -35,3 +38,17 @@ export class Server {
 }
 
 export const sizes = [0, 1, 125, 126, 65535, 65536, 1 << 20, 16 << 20];
+
+// A folder of certificates, made now by tests/certs/make.c: of those ca, server and client are good.
+export class Certs {
+    constructor() {
+        this.folder = fs.mkdtempSync(path.join(os.tmpdir(), "wring-certs-"));
+        execFileSync(process.env.MAKE_CERTS, [this.folder]);
+    }
+    file(name) { return path.join(this.folder, name); }
+    read(name) { return fs.readFileSync(this.file(name)); }
+    remove() { fs.rmSync(this.folder, { recursive: true, force: true }); }
+    get serveOptions() {
+        return ["--tls-cert", this.file("server.pem"), "--tls-key", this.file("server.key")];
+    }
+}

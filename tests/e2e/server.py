@@ -6,6 +6,7 @@ import signal
 import socket
 import subprocess
 import sys
+import time
 
 KEY = "dGhlIHNhbXBsZSBub25jZQ=="
 UPGRADE = ("GET {path} HTTP/1.1\r\nHost: localhost\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
@@ -103,9 +104,10 @@ def run(tests):
     """Runs functions one by one, and says which failed."""
     failed = 0
     for test in tests:
+        begin = time.monotonic()
         try:
             test()
-            print(f"ok {test.__name__}")
+            print(f"ok {test.__name__} ({time.monotonic() - begin:.1f} s)", flush=True)
         except Exception as error:  # a test may fail in any way
             failed += 1
             print(f"FAILED {test.__name__}: {type(error).__name__}: {error}")

@@ -3,8 +3,9 @@
  * A TLS server for the tests' scripts, with what `wring serve` has no options for: certificates by
  * name, ALPN, the verified identity shown. Usage: e2e-tls-server FOLDER [ca-file]
  *
- * It says "port N". Each session is greeted with a line of JSON about its TLS, then echoed. Each
- * line of input reloads the certificates and is answered with the result; the end of input ends it.
+ * It says "port N". Each session is greeted with a line of JSON about its TLS, then echoed; how it
+ * ended goes to standard error. Each line of input reloads the certificates and is answered with
+ * the result; the end of input ends it.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -45,6 +46,11 @@ static wring_verdict echo(wring_session *session, const wring_message *message) 
     return WRING_CONTINUE;
 }
 
+static void ended(wring_session *session, const wring_end *end) {
+    (void)session;
+    fprintf(stderr, "end %s %u\n", wring_result_name(end->result), end->close_code);
+}
+
 static char *path(const char *folder, const char *file) {
     static char paths[8][256];
     static int turn;
@@ -67,7 +73,8 @@ static void reload_by_line(wring_server *server) {
 }
 
 int main(int argc, char **argv) {
-    static const wring_handler handler = {.name = "greet", .init = greet, .handle_in = echo};
+    static const wring_handler handler = {
+        .name = "greet", .init = greet, .handle_in = echo, .terminate = ended};
     static const char *const alpn[] = {"http/1.1", "wring"};
     if (argc < 2) {
         return 2;

@@ -1,7 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
 """What the tests of the client and of TLS share: certificates, our client, other programs."""
+import base64
+import contextlib
+import hashlib
 import json
 import os
+import shutil
 import socket
 import ssl
 import subprocess
@@ -11,6 +15,7 @@ import time
 
 CLIENT = os.environ["E2E_CLIENT"]
 PATIENCE = 60
+WEBSOCKET_GUID = b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11"
 
 
 class Certs:
@@ -134,3 +139,59 @@ class Listener:
     def __exit__(self, *exc):
         self.sock.shutdown(socket.SHUT_RDWR)
         self.sock.close()
+
+
+class Greeter:
+    """e2e-tls-server: each session is greeted with what the server knows of its TLS."""
+
+    def __init__(self, certs, *arguments):
+        self.process = subprocess.Popen(
+            [os.environ["E2E_TLS_SERVER"], certs.folder.name, *arguments], text=True,
+            stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+        self.port = int(self.process.stdout.readline().split()[1])
+        self.url = f"wss://localhost:{self.port}/"
+
+    def reload(self):
+        """wring_server_reload_tls: "OK", or the error's name and text."""
+        self.process.stdin.write("\n")
+        self.process.stdin.flush()
+        return self.process.stdout.readline().strip()
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *exc):
+        _, self.ends = self.process.communicate(timeout=PATIENCE)  # ends with its input
+        assert exc[0] or self.process.returncode == 0, (self.process.returncode, self.ends)
+
+
+@contextlib.contextmanager
+def node_server(*arguments):
+    """ws_server.mjs; gives its port."""
+    script = os.path.join(os.path.dirname(os.path.abspath(__file__)), "ws_server.mjs")
+    with Program(shutil.which("node"), script, *arguments, stdout=subprocess.PIPE) as program:
+        yield int(program.process.stdout.readline().split()[1])
+
+
+# ---- a server in small steps, for a raw socket ------------------------------------------------------
+
+def read_head(sock):
+    head = b""
+    while b"\r\n\r\n" not in head:
+        piece = sock.recv(65536)
+        assert piece, head
+        head += piece
+    return head
+
+
+def accept_value(head):
+    key = [line for line in head.split(b"\r\n") if line.lower().startswith(b"sec-websocket-key:")]
+    return base64.b64encode(hashlib.sha1(key[0].split(b":", 1)[1].strip() + WEBSOCKET_GUID).digest())
+
+
+def response(head, status=b"101 Switching Protocols", more=b"", without=b"", accept=None):
+    """A good answer to the upgrade, but for what is asked."""
+    lines = [b"HTTP/1.1 " + status, b"Upgrade: websocket", b"Connection: Upgrade",
+             b"Sec-WebSocket-Accept: " + (accept or accept_value(head))]
+    lines = [line for line in lines if not without or not line.startswith(without)]
+    return b"\r\n".join(lines + ([more] if more else [])) + b"\r\n\r\n"
