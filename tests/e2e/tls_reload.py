@@ -39,9 +39,9 @@ class Serve:
 
     def __init__(self):
         self.process = subprocess.Popen(
-            [os.environ["WRING"], "serve", "--port", "0", "--workers", "2", "--tls-cert",
-             certs.file("server.pem"), "--tls-key", certs.file("server.key")], text=True,
-            stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+            [os.environ["WRING"], "serve", "--port", "0", "--workers", "2",
+             "--handshake-timeout", "60000", "--tls-cert", certs.file("server.pem"), "--tls-key",
+             certs.file("server.key")], text=True, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
         line = self.process.stdout.readline()
         assert "listening on https://" in line, line
         self.port = int(line.split(":")[3].split("/")[0])
@@ -73,7 +73,8 @@ class Load:
         self.thread = threading.Thread(target=self.run)
 
     async def session(self, rounds):
-        async with websockets.connect(self.url, ssl=self.context, open_timeout=PATIENCE) as sock:
+        async with websockets.connect(self.url, ssl=self.context, open_timeout=PATIENCE,
+                                      ping_interval=None) as sock:
             self.sessions += 1
             subject = dict(part[0] for part in sock.transport.get_extra_info("peercert")["subject"])
             self.names.add(subject["commonName"])

@@ -94,8 +94,11 @@ int main(int argc, char **argv) {
         .alpn = alpn,
         .alpn_count = 2,
     };
-    const wring_server_config config = {
-        .struct_size = sizeof config, .handler = &handler, .workers = 2, .tls = &tls};
+    const wring_server_config config = {.struct_size = sizeof config,
+                                        .handler = &handler,
+                                        .workers = 2,
+                                        .handshake_timeout_ms = 60000,
+                                        .tls = &tls};
     wring_server *server;
     wring_error error;
     if (wring_server_create(&config, &server, &error) != WRING_OK ||
