@@ -57,7 +57,7 @@ static bool hdr_print(FILE *to, const bench_options *options, const load_result 
     return ferror(to) == 0;
 }
 
-static bool results_write(const bench_options *o, const load_result *result) {
+bool bench_results_write(const bench_options *o, const load_result *result) {
     bool ok = true;
     if (o->json != 0) {
         ok = bench_json_print(stdout, o, result);
@@ -69,6 +69,9 @@ static bool results_write(const bench_options *o, const load_result *result) {
     }
     if (o->hdr_file != NULL) {
         ok = bench_file_write(o->hdr_file, hdr_print, o, result) && ok;
+    }
+    if (o->svg_file != NULL) {
+        ok = bench_svg_write(o->svg_file, o, result) && ok;
     }
     return ok;
 }
@@ -84,7 +87,7 @@ static int run(const bench_options *o) {
     int exit_code = CLI_FAILED;
     if (code != WRING_OK) {
         cli_complain("%s", error.text);
-    } else if (results_write(o, &result)) {
+    } else if (bench_results_write(o, &result)) {
         exit_code = bench_interrupted()         ? BENCH_INTERRUPTED
                     : bench_has_errors(&result) ? BENCH_ERRORS
                                                 : CLI_OK;
@@ -106,7 +109,10 @@ int cli_bench(int argc, const char **argv) {
             code = run(&options);
             break;
         case BENCH_FIND_MAX:
+            code = bench_find_max(&options);
+            break;
         case BENCH_COMPARE:
+            code = bench_compare(&options);
             break;
         }
     }

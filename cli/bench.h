@@ -34,6 +34,24 @@ typedef enum bench_command {
     BENCH_COMPARE
 } bench_command;
 
+#define BENCH_STEPS_MAX 100
+
+/** What find-max tried. */
+typedef struct bench_step {
+    double rate;
+    uint64_t p50_ns;
+    uint64_t p99_ns;
+    bool holds;
+    bool unsent; /* or lost: the rate was not kept */
+} bench_step;
+
+typedef struct bench_search {
+    double rate; /* the highest that holds */
+    wring_duration_ns p99_ns;
+    size_t count;
+    bench_step steps[BENCH_STEPS_MAX];
+} bench_search;
+
 #define BENCH_HEADERS_MAX      64
 #define BENCH_SUBPROTOCOLS_MAX 16
 
@@ -59,7 +77,7 @@ typedef struct bench_options {
     char *message_bytes;
     wring_duration_ns p99_ns;
     double tolerance_share;
-    bool pipeline_given;
+    const bench_search *search; /* find-max, when it is over */
 } bench_options;
 
 /** False when the line was wrong; it has been said what. `--help` exits. */
@@ -72,10 +90,11 @@ const char *bench_mode_name(load_mode mode);
 
 typedef struct bench_live {
     const bench_options *options;
-    bool panel; /* a terminal: redrawn in place */
-    int lines;  /* of the panel as it stands */
-    int last_phase;
-    const char *title; /* find-max: what is being tried; NULL else */
+    bool panel_only;      /* no lines */
+    bool panel;           /* a terminal: redrawn in place */
+    int lines;            /* of the panel as it stands */
+    unsigned long second; /* of the last line about opening */
+    const char *title;    /* find-max: what is being tried; NULL else */
 } bench_live;
 
 void bench_live_init(bench_live *live, const bench_options *options);
@@ -95,10 +114,13 @@ bool bench_json_print(FILE *to, const bench_options *options, const load_result 
 
 bool bench_svg_write(const char *path, const bench_options *options, const load_result *result);
 
+/** All that was asked for: report or JSON, and files. */
+bool bench_results_write(const bench_options *options, const load_result *result);
+
 /** Did anything go wrong that a script should know of? */
 bool bench_has_errors(const load_result *result);
 
-int bench_find_max(const bench_options *options);
+int bench_find_max(bench_options *options);
 int bench_compare(const bench_options *options);
 
 /** "12.3 us", "4.56 ms": three digits.  Writes into `text`, which it returns. */

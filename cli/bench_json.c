@@ -26,11 +26,11 @@ static void latency_add(cJSON *parent, const char *name, const load_histogram *h
     cJSON_AddNumberToObject(object, "max", (double)h->max / 1e3);
 }
 
-static void config_add(cJSON *root, const bench_options *o) {
+static void config_add(cJSON *root, const bench_options *o, const load_result *r) {
     const load_config *load = &o->load;
     cJSON *config = cJSON_AddObjectToObject(root, "config");
     cJSON_AddNumberToObject(config, "connections", load->connections);
-    cJSON_AddNumberToObject(config, "threads", load->threads);
+    cJSON_AddNumberToObject(config, "threads", r->threads);
     cJSON_AddNumberToObject(config, "duration_s", (double)load->duration / 1e9);
     cJSON_AddNumberToObject(config, "rate", load->rate);
     cJSON_AddNumberToObject(config, "connect_rate", load->connect_rate);
@@ -115,13 +115,28 @@ static void errors_add(cJSON *root, const load_result *r) {
     }
 }
 
+static void search_add(cJSON *root, const bench_search *search) {
+    cJSON *object = cJSON_AddObjectToObject(root, "find_max");
+    cJSON_AddNumberToObject(object, "p99_bound_us", (double)search->p99_ns / 1e3);
+    cJSON_AddNumberToObject(object, "rate", search->rate);
+    cJSON *steps = cJSON_AddArrayToObject(object, "steps");
+    for (size_t i = 0; i < search->count; i++) {
+        cJSON *step = cJSON_CreateObject();
+        cJSON_AddNumberToObject(step, "rate", search->steps[i].rate);
+        cJSON_AddNumberToObject(step, "p50_us", (double)search->steps[i].p50_ns / 1e3);
+        cJSON_AddNumberToObject(step, "p99_us", (double)search->steps[i].p99_ns / 1e3);
+        cJSON_AddBoolToObject(step, "holds", search->steps[i].holds);
+        cJSON_AddItemToArray(steps, step);
+    }
+}
+
 bool bench_json_print(FILE *to, const bench_options *o, const load_result *r) {
     cJSON *root = cJSON_CreateObject();
     cJSON_AddNumberToObject(root, "wring_bench", 1);
     cJSON_AddStringToObject(root, "version", WRING_VERSION);
     cJSON_AddStringToObject(root, "mode", bench_mode_name(o->load.mode));
     cJSON_AddStringToObject(root, "url", o->load.url);
-    config_add(root, o);
+    config_add(root, o, r);
     cJSON_AddNumberToObject(root, "duration_s", r->duration_s);
     cJSON_AddNumberToObject(root, "warmup_s", r->warmup_s);
     cJSON_AddNumberToObject(root, "opening_s", r->opening_s);
@@ -137,6 +152,9 @@ bool bench_json_print(FILE *to, const bench_options *o, const load_result *r) {
     memory_add(root, o, r);
     series_add(root, r);
     errors_add(root, r);
+    if (o->search != NULL) {
+        search_add(root, o->search);
+    }
     char *text = cJSON_Print(root);
     const bool ok = text != NULL && fprintf(to, "%s\n", text) > 0;
     cJSON_free(text);

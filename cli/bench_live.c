@@ -1,33 +1,254 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Progress of `wring bench`: one line for each interval.
+ * Progress of `wring bench` on standard error: a panel redrawn in place on a terminal, a line for
+ * each interval elsewhere.
  */
+#include <inttypes.h>
+#include <stdarg.h>
 #include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <unistd.h>
 
 #include "cli/bench.h"
 
-void bench_live_init(bench_live *live, const bench_options *options) {
-    *live = (bench_live){.options = options, .last_phase = -1};
+#define SPARKS_MAX       40
+#define BAR              24
+#define ERRORS_SHOWN_MAX 4
+
+static const char *const phases[] = {[LOAD_OPENING] = "opening",
+                                     [LOAD_WARMUP] = "warming up",
+                                     [LOAD_MEASURING] = "measuring",
+                                     [LOAD_DRAINING] = "waiting for the last answers",
+                                     [LOAD_CLOSING] = "closing"};
+
+/* ---- a terminal's lines ---------------------------------------------------------------------- */
+
+static int columns(void) {
+    struct winsize size;
+    return ioctl(STDERR_FILENO, TIOCGWINSZ, &size) == 0 && size.ws_col > 20 ? size.ws_col : 80;
 }
 
-bool bench_live_progress(void *arg, const load_progress *p) {
-    bench_live *live = arg;
+/* Cuts UTF-8 text to `width` characters, each of one column; escape sequences have none. */
+static size_t cut(const char *text, int width) {
+    size_t at = 0;
+    while (text[at] != 0) {
+        if (text[at] == '\x1b') {
+            at += strcspn(text + at, "m");
+            at += text[at] != 0;
+            continue;
+        }
+        if (width-- == 0) {
+            break;
+        }
+        do {
+            at++;
+        } while (((unsigned char)text[at] & 0xc0) == 0x80);
+    }
+    return at;
+}
+
+static void row(bench_live *live, const char *format, ...) __attribute__((format(printf, 2, 3)));
+
+static void row(bench_live *live, const char *format, ...) {
+    char text[1024];
+    va_list args;
+    va_start(args, format);
+    vsnprintf(text, sizeof text, format, args);
+    va_end(args);
+    /* a full last column would wrap on some terminals; 0m ends a colour that was cut */
+    fprintf(stderr, "%.*s\x1b[0m\x1b[K\n", (int)cut(text, columns() - 1), text);
+    live->lines++;
+}
+
+/* ---- the parts of the panel ------------------------------------------------------------------ */
+
+static const char *bar(double share, char text[BAR * 3 + 1]) {
+    share = share < 0 ? 0 : share > 1 ? 1 : share;
+    const int full = (int)(share * BAR + 0.5);
+    size_t at = 0;
+    for (int i = 0; i < BAR; i++) {
+        memcpy(text + at, i < full ? "\xe2\x96\x88" : "\xe2\x96\x91", 3);
+        at += 3;
+    }
+    text[at] = 0;
+    return text;
+}
+
+static double sample_rate(const load_sample *sample) {
+    return sample->seconds > 0 ? (double)sample->messages / sample->seconds : 0;
+}
+
+/* Eighths of a block, from U+2581 on, relative to the highest shown. */
+static const char *sparks(const load_progress *p, char text[SPARKS_MAX * 3 + 1]) {
+    const size_t from = p->series_count > SPARKS_MAX ? p->series_count - SPARKS_MAX : 0;
+    double peak = 0;
+    size_t at = 0;
+    for (size_t i = from; i < p->series_count; i++) {
+        const double rate = sample_rate(&p->series[i]);
+        peak = rate > peak ? rate : peak;
+    }
+    for (size_t i = from; i < p->series_count && peak > 0; i++) {
+        const int level = (int)(sample_rate(&p->series[i]) / peak * 7 + 0.5);
+        text[at++] = (char)0xe2;
+        text[at++] = (char)0x96;
+        text[at++] = (char)(0x81 + level);
+    }
+    text[at] = 0;
+    return text;
+}
+
+static void panel_head(bench_live *live, const load_progress *p) {
+    const load_config *load = &live->options->load;
+    char blocks[BAR * 3 + 1];
+    char left[32] = "";
+    double share = 1;
+    row(live, "\x1b[1mwring bench %s\x1b[0m  %s", bench_mode_name(load->mode), load->url);
+    if (live->title != NULL) {
+        row(live, "%s", live->title);
+    }
+    const double whole = (double)load->duration / 1e9;
+    if (p->phase == LOAD_OPENING) {
+        share = p->wanted == 0 ? 1 : (double)(p->opened + p->failed) / (double)p->wanted;
+    } else if (p->phase == LOAD_MEASURING) {
+        share = 1 - p->left_s / whole;
+    } else if (p->phase == LOAD_WARMUP) {
+        share = 0;
+    }
+    if (p->phase == LOAD_MEASURING || p->phase == LOAD_WARMUP) {
+        (void)snprintf(left, sizeof left, "%.0f s left",
+                       p->left_s + (p->phase == LOAD_WARMUP ? whole : 0));
+    }
+    row(live, "%s  %s  %s", bar(share, blocks), phases[p->phase], left);
+    row(live, "%s", "");
+}
+
+static void panel_connections(bench_live *live, const load_progress *p) {
+    char opened[32];
+    char wanted[32];
+    const bool repeats = live->options->load.mode == LOAD_CONNECT;
+    row(live, "  connections  %s%s%s open%s", bench_count_text((double)p->opened, opened),
+        repeats ? "" : " of ", repeats ? "" : bench_count_text((double)p->wanted, wanted),
+        repeats ? "ed so far" : "");
+}
+
+static void panel_figures(bench_live *live, const load_progress *p) {
+    static const double points[] = {50, 90, 99, 99.9};
+    char count[32];
+    char text[16];
+    char blocks[SPARKS_MAX * 3 + 1];
+    char line[256];
+    size_t at = 0;
+    const double rate = p->series_count == 0 ? 0 : sample_rate(&p->series[p->series_count - 1]);
+    row(live, "  rate         \x1b[1m%12s/s\x1b[0m  \x1b[36m%s\x1b[0m",
+        bench_count_text(rate, count), sparks(p, blocks));
+    for (size_t i = 0; i < sizeof points / sizeof points[0]; i++) {
+        at += (size_t)snprintf(
+            line + at, sizeof line - at, "p%g %s   ", points[i],
+            bench_duration_text((double)load_histogram_percentile(p->latency, points[i]), text));
+    }
+    row(live, "  latency      %smax %s", line, bench_duration_text((double)p->latency->max, text));
+}
+
+static void panel_errors(bench_live *live, const load_progress *p) {
+    if (p->errors->count == 0) {
+        row(live, "  errors       none");
+    }
+    for (uint32_t i = 0; i < p->errors->count && i < ERRORS_SHOWN_MAX; i++) {
+        row(live, "  %-11s  \x1b[31m%" PRIu64 " x %s", i == 0 ? "errors" : "",
+            p->errors->kinds[i].count, p->errors->kinds[i].text);
+    }
+    if (p->errors->count > ERRORS_SHOWN_MAX) {
+        row(live, "               and %u more kinds", p->errors->count - ERRORS_SHOWN_MAX);
+    }
+}
+
+static void panel_draw(bench_live *live, const load_progress *p) {
+    if (live->lines > 0) {
+        fprintf(stderr, "\x1b[%dA", live->lines);
+    }
+    live->lines = 0;
+    panel_head(live, p);
+    panel_connections(live, p);
+    if (live->options->load.mode != LOAD_IDLE) {
+        panel_figures(live, p);
+    }
+    panel_errors(live, p);
+    row(live, "  \x1b[2mCtrl-C ends it with the report so far");
+    fputs("\x1b[J", stderr);
+    fflush(stderr);
+}
+
+/* ---- lines ----------------------------------------------------------------------------------- */
+
+static void line_opening(bench_live *live, const load_progress *p) {
+    char opened[32];
+    char wanted[32];
+    const unsigned long second = (unsigned long)p->elapsed_s;
+    if (second == live->second) {
+        return; /* most openings are over before there is anything to say */
+    }
+    live->second = second;
+    fprintf(stderr, "%6.1f s  %s: %s of %s connections, %" PRIu64 " failed\n", p->elapsed_s,
+            phases[p->phase],
+            bench_count_text((double)(p->phase == LOAD_CLOSING ? p->wanted : p->opened), opened),
+            bench_count_text((double)p->wanted, wanted), p->failed);
+}
+
+static void line_sample(const bench_live *live, const load_progress *p) {
     char count[32];
     char p50[16];
     char p99[16];
     char max[16];
-    if (live->options->quiet == 0 && p->sample != NULL) {
-        const double seconds = p->sample->seconds > 0 ? p->sample->seconds : 1;
-        fprintf(stderr, "%6.1f s  %12s/s  p50 %9s  p99 %9s  max %9s\n",
-                p->sample->t + p->sample->seconds,
-                bench_count_text((double)p->sample->messages / seconds, count),
-                bench_duration_text((double)p->sample->p50_ns, p50),
-                bench_duration_text((double)p->sample->p99_ns, p99),
-                bench_duration_text((double)p->sample->max_ns, max));
+    const load_sample *sample = p->sample;
+    if (live->options->load.mode == LOAD_IDLE) {
+        fprintf(stderr, "%6.1f s  %s connections held, %" PRIu64 " lost\n",
+                sample->t + sample->seconds, bench_count_text((double)(p->opened - p->lost), count),
+                p->lost);
+        return;
+    }
+    fprintf(stderr, "%6.1f s  %12s/s  p50 %9s  p99 %9s  max %9s", sample->t + sample->seconds,
+            bench_count_text(sample_rate(sample), count),
+            bench_duration_text((double)sample->p50_ns, p50),
+            bench_duration_text((double)sample->p99_ns, p99),
+            bench_duration_text((double)sample->max_ns, max));
+    const uint64_t errors = load_errors_total(p->errors);
+    if (errors > 0) {
+        fprintf(stderr, "  %" PRIu64 " errors", errors);
+    }
+    fputc('\n', stderr);
+}
+
+/* ---- the observer ---------------------------------------------------------------------------- */
+
+void bench_live_init(bench_live *live, const bench_options *options) {
+    const char *term = getenv("TERM");
+    *live = (bench_live){.options = options};
+    live->panel = options->quiet == 0 && isatty(STDERR_FILENO) == 1 && term != NULL &&
+                  strcmp(term, "dumb") != 0;
+}
+
+bool bench_live_progress(void *arg, const load_progress *p) {
+    bench_live *live = arg;
+    if (live->panel) {
+        panel_draw(live, p);
+    } else if (live->options->quiet == 0 && !live->panel_only) {
+        if (p->phase == LOAD_OPENING && live->options->load.mode != LOAD_CONNECT) {
+            line_opening(live, p);
+        }
+        if (p->sample != NULL) {
+            line_sample(live, p);
+        }
     }
     return !bench_interrupted();
 }
 
+/* The panel gives way to the report. */
 void bench_live_end(bench_live *live) {
-    (void)live;
+    if (live->panel && live->lines > 0) {
+        fprintf(stderr, "\x1b[%dA\x1b[J", live->lines);
+        fflush(stderr);
+        live->lines = 0;
+    }
 }

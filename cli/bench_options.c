@@ -3,7 +3,6 @@
  * The command line of `wring bench`.
  */
 #include <errno.h>
-#include <sched.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -17,6 +16,8 @@ static const char examples[] =
     "  fanout    publishers send, subscribers count what is lost, repeated or out of order\n"
     "  connect   opens and closes connections: handshakes a second, and their latency\n"
     "  idle      opens connections and holds them: what one costs\n"
+    "  find-max  the highest constant rate whose p99 stays within --p99\n"
+    "  compare   two JSON reports: ratios, and exit code 3 when the second one is worse\n"
     "\nExamples:\n"
     "  wring bench ws://127.0.0.1:8080/echo\n"
     "  wring bench -c 1k -d 30s --size 125 --pipeline 32 ws://127.0.0.1:8080/echo\n"
@@ -24,7 +25,9 @@ static const char examples[] =
     "  wring bench fanout -c 1000 --publishers 4 -r 200 ws://127.0.0.1:8080/topic/load\n"
     "  wring bench connect -c 32 -k wss://127.0.0.1:8443/echo\n"
     "  wring bench idle -c 60k -d 30s ws://127.0.0.1:8080/echo\n"
+    "  wring bench find-max --p99 5ms -c 100 ws://127.0.0.1:8080/echo\n"
     "  wring bench --json-file new.json --svg new.svg ws://127.0.0.1:8080/echo\n"
+    "  wring bench compare old.json new.json --tolerance 5%\n"
     "\nCounts and rates take k and m (1,000s), sizes k and m (1,024s), durations ms, s, m, h.\n"
     "A size is 125, 64-1k (evenly), 64,512,4k (each as often), 64:90,16k:10 (by weight),\n"
     "exp:512 (exponential with that mean) or normal:1k:200 (mean and deviation).\n"
@@ -82,8 +85,9 @@ static bool line_parse(int argc, const char **argv, bench_options *o) {
     char *text = NULL;
     const struct poptOption table[] = {
         TEXT("connections", 'c', connections, "connections; fanout: subscribers (64)", "N"),
-        NUMBER("threads", 't', threads, "threads, a ring each (half of the CPUs)"),
-        TEXT("duration", 'd', duration, "measured time (10s)", "TIME"),
+        NUMBER("threads", 't', threads,
+               "threads, a ring each (half of the CPUs, or as connections need)"),
+        TEXT("duration", 'd', duration, "measured time (10s; of each step of find-max 2s)", "TIME"),
         TEXT("warmup", 0, warmup, "runs so long before (1s)", "TIME"),
         TEXT("rate", 'r', rate, "messages a second in all, constant (closed loop)", "RATE"),
         TEXT("connect-rate", 0, connect_rate, "connections opened a second (no limit)", "RATE"),
@@ -283,15 +287,6 @@ static bool take_network(bench_options *o) {
 
 /* ---- what goes together ---------------------------------------------------------------------- */
 
-static uint32_t threads_default(void) {
-    cpu_set_t allowed;
-    if (sched_getaffinity(0, sizeof allowed, &allowed) != 0) {
-        return 1;
-    }
-    const int half = CPU_COUNT(&allowed) / 2;
-    return half < 1 ? 1 : half > LOAD_THREADS_MAX ? LOAD_THREADS_MAX : (uint32_t)half;
-}
-
 static bool fanout_check(const load_config *load) {
     if (load->has_message) {
         cli_complain("fanout numbers its messages: --size instead of --message");
@@ -313,13 +308,16 @@ static bool adopt(bench_options *o) {
     load_config *load = &o->load;
     load->url = o->first;
     load->mode = o->command < BENCH_FIND_MAX ? (load_mode)o->command : LOAD_ECHO;
-    load->threads = o->threads == 0 ? threads_default() : (uint32_t)o->threads;
+    load->threads = (uint32_t)o->threads;
     const bool schedule = load->rate > 0 || o->command == BENCH_FIND_MAX;
+    if (o->command == BENCH_FIND_MAX) { /* of each step */
+        load->duration = o->duration == NULL ? 2 * WRING_NS_PER_SEC : load->duration;
+        load->warmup = o->warmup == NULL ? WRING_NS_PER_SEC / 2 : load->warmup;
+    }
     if (load->mode == LOAD_CONNECT || load->mode == LOAD_IDLE) {
         load->warmup = o->warmup == NULL ? 0 : load->warmup;
     }
     load->burst = o->burst == 0 ? 1 : (uint32_t)o->burst;
-    o->pipeline_given = o->pipeline != 0;
     load->pipeline = o->pipeline != 0                      ? (uint32_t)o->pipeline
                      : schedule && load->mode == LOAD_ECHO ? 1024
                                                            : load->burst;

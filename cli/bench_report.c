@@ -6,6 +6,7 @@
 #include <stdio.h>
 
 #include "cli/bench.h"
+#include "wring/wring.h"
 
 const char *bench_duration_text(double ns, char text[16]) {
     static const char *const units[] = {"ns", "us", "ms", "s"};
@@ -51,34 +52,210 @@ double bench_us_per_message(const load_cpu *cpu, const load_result *r) {
                : (cpu->user_s + cpu->system_s) * 1e6 / (double)r->measured.received;
 }
 
+static const double points[] = {50, 75, 90, 95, 99, 99.9, 99.99, 99.999};
+
 static void percentiles_print(FILE *to, const char *what, const load_histogram *h) {
-    static const double points[] = {50, 75, 90, 95, 99, 99.9, 99.99, 99.999};
     char text[16];
-    char more[16];
+    char count[32];
     if (h->count == 0) {
         return;
     }
-    fprintf(to, "\n  %s (%" PRIu64 " measured)\n", what, h->count);
-    fprintf(to, "    min %s, mean %s, max %s\n", bench_duration_text((double)h->min, text),
-            bench_duration_text(load_histogram_mean(h), more),
-            bench_duration_text((double)h->max, (char[16]){0}));
+    fprintf(to, "\n  %s, %s measured\n", what, bench_count_text((double)h->count, count));
+    fprintf(to, "    min      %10s\n", bench_duration_text((double)h->min, text));
+    fprintf(to, "    mean     %10s\n", bench_duration_text(load_histogram_mean(h), text));
     for (size_t i = 0; i < sizeof points / sizeof points[0]; i++) {
         fprintf(to, "    p%-7g %10s\n", points[i],
                 bench_duration_text((double)load_histogram_percentile(h, points[i]), text));
     }
+    fprintf(to, "    max      %10s\n", bench_duration_text((double)h->max, text));
+}
+
+/* ---- what was run ---------------------------------------------------------------------------- */
+
+static void sizes_print(FILE *to, const load_config *load) {
+    char min[16];
+    char max[16];
+    const char *kind = load->binary ? "binary" : "text";
+    if (load->has_message || load->sizes.fixed) {
+        const double size = load->has_message ? (double)load->message.len : load->sizes.max;
+        fprintf(to, ", %s of %s", kind, bench_bytes_text(size, min));
+    } else {
+        fprintf(to, ", %s of %s to %s, %.0f B in the mean", kind,
+                bench_bytes_text(load->sizes.min, min), bench_bytes_text(load->sizes.max, max),
+                load->sizes.mean);
+    }
+}
+
+static void setting_print(FILE *to, const bench_options *o, const load_result *r) {
+    const load_config *load = &o->load;
+    char text[32];
+    fprintf(to, "wring bench %s: %s %s\n", WRING_VERSION, bench_mode_name(load->mode), load->url);
+    fprintf(to, "%s connections", bench_count_text((double)(r->connections.wanted), text));
+    if (load->mode == LOAD_FANOUT) {
+        fprintf(to, " (%u publish, %u subscribe, %u topic%s)", load->publishers, load->connections,
+                load->topics, load->topics == 1 ? "" : "s");
+    }
+    fprintf(to, " on %u thread%s", r->threads, r->threads == 1 ? "" : "s");
+    if (load->mode == LOAD_ECHO || load->mode == LOAD_FANOUT) {
+        sizes_print(to, load);
+        if (load->rate > 0) {
+            fprintf(to, ", %s/s", bench_count_text(load->rate, text));
+        } else {
+            fprintf(to, ", closed loop with %u under way", load->pipeline);
+        }
+        if (load->burst > 1) {
+            fprintf(to, ", in bursts of %u", load->burst);
+        }
+    }
+    fprintf(to, "\n%.3g s", r->duration_s);
+    if (r->warmup_s > 0) {
+        fprintf(to, " after %.3g s of warm-up", r->warmup_s);
+    }
+    fputs(r->interrupted ? ", ended early\n\n" : "\n\n", to);
+}
+
+/* ---- what came of it ------------------------------------------------------------------------- */
+
+static void connections_print(FILE *to, const load_result *r, bool repeats) {
+    char opened[32];
+    char wanted[32];
+    char text[16];
+    fprintf(to, "  connections  %s", bench_count_text((double)r->connections.opened, opened));
+    if (!repeats) {
+        fprintf(to, " of %s opened in %s", bench_count_text((double)r->connections.wanted, wanted),
+                bench_duration_text(r->opening_s * 1e9, text));
+    } else {
+        fputs(" opened", to);
+    }
+    if (r->connections.failed > 0) {
+        fprintf(to, ", %" PRIu64 " failed", r->connections.failed);
+    }
+    if (r->connections.lost > 0) {
+        fprintf(to, ", %" PRIu64 " lost on the way", r->connections.lost);
+    }
+    fputc('\n', to);
+    if (!repeats && r->connect->count > 0) {
+        fprintf(to, "  handshake    p50 %s, ",
+                bench_duration_text((double)load_histogram_percentile(r->connect, 50), text));
+        fprintf(to, "p99 %s from the dial to the upgrade\n",
+                bench_duration_text((double)load_histogram_percentile(r->connect, 99), text));
+    }
+}
+
+static void rate_print(FILE *to, const bench_options *o, const load_result *r) {
+    const double seconds = r->duration_s > 0 ? r->duration_s : 1;
+    char count[32];
+    char text[16];
+    static const char *const what[] = {"answers", "deliveries", "handshakes", "messages"};
+    fprintf(to, "  rate         %s %s/s",
+            bench_count_text((double)r->measured.received / seconds, count), what[o->load.mode]);
+    if (r->measured.received_bytes > 0) {
+        fprintf(to, ", %s/s of payload",
+                bench_bytes_text((double)r->measured.received_bytes / seconds, text));
+    }
+    fputc('\n', to);
+}
+
+static void messages_print(FILE *to, const load_config *load, const load_result *r) {
+    char sent[32];
+    char received[32];
+    fprintf(to, "  messages     %s sent, %s %s", bench_count_text((double)r->measured.sent, sent),
+            bench_count_text((double)r->measured.received, received),
+            load->mode == LOAD_FANOUT ? "delivered" : "answered");
+    fprintf(to, "; %" PRIu64 " lost, %" PRIu64 " repeated, %" PRIu64 " out of order\n", r->lost,
+            r->duplicated, r->reordered);
+    if (r->foreign > 0) {
+        fprintf(to, "               %" PRIu64 " more came that nobody here sent\n", r->foreign);
+    }
+    if (load->rate > 0) {
+        char text[16];
+        fprintf(to, "  schedule     %" PRIu64 " messages due were not sent; at most %s late\n",
+                r->unsent, bench_duration_text((double)r->behind_max, text));
+    }
+}
+
+static void cpu_print(FILE *to, const char *who, const load_cpu *cpu, const load_result *r) {
+    const double seconds = r->duration_s > 0 ? r->duration_s : 1;
+    fprintf(to, "%s %.3g us a message (user %.3g %%, system %.3g %% of a CPU)", who,
+            bench_us_per_message(cpu, r), cpu->user_s / seconds * 100,
+            cpu->system_s / seconds * 100);
+}
+
+static void cpus_print(FILE *to, const bench_options *o, const load_result *r) {
+    fputs("  CPU          ", to);
+    cpu_print(to, "generator", &r->cpu, r);
+    if (o->load.server_pid != 0) {
+        fputs("\n               ", to);
+        cpu_print(to, "server", &r->server_cpu, r);
+    }
+    fputc('\n', to);
+}
+
+static void each_print(FILE *to, const char *who, uint64_t before, uint64_t after, uint64_t count) {
+    char text[16];
+    const double each = after > before ? (double)(after - before) / (double)count : 0;
+    fprintf(to, "%s %s", who, bench_bytes_text(each, text));
+}
+
+static void memory_print(FILE *to, const bench_options *o, const load_result *r) {
+    const uint64_t count = r->connections.opened == 0 ? 1 : r->connections.opened;
+    fputs("  memory       for each connection: ", to);
+    each_print(to, "generator", r->own_rss_before, r->own_rss_after, count);
+    if (o->load.server_pid != 0) {
+        each_print(to, ", server", r->server_rss_before, r->server_rss_after, count);
+    }
+    each_print(to, ", kernel (all of this machine)", r->slab_before, r->slab_after, count);
+    fputc('\n', to);
+}
+
+static void errors_print(FILE *to, const load_errors *errors) {
+    if (errors->count == 0) {
+        fputs("  errors       none\n", to);
+    }
+    for (uint32_t i = 0; i < errors->count; i++) {
+        fprintf(to, "  %-11s  %" PRIu64 " x %s\n", i == 0 ? "errors" : "", errors->kinds[i].count,
+                errors->kinds[i].text);
+    }
+}
+
+/* What the figures do not say by themselves. */
+static void notes_print(FILE *to, const load_config *load, const load_result *r) {
+    if (load->mode == LOAD_ECHO && load->rate <= 0) {
+        fputs(
+            "\nClosed loop: while the server stalls nothing is sent to it, so a stall counts once "
+            "for each\nconnection and hardly shows in the percentiles (coordinated omission). Use "
+            "-r RATE for\nlatencies as users with a schedule of their own see them.\n",
+            to);
+    }
+    if (load->rate > 0) {
+        fputs("\nConstant rate: latency counts from the time a message was due, whether or not it "
+              "could be\nsent then, so a stall counts for every message it kept waiting.\n",
+              to);
+    }
+    if (r->unsent > 0) {
+        fputs("The rate was not kept: the server (or this machine) is slower than -r asks for.\n",
+              to);
+    }
 }
 
 void bench_report_print(FILE *to, const bench_options *o, const load_result *r) {
-    char text[32];
-    const double seconds = r->duration_s > 0 ? r->duration_s : 1;
-    fprintf(to, "%s %s\n", bench_mode_name(o->load.mode), o->load.url);
-    fprintf(to, "  %s messages/s\n",
-            bench_count_text((double)r->measured.received / seconds, text));
-    percentiles_print(to, "latency", r->latency);
-    fprintf(to, "  lost %" PRIu64 " duplicated %" PRIu64 " reordered %" PRIu64 "\n", r->lost,
-            r->duplicated, r->reordered);
-    fprintf(to, "  generator CPU %.3f us per message\n", bench_us_per_message(&r->cpu, r));
-    for (uint32_t i = 0; i < r->errors.count; i++) {
-        fprintf(to, "  %" PRIu64 " x %s\n", r->errors.kinds[i].count, r->errors.kinds[i].text);
+    static const char *const latencies[] = {"latency of an answer", "latency of a delivery",
+                                            "latency of a handshake, from the dial", "latency"};
+    const load_config *load = &o->load;
+    setting_print(to, o, r);
+    connections_print(to, r, load->mode == LOAD_CONNECT);
+    if (load->mode != LOAD_IDLE) {
+        rate_print(to, o, r);
     }
+    if (load->mode == LOAD_ECHO || load->mode == LOAD_FANOUT) {
+        messages_print(to, load, r);
+    }
+    if (load->mode == LOAD_IDLE) {
+        memory_print(to, o, r);
+    } else {
+        cpus_print(to, o, r);
+    }
+    errors_print(to, &r->errors);
+    percentiles_print(to, latencies[load->mode], r->latency);
+    notes_print(to, load, r);
 }

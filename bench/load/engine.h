@@ -41,12 +41,14 @@ WRING_MUST_CHECK wring_result load_target_open(load_target *target, const load_c
                                                wring_error *error);
 void load_target_close(load_target *target);
 
-/** Are there descriptors, ports and memory enough? Raises the soft limit of descriptors. */
+/** Are there ports, descriptors and memory enough? Raises the soft limit of descriptors. */
 WRING_MUST_CHECK wring_result load_preflight(const load_config *config, const load_target *target,
-                                             uint32_t connections, wring_error *error);
+                                             uint32_t threads, wring_error *error);
 
 /** How many connections a run has. */
 uint32_t load_config_connections(const load_config *config);
+/** ... and threads: what was asked for, or half of the CPUs, or more for that many connections. */
+uint32_t load_config_threads(const load_config *config);
 
 /* ---- tx.c ------------------------------------------------------------------------------------ */
 

@@ -31,7 +31,7 @@ typedef struct load_config {
     load_mode mode;
     const char *url; /* "{topic}" in it is replaced by a number below `topics` */
     uint32_t connections;
-    uint32_t threads;
+    uint32_t threads; /* 0: picked */
     wring_duration_ns duration;
     wring_duration_ns warmup;
     double rate;         /* messages a second in all; 0: closed loop */
@@ -125,6 +125,7 @@ typedef struct load_result {
     load_sample *series;
     size_t series_count;
     load_errors errors;
+    uint32_t threads;
     bool interrupted;
 } load_result;
 

@@ -25,7 +25,6 @@ static wring_time_ns clock_now(void) {
 void load_config_init(load_config *config) {
     memset(config, 0, sizeof *config);
     config->connections = 64;
-    config->threads = 1;
     config->duration = 10 * WRING_NS_PER_SEC;
     config->warmup = WRING_NS_PER_SEC;
     config->pipeline = 1;
@@ -482,7 +481,6 @@ static wring_result run_open(load_run *run, wring_error *error) {
     const load_config *config = run->config;
     load_result *result = run->result;
     run->connections = load_config_connections(config);
-    run->thread_count = config->threads < run->connections ? config->threads : run->connections;
     result->connections.wanted = run->connections;
     result->latency = load_histogram_create();
     result->connect = load_histogram_create();
@@ -521,12 +519,14 @@ wring_result load_execute(const load_config *config, const load_observer *observ
                           load_result *out, wring_error *error) {
     load_run run = {.config = config, .result = out, .lock = PTHREAD_MUTEX_INITIALIZER};
     memset(out, 0, sizeof *out);
+    run.thread_count = load_config_threads(config);
+    out->threads = run.thread_count;
     wring_result result = load_target_open(&run.target, config, error);
     if (result == WRING_OK && run.target.url.secure) {
         result = wring__tls_context_client(config->tls, &run.tls, error);
     }
     if (result == WRING_OK) {
-        result = load_preflight(config, &run.target, load_config_connections(config), error);
+        result = load_preflight(config, &run.target, run.thread_count, error);
     }
     if (result == WRING_OK) {
         result = run_open(&run, error);

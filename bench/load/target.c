@@ -6,6 +6,7 @@
 #include <arpa/inet.h>
 #include <errno.h>
 #include <netdb.h>
+#include <sched.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/resource.h>
@@ -17,6 +18,12 @@
 #define TOPIC_MARK  "{topic}"
 /* Of the ports for outgoing connections some are always taken by others. */
 #define PORT_SHARE 0.95
+/* The kernel tries every second port first, and when these are taken it walks past all of them at
+ * each connect: beyond half of the ports of an address connecting gets very slow. */
+#define PORT_SHARE_FAST 0.45
+/* Descriptors of the process beside its connections: rings, files, the one that is being dialled.
+ */
+#define DESCRIPTORS_OWN 64
 /* Memory of one connection: the socket's in the kernel, ours, TLS. */
 #define KERNEL_BYTES 5000u
 #define LINK_BYTES   700u
@@ -138,7 +145,7 @@ static wring_result requests_make(load_target *target, const load_config *config
 
 /* ---- source addresses ------------------------------------------------------------------------ */
 
-static uint32_t ports_per_source(void) {
+static uint32_t ports_per_source(double share) {
     unsigned from = 32768;
     unsigned to = 60999;
     FILE *file = fopen("/proc/sys/net/ipv4/ip_local_port_range", "re");
@@ -149,7 +156,7 @@ static uint32_t ports_per_source(void) {
         }
         fclose(file);
     }
-    return (uint32_t)((to - from + 1) * PORT_SHARE);
+    return (uint32_t)((to - from + 1) * share);
 }
 
 static bool is_loopback_v4(const load_address *address) {
@@ -159,7 +166,7 @@ static bool is_loopback_v4(const load_address *address) {
 
 /* On loopback every address of 127.0.0.0/8 is ours: as many are taken as the ports need. */
 static bool sources_invent(load_target *target, uint32_t connections) {
-    const uint32_t ports = ports_per_source();
+    const uint32_t ports = ports_per_source(PORT_SHARE_FAST);
     const uint32_t count = (connections + ports - 1) / ports;
     if (count < 2 || !is_loopback_v4(&target->address)) {
         return true;
@@ -251,7 +258,7 @@ void load_target_close(load_target *target) {
 
 static wring_result check_ports(const load_target *target, uint32_t connections,
                                 wring_error *error) {
-    const uint32_t ports = ports_per_source();
+    const uint32_t ports = ports_per_source(PORT_SHARE);
     const uint64_t sources = target->source_count == 0 ? 1 : target->source_count;
     if (connections <= ports * sources) {
         return WRING_OK;
@@ -264,23 +271,52 @@ static wring_result check_ports(const load_target *target, uint32_t connections,
         connections, (connections + ports - 1) / ports, ports);
 }
 
-static wring_result check_descriptors(const load_config *config, uint32_t connections,
-                                      wring_error *error) {
-    const uint64_t need = (uint64_t)connections + 64 + 4 * (uint64_t)config->threads;
+/* Raises the soft limit of descriptors to the hard one, which it returns. */
+static uint64_t descriptors_max(void) {
     struct rlimit limit;
-    if (getrlimit(RLIMIT_NOFILE, &limit) != 0 || limit.rlim_cur >= need) {
-        return WRING_OK;
+    if (getrlimit(RLIMIT_NOFILE, &limit) != 0) {
+        return 1024;
     }
-    limit.rlim_cur = limit.rlim_max < need ? limit.rlim_max : need;
-    (void)setrlimit(RLIMIT_NOFILE, &limit);
-    if (limit.rlim_max >= need) {
+    if (limit.rlim_cur < limit.rlim_max) {
+        limit.rlim_cur = limit.rlim_max;
+        (void)setrlimit(RLIMIT_NOFILE, &limit);
+    }
+    return limit.rlim_max;
+}
+
+/* A ring's table of sockets is bounded by the limit, but each ring has one: connections beyond the
+ * limit take more threads, no more rights. */
+static uint32_t threads_needed(uint32_t connections) {
+    const uint64_t each = descriptors_max();
+    const uint64_t usable = each > 2 * DESCRIPTORS_OWN ? each - DESCRIPTORS_OWN : each;
+    return (uint32_t)((connections + usable - 1) / usable);
+}
+
+uint32_t load_config_threads(const load_config *config) {
+    const uint32_t connections = load_config_connections(config);
+    uint32_t threads = config->threads;
+    if (threads == 0) {
+        cpu_set_t allowed;
+        const int cpus =
+            sched_getaffinity(0, sizeof allowed, &allowed) == 0 ? CPU_COUNT(&allowed) : 2;
+        const uint32_t needed = threads_needed(connections);
+        threads = cpus < 4 ? 1 : (uint32_t)cpus / 2;
+        threads = threads < needed ? needed : threads;
+    }
+    threads = threads > LOAD_THREADS_MAX ? LOAD_THREADS_MAX : threads;
+    return threads < connections ? threads : connections;
+}
+
+static wring_result check_descriptors(uint32_t threads, uint32_t connections, wring_error *error) {
+    const uint32_t needed = threads_needed(connections);
+    if (needed <= threads) {
         return WRING_OK;
     }
     return wring_error_set(error, WRING_ERR_TOO_MANY_CONNECTIONS, 0,
-                           "%u connections need %llu descriptors and the hard limit is %llu: raise "
-                           "it (ulimit -Hn as root, LimitNOFILE=, /etc/security/limits.conf)",
-                           connections, (unsigned long long)need,
-                           (unsigned long long)limit.rlim_max);
+                           "%u connections with a hard limit of %llu descriptors need %u threads, "
+                           "each with a table of its own: give -t %u, or raise the limit (ulimit "
+                           "-Hn as root, LimitNOFILE=, /etc/security/limits.conf)",
+                           connections, (unsigned long long)descriptors_max(), needed, needed);
 }
 
 static uint64_t memory_available(void) {
@@ -314,11 +350,12 @@ static wring_result check_memory(const load_config *config, const load_target *t
                            (unsigned long long)have >> 20);
 }
 
-wring_result load_preflight(const load_config *config, const load_target *target,
-                            uint32_t connections, wring_error *error) {
+wring_result load_preflight(const load_config *config, const load_target *target, uint32_t threads,
+                            wring_error *error) {
+    const uint32_t connections = load_config_connections(config);
     wring_result result = check_ports(target, connections, error);
     if (result == WRING_OK) {
-        result = check_descriptors(config, connections, error);
+        result = check_descriptors(threads, connections, error);
     }
     if (result == WRING_OK) {
         result = check_memory(config, target, connections, error);

@@ -248,9 +248,14 @@ static bool is_drained(const load_thread *thread, wring_time_ns now) {
     WRING_UNREACHABLE();
 }
 
+static void pace(load_thread *thread, wring_time_ns now);
+
 static void measuring(load_thread *thread, wring_time_ns now) {
     while (thread->phase == LOAD_MEASURING && now >= interval_end(thread)) {
         const bool last = interval_end(thread) >= atomic_load(&thread->run->measure_to);
+        if (last) {
+            pace(thread, now); /* what was due before the end is sent, however late it is */
+        }
         interval_give(thread);
         if (last) {
             enter(thread, LOAD_DRAINING);
@@ -403,7 +408,7 @@ static void worker_mail(wring__worker *worker, const wring__mail *mail) {
 static const wring__worker_ops worker_ops = {.name = "load", .mail = worker_mail};
 
 static wring_result thread_open(load_thread *thread) {
-    const load_run *run = thread->run;
+    load_run *run = thread->run;
     const bool large = run->payload.len > 32 * 1024;
     const wring__worker_config config = {
         .backend = &wring__backend_uring,
@@ -411,6 +416,7 @@ static wring_result thread_open(load_thread *thread) {
                            .buffer_size = large ? 256 * 1024 : 16 * 1024},
         .ops = &worker_ops,
         .owner = thread,
+        .group = run,
         /* A client that reads no further because it has much to send can wait for a server that
          * does the same. */
         .pause_bytes = UINT64_MAX / 2,

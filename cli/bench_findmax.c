@@ -1,0 +1,148 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * `wring bench find-max`: the highest constant rate whose p99 stays within a bound. Doubles until a
+ * rate fails, then halves the interval between the best that held and the least that failed. A rate
+ * has failed when it fails twice: one slow second of the machine is no verdict.
+ */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "cli/bench.h"
+
+#define RATE_FIRST 1000.0
+#define RATE_LEAST 1.0
+#define RATE_MOST  1e9
+#define CLOSE_TO   1.05 /* the two ends are near enough */
+#define STEPS_MAX  BENCH_STEPS_MAX
+
+typedef struct search {
+    bench_options *options;
+    bench_search *found;
+    load_result best;
+    double holds; /* the highest rate that kept the bound; 0: none yet */
+    double fails; /* the lowest that did not */
+    int code;     /* of the last run */
+} search;
+
+static bool keeps_bound(const bench_options *o, const load_result *r) {
+    return r->unsent == 0 && r->lost == 0 && r->latency->count > 0 &&
+           load_histogram_percentile(r->latency, 99) <= o->p99_ns;
+}
+
+static void step_print(const bench_options *o, const bench_step *step) {
+    char rate[32];
+    char p50[16];
+    char p99[16];
+    if (o->quiet == 0) {
+        fprintf(stderr, "  %12s/s  p50 %9s  p99 %9s  %s\n", bench_count_text(step->rate, rate),
+                bench_duration_text((double)step->p50_ns, p50),
+                bench_duration_text((double)step->p99_ns, p99),
+                step->holds    ? "holds"
+                : step->unsent ? "is not kept"
+                               : "is too slow");
+    }
+}
+
+/* One run at one rate. False when it could not be done, or was interrupted. */
+static bool step(search *s, double rate, bool *holds) {
+    bench_options *o = s->options;
+    load_result result;
+    wring_error error;
+    bench_live live;
+    char title[96];
+    char text[16];
+    o->load.rate = rate;
+    bench_live_init(&live, o);
+    live.panel_only = true;
+    (void)snprintf(title, sizeof title, "find-max: %.0f/s, bound p99 %s", rate,
+                   bench_duration_text((double)o->p99_ns, text));
+    live.title = title;
+    const load_observer observer = {bench_live_progress, &live};
+    const wring_result code = load_execute(&o->load, &observer, &result, &error);
+    bench_live_end(&live);
+    if (code != WRING_OK || bench_interrupted()) {
+        s->code = code == WRING_OK ? BENCH_INTERRUPTED : CLI_FAILED;
+        if (code != WRING_OK) {
+            cli_complain("%s", error.text);
+        }
+        load_result_deinit(&result);
+        return false;
+    }
+    *holds = keeps_bound(o, &result);
+    bench_step *noted = &s->found->steps[s->found->count++];
+    *noted = (bench_step){rate, load_histogram_percentile(result.latency, 50),
+                          load_histogram_percentile(result.latency, 99), *holds,
+                          result.unsent > 0 || result.lost > 0};
+    step_print(o, noted);
+    if (*holds && rate > s->holds) {
+        load_result_deinit(&s->best);
+        s->best = result;
+    } else {
+        load_result_deinit(&result);
+    }
+    return true;
+}
+
+static bool try_rate(search *s, double rate) {
+    bool holds = false;
+    for (int i = 0; i < 2 && !holds; i++) {
+        if (s->found->count == STEPS_MAX || !step(s, rate, &holds)) {
+            return false;
+        }
+    }
+    if (holds) {
+        s->holds = rate;
+    } else {
+        s->fails = rate;
+    }
+    return true;
+}
+
+/* The next rate to try; 0 when the search is over. */
+static double rate_next(const search *s, double first) {
+    if (s->holds == 0 && s->fails == 0) {
+        return first;
+    }
+    if (s->fails == 0) {
+        return s->holds >= RATE_MOST ? 0 : s->holds * 2;
+    }
+    if (s->holds == 0) {
+        return s->fails <= RATE_LEAST ? 0 : s->fails / 4;
+    }
+    return s->fails / s->holds <= CLOSE_TO ? 0 : (s->fails + s->holds) / 2;
+}
+
+static int verdict(search *s) {
+    bench_options *o = s->options;
+    char rate[32];
+    char text[16];
+    if (s->code != CLI_OK && s->holds == 0) {
+        return s->code;
+    }
+    if (s->holds == 0) {
+        cli_complain("not even %.0f/s keeps a p99 of %s", s->fails,
+                     bench_duration_text((double)o->p99_ns, text));
+        return BENCH_NOT_FOUND;
+    }
+    o->load.rate = s->holds;
+    o->search = s->found;
+    s->found->rate = s->holds;
+    if (o->json == 0) {
+        printf("The highest rate with a p99 of at most %s is %s messages/s.\n\n",
+               bench_duration_text((double)o->p99_ns, text), bench_count_text(s->holds, rate));
+    }
+    return bench_results_write(o, &s->best) ? s->code : CLI_FAILED;
+}
+
+int bench_find_max(bench_options *o) {
+    bench_search found = {.p99_ns = o->p99_ns};
+    search s = {.options = o, .found = &found, .code = CLI_OK};
+    const double first = o->load.rate > 0 ? o->load.rate : RATE_FIRST;
+    double rate;
+    while ((rate = rate_next(&s, first)) > 0 && try_rate(&s, rate)) {
+    }
+    const int code = verdict(&s);
+    load_result_deinit(&s.best);
+    return code;
+}
