@@ -15,8 +15,17 @@ wring__shared *wring__shared_create_room(uint8_t opcode, uint16_t close_code, si
     shared->opcode = opcode;
     shared->header_len = 0;
     shared->close_code = close_code;
+    shared->window_bits = 0;
+    shared->compressed = NULL;
     shared->payload_len = payload_len;
     return shared;
+}
+
+wring__shared *wring__shared_shrink(wring__shared *shared, size_t payload_len) {
+    WRING_ASSERT(payload_len <= shared->payload_len);
+    shared->payload_len = payload_len;
+    wring__shared *moved = realloc(shared, sizeof *shared + payload_len);
+    return moved == NULL ? shared : moved;
 }
 
 wring__shared *wring__shared_create(uint8_t opcode, uint16_t close_code, wring_bytes payload) {
@@ -29,7 +38,10 @@ wring__shared *wring__shared_create(uint8_t opcode, uint16_t close_code, wring_b
 
 void wring__shared_unref(wring__shared *shared) {
     /* acq_rel: the freeing thread must see every reader done */
-    if (atomic_fetch_sub_explicit(&shared->refs, 1, memory_order_acq_rel) == 1) {
+    while (shared != NULL &&
+           atomic_fetch_sub_explicit(&shared->refs, 1, memory_order_acq_rel) == 1) {
+        wring__shared *next = shared->compressed;
         free(shared);
+        shared = next;
     }
 }

@@ -21,6 +21,10 @@ typedef struct wring__shared {
     uint8_t opcode;
     uint8_t header_len; /* 0 until a header is written */
     uint16_t close_code;
+    uint8_t window_bits;              /* a compressed form: made with this window; 0: plain */
+    struct wring__shared *compressed; /* forms of the same message, the largest window first; set
+                                         before it is handed over; each has one reference from
+                                         the one before it */
     size_t payload_len;
     uint8_t header_room[WRING__SHARED_HEADER_MAX]; /* the header ends where the payload begins */
     uint8_t payload[];
@@ -31,6 +35,9 @@ wring__shared *wring__shared_create(uint8_t opcode, uint16_t close_code, wring_b
 
 /** The same with the payload left for the caller to fill. */
 wring__shared *wring__shared_create_room(uint8_t opcode, uint16_t close_code, size_t payload_len);
+
+/** Its only holder found that it needs no more than `payload_len`. May move it. */
+wring__shared *wring__shared_shrink(wring__shared *shared, size_t payload_len);
 
 static inline wring__shared *wring__shared_ref(wring__shared *shared) {
     atomic_fetch_add_explicit(&shared->refs, 1, memory_order_relaxed);

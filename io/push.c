@@ -42,10 +42,10 @@ wring_result wring_send(wring_ref ref, const wring_frame *frames, size_t count) 
     if (count == 0) {
         return WRING_OK;
     }
-    wring__shared *shared =
-        count == 1 && frames[0].opcode != WRING_CLOSE
-            ? wring__shared_create((uint8_t)frames[0].opcode, 0, frames[0].payload)
-            : wring__packed_create(frames, count);
+    wring__shared *shared = count == 1 && frames[0].opcode != WRING_CLOSE
+                                ? wring__shared_create((uint8_t)frames[0].opcode,
+                                                       frames[0].close_code, frames[0].payload)
+                                : wring__packed_create(frames, count);
     return shared == NULL ? WRING_ERR_NO_MEMORY : post_shared(ref, WRING__MAIL_SEND, shared);
 }
 

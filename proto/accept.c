@@ -96,6 +96,11 @@ wring_result wring_accept(const wring_transport *transport, void *handle,
     if (accepted == NULL) {
         return wring_error_set(error, WRING_ERR_NO_MEMORY, 0, "no memory for a session");
     }
+    result = wring__session_deflate_from_config(&accepted->host.session, error);
+    if (result != WRING_OK) {
+        accepted_free(accepted);
+        return result;
+    }
     wring_request seen = *request;
     char peer[PEER_TEXT_MAX] = {0};
     if (seen.peer.len == 0 && transport->peername != NULL &&

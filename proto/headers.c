@@ -4,13 +4,14 @@
  * backtracking.
  */
 #include "core/base.h"
+#include "proto/upgrade.h"
 #include "wring/http.h"
 
 static uint8_t lower(uint8_t c) {
     return c >= 'A' && c <= 'Z' ? (uint8_t)(c | 0x20) : c;
 }
 
-static bool text_is(wring_bytes text, const char *want) {
+bool wring__text_is(wring_bytes text, const char *want) {
     size_t len = strlen(want);
     if (text.len != len) {
         return false;
@@ -25,7 +26,7 @@ static bool text_is(wring_bytes text, const char *want) {
 
 bool wring_headers_get(wring_headers headers, const char *name, wring_bytes *value) {
     for (size_t i = 0; i < headers.count; i++) {
-        if (text_is(headers.list[i].name, name)) {
+        if (wring__text_is(headers.list[i].name, name)) {
             *value = headers.list[i].value;
             return true;
         }
@@ -36,7 +37,7 @@ bool wring_headers_get(wring_headers headers, const char *name, wring_bytes *val
 size_t wring_headers_count(wring_headers headers, const char *name) {
     size_t count = 0;
     for (size_t i = 0; i < headers.count; i++) {
-        count += text_is(headers.list[i].name, name);
+        count += wring__text_is(headers.list[i].name, name);
     }
     return count;
 }
@@ -71,7 +72,7 @@ bool wring_headers_next(wring_headers headers, const char *name, wring_list_curs
                         wring_bytes *element) {
     for (; cursor->header < headers.count; cursor->header++, cursor->offset = 0) {
         const wring_header *header = &headers.list[cursor->header];
-        if (!text_is(header->name, name)) {
+        if (!wring__text_is(header->name, name)) {
             continue;
         }
         while (cursor->offset < header->value.len) {
@@ -88,7 +89,7 @@ bool wring_headers_has_token(wring_headers headers, const char *name, const char
     wring_list_cursor cursor = {0, 0};
     wring_bytes element;
     while (wring_headers_next(headers, name, &cursor, &element)) {
-        if (text_is(element, token)) {
+        if (wring__text_is(element, token)) {
             return true;
         }
     }

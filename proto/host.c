@@ -117,13 +117,17 @@ wring_time_ns wring__host_deadline(wring__host *host, wring_time_ns now) {
 static void mail_send(wring__host *host, wring__shared *shared) {
     wring_session *session = &host->session;
     wring_result result = WRING_OK;
-    if (shared->opcode != WRING__PACKED) {
+    wring_frame frame;
+    if (shared->opcode != WRING__PACKED && session->deflate != NULL) {
+        frame = (wring_frame){(wring_opcode)shared->opcode, shared->close_code,
+                              wring_bytes_of(shared->payload, shared->payload_len)};
+        result = wring_session_send(session, &frame);
+    } else if (shared->opcode != WRING__PACKED) {
         if (shared->header_len == 0) { /* we hold the only reference */
             wring__session_frame_shared(shared);
         }
         result = wring__session_send_shared(session, shared);
     }
-    wring_frame frame;
     size_t offset = 0;
     while (shared->opcode == WRING__PACKED && result == WRING_OK &&
            wring__packed_next(shared, &offset, &frame)) {

@@ -92,6 +92,32 @@ void wring__session_set_user(wring_session *session, void *user) {
 
 void wring__session_deinit(wring_session *session) {
     wring__session_rx_deinit(session);
+    wring__deflate_release(session->deflate);
+    session->deflate = NULL;
+}
+
+void wring__session_use_deflate(wring_session *session, wring__deflate *deflate) {
+    WRING_ASSERT(session->state == WRING_SESSION_READY && session->deflate == NULL);
+    session->deflate = deflate;
+}
+
+wring_result wring__session_deflate_from_config(wring_session *session, wring_error *error) {
+    const wring_session_config *config = &session->common->config;
+    if (config->deflate == NULL) {
+        return WRING_OK;
+    }
+    if (config->deflate_params == NULL) {
+        return wring_error_set(error, WRING_ERR_INVALID_CONFIG, 0,
+                               "session config: deflate is set, deflate_params is not");
+    }
+    wring_deflate_params params = *config->deflate_params;
+    wring__deflate *deflate = wring__deflate_acquire(
+        config->deflate, wring__deflate_pool_config(config->deflate), &params, config->role, false);
+    if (deflate == NULL) {
+        return wring_error_set(error, WRING_ERR_NO_MEMORY, 0, "no memory for compression");
+    }
+    wring__session_use_deflate(session, deflate);
+    return WRING_OK;
 }
 
 /* What wring_session_create allocates: the session with the parts a worker would share. */
@@ -115,6 +141,11 @@ wring_result wring_session_create(const wring_session_config *config, wring_sess
     wring__session_common_init(&owned->common, &adopted, NULL);
     wring__session_init(&owned->super, &owned->common, &owned->out);
     owned->super.owned = true;
+    result = wring__session_deflate_from_config(&owned->super, error);
+    if (result != WRING_OK) {
+        free(owned);
+        return result;
+    }
     *out = &owned->super;
     return WRING_OK;
 }
@@ -193,6 +224,21 @@ static wring_result frame_append(wring_session *session, uint8_t first, wring_by
     return WRING_OK;
 }
 
+/* A text or binary message: compressed if that was negotiated and is worth while. RFC 7692 6.1 */
+static wring_result data_append(wring_session *session, const wring_frame *frame) {
+    const uint8_t first = (uint8_t)(WRING__FIN | frame->opcode);
+    if (session->deflate == NULL) {
+        return frame_append(session, first, frame->payload);
+    }
+    wring_bytes compressed;
+    wring_result result = wring__deflate_message(session->deflate, frame, &compressed);
+    if (result != WRING_OK) {
+        return result;
+    }
+    return compressed.len == 0 ? frame_append(session, first, frame->payload)
+                               : frame_append(session, first | WRING__RSV1, compressed);
+}
+
 /* RFC 6455 5.5.1: nothing follows a close frame. Also said of sessions not open yet. */
 static wring_result send_check(const wring_session *session) {
     if (session->state == WRING_SESSION_READY) {
@@ -216,7 +262,7 @@ wring_result wring_session_send(wring_session *session, const wring_frame *frame
                    : frame_append(session, first, frame->payload);
     case WRING_TEXT:
     case WRING_BINARY:
-        return frame_append(session, first, frame->payload);
+        return data_append(session, frame);
     case WRING_CLOSE:
         wring_session_close(session,
                             frame->close_code == 0 ? WRING_CLOSE_NO_STATUS : frame->close_code,
@@ -230,9 +276,26 @@ wring_result wring_session_send(wring_session *session, const wring_frame *frame
 
 void wring__session_frame_shared(wring__shared *shared) {
     size_t len = wring__frame_header_len(shared->payload_len, false);
-    wring__frame_header_write(shared->payload - len, (uint8_t)(WRING__FIN | shared->opcode),
-                              shared->payload_len, NULL);
+    uint8_t first = (uint8_t)(WRING__FIN | shared->opcode);
+    if (shared->window_bits != 0) {
+        first |= WRING__RSV1;
+    }
+    wring__frame_header_write(shared->payload - len, first, shared->payload_len, NULL);
     shared->header_len = (uint8_t)len;
+}
+
+/* The compressed form with the largest window the peer can take; the plain one if there is none.
+ * It knows nothing of what this connection sent before, and from here on neither does our own
+ * compressor. */
+static wring__shared *compressed_choose(wring__deflate *deflate, wring__shared *plain) {
+    const uint8_t most = wring__deflate_window_max(deflate, plain->payload_len);
+    for (wring__shared *s = plain->compressed; s != NULL; s = s->compressed) {
+        if (s->window_bits <= most) {
+            wring__deflate_bypassed(deflate);
+            return s;
+        }
+    }
+    return plain;
 }
 
 wring_result wring__session_send_shared(wring_session *session, wring__shared *shared) {
@@ -244,6 +307,9 @@ wring_result wring__session_send_shared(wring_session *session, wring__shared *s
         WRING_ROLE_CLIENT) { /* each masked frame has its own bytes */
         return frame_append(session, (uint8_t)(WRING__FIN | shared->opcode),
                             wring_bytes_of(shared->payload, shared->payload_len));
+    }
+    if (session->deflate != NULL && shared->compressed != NULL) {
+        shared = compressed_choose(session->deflate, shared);
     }
     return wring__outq_append_shared(wring__session_out(session), session->common->cache, shared);
 }
@@ -326,6 +392,12 @@ static uint64_t after(uint64_t from_ns, uint32_t duration_ms) {
     return duration_ms == WRING_OFF ? WRING_TIME_NEVER : from_ns + duration_ms * WRING_NS_PER_MS;
 }
 
+static uint64_t ping_deadline(const wring_session *session) {
+    return session->ping_sent
+               ? WRING_TIME_NEVER
+               : after(session->activity_ns, session->common->config.ping_interval_ms);
+}
+
 uint64_t wring_session_deadline(const wring_session *session) {
     switch ((wring_session_state)session->state) {
     case WRING_SESSION_READY:
@@ -339,10 +411,12 @@ uint64_t wring_session_deadline(const wring_session *session) {
         break;
     }
     uint64_t idle = after(session->activity_ns, session->common->config.idle_timeout_ms);
-    uint64_t ping = session->ping_sent
-                        ? WRING_TIME_NEVER
-                        : after(session->activity_ns, session->common->config.ping_interval_ms);
-    return wring__min_u64(idle, ping);
+    uint64_t first = wring__min_u64(idle, ping_deadline(session));
+    if (session->deflate != NULL) {
+        first =
+            wring__min_u64(first, wring__deflate_deadline(session->deflate, session->activity_ns));
+    }
+    return first;
 }
 
 void wring_session_expire(wring_session *session, uint64_t now_ns) {
@@ -360,6 +434,12 @@ void wring_session_expire(wring_session *session, uint64_t now_ns) {
     if (now_ns >= after(session->activity_ns, session->common->config.idle_timeout_ms)) {
         wring__session_close_frame(session, WRING_CLOSE_GOING_AWAY, wring_str("idle timeout"));
         wring__session_end(session, WRING_ERR_TIMEOUT, WRING_CLOSE_ABNORMAL, true);
+        return;
+    }
+    if (session->deflate != NULL) {
+        wring__deflate_expire(session->deflate, session->activity_ns, now_ns);
+    }
+    if (now_ns < ping_deadline(session)) {
         return;
     }
     wring_frame ping = {WRING_PING, 0, {NULL, 0}};

@@ -9,6 +9,7 @@
 #define WRING_PROTO_SESSION_H
 
 #include "core/outq.h"
+#include "proto/deflate.h"
 #include "proto/frame.h"
 #include "wring/session.h"
 
@@ -29,6 +30,8 @@ typedef struct wring__rx {
     size_t assembly_cap;
     uint64_t fragment_bytes; /* what the open message's fragments are charged for */
     uint8_t *control;        /* payload of a control frame that straddles feeds */
+    uint8_t *inflated;       /* the compressed message shown last; session->deflate's */
+    size_t inflated_cap;
 
     /* the frame being received */
     uint64_t payload_left;
@@ -43,7 +46,8 @@ typedef struct wring__rx {
     uint8_t phase;
     bool frame_fin : 1;
     bool frame_masked : 1;
-    bool assembly_lent : 1; /* the last event showed it: free to reuse with the next call */
+    bool assembly_lent : 1;      /* the last event showed it: free to reuse with the next call */
+    bool message_compressed : 1; /* the first frame of the open message had RSV1 */
 } wring__rx;
 
 /** What the sessions of one worker and configuration have in common: each keeps one pointer. */
@@ -60,7 +64,8 @@ typedef struct wring__session_common {
  *  handler's state lie in the block of memory the session lies in, so their place is a distance. */
 struct wring_session {
     wring__session_common *common;
-    wring__rx *rx; /* NULL: between messages */
+    wring__rx *rx;           /* NULL: between messages */
+    wring__deflate *deflate; /* NULL: not negotiated */
 
     /* bytes lent by feed and not yet used */
     uint8_t *in;
@@ -107,6 +112,14 @@ void wring__session_set_user(wring_session *session, void *user);
 
 /** Frees what the session holds; the out queue is its owner's. Legal on a zeroed session. */
 void wring__session_deinit(wring_session *session);
+
+/** Compression was negotiated: in state READY.  Own: takes. */
+void wring__session_use_deflate(wring_session *session, wring__deflate *deflate);
+
+/** Does as the configuration's `deflate` says.
+ *  Errors: WRING_ERR_INVALID_CONFIG, WRING_ERR_NO_MEMORY. */
+WRING_MUST_CHECK wring_result wring__session_deflate_from_config(wring_session *session,
+                                                                 wring_error *error);
 
 /** Queues a shared message: one framing for all server sessions. The caller has written its header
  *  with wring__session_frame_shared. Errors as wring_session_send. */

@@ -38,9 +38,18 @@ static bool rx_begin(wring_session *session) {
     return rx != NULL;
 }
 
+static void inflated_end(wring_session *session) {
+    wring__rx *rx = session->rx;
+    if (rx->inflated != NULL) {
+        wring__deflate_recycle(session->deflate, rx->inflated, rx->inflated_cap);
+        rx->inflated = NULL;
+    }
+}
+
 static void rx_end(wring_session *session) {
     wring__session_common *common = session->common;
     wring__rx *rx = session->rx;
+    inflated_end(session);
     session->rx = NULL;
     free(rx->control);
     if (common->rx_kept_count >= common->rx_kept_max) {
@@ -68,6 +77,7 @@ void wring__session_rx_deinit(wring_session *session) {
 /* The last event's view is no longer needed; between messages nothing is kept. */
 static void rx_rest(wring_session *session) {
     wring__rx *rx = session->rx;
+    inflated_end(session);
     if (rx->assembly_lent) {
         rx->assembly_lent = false;
         rx->assembly_len = 0;
@@ -116,7 +126,7 @@ static wring__frame_rules rx_rules(const wring_session *session) {
     wring__frame_rules rules = {
         .role = session->common->config.role,
         .message_is_open = rx->message_opcode != 0,
-        .compression = false,
+        .compression = session->deflate != NULL,
         .max_frame = session->common->config.max_frame,
         .message_left = limit - wring__min_u64(used, limit),
     };
@@ -140,6 +150,7 @@ static wring_result frame_begin(wring_session *session, const wring__frame_heade
         rx->utf8 = WRING__UTF8_COMPLETE;
         rx->fragment_bytes = 0;
         rx->message_opcode = header->opcode;
+        rx->message_compressed = header->rsv1; /* RFC 7692 6: said once, by the first frame */
     }
     if (rx->frame_fin && header->opcode != WRING_CONTINUATION) {
         return WRING_OK; /* not fragmented */
@@ -302,7 +313,7 @@ static void message_show(wring__rx *rx, wring_event *event, const uint8_t *data,
 
 /* Unmasks `len` bytes in place, validating text in the same pass. */
 static wring_result data_unmask(wring__rx *rx, uint8_t *data, size_t len, bool last) {
-    if (rx->message_opcode != WRING_TEXT) {
+    if (rx->message_opcode != WRING_TEXT || rx->message_compressed) {
         unmask(rx, data, len);
         return WRING_OK;
     }
@@ -312,6 +323,29 @@ static wring_result data_unmask(wring__rx *rx, uint8_t *data, size_t len, bool l
                    : wring__utf8_feed(rx->utf8, data, len, &bad_at);
     bool cut = last && rx->utf8 != WRING__UTF8_COMPLETE;
     return cut || rx->utf8 == WRING__UTF8_REJECT ? WRING_ERR_INVALID_UTF8 : WRING_OK;
+}
+
+/* RFC 7692 6.2: the message is whole. */
+static wring_result message_inflate(wring_session *session, wring_event *event, const uint8_t *data,
+                                    size_t len) {
+    wring__rx *rx = session->rx;
+    wring__inflated inflated;
+    wring_result result = wring__deflate_inflate(session->deflate, wring_bytes_of(data, len),
+                                                 session->common->config.max_message, &inflated);
+    if (result != WRING_OK) {
+        return result;
+    }
+    rx->assembly_lent = true; /* the compressed bytes are not needed any more */
+    rx->inflated = inflated.data;
+    rx->inflated_cap = inflated.cap;
+    size_t bad_at;
+    if (rx->message_opcode == WRING_TEXT &&
+        wring__utf8_feed(WRING__UTF8_COMPLETE, inflated.data, inflated.len, &bad_at) !=
+            WRING__UTF8_COMPLETE) {
+        return WRING_ERR_INVALID_UTF8;
+    }
+    message_show(rx, event, inflated.data, inflated.len);
+    return WRING_OK;
 }
 
 static wring_result rx_data(wring_session *session, wring_event *event) {
@@ -325,6 +359,9 @@ static wring_result rx_data(wring_session *session, wring_event *event) {
         return result;
     }
     in_skip(session, len);
+    if (last && rx->assembly_len == 0 && rx->message_compressed) {
+        return message_inflate(session, event, data, len);
+    }
     if (last && rx->assembly_len == 0) {
         message_show(rx, event, data, len);
         return WRING_OK;
@@ -339,6 +376,9 @@ static wring_result rx_data(wring_session *session, wring_event *event) {
     }
     rx->key_phase = (rx->key_phase + len) & 3;
     rx->payload_left -= len;
+    if (last && rx->message_compressed) {
+        return message_inflate(session, event, rx->assembly, rx->assembly_len);
+    }
     if (last) {
         rx->assembly_lent = true;
         message_show(rx, event, rx->assembly, rx->assembly_len);

@@ -19,6 +19,9 @@ WRING_MUST_CHECK wring_result wring__answer_check(wring_headers headers,
                                                   const wring_h1_client_options *options,
                                                   wring_bytes *subprotocol);
 
+/** Equal to `want`, ASCII case aside. */
+bool wring__text_is(wring_bytes text, const char *want);
+
 /** No CR, LF, NUL or other control byte: nothing that could end a line. */
 bool wring__header_text_is_safe(wring_bytes text);
 

@@ -26,12 +26,19 @@ typedef enum wring_role { WRING_ROLE_SERVER, WRING_ROLE_CLIENT } wring_role;
 /** Longest payload of a ping, pong or close frame (RFC 6455 5.5). */
 #define WRING_CONTROL_PAYLOAD_MAX 125
 
+/** Where permessage-deflate was negotiated, a message is compressed if that seems worth while: see
+ *  wring/deflate.h. A frame may wish otherwise, in `close_code`. */
+enum {
+    WRING_PLAIN = 1,   /**< never: secrets next to what a peer chose, or known not to shrink */
+    WRING_COMPRESS = 2 /**< always, whatever its length and look */
+};
+
 /** One outgoing message or control frame. The payload is borrowed for the call it is passed to.
  *  With WRING_CLOSE `payload` is the reason and `close_code` the code: 0 sends an empty close
  *  frame, a code illegal on the wire goes out as 1002. */
 typedef struct wring_frame {
     wring_opcode opcode; /**< TEXT, BINARY, PING, PONG or CLOSE */
-    uint16_t close_code; /**< CLOSE only */
+    uint16_t close_code; /**< CLOSE: the code; TEXT and BINARY: 0, WRING_PLAIN or WRING_COMPRESS */
     wring_bytes payload; /**< TEXT must be valid UTF-8; the library does not check what you send */
 } wring_frame;
 

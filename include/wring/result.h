@@ -82,6 +82,9 @@ typedef enum wring_class {
     X(ERR_TLS_ALERT, -85, PEER, 0, "the peer ended TLS with an alert")                             \
     X(ERR_TLS_TRUNCATED, -86, PEER, 0, "the stream ended without a TLS close_notify")              \
     X(ERR_PROXY, -87, PEER, 0, "the proxy refused, or broke its protocol")                         \
+    X(ERR_BAD_EXTENSION, -88, PEER, 0, "the server's answer to an extension offer is malformed")   \
+    X(ERR_EXTENSION_MISMATCH, -89, PEER, 0,                                                        \
+      "the server's answer to an extension offer contradicts it")                                  \
     X(ERR_MESSAGE_TOO_BIG, -90, LIMIT, 1009, "a frame or message is larger than the limit")        \
     X(ERR_TOO_MANY_FRAGMENTS, -91, LIMIT, 1008, "a message's fragments pin too much memory")       \
     X(ERR_INFLATE_TOO_BIG, -92, LIMIT, 1009, "a message inflates beyond the limit")                \

@@ -41,6 +41,10 @@ typedef struct wring_session_config {
     uint32_t idle_timeout_ms;    /**< nothing received for so long ends it; default off */
     uint32_t ping_interval_ms;   /**< a ping when nothing was received for so long; default off */
     bool allow_iana_close_codes; /**< also 1012, 1013 and 1014 on the wire */
+
+    /* wring_session_create and wring_accept only; borrowed, `deflate` for the session's life */
+    struct wring_deflate *deflate; /**< contexts of this thread (wring/deflate.h); NULL: none */
+    const struct wring_deflate_params *deflate_params; /**< what was negotiated */
 } wring_session_config;
 
 typedef enum wring_session_state {

@@ -9,6 +9,7 @@
 #include "wring/client.h"
 #include "wring/close.h"
 #include "wring/connect.h"
+#include "wring/deflate.h"
 #include "wring/frame.h"
 #include "wring/handler.h"
 #include "wring/http.h"

@@ -1,0 +1,127 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * permessage-deflate (RFC 7692): what may be negotiated and how much it may cost.
+ *
+ * A server and a client take a wring_deflate_config and do the rest. An embedder negotiates with
+ * the functions below and gives the outcome to its sessions:
+ *
+ *     wring_deflate_create(&config, &contexts, &error)            once a thread
+ *     if (wring_deflate_negotiate(request.headers, &config, &params)) {
+ *         wring_deflate_response(&params, text, sizeof text);      for the 101
+ *         session_config.deflate = contexts;
+ *         session_config.deflate_params = &params;
+ *     }
+ *
+ * A side that negotiated no context takeover costs an idle connection nothing: its messages pass
+ * through compressors and inflaters that all connections of a thread share, emptied after each.
+ */
+#ifndef WRING_DEFLATE_H
+#define WRING_DEFLATE_H
+
+#include "wring/http.h"
+
+WRING_BEGIN_DECLS
+
+/** The compressor's strategy; the numbers are zlib's. */
+typedef enum wring_deflate_strategy {
+    WRING_DEFLATE_DEFAULT = 0,
+    WRING_DEFLATE_FILTERED = 1,
+    WRING_DEFLATE_HUFFMAN_ONLY = 2,
+    WRING_DEFLATE_RLE = 3,
+    WRING_DEFLATE_FIXED = 4
+} wring_deflate_strategy;
+
+/** 0 takes the default. */
+typedef struct wring_deflate_config {
+    uint32_t struct_size;           /**< sizeof(wring_deflate_config) */
+    bool server_context_takeover;   /**< the server's compressor keeps its window over messages, if
+                                         the client allows it; default no */
+    bool client_context_takeover;   /**< the client's, if the server allows it; default no */
+    uint8_t server_max_window_bits; /**< largest LZ77 window of the server, 8 to 15; default 12 */
+    uint8_t client_max_window_bits; /**< ... of the client; default 15 */
+    uint8_t level;                  /**< 1 (fastest) to 9 (smallest); default 1 */
+    uint8_t mem_level;              /**< zlib's memLevel, 1 to 9; default 5 */
+    wring_deflate_strategy strategy;
+    uint32_t min_bytes;          /**< shorter messages go plain; default 256, WRING_OFF: all do */
+    uint32_t takeover_idle_ms;   /**< contexts of a connection not used for so long are released;
+                                      default 30,000, WRING_OFF: never */
+    uint64_t max_inflated_bytes; /**< of one message; default 64 MiB; max_message counts as well */
+    uint64_t takeover_budget;    /**< bytes of all contexts of the process; beyond it connections
+                                      negotiate without takeover; default 256 MiB */
+} wring_deflate_config;
+
+/** What two ends agreed on. */
+typedef struct wring_deflate_params {
+    uint8_t server_max_window_bits; /**< 8 to 15 */
+    uint8_t client_max_window_bits;
+    bool server_no_context_takeover;
+    bool client_no_context_takeover;
+    bool server_window_asked; /**< the client offered server_max_window_bits: it is answered */
+} wring_deflate_params;
+
+/** Longest text the functions below write, its NUL included. */
+#define WRING_DEFLATE_TEXT_MAX 160
+
+/** Fills in the defaults and checks.  @param in  NULL takes every default
+ *  Errors: WRING_ERR_INVALID_CONFIG; `error` names the field. */
+WRING_API WRING_MUST_CHECK wring_result wring_deflate_config_adopt(const wring_deflate_config *in,
+                                                                   wring_deflate_config *out,
+                                                                   wring_error *error);
+
+/* ---- negotiation: pure functions, any thread ------------------------------------------------- */
+
+/** Server: the first offer in the request that can be accepted, with this configuration's wishes.
+ *  Offers with a malformed, unknown, repeated or out-of-range parameter are passed over.
+ *  @param config  adopted
+ *  Returns false when there is none: the session goes without.   RFC: 7692 5, 7.1 */
+WRING_API bool wring_deflate_negotiate(wring_headers headers, const wring_deflate_config *config,
+                                       wring_deflate_params *out);
+
+/** Server: the value of Sec-WebSocket-Extensions in the response.  Returns its length. */
+WRING_API size_t wring_deflate_response(const wring_deflate_params *params,
+                                        char out[WRING_DEFLATE_TEXT_MAX]);
+
+/** Client: the offer, for Sec-WebSocket-Extensions of the request.  @param config  adopted
+ *  Returns its length. */
+WRING_API size_t wring_deflate_offer(const wring_deflate_config *config,
+                                     char out[WRING_DEFLATE_TEXT_MAX]);
+
+/** Client: what the server made of the offer of the same configuration.
+ *  @param accepted  false: the response has no permessage-deflate, the session goes without
+ *  @param others    the request offered other extensions as well
+ *  Errors: WRING_ERR_UNEXPECTED_EXTENSION; WRING_ERR_BAD_EXTENSION (malformed, or a parameter that
+ *  is unknown, repeated or out of range); WRING_ERR_EXTENSION_MISMATCH (it contradicts the offer).
+ *  `error` names the parameter. The connection has to be failed.   RFC: 7692 5.1, 7.1 */
+WRING_API WRING_MUST_CHECK wring_result
+wring_deflate_parse_response(wring_headers headers, const wring_deflate_config *config, bool others,
+                             wring_deflate_params *out, bool *accepted, wring_error *error);
+
+/* ---- contexts -------------------------------------------------------------------------------- */
+
+/** The compressors and inflaters of one thread's sessions. */
+typedef struct wring_deflate wring_deflate;
+
+/** What passed through them. */
+typedef struct wring_deflate_stats {
+    uint64_t tx_messages;       /**< compressed */
+    uint64_t tx_bytes_before;   /**< their payloads */
+    uint64_t tx_bytes_after;    /**< ... on the wire */
+    uint64_t tx_plain_messages; /**< that could have been: too short, not worth it, not smaller */
+    uint64_t rx_messages;       /**< inflated */
+    uint64_t rx_bytes_before;   /**< compressed */
+    uint64_t rx_bytes_after;    /**< inflated */
+    uint64_t takeover_refused;  /**< connections that went without takeover for the budget's sake */
+    uint64_t context_bytes;     /**< of the whole process: held by connections with takeover */
+} wring_deflate_stats;
+
+/** Own: give; to be destroyed after the last session that uses it.
+ *  Errors: WRING_ERR_INVALID_CONFIG, WRING_ERR_NO_MEMORY. */
+WRING_API WRING_MUST_CHECK wring_result wring_deflate_create(const wring_deflate_config *config,
+                                                             wring_deflate **out,
+                                                             wring_error *error);
+WRING_API void wring_deflate_destroy(wring_deflate *deflate); /* NULL is legal */
+WRING_API void wring_deflate_get_stats(const wring_deflate *deflate, wring_deflate_stats *out);
+
+WRING_END_DECLS
+
+#endif

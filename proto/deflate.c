@@ -1,0 +1,291 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * One compressor, one inflater: the only file that knows zlib. Messages go in and out whole; the
+ * limit on what is inflated is kept inside the loop, to the byte.
+ *
+ * Contexts are handed from one connection to another, so that each knows the blocks zlib took and
+ * clears what a message left there. zlib never refers to it after a reset; this is the second lock.
+ */
+#include "proto/deflate.h"
+
+#include <stdlib.h>
+#include <zlib.h>
+
+/* zlib takes five blocks for a compressor (state, window, chains, heads, output), two for an
+ * inflater (state, window). */
+#define BLOCKS_MAX 6
+
+/* zlib counts in unsigned int */
+#define STEP_MAX ((size_t)1 << 30)
+
+/* RFC 7692 7.2.1: what a sync flush ends with, and the wire does without */
+static const uint8_t flush_tail[4] = {0x00, 0x00, 0xFF, 0xFF};
+
+struct blocks {
+    struct block {
+        uint8_t *data;
+        size_t len;
+    } list[BLOCKS_MAX];
+    unsigned count;
+};
+
+/* Zeroed: a context never shows what was in this memory before. */
+static void *block_take(void *opaque, unsigned items, unsigned size) {
+    struct blocks *blocks = opaque;
+    size_t len = (size_t)items * size;
+    if (blocks->count == BLOCKS_MAX) {
+        return NULL;
+    }
+    uint8_t *data = calloc(1, len);
+    if (data != NULL) {
+        blocks->list[blocks->count++] = (struct block){data, len};
+    }
+    return data;
+}
+
+static void block_give(void *opaque, void *data) {
+    struct blocks *blocks = opaque;
+    for (unsigned i = 0; i < blocks->count; i++) {
+        if (blocks->list[i].data == data) {
+            blocks->list[i] = blocks->list[--blocks->count];
+            break;
+        }
+    }
+    free(data);
+}
+
+/* Clears the front of every block but the state's, which comes first: all of them fill from their
+ * beginning. Legal only after a reset. */
+static void blocks_clear(const struct blocks *blocks, size_t touched) {
+    for (unsigned i = 1; i < blocks->count; i++) {
+        memset(blocks->list[i].data, 0, wring__min_size(blocks->list[i].len, touched));
+    }
+}
+
+/* ---- compressor ------------------------------------------------------------------------------ */
+
+struct wring__compressor {
+    z_stream stream;
+    struct blocks blocks;
+    size_t fed; /* since the reset */
+};
+
+wring__compressor *wring__compressor_create(wring__deflate_tuning tuning) {
+    wring__compressor *c = calloc(1, sizeof *c);
+    if (c == NULL) {
+        return NULL;
+    }
+    c->stream.zalloc = block_take;
+    c->stream.zfree = block_give;
+    c->stream.opaque = &c->blocks;
+    WRING_ASSERT(tuning.window_bits >= 9 && tuning.window_bits <= 15);
+    int made = deflateInit2(&c->stream, tuning.level, Z_DEFLATED, -(int)tuning.window_bits,
+                            tuning.mem_level, tuning.strategy);
+    if (made != Z_OK) {
+        free(c);
+        return NULL;
+    }
+    return c;
+}
+
+void wring__compressor_destroy(wring__compressor *compressor) {
+    if (compressor != NULL) {
+        (void)deflateEnd(&compressor->stream);
+        free(compressor);
+    }
+}
+
+size_t wring__deflate_bound(size_t len) {
+    /* Nine bits a byte at worst (fixed codes): zlib's own bound for any window and memLevel
+     * (deflateBound), and the flush. */
+    return len + (len >> 3) + (len >> 8) + (len >> 9) + 64;
+}
+
+/* Runs zlib until it has taken `len` bytes and given all it has. */
+static void deflate_step(z_stream *z, const uint8_t *in, size_t len, uint8_t *out, size_t room,
+                         int flush) {
+    z->next_in = (z_const Bytef *)(uintptr_t)in;
+    z->avail_in = (uInt)len;
+    z->next_out = out;
+    z->avail_out = (uInt)wring__min_size(room, UINT32_MAX);
+    int result = deflate(z, flush);
+    /* A result from our own buffers: nothing a peer sends comes here. */
+    WRING_ASSERT(result == Z_OK && z->avail_in == 0 && z->avail_out > 0);
+}
+
+size_t wring__compressor_run(wring__compressor *compressor, wring_bytes payload, uint8_t *out) {
+    z_stream *z = &compressor->stream;
+    const size_t room = wring__deflate_bound(payload.len);
+    size_t made = 0, taken = 0;
+    WRING_ASSERT(payload.len > 0); /* a flush of nothing twice is an error to zlib */
+    while (taken < payload.len) {
+        const size_t len = wring__min_size(payload.len - taken, STEP_MAX);
+        const bool last = taken + len == payload.len;
+        deflate_step(z, payload.data + taken, len, out + made, room - made,
+                     last ? Z_SYNC_FLUSH : Z_NO_FLUSH);
+        made = (size_t)(z->next_out - out);
+        taken += len;
+    }
+    z->next_in = NULL; /* the caller's memory is not remembered */
+    z->next_out = NULL;
+    compressor->fed += payload.len;
+    WRING_ASSERT(made >= 5 && memcmp(out + made - 4, flush_tail, 4) == 0);
+    return made - 4;
+}
+
+void wring__compressor_reset(wring__compressor *compressor) {
+    if (compressor->fed == 0) {
+        return;
+    }
+    int result = deflateReset(&compressor->stream);
+    WRING_ASSERT(result == Z_OK);
+    /* chains have two bytes a position; zlib clears up to 258 bytes beyond the window's end */
+    blocks_clear(&compressor->blocks, 2 * compressor->fed + 1024);
+    compressor->fed = 0;
+}
+
+size_t wring__compressor_memory(wring__deflate_tuning tuning) {
+    return sizeof(wring__compressor) + 6000 + ((size_t)1 << (tuning.window_bits + 2)) +
+           ((size_t)1 << (tuning.mem_level + 9));
+}
+
+/* ---- inflater -------------------------------------------------------------------------------- */
+
+struct wring__inflater {
+    z_stream stream;
+    struct blocks blocks;
+    size_t given; /* since the reset */
+};
+
+wring__inflater *wring__inflater_create(uint8_t window_bits, wring_bytes window) {
+    wring__inflater *i = calloc(1, sizeof *i);
+    if (i == NULL) {
+        return NULL;
+    }
+    i->stream.zalloc = block_take;
+    i->stream.zfree = block_give;
+    i->stream.opaque = &i->blocks;
+    if (inflateInit2(&i->stream, -(int)window_bits) != Z_OK) {
+        free(i);
+        return NULL;
+    }
+    if (window.len > 0 && inflateSetDictionary(&i->stream, window.data, (uInt)window.len) != Z_OK) {
+        wring__inflater_destroy(i);
+        return NULL;
+    }
+    i->given = window.len;
+    return i;
+}
+
+void wring__inflater_destroy(wring__inflater *inflater) {
+    if (inflater != NULL) {
+        (void)inflateEnd(&inflater->stream);
+        free(inflater);
+    }
+}
+
+/* Room for more output: twice what there is, at most one byte beyond `max`, which tells a message
+ * that is as long as it may be from one that is longer. */
+static wring_result inflated_grow(wring__inflated *out, uint64_t max) {
+    if (out->len < out->cap) {
+        return WRING_OK;
+    }
+    uint64_t cap = wring__min_u64(out->cap < 1024 ? 2048 : (uint64_t)out->cap * 2, max + 1);
+    uint8_t *grown = realloc(out->data, (size_t)cap);
+    if (grown == NULL) {
+        return WRING_ERR_NO_MEMORY;
+    }
+    out->data = grown;
+    out->cap = (size_t)cap;
+    return WRING_OK;
+}
+
+/* Inflates until `in` is used up, the output has all of it, or the stream has ended. */
+static wring_result inflate_all(z_stream *z, const uint8_t *in, size_t len, uint64_t max,
+                                wring__inflated *out, bool *ended) {
+    z->next_in = (z_const Bytef *)(uintptr_t)in;
+    z->avail_in = (uInt)len;
+    for (;;) {
+        wring_result result = inflated_grow(out, max);
+        if (result != WRING_OK) {
+            return result;
+        }
+        const uint64_t left = wring__min_u64(out->cap - out->len, max + 1 - out->len);
+        const uInt room = (uInt)wring__min_u64(left, STEP_MAX);
+        z->next_out = out->data + out->len;
+        z->avail_out = room;
+        int code = inflate(z, Z_SYNC_FLUSH);
+        out->len += room - z->avail_out;
+        if (out->len > max) {
+            return WRING_ERR_INFLATE_TOO_BIG;
+        }
+        if (code == Z_MEM_ERROR) {
+            return WRING_ERR_NO_MEMORY;
+        }
+        if (code != Z_OK && code != Z_STREAM_END && code != Z_BUF_ERROR) {
+            return WRING_ERR_BAD_DEFLATE;
+        }
+        *ended = code == Z_STREAM_END;
+        if (*ended || z->avail_out > 0) {
+            return WRING_OK;
+        }
+    }
+}
+
+/* One run of input. A block with BFINAL ends zlib's stream but not the message (RFC 7692 7.2.3.4):
+ * what follows begins at a byte, and its window is the same. */
+static wring_result inflate_run(z_stream *z, const uint8_t *in, size_t len, uint64_t max,
+                                wring__inflated *out, bool *ended) {
+    while (len > 0) {
+        const size_t step = wring__min_size(len, STEP_MAX);
+        wring_result result = inflate_all(z, in, step, max, out, ended);
+        if (result != WRING_OK) {
+            return result;
+        }
+        if (*ended && inflateResetKeep(z) != Z_OK) {
+            return WRING_ERR_BAD_DEFLATE;
+        }
+        in += step - z->avail_in;
+        len -= step - z->avail_in;
+    }
+    return WRING_OK;
+}
+
+wring_result wring__inflater_run(wring__inflater *inflater, wring_bytes payload, uint64_t max,
+                                 wring__inflated *out) {
+    z_stream *z = &inflater->stream;
+    const size_t before = out->len;
+    bool ended = false;
+    wring_result result = inflate_run(z, payload.data, payload.len, max, out, &ended);
+    /* A message whose last block had BFINAL and no more is whole: the four bytes would begin a
+     * block of their own. */
+    if (result == WRING_OK && !ended) {
+        result = inflate_run(z, flush_tail, sizeof flush_tail, max, out, &ended);
+        const bool between_blocks = (z->data_type & 128) != 0;
+        if (result == WRING_OK && !ended && !between_blocks) {
+            result = WRING_ERR_BAD_DEFLATE; /* it stops inside a block */
+        }
+    }
+    z->next_in = NULL; /* the caller's memory is not remembered */
+    z->next_out = NULL;
+    inflater->given += out->len - before;
+    return result;
+}
+
+void wring__inflater_reset(wring__inflater *inflater) {
+    int result = inflateReset(&inflater->stream);
+    WRING_ASSERT(result == Z_OK);
+    blocks_clear(&inflater->blocks, inflater->given);
+    inflater->given = 0;
+}
+
+size_t wring__inflater_window(wring__inflater *inflater, uint8_t out[32768]) {
+    uInt len = 0;
+    int result = inflateGetDictionary(&inflater->stream, out, &len);
+    WRING_ASSERT(result == Z_OK);
+    return len;
+}
+
+size_t wring__inflater_memory(uint8_t window_bits) {
+    return sizeof(wring__inflater) + 7200 + ((size_t)1 << window_bits);
+}

@@ -1,0 +1,158 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * permessage-deflate of a session, in two layers. What was negotiated is in wring/deflate.h.
+ *
+ *   deflate.c       contexts: one compressor, one inflater. The only file that knows zlib.
+ *   deflate_pool.c  a thread's contexts, who uses which, what is worth compressing, the budget
+ *
+ * Without takeover a session has a pointer to a wring__deflate that all sessions with equal
+ * parameters share; with takeover it has one of its own. One thread, where nothing else is said.
+ */
+#ifndef WRING_PROTO_DEFLATE_H
+#define WRING_PROTO_DEFLATE_H
+
+#include "core/base.h"
+#include "wring/deflate.h"
+#include "wring/frame.h"
+
+/* ---- contexts (deflate.c) -------------------------------------------------------------------- */
+
+typedef struct wring__compressor wring__compressor;
+typedef struct wring__inflater wring__inflater;
+
+/** What a compressor is made with. */
+typedef struct wring__deflate_tuning {
+    uint8_t window_bits; /* 9 to 15: zlib has no raw window of 8 */
+    uint8_t level;
+    uint8_t mem_level;
+    uint8_t strategy;
+} wring__deflate_tuning;
+
+/** NULL when memory is out. */
+wring__compressor *wring__compressor_create(wring__deflate_tuning tuning);
+void wring__compressor_destroy(wring__compressor *compressor); /* NULL is legal */
+
+/** Room wring__compressor_run needs for a message of `len` bytes. */
+size_t wring__deflate_bound(size_t len);
+
+/** Compresses one message, as it goes on the wire: without the 00 00 FF FF at its end.
+ *  @param out  room for wring__deflate_bound(payload.len).  RFC: 7692 7.2.1 */
+size_t wring__compressor_run(wring__compressor *compressor, wring_bytes payload, uint8_t *out);
+
+/** Forgets what was compressed, and leaves none of it in memory: for the next connection. */
+void wring__compressor_reset(wring__compressor *compressor);
+
+/** What one with this tuning takes, in bytes. */
+size_t wring__compressor_memory(wring__deflate_tuning tuning);
+
+/** @param window  what an earlier inflater of the connection kept; empty for a new one
+ *  NULL when memory is out. */
+wring__inflater *wring__inflater_create(uint8_t window_bits, wring_bytes window);
+void wring__inflater_destroy(wring__inflater *inflater); /* NULL is legal */
+
+/** Memory that grows with what is inflated into it: malloc's. */
+typedef struct wring__inflated {
+    uint8_t *data;
+    size_t len;
+    size_t cap;
+} wring__inflated;
+
+/** Inflates one message behind what `out` holds.  @param max  `out` never gets longer
+ *  Errors: WRING_ERR_BAD_DEFLATE, WRING_ERR_INFLATE_TOO_BIG, WRING_ERR_NO_MEMORY; the inflater must
+ *  then be reset or destroyed.   RFC: 7692 7.2.2 */
+WRING_MUST_CHECK wring_result wring__inflater_run(wring__inflater *inflater, wring_bytes payload,
+                                                  uint64_t max, wring__inflated *out);
+
+/** As wring__compressor_reset. */
+void wring__inflater_reset(wring__inflater *inflater);
+
+/** What it needs to go on, for wring__inflater_create: at most 32 KiB. Returns the length. */
+size_t wring__inflater_window(wring__inflater *inflater, uint8_t out[32768]);
+
+size_t wring__inflater_memory(uint8_t window_bits);
+
+/* ---- a session's share (deflate_pool.c) ------------------------------------------------------ */
+
+typedef struct wring__deflate {
+    wring_deflate *pool;
+    struct wring__deflate *next; /* shared ones: in the pool */
+    uint32_t refs;
+    wring__deflate_tuning tx;
+    uint8_t rx_window_bits;
+    bool tx_takeover;
+    bool rx_takeover;
+    bool tx_short_only; /* the peer's window is 256 bytes: nothing longer is compressed */
+    bool used;          /* contexts were, since wring__deflate_expire */
+    uint32_t min_bytes;
+    uint32_t idle_ms; /* WRING_OFF: contexts are kept */
+    uint64_t max_inflated;
+
+    /* with takeover only */
+    wring__compressor *compressor; /* NULL: nothing sent is remembered */
+    wring__inflater *inflater;
+    uint8_t *window; /* of an inflater that was released */
+    size_t window_len;
+    uint64_t budget;
+    uint64_t tx_reserved; /* of the budget */
+    uint64_t rx_reserved;
+    wring_time_ns looked_ns; /* wring__deflate_expire did */
+} wring__deflate;
+
+/** A pool for whoever lives on a thread.
+ *  @param stats  where it counts, if that has to outlive it; else NULL
+ *  NULL when memory is out. */
+wring_deflate *wring__deflate_pool_create(wring_deflate_stats *stats);
+
+/** One pool's figures added to `sum`, context_bytes aside.   Thread: any. */
+void wring__deflate_stats_add(const wring_deflate_stats *stats, wring_deflate_stats *sum);
+
+/** What wring_deflate_create was given. */
+const wring_deflate_config *wring__deflate_pool_config(const wring_deflate *pool);
+
+/** The state for a session.  @param config  adopted  @param role  our own
+ *  @param may_refuse  the parameters can still be changed: takeover is turned off in them, and
+ *                     counted, when the budget has no room for it
+ *  NULL when memory is out.  Own: give; wring__deflate_release. */
+wring__deflate *wring__deflate_acquire(wring_deflate *pool, const wring_deflate_config *config,
+                                       wring_deflate_params *params, wring_role role,
+                                       bool may_refuse);
+void wring__deflate_release(wring__deflate *deflate); /* NULL is legal */
+
+/** A configuration for an offer: without takeover when the budget has no room for it; counts. */
+wring_deflate_config wring__deflate_offer_config(wring_deflate *pool,
+                                                 const wring_deflate_config *config);
+
+/** Is it worth compressing? Says so before any byte is fed, so that the windows of both ends never
+ *  drift.  @param compression  the frame's wish */
+bool wring__deflate_is_worth(wring_bytes payload, uint32_t min_bytes, uint16_t compression);
+
+/** The compressed form of a message; empty: it goes plain. Borrowed until the next call with this
+ *  pool.  Errors: WRING_ERR_NO_MEMORY. */
+WRING_MUST_CHECK wring_result wring__deflate_message(wring__deflate *deflate,
+                                                     const wring_frame *frame, wring_bytes *out);
+
+/** Bytes compressed elsewhere go out on this connection: our compressor may no longer refer to what
+ *  it has seen, since the peer's window has moved on. */
+void wring__deflate_bypassed(wring__deflate *deflate);
+
+/** The largest window a message compressed elsewhere may have been made with; 0: it goes plain. */
+uint8_t wring__deflate_window_max(const wring__deflate *deflate, size_t payload_len);
+
+/** Inflates one message.  @param max  besides max_inflated
+ *  Own: give `out`; wring__deflate_recycle.  Errors: those of wring__inflater_run. */
+WRING_MUST_CHECK wring_result wring__deflate_inflate(wring__deflate *deflate, wring_bytes payload,
+                                                     uint64_t max, wring__inflated *out);
+void wring__deflate_recycle(wring__deflate *deflate, uint8_t *data, size_t cap);
+
+/** When wring__deflate_expire is due; WRING_TIME_NEVER: no contexts are held.
+ *  @param activity_ns  when the session last received something */
+wring_time_ns wring__deflate_deadline(const wring__deflate *deflate, wring_time_ns activity_ns);
+
+/** Releases contexts that were not used for the idle time. What is to be inflated later needs the
+ *  window, which is kept; what is to be compressed begins anew, which is always legal. */
+void wring__deflate_expire(wring__deflate *deflate, wring_time_ns activity_ns, wring_time_ns now);
+
+/** Bytes of contexts in the whole process.   Thread: any. */
+uint64_t wring__deflate_budget_used(void);
+
+#endif
