@@ -15,6 +15,7 @@
 #include <unistd.h>
 
 #include "cli/cli.h"
+#include "cli/deflate.h"
 #include "wring/wring.h"
 
 #define HEADERS_MAX      64
@@ -120,6 +121,7 @@ static bool options_parse(int argc, const char **argv, struct connect_options *o
          "MS"},
         {"max-message", 0, POPT_ARG_LONGLONG, &o->max_message, 0, "longest received (64 MiB)",
          "BYTES"},
+        CLI_DEFLATE_OPTIONS,
         {"verbose", 'v', POPT_ARG_NONE, &o->verbose, 0, "show handshake, pings and close", NULL},
         {"help", 'h', POPT_ARG_NONE, NULL, 'h', "this text", NULL},
         POPT_TABLEEND,
@@ -431,7 +433,9 @@ static int connect_with(const struct connect_options *o) {
     sigaddset(&signals, SIGTERM);
     pthread_sigmask(SIG_BLOCK, &signals, NULL);
     const int signal_fd = signalfd(-1, &signals, SFD_CLOEXEC);
-    if (!headers_split(o, headers)) {
+    wring_deflate_config deflate;
+    const wring_deflate_config *deflate_given;
+    if (!headers_split(o, headers) || !cli_deflate_config(&deflate, &deflate_given)) {
         return CLI_USAGE;
     }
     if (signal_fd < 0 || pipe2(talk.wake, O_CLOEXEC | O_NONBLOCK) != 0) {
@@ -463,6 +467,7 @@ static int connect_with(const struct connect_options *o) {
         .reconnect_min_ms = (uint32_t)o->reconnect,
         .on_status = on_status,
         .on_status_opts = &talk,
+        .deflate = deflate_given,
     };
     const int code = run(o, &config, &talk, signal_fd);
     close(talk.wake[0]);

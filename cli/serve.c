@@ -13,6 +13,7 @@
 
 #include "cli/admin.h"
 #include "cli/cli.h"
+#include "cli/deflate.h"
 #include "cli/routes.h"
 
 #define DRAIN_MS_DEFAULT   10000
@@ -106,6 +107,7 @@ static bool options_parse(int argc, const char **argv, struct serve_options *o) 
         {"admin-token", 0, POPT_ARG_STRING, &o->admin_token, 0, "what its users have to know",
          "TOKEN"},
         NUMBER("admin-max-body", admin_max_body, "bytes of a message published there (1048576)"),
+        CLI_DEFLATE_OPTIONS,
         SWITCH("unpinned", unpinned, "do not pin workers to CPUs"),
         SWITCH("print-config", print_config, "print every setting and end"),
         {"help", 'h', POPT_ARG_NONE, NULL, 'h', "this text", NULL},
@@ -220,6 +222,7 @@ static void print_config(const wring_server_config *c, int drain_ms) {
     print_duration("idle-timeout", c->session.idle_timeout_ms);
     print_duration("ping-interval", c->session.ping_interval_ms);
     printf("tls = %s\n", c->tls == NULL ? "off" : c->tls->cert_file);
+    cli_deflate_print(c->deflate);
     printf("drain-ms = %d\nmax-connections = %u\nmax-subscriptions = %u\nbacklog = %u\n", drain_ms,
            c->max_connections, c->max_subscriptions, c->backlog);
     printf("receive-buffers = %u\nreceive-buffer-size = %u\nring-entries = %u\n",
@@ -325,7 +328,10 @@ int cli_serve(int argc, const char **argv) {
                                     .drain_ms = DRAIN_MS_DEFAULT,
                                     .admin_port = ADMIN_OFF,
                                     .admin_max_body = ADMIN_BODY_DEFAULT};
-    if (!options_parse(argc, argv, &options) || !options_check(&options)) {
+    wring_deflate_config deflate;
+    const wring_deflate_config *deflate_given;
+    if (!options_parse(argc, argv, &options) || !options_check(&options) ||
+        !cli_deflate_config(&deflate, &deflate_given)) {
         return CLI_USAGE;
     }
     static serve_app app;
@@ -339,6 +345,7 @@ int cli_serve(int argc, const char **argv) {
                                          .key_file = options.tls_key,
                                          .client_ca_file = options.tls_client_ca,
                                          .client_optional = options.tls_client_optional != 0};
+    given.deflate = deflate_given;
     given.tls = options.tls_cert == NULL ? NULL : &tls;
     wring_server_config config;
     wring_error error;

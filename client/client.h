@@ -38,8 +38,9 @@ typedef struct wring__client_settings {
     char *host_header; /* with the port if it is not the scheme's, and brackets */
     char *target;
     wring__proxy_config proxy;
-    wring__address source; /* len 0: none */
-    wring__tls_share *tls; /* NULL: ws:// */
+    wring_deflate_config deflate; /* config.deflate points to it */
+    wring__address source;        /* len 0: none */
+    wring__tls_share *tls;        /* NULL: ws:// */
     struct wring__owned *owned;
 } wring__client_settings;
 
@@ -111,6 +112,20 @@ WRING_MUST_CHECK wring_result wring__tls_share_get(const wring_tls_client_config
                                                    wring__tls_share **out, wring_error *error);
 void wring__tls_share_release(wring__tls_share *share); /* NULL is legal */
 wring__tls_context *wring__tls_share_context(const wring__tls_share *share);
+
+/* ---- deflate.c ------------------------------------------------------------------------------- */
+
+/** The value of Sec-WebSocket-Extensions, with what the application offers itself.
+ *  @param no_takeover  the budget had no room for it: for wring__client_deflate_answer
+ *  Own: give `out`, free it.  Errors: WRING_ERR_NO_MEMORY. */
+WRING_MUST_CHECK wring_result wring__client_deflate_offer(wring_client *client, bool *no_takeover,
+                                                          char **out);
+
+/** Does as the response says.  Errors: those of wring_deflate_parse_response. */
+WRING_MUST_CHECK wring_result wring__client_deflate_answer(wring_client *client,
+                                                           wring_headers headers, bool no_takeover,
+                                                           wring_session *session,
+                                                           wring_error *error);
 
 /* ---- client.c -------------------------------------------------------------------------------- */
 

@@ -28,6 +28,7 @@ struct wring__link {
     wring__proxy proxy;
     wring_time_ns ping_at; /* an unanswered ping went out; 0: none */
     uint8_t stage;
+    bool no_takeover; /* was offered, for want of memory */
     char key[WRING__KEY_TEXT];
     _Alignas(16) uint8_t state[]; /* the handler's */
 };
@@ -117,12 +118,31 @@ static wring_h1_client_options options_of(const wring__link *link) {
     const wring_client_config *config = config_of(link);
     wring_h1_client_options options = {config->subprotocols, config->subprotocol_count,
                                        config->extensions, config->origin, config->headers};
+    if (config->deflate != NULL) {
+        options.extensions = "permessage-deflate"; /* in short: the request has the whole */
+    }
     return options;
+}
+
+static wring_result request_write(wring__link *link, char *out, size_t cap, size_t *len) {
+    const wring__client_settings *settings = &link->client->settings;
+    wring_h1_client_options options = options_of(link);
+    char *extensions = NULL;
+    wring_result result = WRING_OK;
+    if (settings->config.deflate != NULL) {
+        result = wring__client_deflate_offer(link->client, &link->no_takeover, &extensions);
+        options.extensions = extensions;
+    }
+    if (result == WRING_OK) {
+        result = wring_h1_request_write(settings->host_header, settings->target, link->key,
+                                        &options, out, cap, len);
+    }
+    free(extensions);
+    return result;
 }
 
 static void upgrade_begin(wring__link *link) {
     const wring__client_settings *settings = &link->client->settings;
-    const wring_h1_client_options options = options_of(link);
     link->stage = STAGE_UPGRADE;
     wring_result result = WRING_OK;
     if (settings->tls != NULL) {
@@ -140,8 +160,7 @@ static void upgrade_begin(wring__link *link) {
         result = WRING_ERR_NO_MEMORY;
     }
     if (result == WRING_OK) {
-        result = wring_h1_request_write(settings->host_header, settings->target, link->key,
-                                        &options, request, cap, &len);
+        result = request_write(link, request, cap, &len);
     }
     if (result == WRING_OK) {
         result = wring__outq_append(&link->conn.out, &link->conn.worker->chunks,
@@ -213,6 +232,13 @@ static void response_done(wring__link *link, wring__http1 *parser, wring_mut_byt
         wring_h1_validate_response(parser->status, headers, link->key, &options, &subprotocol);
     if (result != WRING_OK) {
         refused(link, result, parser, data.data);
+        return;
+    }
+    wring_error error;
+    if (config_of(link)->deflate != NULL &&
+        wring__client_deflate_answer(link->client, headers, link->no_takeover, &link->host.session,
+                                     &error) != WRING_OK) {
+        fail(link, &error);
         return;
     }
     const size_t head_len = parser->position;

@@ -195,13 +195,21 @@ static wring_result config_adopt(wring__client_settings *settings, const wring_c
     }
     config->session.struct_size = sizeof config->session;
     config->session.role = WRING_ROLE_CLIENT;
+    config->session.deflate = NULL; /* negotiated by each connection */
     const wring_session_config session = config->session;
     wring_result result = wring__session_config_adopt(&session, &config->session, error);
     const bool copied = own_list(settings, &config->subprotocols, config->subprotocol_count) &&
                         own_text(settings, &config->extensions) &&
                         own_text(settings, &config->origin) &&
                         own_headers(settings, &config->headers);
-    return result == WRING_OK && !copied ? no_memory(error) : result;
+    if (result != WRING_OK || !copied) {
+        return result == WRING_OK ? no_memory(error) : result;
+    }
+    if (config->deflate != NULL) {
+        result = wring_deflate_config_adopt(config->deflate, &settings->deflate, error);
+        config->deflate = &settings->deflate;
+    }
+    return result;
 }
 
 /* The request is written once to see that every header can be sent. */

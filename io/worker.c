@@ -133,6 +133,9 @@ void wring__worker_deinit(wring__worker *worker) {
     free(worker->rx_buffers);
     free(worker->returns);
     free(worker->plain);
+    if (worker->attachment.destroy != NULL) {
+        worker->attachment.destroy(worker->attachment.data);
+    }
     memset(worker, 0, sizeof *worker);
 }
 

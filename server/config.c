@@ -78,7 +78,11 @@ static wring_result config_check(const wring_server_config *config, wring_error 
     if (config->receive_buffer_size < 64 || config->receive_buffer_size > (1u << 24)) {
         return bad(error, "receive_buffer_size", "is below 64 bytes or above 16 MiB");
     }
-    return routes_check(config, error);
+    wring_deflate_config deflate;
+    wring_result result = config->deflate == NULL
+                              ? WRING_OK
+                              : wring_deflate_config_adopt(config->deflate, &deflate, error);
+    return result == WRING_OK ? routes_check(config, error) : result;
 }
 
 wring_result wring_server_config_adopt(const wring_server_config *in, wring_server_config *out,
@@ -104,6 +108,7 @@ wring_result wring_server_config_adopt(const wring_server_config *in, wring_serv
     out->pause_bytes = out->pause_bytes == 0 ? UINT64_C(1) << 20 : out->pause_bytes;
     out->session.struct_size = sizeof out->session;
     out->session.role = WRING_ROLE_SERVER;
+    out->session.deflate = NULL; /* negotiated by each connection */
     wring_session_config session = out->session;
     wring_result result = wring__session_config_adopt(&session, &out->session, error);
     return result == WRING_OK ? config_check(out, error) : result;

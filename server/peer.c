@@ -145,8 +145,12 @@ static void upgrade(wring__peer *peer, const wring_route *route, wring_request *
     }
     char head[RESPONSE_MAX];
     size_t len = 0;
-    wring_headers none = {NULL, 0};
-    result = wring_h1_response_write(&info, none, head, sizeof head, &len);
+    char deflate[WRING_DEFLATE_TEXT_MAX];
+    const size_t deflate_len = wring__server_deflate_agree(peer, request->headers, deflate);
+    const wring_header extension = {wring_str("Sec-WebSocket-Extensions"),
+                                    wring_bytes_of(deflate, deflate_len)};
+    const wring_headers extra = {&extension, deflate_len > 0 ? 1 : 0};
+    result = wring_h1_response_write(&info, extra, head, sizeof head, &len);
     if (result == WRING_OK) {
         result = wring__outq_append(&peer->conn.out, &peer->conn.worker->chunks,
                                     wring_bytes_of(head, len));
@@ -297,6 +301,7 @@ static void peer_closed(wring__conn *conn) {
     if (!wring__host_is_started(&peer->host)) {
         wring__head_free(&peer->head);
     }
+    wring__server_deflate_leave(peer);
     wring__host_deinit(&peer->host);
     free(peer);
 }

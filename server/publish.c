@@ -104,6 +104,7 @@ static wring_result publish(wring_server *server, wring_bytes topic, const wring
     if (message == NULL) {
         return WRING_ERR_NO_MEMORY;
     }
+    wring__server_deflate_publication(server, message, frame);
     wring_result result = hand_out(server, about.hash, message);
     wring__shared_unref(message);
     return result;

@@ -87,6 +87,9 @@ wring_result wring__server_worker_open(wring__server_worker *worker) {
     }
     result = wring__topics_init(&worker->topics, &worker->server->presence, worker->number);
     if (result == WRING_OK) {
+        result = wring__server_deflate_attach(worker);
+    }
+    if (result == WRING_OK) {
         result = wring__registry_add(&worker->io, &worker->io.index);
     }
     if (result != WRING_OK) {
@@ -166,6 +169,7 @@ static size_t state_size_max(const wring_server *server) {
 
 /* Also frees what is half made. */
 static void server_free(wring_server *server) {
+    wring__server_deflate_deinit(server);
     wring__tls_context_unref(server->tls);
     wring__presence_deinit(&server->presence);
     free(server->bindings);
@@ -208,6 +212,9 @@ wring_result wring_server_create(const wring_server_config *config, wring_server
     }
     if (server->config.tls != NULL) {
         result = wring__tls_context_server(server->config.tls, NULL, &server->tls, error);
+    }
+    if (result == WRING_OK) {
+        result = wring__server_deflate_init(server, error);
     }
     if (result == WRING_OK) {
         result = tables_make(server, error);

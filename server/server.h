@@ -18,6 +18,7 @@
 #include "io/worker.h"
 #include "proto/host.h"
 #include "proto/http1.h"
+#include "server/deflate.h"
 #include "server/topics.h"
 #include "wring/server.h"
 
@@ -33,6 +34,7 @@ typedef struct wring__server_worker {
     wring_server *server;
     wring__topics topics;
     wring__session_common sessions;
+    wring_deflate_stats deflate_stats;
     wring__tls_context *tls; /* its own reference; NULL: plain */
     pthread_t thread;
     uint32_t number; /* 0 .. workers - 1 */
@@ -63,6 +65,7 @@ struct wring_server {
     uint32_t ready_count;
     pthread_mutex_t reload_lock; /* one reload at a time: guards tls */
     wring__tls_context *tls;     /* the one new workers begin with; NULL: plain */
+    wring__server_deflate deflate;
 };
 
 /** For tests: a server over another backend, whose turns the test drives.

@@ -24,5 +24,6 @@ void wring_server_get_stats(const wring_server *server, wring_server_stats *out)
         out->reads_paused += peek(&counters->paused);
         out->mail_refused += atomic_load_explicit(&worker->io.mailbox.full, memory_order_relaxed);
     }
+    wring__server_deflate_stats(server, out);
     out->connections = out->accepted > out->closed ? out->accepted - out->closed : 0;
 }

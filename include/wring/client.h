@@ -16,6 +16,7 @@
 #ifndef WRING_CLIENT_H
 #define WRING_CLIENT_H
 
+#include "wring/deflate.h"
 #include "wring/handler.h"
 #include "wring/http.h"
 #include "wring/loop.h"
@@ -108,6 +109,8 @@ typedef struct wring_client_config {
     /** Each change, on the client's worker. */
     void (*on_status)(wring_client *client, const wring_client_report *report, void *opts);
     void *on_status_opts;
+
+    const wring_deflate_config *deflate; /**< permessage-deflate is offered; NULL: not */
 } wring_client_config;
 
 /** Makes a client and begins to connect. Delays grow twofold from reconnect_min_ms, and each is

@@ -10,6 +10,7 @@
 #ifndef WRING_SERVER_H
 #define WRING_SERVER_H
 
+#include "wring/deflate.h"
 #include "wring/handler.h"
 #include "wring/http.h"
 #include "wring/loop.h"
@@ -66,6 +67,7 @@ typedef struct wring_server_config {
     uint32_t max_subscriptions;         /**< topics per connection; default 1,024 */
     bool unpinned;                      /**< do not pin workers to CPUs */
     const wring_tls_server_config *tls; /**< wss:// instead of ws://; NULL: plain */
+    const wring_deflate_config *deflate; /**< permessage-deflate is accepted; NULL: never */
 } wring_server_config;
 
 /** Fills in every default, as wring_server_create does; for showing the configuration. */
@@ -123,6 +125,12 @@ typedef struct wring_server_stats {
     uint64_t mail_refused; /**< pushes that found a mailbox full */
     uint64_t mail_stale;   /**< mail for a session that was gone */
     uint64_t reads_paused; /**< times a connection was not read because its queue was full */
+
+    uint64_t deflate_connections; /**< open now, with permessage-deflate */
+    uint64_t deflate_published;   /**< times a published message was compressed */
+    uint64_t deflate_published_bytes_before;
+    uint64_t deflate_published_bytes_after;
+    wring_deflate_stats deflate; /**< messages of single connections */
 } wring_server_stats;
 WRING_API void wring_server_get_stats(const wring_server *server, wring_server_stats *out);
 

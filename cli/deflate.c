@@ -1,0 +1,107 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * The options about permessage-deflate, the same in every command that has them.
+ */
+#include "cli/deflate.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+
+/* A process runs one command: so there is one set of options. */
+static struct {
+    int on;
+    int server_takeover;
+    int client_takeover;
+    int server_bits;
+    int client_bits;
+    int level;
+    int mem_level;
+    int min_bytes;
+    int idle_ms;
+    long long max_inflated;
+    long long budget;
+} given;
+
+const struct poptOption cli_deflate_options[] = {
+    {"deflate", 0, POPT_ARG_NONE, &given.on, 0, "compress where the peer can", NULL},
+    {"deflate-server-takeover", 0, POPT_ARG_NONE, &given.server_takeover, 0,
+     "the server's window is kept over messages", NULL},
+    {"deflate-client-takeover", 0, POPT_ARG_NONE, &given.client_takeover, 0, "... the client's",
+     NULL},
+    {"deflate-server-bits", 0, POPT_ARG_INT, &given.server_bits, 0,
+     "largest window of the server, 8 to 15 (12)", "N"},
+    {"deflate-client-bits", 0, POPT_ARG_INT, &given.client_bits, 0, "... of the client (15)", "N"},
+    {"deflate-level", 0, POPT_ARG_INT, &given.level, 0, "1 (fastest) to 9 (smallest) (1)", "N"},
+    {"deflate-mem-level", 0, POPT_ARG_INT, &given.mem_level, 0, "zlib's, 1 to 9 (5)", "N"},
+    {"deflate-min-bytes", 0, POPT_ARG_INT, &given.min_bytes, 0,
+     "shorter messages go uncompressed (256)", "BYTES"},
+    {"deflate-max-inflated", 0, POPT_ARG_LONGLONG, &given.max_inflated, 0,
+     "longest message once inflated (64 MiB)", "BYTES"},
+    {"deflate-budget", 0, POPT_ARG_LONGLONG, &given.budget, 0,
+     "memory of all kept windows (256 MiB)", "BYTES"},
+    {"deflate-idle", 0, POPT_ARG_INT, &given.idle_ms, 0,
+     "a window not used for so long is released (30000)", "MS"},
+    POPT_TABLEEND,
+};
+
+static bool in_range(const char *name, long long value, long long least, long long most) {
+    if (value != 0 && (value < least || value > most)) {
+        cli_complain("--%s %lld is not %lld to %lld", name, value, least, most);
+        return false;
+    }
+    return true;
+}
+
+bool cli_deflate_config(wring_deflate_config *config, const wring_deflate_config **out) {
+    const bool others = given.server_takeover || given.client_takeover || given.server_bits ||
+                        given.client_bits || given.level || given.mem_level || given.min_bytes ||
+                        given.idle_ms || given.max_inflated || given.budget;
+    *out = NULL;
+    if (!given.on) {
+        if (others) {
+            cli_complain("the --deflate-... options need --deflate");
+        }
+        return !others;
+    }
+    if (!in_range("deflate-server-bits", given.server_bits, 8, 15) ||
+        !in_range("deflate-client-bits", given.client_bits, 8, 15) ||
+        !in_range("deflate-level", given.level, 1, 9) ||
+        !in_range("deflate-mem-level", given.mem_level, 1, 9) ||
+        !in_range("deflate-min-bytes", given.min_bytes, 1, INT32_MAX) ||
+        !in_range("deflate-idle", given.idle_ms, 1, INT32_MAX) ||
+        !in_range("deflate-max-inflated", given.max_inflated, 1, INT64_MAX) ||
+        !in_range("deflate-budget", given.budget, 1, INT64_MAX)) {
+        return false;
+    }
+    *config = (wring_deflate_config){
+        .struct_size = sizeof *config,
+        .server_context_takeover = given.server_takeover != 0,
+        .client_context_takeover = given.client_takeover != 0,
+        .server_max_window_bits = (uint8_t)given.server_bits,
+        .client_max_window_bits = (uint8_t)given.client_bits,
+        .level = (uint8_t)given.level,
+        .mem_level = (uint8_t)given.mem_level,
+        .min_bytes = (uint32_t)given.min_bytes,
+        .takeover_idle_ms = (uint32_t)given.idle_ms,
+        .max_inflated_bytes = (uint64_t)given.max_inflated,
+        .takeover_budget = (uint64_t)given.budget,
+    };
+    *out = config;
+    return true;
+}
+
+void cli_deflate_print(const wring_deflate_config *config) {
+    wring_deflate_config c;
+    if (config == NULL || wring_deflate_config_adopt(config, &c, NULL) != WRING_OK) {
+        printf("deflate = off\n");
+        return;
+    }
+    printf("deflate = on\ndeflate-server-takeover = %s\ndeflate-client-takeover = %s\n",
+           c.server_context_takeover ? "yes" : "no", c.client_context_takeover ? "yes" : "no");
+    printf("deflate-server-bits = %u\ndeflate-client-bits = %u\n", c.server_max_window_bits,
+           c.client_max_window_bits);
+    printf("deflate-level = %u\ndeflate-mem-level = %u\ndeflate-min-bytes = %u\n", c.level,
+           c.mem_level, c.min_bytes);
+    printf("deflate-max-inflated = %" PRIu64 "\ndeflate-budget = %" PRIu64 "\ndeflate-idle = %u\n",
+           c.max_inflated_bytes, c.takeover_budget, c.takeover_idle_ms);
+}
