@@ -186,6 +186,7 @@ int main(int argc, char **argv) {
         info.options = LWS_SERVER_OPTION_DO_SSL_GLOBAL_INIT;
         info.ssl_cert_filepath = argv[2];
         info.ssl_private_key_filepath = argv[3];
+        info.tls1_3_plus_cipher_list = "TLS_AES_128_GCM_SHA256";
     }
     struct lws_context *context = lws_create_context(&info);
     while (context != NULL && lws_service(context, 0) >= 0) {

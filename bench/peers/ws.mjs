@@ -7,7 +7,11 @@ import https from "node:https";
 import { WebSocketServer } from "ws";
 
 const [port, cert, key] = process.argv.slice(2);
-const server = cert ? https.createServer({ cert: readFileSync(cert), key: readFileSync(key) })
+const server = cert
+    ? https.createServer({
+        cert: readFileSync(cert), key: readFileSync(key),
+        ciphers: "TLS_AES_128_GCM_SHA256", minVersion: "TLSv1.3",
+    })
     : http.createServer();
 const options = { noServer: true, perMessageDeflate: false, maxPayload: 64 << 20 };
 const echo = new WebSocketServer(options);
