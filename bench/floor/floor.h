@@ -30,6 +30,7 @@ enum floor_state {
 
 struct floor_conn {
     enum floor_state state;
+    bool dirty;       /* uring: stands in the list of those to be flushed */
     bool sending;     /* uring: a send is in flight; epoll: waits for EPOLLOUT */
     uint32_t part;    /* bytes there of a frame that is not complete */
     uint64_t tx_done; /* positions on the tape: sent up to here */

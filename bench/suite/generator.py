@@ -1,2 +1,101 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The load generator: which options of `wring bench` a row needs, and what is kept of its JSON."""
+import json
+import subprocess
+
+from bench.suite.servers import pin
+
+# Opening 10,000 connections and ending them takes the slowest peer some seconds.
+PATIENCE_S = 40
+
+
 class GeneratorError(Exception):
-    pass
+    """The measurement gave no usable figure; the text says why."""
+
+
+def arguments(plan, row, contender, port, pid):
+    argv = [str(plan.build / "wring"), "bench"]
+    if row.family in ("fanout", "connect", "idle"):
+        argv.append(row.family)
+    argv += ["-c", str(row.connections), "-t", "1", "-d", f"{plan.duration_s * 1000:.0f}ms",
+             "--warmup", f"{plan.warmup_s * 1000:.0f}ms", "--server-pid", str(pid),
+             "--json", "--quiet"]
+    if row.family in ("echo", "tls", "fanout"):
+        argv += ["--binary", "--size", str(row.size)]
+    if row.pipeline > 1 or row.burst > 1:
+        argv += ["--pipeline", str(max(row.pipeline, row.burst))]
+    if row.burst > 1:
+        argv += ["--burst", str(row.burst)]
+    if contender.is_floor and row.family in ("echo", "tls"):
+        argv.append("--any-answer")  # the floor counts bytes, its replies are zeros
+    if row.tls:
+        argv.append("--insecure")
+    return argv + [contender.url(row, port)]
+
+
+def run(argv, cpu, patience_s):
+    try:
+        done = subprocess.run(argv, capture_output=True, text=True, timeout=patience_s,
+                              preexec_fn=pin(cpu))
+    except subprocess.TimeoutExpired as error:
+        raise GeneratorError(f"took more than {patience_s:.0f} s") from error
+    try:
+        return json.loads(done.stdout)
+    except json.JSONDecodeError as error:
+        lines = done.stderr.strip().splitlines() or [f"ended with {done.returncode}"]
+        raise GeneratorError(lines[-1]) from error
+
+
+def check(report, row):
+    """A figure counts only when everything was there."""
+    connections, messages = report["connections"], report["messages"]
+    kinds = ", ".join(f"{text} ({count})" for text, count in report["errors"].items())
+    kinds = f": {kinds}" if kinds else ""
+    if connections["failed"] or connections["lost"]:
+        raise GeneratorError(f"{connections['failed']} connections failed, "
+                             f"{connections['lost']} were lost{kinds}")
+    for what in ("lost", "duplicated", "reordered"):
+        if messages[what]:
+            raise GeneratorError(f"{messages[what]} messages {what}{kinds}")
+    if row.family != "idle" and messages["received"] == 0:
+        raise GeneratorError(f"no message came back{kinds}")
+
+
+def per_message_us(cpu, report):
+    return (cpu["user_s"] + cpu["system_s"]) * 1e6 / report["messages"]["received"]
+
+
+def moving_sample(report):
+    """Of everything but idle."""
+    latency = report["connect_us" if report["mode"] == "connect" else "latency_us"]
+    server, received = report["server_cpu"], report["messages"]["received"]
+    return {
+        "messages": received,
+        "duration_s": round(report["duration_s"], 4),
+        "rate": round(report["rate"]["messages_per_s"], 1),
+        "server_us": round(per_message_us(server, report), 5),
+        "user_us": round(server["user_s"] * 1e6 / received, 5),
+        "generator_us": round(per_message_us(report["cpu"], report), 5),
+        "p50_us": round(latency["p50"], 2),
+        "p99_us": round(latency["p99"], 2),
+        "max_us": round(latency["max"], 2),
+    }
+
+
+def idle_sample(report):
+    memory, opened = report["memory"], report["connections"]["opened"]
+    return {
+        "messages": 0,
+        "connections": opened,
+        "user_bytes": round((memory["server_rss_after"] - memory["server_rss_before"]) / opened, 1),
+        # both ends of each connection are on this machine
+        "kernel_bytes": round((memory["slab_after"] - memory["slab_before"]) / opened / 2, 1),
+    }
+
+
+def measure(plan, row, contender, server):
+    """One sample: a flat record of numbers."""
+    argv = arguments(plan, row, contender, server.port, server.pid)
+    report = run(argv, plan.generator_cpu, PATIENCE_S + plan.duration_s + plan.warmup_s)
+    check(report, row)
+    return idle_sample(report) if row.family == "idle" else moving_sample(report)
