@@ -6,6 +6,7 @@
 
 #include <stdio.h>
 #include <stdlib.h>
+#include <time.h>
 #include <unistd.h>
 
 static bool file_read(const char *path, char *text, size_t cap) {
@@ -27,6 +28,18 @@ static void path_of(int pid, const char *name, char *path, size_t cap) {
     }
 }
 
+/* The ticks of stat are 10 ms: they say how the exact time is divided. */
+static void cpu_refine(int pid, load_cpu *cpu) {
+    clockid_t clock;
+    struct timespec spent;
+    const double ticks = cpu->user_s + cpu->system_s;
+    if (ticks > 0 && clock_getcpuclockid(pid, &clock) == 0 && clock_gettime(clock, &spent) == 0) {
+        const double exact = (double)spent.tv_sec + (double)spent.tv_nsec / 1e9;
+        cpu->user_s *= exact / ticks;
+        cpu->system_s *= exact / ticks;
+    }
+}
+
 load_cpu load_proc_cpu(int pid) {
     char path[64];
     char text[1024];
@@ -44,6 +57,7 @@ load_cpu load_proc_cpu(int pid) {
         const double tick = (double)sysconf(_SC_CLK_TCK);
         cpu.user_s = (double)user / tick;
         cpu.system_s = (double)system / tick;
+        cpu_refine(pid, &cpu);
     }
     return cpu;
 }

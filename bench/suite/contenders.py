@@ -41,6 +41,7 @@ class Contender:
     echo_path: str = "/echo"
     is_floor: bool = False
     has_tls: bool = True
+    first_warmup_s: float = 0  # before the first round: time for a compiler at run time
 
     def runs(self, row):
         if row.tls and self.is_floor:  # the plain floor shows what TLS costs; one of them is enough
@@ -78,7 +79,8 @@ def wring_command(row, place):
 def floor_command(backend):
     def command(row, place):
         mode = "fanout" if row.family == "fanout" else "echo"
-        return [str(place.build / "bench" / "bench-floor"), mode, backend, str(row.size),
+        size = row.size or 125  # longer than a close frame, by which it knows the end
+        return [str(place.build / "bench" / "bench-floor"), mode, backend, str(size),
                 str(place.port)]
     return command
 
@@ -125,7 +127,7 @@ CONTENDERS = [
     Contender("bun", "Bun", "#8b5cf6", ALL,
               lambda row, place: [str(bun()), str(PEERS / "bun.js"), str(place.port),
                                   *place.tls_arguments],
-              lambda build: bun(), lambda build: said(str(bun()), "--version")),
+              lambda build: bun(), lambda build: said(str(bun()), "--version"), first_warmup_s=1),
     Contender("lws", "libwebsockets", "#0d9488", ALL,
               lambda row, place: [str(place.build / "bench" / "bench-peer-lws"), str(place.port),
                                   *place.tls_arguments],
@@ -135,7 +137,7 @@ CONTENDERS = [
               lambda row, place: ["node", str(PEERS / "ws.mjs"), str(place.port),
                                   *place.tls_arguments],
               lambda build: shutil.which("node") and PEERS / "node_modules" / "ws",
-              ws_version),
+              ws_version, first_warmup_s=1),
     Contender("nchan", "nginx + nchan", "#ca8a04", frozenset({"fanout", "connect", "idle"}),
               nginx_command, lambda build: shutil.which("nginx") and NCHAN_MODULE, nchan_version,
               echo_path="/fanout"),

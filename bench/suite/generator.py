@@ -6,19 +6,19 @@ import subprocess
 from bench.suite.servers import pin
 
 # Opening 10,000 connections and ending them takes the slowest peer some seconds.
-PATIENCE_S = 40
+PATIENCE_S = 25
 
 
 class GeneratorError(Exception):
     """The measurement gave no usable figure; the text says why."""
 
 
-def arguments(plan, row, contender, port, pid):
+def arguments(plan, row, contender, port, pid, warmup_s):
     argv = [str(plan.build / "wring"), "bench"]
     if row.family in ("fanout", "connect", "idle"):
         argv.append(row.family)
     argv += ["-c", str(row.connections), "-t", "1", "-d", f"{plan.duration_s * 1000:.0f}ms",
-             "--warmup", f"{plan.warmup_s * 1000:.0f}ms", "--server-pid", str(pid),
+             "--warmup", f"{warmup_s * 1000:.0f}ms", "--server-pid", str(pid),
              "--json", "--quiet"]
     if row.family in ("echo", "tls", "fanout"):
         argv += ["--binary", "--size", str(row.size)]
@@ -93,9 +93,17 @@ def idle_sample(report):
     }
 
 
-def measure(plan, row, contender, server):
+def measure(plan, row, contender, server, is_first):
     """One sample: a flat record of numbers."""
-    argv = arguments(plan, row, contender, server.port, server.pid)
-    report = run(argv, plan.generator_cpu, PATIENCE_S + plan.duration_s + plan.warmup_s)
+    warmup_s = max(plan.warmup_s, contender.first_warmup_s if is_first else 0)
+    argv = arguments(plan, row, contender, server.port, server.pid, warmup_s)
+    before = sum(server.cpu_s())
+    try:
+        report = run(argv, plan.generator_cpu, PATIENCE_S + plan.duration_s + warmup_s)
+    except GeneratorError as error:
+        if server.has_ended():
+            raise
+        raise GeneratorError(f"{error} (server CPU meanwhile: {sum(server.cpu_s()) - before:.2f} s)"
+                             ) from error
     check(report, row)
     return idle_sample(report) if row.family == "idle" else moving_sample(report)

@@ -206,8 +206,8 @@ def method_lines(result, summaries):
         f"""- The server is pinned to one CPU, the load generator (`wring bench`, one thread) to
   another; all traffic is loopback. Every server is one thread or one process of event loop.
 - {plan['rounds']} rounds a row; in each round every contender has its turn of
-  {plan['warmup_s']:g} s warm-up and {plan['duration_s']:g} s measured, and each round begins with
-  another one. Figures are medians of the rounds; a factor is the median of the factors within the
+  {plan['warmup_s']:g} s warm-up (Bun and Node: 1 s before their first) and {plan['duration_s']:g} s
+  measured, and each round begins with another one. Figures are medians of the rounds; a factor is the median of the factors within the
   rounds.
 - The cost is the server's CPU time (user and system, from /proc) in the measured time, divided by
   the messages answered or delivered in it. It is steadier than throughput and does not depend on

@@ -96,7 +96,7 @@ def start_all(plan, row, cells, stack):
 
 def measure(plan, row, cell, server, at):
     try:
-        cell.samples[at] = generator.measure(plan, row, cell.contender, server)
+        cell.samples[at] = generator.measure(plan, row, cell.contender, server, at == 0)
     except generator.GeneratorError as error:
         last = f"; the server ended: {server.last_words()}" if server.has_ended() else ""
         cell.failures.append(f"round {at + 1}: {error}{last}")

@@ -26,7 +26,7 @@ def report(**changes):
 
 class Arguments(unittest.TestCase):
     def of(self, row, contender):
-        return generator.arguments(PLAN, row, by_key(contender), 1234, 42)
+        return generator.arguments(PLAN, row, by_key(contender), 1234, 42, 0.1)
 
     def test_echo_with_a_pipeline(self):
         argv = self.of(rows.Row("echo", 64, 20, 32), "wring")
