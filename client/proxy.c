@@ -225,7 +225,25 @@ static wring_result reply_append(wring__proxy *proxy, wring_bytes bytes) {
 }
 
 /* The status line; the rest of the head is not looked at. HTTP/1.0 is common among proxies. */
+static wring_result http_status(const char *line, int len, wring_error *error) {
+    static const char like[] = "HTTP/1.1 200";
+    const bool fits = len >= (int)sizeof like - 1 && line[8] == ' ';
+    if (!fits || strspn(line + 9, "0123456789") != 3) {
+        return wring_error_set(error, WRING_ERR_PROXY, 0, "the proxy does not speak HTTP");
+    }
+    if (line[9] != '2') {
+        return wring_error_set(error, WRING_ERR_PROXY, 0, "the proxy answered CONNECT with '%.*s'",
+                               len > 120 ? 120 : len, line);
+    }
+    return WRING_OK;
+}
+
 static wring_result http_reply(wring__proxy *proxy, size_t *used, wring_error *error) {
+    static const char begin[] = "HTTP/1.";
+    const size_t shown = wring__min_size(proxy->len, sizeof begin - 1);
+    if (shown > 0 && memcmp(proxy->reply, begin, shown) != 0) {
+        return wring_error_set(error, WRING_ERR_PROXY, 0, "the proxy does not speak HTTP");
+    }
     const uint8_t *end = memmem(proxy->reply, proxy->len, "\r\n\r\n", 4);
     if (end == NULL) {
         return proxy->len > REPLY_MAX
@@ -233,16 +251,8 @@ static wring_result http_reply(wring__proxy *proxy, size_t *used, wring_error *e
                    : WRING_MORE;
     }
     *used = (size_t)(end - proxy->reply) + 4;
-    const char *line = (const char *)proxy->reply;
-    const int line_len = (int)((const uint8_t *)memchr(line, '\r', proxy->len) - proxy->reply);
-    if (line_len < 12 || strncmp(line, "HTTP/1.", 7) != 0) {
-        return wring_error_set(error, WRING_ERR_PROXY, 0, "the proxy does not speak HTTP");
-    }
-    if (line[9] != '2') {
-        return wring_error_set(error, WRING_ERR_PROXY, 0, "the proxy answered CONNECT with '%.*s'",
-                               line_len > 120 ? 120 : line_len, line);
-    }
-    return WRING_OK;
+    const uint8_t *line_end = memchr(proxy->reply, '\r', proxy->len);
+    return http_status((const char *)proxy->reply, (int)(line_end - proxy->reply), error);
 }
 
 static wring_result socks_refused(wring_error *error, const char *why) {
