@@ -1,13 +1,14 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * `wring connect`: lines of standard input to messages, messages to standard output.
+ * `wring connect`: lines of standard input to messages, messages to standard output. Here: options
+ * and exit codes; see connect.h.
  */
+#include "cli/connect.h"
+
 #include <errno.h>
 #include <fcntl.h>
-#include <poll.h>
 #include <pthread.h>
 #include <signal.h>
-#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -16,11 +17,6 @@
 
 #include "cli/cli.h"
 #include "cli/deflate.h"
-#include "wring/wring.h"
-
-#define HEADERS_MAX      64
-#define SUBPROTOCOLS_MAX 16
-#define BLOCK            65536
 
 /* Beside those of cli.h: what a script can tell apart. */
 enum { EXIT_CLOSED_ABNORMALLY = 3, EXIT_TIMEOUT = 4, EXIT_TLS = 5, EXIT_REFUSED = 6 };
@@ -33,55 +29,15 @@ static const char examples[] =
     "  wring connect --binary wss://example.com/upload < file\n"
     "  wring connect --proxy socks5://127.0.0.1:1080 --reconnect 500 wss://example.com/feed\n"
     "\nEach line of input is one text message, without its newline; with --binary each block read "
-    "is\n"
-    "one binary message. Messages received are printed a line each, with --binary as they are. "
-    "When\n"
-    "the input ends the session is closed with 1000, after --linger ms for answers that are on "
-    "their\n"
-    "way. Proxies are taken from https_proxy, http_proxy, all_proxy and no_proxy unless --proxy "
-    "is\n"
-    "given.\n"
-    "\nExit codes: 0 closed in order; 1 failed; 2 used wrongly; 3 the session ended abnormally;\n"
-    "4 no answer in time; 5 TLS: the certificate or handshake failed; 6 the server or proxy "
-    "refused\n"
-    "the upgrade.\n";
-
-struct connect_options {
-    char *headers[HEADERS_MAX];
-    size_t header_count;
-    char *subprotocols[SUBPROTOCOLS_MAX];
-    size_t subprotocol_count;
-    char *origin;
-    char *ca;
-    char *cert;
-    char *key;
-    char *proxy;
-    char *source;
-    int binary;
-    int one;
-    int insecure;
-    int verbose;
-    int no_proxy;
-    int timeout;
-    int linger;
-    int ping;
-    int reconnect;
-    long long max_message;
-    char *url;
-};
-
-/* What the main thread and the worker share. */
-struct talk {
-    const struct connect_options *options;
-    int wake[2]; /* a byte: something changed */
-    atomic_bool open;
-    atomic_bool closed;
-    atomic_bool answered; /* --one: a message came */
-    wring_result result;  /* once closed */
-    uint16_t close_code;
-    bool was_open;
-    char text[320];
-};
+    "is one\nbinary message. Messages received are printed a line each, with --binary as they are; "
+    "at a terminal\ncontrol characters are written out. When the input has ended and no message "
+    "came "
+    "for --linger ms, the\nsession is closed with 1000. Proxies are taken from https_proxy, "
+    "http_proxy, all_proxy and no_proxy\nunless --proxy is given.\n"
+    "\nExit codes: 0 closed in order (1000, 1001 or no code); 1 failed; 2 used wrongly; 3 the "
+    "session ended\nabnormally or with another code; 4 no answer in time; 5 TLS: the certificate "
+    "or "
+    "handshake failed;\n6 the server or proxy refused, or broke off, the upgrade.\n";
 
 /* ---- options --------------------------------------------------------------------------------- */
 
@@ -95,7 +51,7 @@ static bool list_add(char **list, size_t *count, size_t max, char *value, const 
     return true;
 }
 
-static bool options_parse(int argc, const char **argv, struct connect_options *o) {
+static bool options_parse(int argc, const char **argv, connect_options *o) {
     char *text = NULL;
     const struct poptOption table[] = {
         {"header", 'H', POPT_ARG_STRING, &text, 'H', "one more for the request; may be repeated",
@@ -131,30 +87,32 @@ static bool options_parse(int argc, const char **argv, struct connect_options *o
     int code;
     bool ok = true;
     while (ok && (code = cli_parser_next(&parser)) > 0) {
-        ok = code == 'H' ? list_add(o->headers, &o->header_count, HEADERS_MAX, text, "headers")
-                         : list_add(o->subprotocols, &o->subprotocol_count, SUBPROTOCOLS_MAX, text,
-                                    "subprotocols");
+        ok = code == 'H'
+                 ? list_add(o->header_texts, &o->header_count, CONNECT_HEADERS_MAX, text, "headers")
+                 : list_add(o->subprotocols, &o->subprotocol_count, CONNECT_SUBPROTOCOLS_MAX, text,
+                            "subprotocols");
         text = NULL;
     }
     o->url = cli_parser_argument(&parser);
     return cli_parser_end(&parser) && ok;
 }
 
-static bool headers_split(const struct connect_options *o, wring_header *list) {
+static bool headers_split(connect_options *o) {
     for (size_t i = 0; i < o->header_count; i++) {
-        const char *colon = strchr(o->headers[i], ':');
-        if (colon == NULL || colon == o->headers[i]) {
-            cli_complain("-H '%s' is not like 'Name: value'", o->headers[i]);
+        const char *text = o->header_texts[i];
+        const char *colon = strchr(text, ':');
+        if (colon == NULL || colon == text) {
+            cli_complain("-H '%s' is not like 'Name: value'", text);
             return false;
         }
         const char *value = colon + 1 + strspn(colon + 1, " \t");
-        list[i].name = wring_bytes_of(o->headers[i], (size_t)(colon - o->headers[i]));
-        list[i].value = wring_str(value);
+        o->headers[i].name = wring_bytes_of(text, (size_t)(colon - text));
+        o->headers[i].value = wring_str(value);
     }
     return true;
 }
 
-static bool options_check(const struct connect_options *o) {
+static bool options_check(const connect_options *o) {
     if (o->url == NULL) {
         cli_complain("no URL; try 'wring connect --help'");
         return false;
@@ -170,199 +128,34 @@ static bool options_check(const struct connect_options *o) {
     return true;
 }
 
-/* ---- on the worker --------------------------------------------------------------------------- */
+/* ---- running ----------------------------------------------------------------------------------
+ */
 
-static void wake(struct talk *talk) {
-    const ssize_t ignored = write(talk->wake[1], "", 1);
-    (void)ignored;
-}
-
-static void print_text(FILE *to, const char *prefix, wring_bytes text) {
-    fprintf(to, "%s%.*s\n", prefix, (int)text.len, (const char *)text.data);
-}
-
-static wring_verdict on_init(wring_session *session, const wring_request *request, void *opts) {
-    struct talk **talk = wring_session_user(session);
-    *talk = opts;
-    if (!(*talk)->options->verbose) {
-        return WRING_CONTINUE;
-    }
-    if (request->tls != NULL) {
-        fprintf(stderr, "* %s, %s%s%s\n", request->tls->version, request->tls->cipher,
-                request->tls->resumed ? ", resumed" : "",
-                request->tls->peer_verified ? ", certificate verified" : ", not verified");
-    }
-    print_text(stderr, "> GET ", request->target);
-    print_text(stderr, "> Host: ", request->host);
-    fputs("< 101 Switching Protocols\n", stderr);
-    for (size_t i = 0; i < request->headers.count; i++) {
-        const wring_header *header = &request->headers.list[i];
-        fprintf(stderr, "< %.*s: %.*s\n", (int)header->name.len, (const char *)header->name.data,
-                (int)header->value.len, (const char *)header->value.data);
-    }
-    return WRING_CONTINUE;
-}
-
-static void print_message(struct talk *talk, wring_bytes payload) {
-    fwrite(payload.data, 1, payload.len, stdout);
-    if (!talk->options->binary) {
-        fputc('\n', stdout);
-    }
-    fflush(stdout);
-    atomic_store(&talk->answered, true);
-    if (talk->options->one) {
-        wake(talk);
+static bool ended_in_order(const connect_talk *talk) {
+    switch (talk->close_code) {
+    case WRING_CLOSE_NORMAL:
+    case WRING_CLOSE_GOING_AWAY:
+    case WRING_CLOSE_NO_STATUS:
+        return talk->result == WRING_OK;
+    default: /* the server's reason to end it; one that answers ours repeats our code */
+        return talk->result == WRING_OK && !talk->closed_by_peer;
     }
 }
 
-static wring_verdict on_message(wring_session *session, const wring_message *message) {
-    struct talk *talk = *(struct talk **)wring_session_user(session);
-    const bool verbose = talk->options->verbose != 0;
-    switch (message->opcode) {
-    case WRING_TEXT:
-    case WRING_BINARY:
-        print_message(talk, message->payload);
-        break;
-    case WRING_PING:
-    case WRING_PONG:
-        if (verbose) {
-            fprintf(stderr, "< %s, %zu bytes\n", message->opcode == WRING_PING ? "ping" : "pong",
-                    message->payload.len);
-        }
-        break;
-    case WRING_CLOSE:
-        if (verbose) {
-            fprintf(stderr, "< close %u %.*s\n", message->close_code, (int)message->payload.len,
-                    (const char *)message->payload.data);
-        }
-        break;
-    case WRING_CONTINUATION:
-        break;
-    }
-    return WRING_CONTINUE;
-}
-
-static void on_status(wring_client *client, const wring_client_report *report, void *opts) {
-    (void)client;
-    struct talk *talk = opts;
-    atomic_store(&talk->open, report->status == WRING_CLIENT_OPEN);
-    talk->was_open = talk->was_open || report->status == WRING_CLIENT_OPEN;
-    if (report->status == WRING_CLIENT_WAITING) {
-        cli_complain("%s; again in %u ms", report->text, report->delay_ms);
-    }
-    if (report->status == WRING_CLIENT_CLOSED) {
-        talk->result = report->result;
-        talk->close_code = report->close_code;
-        snprintf(talk->text, sizeof talk->text, "%s", report->text);
-        atomic_store(&talk->closed, true);
-    }
-    wake(talk);
-}
-
-/* ---- on the main thread ---------------------------------------------------------------------- */
-
-/* Input that is not yet a message. */
-struct input {
-    char *data;
-    size_t len;
-    size_t cap;
-    bool end;
-};
-
-/* Waits for room in the worker's mailbox rather than lose a message. */
-static bool send_message(wring_client *client, const struct connect_options *o, const char *data,
-                         size_t len) {
-    const wring_frame frame = {o->binary ? WRING_BINARY : WRING_TEXT, 0, wring_bytes_of(data, len)};
-    wring_result result;
-    while ((result = wring_client_send(client, &frame, 1)) == WRING_ERR_QUEUE_FULL) {
-        usleep(1000);
-    }
-    return result == WRING_OK;
-}
-
-static void input_send(struct input *input, wring_client *client, const struct connect_options *o) {
-    size_t at = 0;
-    while (at < input->len && o->binary == 0) {
-        const char *newline = memchr(input->data + at, '\n', input->len - at);
-        if (newline == NULL && !input->end) {
-            break;
-        }
-        const size_t len =
-            newline == NULL ? input->len - at : (size_t)(newline - (input->data + at));
-        if (!send_message(client, o, input->data + at, len)) {
-            break;
-        }
-        at += len + (newline != NULL);
-    }
-    if (o->binary != 0 && input->len > 0 && send_message(client, o, input->data, input->len)) {
-        at = input->len;
-    }
-    memmove(input->data, input->data + at, input->len - at);
-    input->len -= at;
-}
-
-static bool input_read(struct input *input) {
-    if (input->cap - input->len < BLOCK) {
-        char *grown = realloc(input->data, input->cap * 2 + BLOCK);
-        if (grown == NULL) {
-            return false;
-        }
-        input->data = grown;
-        input->cap = input->cap * 2 + BLOCK;
-    }
-    const ssize_t n = read(STDIN_FILENO, input->data + input->len, BLOCK);
-    if (n > 0) {
-        input->len += (size_t)n;
-    }
-    input->end = n == 0 || (n < 0 && errno != EINTR && errno != EAGAIN);
-    return true;
-}
-
-static void drain_pipe(int descriptor) {
-    char bytes[64];
-    const ssize_t ignored = read(descriptor, bytes, sizeof bytes);
-    (void)ignored;
-}
-
-/* Until the client is closed. Input is read only while it is open, so that nothing is lost to a
- * reconnect. */
-static void converse(struct talk *talk, wring_client *client, int signals) {
-    const struct connect_options *o = talk->options;
-    struct input input = {0};
-    bool closing = false;
-    while (!atomic_load(&talk->closed)) {
-        const bool reads = atomic_load(&talk->open) && !input.end && !closing;
-        struct pollfd polled[] = {{signals, POLLIN, 0},
-                                  {talk->wake[0], POLLIN, 0},
-                                  {reads ? STDIN_FILENO : -1, POLLIN, 0}};
-        const bool lingers = input.end && input.len == 0 && !closing && atomic_load(&talk->open);
-        const int ready = poll(polled, 3, lingers && !o->one ? o->linger : -1);
-        if (polled[1].revents != 0) {
-            drain_pipe(talk->wake[0]);
-        }
-        if (reads && polled[2].revents != 0 && !input_read(&input)) {
-            cli_complain("out of memory");
-            closing = true;
-        }
-        if (atomic_load(&talk->open) && !closing) {
-            input_send(&input, client, o);
-        }
-        const bool over = (ready == 0 && lingers) || (o->one && atomic_load(&talk->answered));
-        if (polled[0].revents != 0 && closing) {
-            _exit(130); /* a second signal */
-        }
-        if (over || closing || polled[0].revents != 0) {
-            closing = true;
-            wring_client_close(client, WRING_CLOSE_NORMAL, wring_str(""));
-        }
-    }
-    free(input.data);
-}
-
-static int exit_code(const struct talk *talk) {
+static int exit_code(const connect_talk *talk) {
     const wring_result result = talk->result;
-    if (result == WRING_OK && talk->close_code != WRING_CLOSE_ABNORMAL) {
+    const int output_error = atomic_load(&talk->output_error);
+    if (output_error != 0) {
+        cli_complain("cannot write to standard output: %s", strerror(output_error));
+        return CLI_FAILED;
+    }
+    if (ended_in_order(talk)) {
         return CLI_OK;
+    }
+    if (result == WRING_OK) {
+        cli_complain("the server closed with %u (%s) %s", talk->close_code,
+                     wring_close_reason_name(talk->close_code), talk->close_reason);
+        return EXIT_CLOSED_ABNORMALLY;
     }
     cli_complain("%s", talk->text);
     if (talk->was_open) {
@@ -374,14 +167,11 @@ static int exit_code(const struct talk *talk) {
     if (result <= WRING_ERR_TLS_CERTIFICATE_EXPIRED && result >= WRING_ERR_TLS_TRUNCATED) {
         return EXIT_TLS;
     }
-    if (wring_result_class(result) == WRING_CLASS_PEER) {
-        return EXIT_REFUSED;
-    }
-    return CLI_FAILED;
+    return wring_result_class(result) == WRING_CLASS_PEER ? EXIT_REFUSED : CLI_FAILED;
 }
 
-static int run(const struct connect_options *o, const wring_client_config *config,
-               struct talk *talk, int signals) {
+static int run(const connect_options *o, const wring_client_config *config, connect_talk *talk,
+               int signals) {
     wring_pool *pool = NULL;
     wring_client *client = NULL;
     wring_error error;
@@ -393,7 +183,7 @@ static int run(const struct connect_options *o, const wring_client_config *confi
         wring_connect(wring_pool_loop(pool), o->url, config, &client, &error);
     int code = CLI_USAGE;
     if (result == WRING_OK) {
-        converse(talk, client, signals);
+        connect_converse(talk, client, signals);
         code = exit_code(talk);
         if (o->verbose && wring_client_rtt_ns(client) > 0) {
             fprintf(stderr, "* round trip %.3f ms\n", (double)wring_client_rtt_ns(client) / 1e6);
@@ -406,9 +196,9 @@ static int run(const struct connect_options *o, const wring_client_config *confi
     return code;
 }
 
-static void options_free(struct connect_options *o) {
+static void options_free(connect_options *o) {
     for (size_t i = 0; i < o->header_count; i++) {
-        free(o->headers[i]);
+        free(o->header_texts[i]);
     }
     for (size_t i = 0; i < o->subprotocol_count; i++) {
         free(o->subprotocols[i]);
@@ -419,14 +209,10 @@ static void options_free(struct connect_options *o) {
     }
 }
 
-static const wring_handler handler = {.name = "connect",
-                                      .state_size = sizeof(struct talk *),
-                                      .init = on_init,
-                                      .handle_in = on_message};
-
-static int connect_with(const struct connect_options *o) {
-    struct talk talk = {.options = o};
-    wring_header headers[HEADERS_MAX];
+static int connect_with(const connect_options *o) {
+    connect_talk talk = {.options = o,
+                         .shows_person = isatty(STDIN_FILENO) && isatty(STDERR_FILENO),
+                         .shows_terminal = isatty(STDOUT_FILENO)};
     sigset_t signals;
     sigemptyset(&signals);
     sigaddset(&signals, SIGINT);
@@ -435,7 +221,7 @@ static int connect_with(const struct connect_options *o) {
     const int signal_fd = signalfd(-1, &signals, SFD_CLOEXEC);
     wring_deflate_config deflate;
     const wring_deflate_config *deflate_given;
-    if (!headers_split(o, headers) || !cli_deflate_config(&deflate, &deflate_given)) {
+    if (!cli_deflate_config(&deflate, &deflate_given)) {
         return CLI_USAGE;
     }
     if (signal_fd < 0 || pipe2(talk.wake, O_CLOEXEC | O_NONBLOCK) != 0) {
@@ -449,12 +235,12 @@ static int connect_with(const struct connect_options *o) {
                                          .key_file = o->key};
     const wring_client_config config = {
         .struct_size = sizeof config,
-        .handler = &handler,
+        .handler = &connect_handler,
         .handler_opts = &talk,
         .subprotocols = (const char *const *)o->subprotocols,
         .subprotocol_count = o->subprotocol_count,
         .origin = o->origin,
-        .headers = {headers, o->header_count},
+        .headers = {o->headers, o->header_count},
         .timeout_ms = (uint32_t)o->timeout,
         .session = {.struct_size = sizeof config.session,
                     .max_message = (uint64_t)o->max_message,
@@ -465,7 +251,7 @@ static int connect_with(const struct connect_options *o) {
         .proxy_from_env = o->no_proxy == 0,
         .source = o->source,
         .reconnect_min_ms = (uint32_t)o->reconnect,
-        .on_status = on_status,
+        .on_status = connect_on_status,
         .on_status_opts = &talk,
         .deflate = deflate_given,
     };
@@ -477,8 +263,9 @@ static int connect_with(const struct connect_options *o) {
 }
 
 int cli_connect(int argc, const char **argv) {
-    struct connect_options options = {.linger = 500};
-    const bool good = options_parse(argc, argv, &options) && options_check(&options);
+    connect_options options = {.linger = 500};
+    const bool good =
+        options_parse(argc, argv, &options) && options_check(&options) && headers_split(&options);
     const int code = good ? connect_with(&options) : CLI_USAGE;
     options_free(&options);
     return code;
