@@ -52,6 +52,8 @@ double bench_us_per_message(const load_cpu *cpu, const load_result *r) {
                : (cpu->user_s + cpu->system_s) * 1e6 / (double)r->measured.received;
 }
 
+#define MEMORY_COUNT_MIN 200
+
 static const double points[] = {50, 75, 90, 95, 99, 99.9, 99.99, 99.999};
 
 static void percentiles_print(FILE *to, const char *what, const load_histogram *h) {
@@ -198,7 +200,10 @@ static void each_print(FILE *to, const char *who, uint64_t before, uint64_t afte
 }
 
 static void memory_print(FILE *to, const bench_options *o, const load_result *r) {
-    const uint64_t count = r->connections.opened == 0 ? 1 : r->connections.opened;
+    const uint64_t count = r->connections.opened;
+    if (count < MEMORY_COUNT_MIN) {
+        return; /* what the program itself grew by would be most of it */
+    }
     fputs("  memory       for each connection: ", to);
     each_print(to, "generator", r->own_rss_before, r->own_rss_after, count);
     if (o->load.server_pid != 0) {

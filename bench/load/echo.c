@@ -165,7 +165,7 @@ static void accept_oldest(load_link *link, const load_message *message, const ch
 /* From the first answer out of order on, a connection's numbers are followed one by one. */
 static load_sequence *follow(load_link *link) {
     if (link->tracks == NULL && (link->tracks = calloc(1, sizeof *link->tracks)) != NULL) {
-        link->tracks->next = ring_at(&link->echo, 0)->number;
+        link->tracks->next = link->echo.next - link->echo.count;
         link->tracks->window =
             link->tracks->next >= 64 ? UINT64_MAX : (UINT64_C(1) << link->tracks->next) - 1;
     }

@@ -398,6 +398,15 @@ static void measure(load_run *run, waiting *w) {
     (void)wait_until(w, is_quiet, clock_now() + DRAIN_MAX_NS, false);
 }
 
+static double opening_seconds(const load_run *run, wring_time_ns from) {
+    wring_time_ns ready = from;
+    for (uint32_t i = 0; i < run->thread_count; i++) {
+        const wring_time_ns at = atomic_load(&run->threads[i]->ready_at);
+        ready = at > ready ? at : ready;
+    }
+    return (double)(ready - from) / 1e9;
+}
+
 static wring_result drive(load_run *run, const load_observer *observer, wring_error *error) {
     waiting w = {.run = run, .observer = observer};
     const wring_time_ns from = clock_now();
@@ -408,7 +417,7 @@ static wring_result drive(load_run *run, const load_observer *observer, wring_er
         result = first_failure(run, error);
     }
     connections_count(run);
-    run->result->opening_s = (double)(clock_now() - from) / 1e9;
+    run->result->opening_s = opening_seconds(run, from);
     const bool opened = run->result->connections.opened > 0 || run->config->mode == LOAD_CONNECT;
     if (result == WRING_OK && !opened) {
         result = nothing_opened(run, error);

@@ -145,6 +145,7 @@ static void open_some(load_thread *thread, wring_time_ns now) {
         if (thread->run->config->mode == LOAD_FANOUT) {
             load_fanout_ready(thread);
         }
+        atomic_store(&thread->ready_at, now);
         atomic_store(&thread->ready, true);
     }
 }

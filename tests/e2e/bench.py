@@ -1,0 +1,381 @@
+#!/usr/bin/python3
+# SPDX-License-Identifier: Apache-2.0
+"""`wring bench` as a command: its modes against `wring serve`, reports and files, the panel on a
+terminal, signals, exit codes, what it says when it cannot run."""
+import json
+import os
+import pty
+import re
+import resource
+import select
+import signal
+import subprocess
+import tempfile
+import time
+import xml.etree.ElementTree
+
+from bench_tools import bench, report
+from server import Server, frame, read_exactly, run
+from tools import Certs, Listener, environment, read_head, response
+
+QUICK = ("-d", "500ms", "--warmup", 0)
+LATENCY = {"count", "min", "mean", "p50", "p75", "p90", "p95", "p99", "p99.9", "p99.99", "p99.999",
+           "max"}
+folder = tempfile.TemporaryDirectory(prefix="wring-bench-")
+
+
+def path(name):
+    return os.path.join(folder.name, name)
+
+
+def the_json_report_has_what_is_promised():
+    with Server("--workers", "2") as server:
+        got = report(server.url(), "-c", 5, "-d", "1s", "--warmup", "200ms", "--interval", "100ms")
+    assert got["wring_bench"] == 1 and got["mode"] == "echo" and got["url"] == server.url(), got
+    assert got["connections"] == {"wanted": 5, "opened": 5, "failed": 0, "lost": 0}, got
+    assert got["duration_s"] == 1 and got["warmup_s"] == 0.2, got
+    assert set(got["latency_us"]) == set(got["connect_us"]) == LATENCY, got
+    assert got["connect_us"]["count"] == 5, got["connect_us"]
+    assert len(got["series"]) == 10, got["series"]
+    assert all({"t", "messages", "p50_us", "p99_us"} <= set(point) for point in got["series"])
+    assert sum(point["messages"] for point in got["series"]) == got["messages"]["received"], got
+    assert got["bytes"]["received"] == 64 * got["messages"]["received"], got
+    assert got["cpu"]["us_per_message"] > 0 and got["errors"] == {}, got
+    points = [got["latency_us"][name] for name in ("min", "p50", "p90", "p99", "p99.9", "max")]
+    assert points == sorted(points), points
+
+
+def echoes_of_every_size_and_kind():
+    with Server() as server:
+        for options in (("--size", 0), ("--size", 1), ("--size", 7), ("--size", 125), ("--size", 126),
+                        ("--size", 65535), ("--size", "64k"), ("--size", "1m", "--pipeline", 4),
+                        ("--size", "0-300", "--pipeline", 8), ("--size", "exp:5000"),
+                        ("--size", "10:9,100k:1"), ("--message", "hello \u00e9"), ("--message", ""),
+                        ("--binary", "--size", "5k"), ("--message-file", __file__)):
+            got = report(server.url(), "-c", 3, "--verify", *QUICK, *options)
+            assert got["totals"]["sent"] == got["totals"]["received"] > 0, (options, got)
+
+
+def several_threads_share_the_connections():
+    with Server("--workers", "2") as server:
+        for threads in (1, 2, 3, 7):
+            got = report(server.url(), "-c", 7, "-t", threads, *QUICK)
+            assert got["connections"]["opened"] == 7 and got["config"]["threads"] == threads, got
+            assert got["totals"]["sent"] == got["totals"]["received"] > 0, got
+        assert report(server.url(), "-c", 2, "-t", 8, *QUICK)["config"]["threads"] == 2
+
+
+def a_constant_rate_is_kept():
+    with Server() as server:
+        got = report(server.url(), "-c", 7, "-r", 500, "-d", "2s", "--warmup", "500ms")
+    assert got["messages"]["unsent"] == 0, got["messages"]
+    assert abs(got["totals"]["sent"] - 1250) <= 2, got["totals"]
+    assert abs(got["latency_us"]["count"] - 1000) <= 2, got["latency_us"]
+
+
+def fan_out_through_the_chat_wraps_what_is_published():
+    with Server("--workers", "2") as server:
+        got = report("fanout", server.url("/chat"), "-c", 20, *QUICK)
+        assert got["totals"]["received"] == 20 * got["totals"]["sent"] > 0, got["totals"]
+        assert got["messages"]["lost"] == got["messages"]["reordered"] == 0, got["messages"]
+
+
+def fan_out_over_many_topics_reaches_each_its_own():
+    with Server("--workers", "2") as server:
+        got = report("fanout", server.url("/topic/t{topic}"), "-c", 30, "--topics", 3, "-P", 3,
+                     "-r", 300, "-t", 2, *QUICK)
+        assert got["totals"]["received"] == 10 * got["totals"]["sent"] > 0, got["totals"]
+        assert got["messages"]["lost"] == got["messages"]["foreign"] == 0, got["messages"]
+        burst = report("fanout", server.url("/topic/x"), "-c", 10, "--burst", 16, *QUICK)
+        assert burst["totals"]["sent"] % 16 == 0, burst["totals"]
+        assert burst["totals"]["received"] == 10 * burst["totals"]["sent"] > 0, burst["totals"]
+
+
+def connect_counts_handshakes():
+    with Server() as server:
+        got = report("connect", server.url(), "-c", 5, *QUICK)
+        assert got["messages"]["received"] == got["latency_us"]["count"] or \
+            abs(got["messages"]["received"] - got["latency_us"]["count"]) <= 5, got
+        assert got["connections"]["opened"] >= got["messages"]["received"] > 0, got
+        assert got["connections"]["failed"] == 0 and got["errors"] == {}, got
+        slow = report("connect", server.url(), "-c", 5, "--connect-rate", 50, "-d", "1s",
+                      "--warmup", 0)
+        assert 20 <= slow["connections"]["opened"] <= 56, slow["connections"]
+
+
+def idle_holds_what_it_opened():
+    with Server() as server:
+        code, out, err = bench("idle", server.url(), "-c", 300, "-d", "300ms", "--interval", "100ms")
+        assert code == 0 and "300 of 300 opened" in out and "for each connection" in out, (out, err)
+        assert "300 connections held, 0 lost" in err, err
+
+
+def tls_is_verified_unless_told_not_to():
+    certs = Certs()
+    cert, key = certs.pair("server")
+    with subprocess.Popen([os.environ["WRING"], "serve", "--port", "0", "--tls-cert", cert,
+                           "--tls-key", key], stdout=subprocess.PIPE, text=True) as server:
+        port = int(re.search(r":(\d+)/", server.stdout.readline()).group(1))
+        url = f"wss://localhost:{port}/echo"
+        for trust in (("-k",), ("--ca", certs.ca)):
+            got = report(url, "-c", 4, "--pipeline", 4, "--size", "1-20000", "--verify", *trust, *QUICK)
+            assert got["totals"]["sent"] == got["totals"]["received"] > 0, got["totals"]
+        code, _, err = bench(url, "-q", *QUICK)
+        assert code == 1 and "handshake: " in err, (code, err)
+        got = report("connect", url, "-k", "-c", 2, *QUICK)
+        assert got["connections"]["opened"] > 0 and got["errors"] == {}, got
+        server.send_signal(signal.SIGTERM)
+
+
+def files_are_written():
+    with Server() as server:
+        code, out, _ = bench(server.url(), "-q", "-c", 3, "-d", "1s", "--warmup", 0, "--svg",
+                             path("a.svg"), "--hdr", path("a.hgrm"), "-o", path("a.json"))
+    assert code == 0 and "answers/s" in out, out
+    root = xml.etree.ElementTree.parse(path("a.svg")).getroot()
+    lines = [e for e in root.iter() if e.tag.endswith("polyline")]
+    assert len(lines) == 3 and all(len(e.get("points").split()) > 0 for e in lines), lines
+    with open(path("a.json")) as file:
+        got = json.load(file)
+    with open(path("a.hgrm")) as file:
+        rows = [line.split() for line in file if re.match(r" *[\d.]+ +[\d.]+ +\d+", line)]
+    assert int(rows[-1][2]) == got["latency_us"]["count"] and float(rows[-1][1]) == 1, rows[-1]
+    assert float(rows[-1][0]) == round(got["latency_us"]["max"], 3), rows[-1]
+    code, _, err = bench(server.url(), "-q", "--svg", "/nowhere/a.svg", *QUICK)
+    assert code == 1, err
+
+
+def the_headers_asked_for_are_sent():
+    heads = []
+
+    def serve(sock):
+        head = read_head(sock)
+        heads.append(head)
+        sock.sendall(response(head, more=b"Sec-WebSocket-Protocol: two"))
+        while True:
+            opcode, payload = read_client_frame(sock)
+            sock.sendall(frame(opcode, payload, mask=None))
+            if opcode == 8:
+                return
+    with Listener(serve) as server:
+        got = report(f"ws://127.0.0.1:{server.port}/a?b=c", "-c", 1, *QUICK, "-H", "X-One: 1", "-H",
+                     "X-Two:2", "--subprotocol", "one", "--subprotocol", "two", "--origin",
+                     "http://here", "--source-ip", "127.0.0.7")
+    assert got["messages"]["received"] > 0, got
+    for line in (b"GET /a?b=c HTTP/1.1\r\n", b"X-One: 1\r\n", b"X-Two: 2\r\n", b"one, two\r\n",
+                 b"Origin: http://here\r\n"):
+        assert line in heads[0], heads[0]
+
+
+def read_client_frame(sock):
+    first = sock.recv(1)
+    if not first:
+        raise ConnectionError("the client is gone")  # a Listener expects that
+    first, second = first[0], read_exactly(sock, 1)[0]
+    assert second & 0x80, "a client's frame without a mask"
+    length = second & 0x7f
+    if length > 125:
+        length = int.from_bytes(read_exactly(sock, 2 if length == 126 else 8), "big")
+    mask = read_exactly(sock, 4)
+    data = read_exactly(sock, length)
+    return first & 15, bytes(b ^ mask[i % 4] for i, b in enumerate(data))
+
+
+def wrong(answer, *options, code=4):
+    """A server that answers each message with answer(opcode, payload), as bytes on the wire."""
+    def serve(sock):
+        sock.sendall(response(read_head(sock)))
+        while True:
+            opcode, payload = read_client_frame(sock)
+            sock.sendall(frame(8, payload, mask=None) if opcode == 8 else answer(opcode, payload))
+            if opcode == 8:
+                return
+    with Listener(serve) as server:
+        return report(f"ws://127.0.0.1:{server.port}/", "-c", 1, "-d", "200ms", "--warmup", 0,
+                      *options, code=code)
+
+
+def wrong_answers_are_told_apart():
+    def kinds(answer, *options):
+        return set(wrong(answer, *options)["errors"])
+    assert kinds(lambda op, data: frame(op, data + b"x", mask=None)) == \
+        {"answer: another length than was sent"}
+    assert kinds(lambda op, data: frame(2, data, mask=None)) == \
+        {"answer: text for binary, or binary for text"}
+    assert kinds(lambda op, data: frame(op, b"!" * len(data), mask=None)) == \
+        {"answer: another content than was sent"}
+    assert kinds(lambda op, data: frame(op, data[:-1] + b"!", mask=None), "--verify") == \
+        {"answer: another content than was sent"}
+    assert kinds(lambda op, data: frame(op, b"?", mask=None), "--message", "!") == \
+        {"answer: another content than was sent"}
+    assert wrong(lambda op, data: frame(op, b"?", mask=None), "--any-answer", code=0)["errors"] == {}
+    assert kinds(lambda op, data: frame(op, data)) == {"protocol: a server's frame is masked"}
+    assert kinds(lambda op, data: frame(op, data, rsv=4, mask=None)) == \
+        {"protocol: reserved bits are set"}
+    assert kinds(lambda op, data: frame(0, data, mask=None)) == {"protocol: an opcode out of order"}
+    assert kinds(lambda op, data: frame(3, data, mask=None)) == {"protocol: an opcode out of order"}
+    assert kinds(lambda op, data: frame(9, data * 9, mask=None)) == {"protocol: a bad control frame"}
+    assert kinds(lambda op, data: frame(8, b"\x03\xf0bye", mask=None)) == \
+        {"closed by the server: 1008 bye"}
+
+
+def fragments_pings_and_pieces_make_no_difference():
+    def pieces(op, data):
+        return (frame(9, b"ping", mask=None) + frame(op, data[:3], fin=False, mask=None)
+                + frame(9, b"", mask=None) + frame(0, b"", fin=False, mask=None)
+                + frame(0, data[3:], mask=None))
+    pongs = []
+
+    def serve(sock):
+        sock.sendall(response(read_head(sock)))
+        while True:
+            opcode, payload = read_client_frame(sock)
+            if opcode == 10:
+                pongs.append(payload)
+                continue
+            out = frame(8, payload, mask=None) if opcode == 8 else pieces(opcode, payload)
+            for byte in out if len(out) < 200 else [out]:
+                sock.sendall(bytes([byte]) if isinstance(byte, int) else byte)
+            if opcode == 8:
+                return
+    with Listener(serve) as server:
+        for size in (8, 64, 20000):
+            got = report(f"ws://127.0.0.1:{server.port}/", "-c", 1, "--size", size, "--verify",
+                         *QUICK)
+            assert got["totals"]["received"] > 0 and got["errors"] == {}, got
+    assert pongs and set(pongs) == {b"ping", b""}, set(pongs)
+
+
+def a_server_that_leaves_is_lost():
+    def serve(sock):
+        sock.sendall(response(read_head(sock)))
+        read_client_frame(sock)
+    with Listener(serve) as server:
+        got = report(f"ws://127.0.0.1:{server.port}/", "-c", 1, *QUICK, code=4)
+    assert got["connections"]["lost"] == 1 and got["messages"]["lost"] == 1, got
+    assert list(got["errors"])[0].startswith("lost: "), got["errors"]
+
+
+def it_says_why_it_cannot_run():
+    def says(code, text, *arguments, **options):
+        got, out, err = bench(*arguments, **options)
+        assert got == code and text in err, (got, out, err)
+    says(2, "no URL")
+    says(2, "-c 'x' is not", "-c", "x", "ws://127.0.0.1:1/")
+    says(2, "-r 'fast' is not like", "-r", "fast", "ws://127.0.0.1:1/")
+    says(2, "--size '5-' is not like", "--size", "5-", "ws://127.0.0.1:1/")
+    says(2, "fanout numbers its messages", "fanout", "-m", "x", "ws://127.0.0.1:1/")
+    says(2, "at least 26 bytes", "fanout", "--size", "10", "ws://127.0.0.1:1/")
+    says(2, "unexpected argument", "ws://127.0.0.1:1/", "ws://127.0.0.1:2/")
+    says(1, "is not like ws://", "http://127.0.0.1:1/")
+    says(1, "Connection refused", "ws://127.0.0.1:1/", "-c", "3")
+    says(1, "cannot resolve", "ws://no.such.host.invalid/")
+    says(1, "--source-ip A,B,C", "idle", "-c", "100k", "--source-ip", "127.0.0.1", "-t", "64",
+         "ws://127.0.0.1:1/")
+    few = lambda: resource.setrlimit(resource.RLIMIT_NOFILE, (500, 500))
+    says(1, "give -t 23", "idle", "-c", "10k", "-t", "1", "ws://127.0.0.1:1/", preexec_fn=few)
+    with Server() as server:
+        says(1, "HTTP status 404", server.url("/nowhere"))
+
+
+def more_connections_than_descriptors():
+    few = lambda: resource.setrlimit(resource.RLIMIT_NOFILE, (400, 400))
+    with Server() as server:
+        got, out, err = bench("idle", server.url(), "-c", 1000, "-d", "200ms", "-j", "-q",
+                              preexec_fn=few)
+        assert got == 0, (out, err)
+        assert json.loads(out)["connections"]["opened"] == 1000, out
+
+
+def ctrl_c_ends_with_the_report_so_far():
+    with Server() as server:
+        process = subprocess.Popen([os.environ["WRING"], "bench", "-d", "1h", "--json", "-c", "3",
+                                    "--warmup", "0", "--interval", "100ms", server.url()],
+                                   stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+                                   env=environment())
+        while "p99" not in process.stderr.readline():
+            pass
+        process.send_signal(signal.SIGINT)
+        out, _ = process.communicate(timeout=60)
+    got = json.loads(out)
+    assert process.returncode == 130 and got["interrupted"] is True, process.returncode
+    assert got["messages"]["received"] > 0 and 0 < got["duration_s"] < 600, got
+    assert got["totals"]["sent"] == got["totals"]["received"], got["totals"]
+
+
+def compare_finds_a_regression():
+    with Server() as server:
+        report(server.url(), "-c", 3, *QUICK, "-o", path("x.json"))
+    with open(path("x.json")) as file:
+        got = json.load(file)
+    got["rate"]["messages_per_s"] *= 0.9
+    with open(path("y.json"), "w") as file:
+        json.dump(got, file)
+    code, out, _ = bench("compare", path("x.json"), path("x.json"))
+    assert code == 0 and "B is not worse" in out, out
+    code, out, _ = bench("compare", path("x.json"), path("y.json"))
+    assert code == 3 and "WORSE" in out and "0.900" in out, out
+    code, out, _ = bench("compare", path("x.json"), path("y.json"), "--tolerance", "15%")
+    assert code == 0, out
+    code, out, _ = bench("compare", path("y.json"), path("x.json"))
+    assert code == 0 and "better" in out, out
+    code, _, err = bench("compare", path("x.json"), __file__)
+    assert code == 1 and "is no report" in err, err
+    assert bench("compare", path("x.json"))[0] == 2
+
+
+def find_max_ends_at_a_rate_that_holds():
+    with Server() as server:
+        got = report("find-max", server.url(), "-c", 5, "-d", "150ms", "--warmup", "50ms", "--p99",
+                     "200ms")
+        steps = got["find_max"]["steps"]
+        best = got["find_max"]["rate"]
+        assert best == max(step["rate"] for step in steps if step["holds"]), got["find_max"]
+        assert all(step["p99_us"] <= 200000 for step in steps if step["holds"]), steps
+        assert got["latency_us"]["p99"] <= 200000, got["latency_us"]
+        code, _, err = bench("find-max", server.url(), "-c", 5, "-d", "50ms", "--warmup", 0, "--p99",
+                             "1ns")
+        assert code == 5 and "keeps a p99 of 1 ns" in err, (code, err)
+
+
+def a_terminal_gets_a_panel():
+    """Redrawn in place, and gone before the report."""
+    with Server() as server:
+        leader, follower = pty.openpty()
+        process = subprocess.Popen([os.environ["WRING"], "bench", "-d", "1s", "--warmup", "0", "-c",
+                                    "3", "--interval", "200ms", server.url()], stdout=follower,
+                                   stderr=follower, env=environment(TERM="xterm"))
+        os.close(follower)
+        text = b""
+        deadline = time.monotonic() + 60
+        while time.monotonic() < deadline:
+            if not select.select([leader], [], [], 1)[0]:
+                continue
+            try:
+                piece = os.read(leader, 65536)
+            except OSError:
+                break  # all ends of the terminal are closed
+            if not piece:
+                break
+            text += piece
+        os.close(leader)
+        assert process.wait(timeout=60) == 0
+    shown = text.decode()
+    for part in ("measuring", "p99.9", "errors       none", "Ctrl-C", "s left"):
+        assert part in shown, (part, shown)
+    assert any(block in shown for block in "\u2581\u2582\u2583\u2584\u2585\u2586\u2587\u2588")
+    last = shown.rindex("\x1b[J")
+    assert re.search(r"\x1b\[\d+A\x1b\[J$", shown[:last + 3]), "the panel was left standing"
+    assert "answers/s" in shown[last:] and "measuring" not in shown[last:], shown[last:]
+
+
+run([the_json_report_has_what_is_promised, echoes_of_every_size_and_kind,
+     several_threads_share_the_connections, a_constant_rate_is_kept,
+     fan_out_through_the_chat_wraps_what_is_published,
+     fan_out_over_many_topics_reaches_each_its_own, connect_counts_handshakes,
+     idle_holds_what_it_opened, tls_is_verified_unless_told_not_to, files_are_written,
+     the_headers_asked_for_are_sent, wrong_answers_are_told_apart,
+     fragments_pings_and_pieces_make_no_difference, a_server_that_leaves_is_lost,
+     it_says_why_it_cannot_run, more_connections_than_descriptors,
+     ctrl_c_ends_with_the_report_so_far, compare_finds_a_regression,
+     find_max_ends_at_a_rate_that_holds, a_terminal_gets_a_panel])
