@@ -128,6 +128,10 @@ static void panel_connections(bench_live *live, const load_progress *p) {
     char opened[32];
     char wanted[32];
     const bool repeats = live->options->load.mode == LOAD_CONNECT;
+    if (p->phase == LOAD_CLOSING) {
+        row(live, "  connections  %s left", bench_count_text((double)p->left, opened));
+        return;
+    }
     row(live, "  connections  %s%s%s open%s", bench_count_text((double)p->opened, opened),
         repeats ? "" : " of ", repeats ? "" : bench_count_text((double)p->wanted, wanted),
         repeats ? "ed so far" : "");
@@ -182,18 +186,23 @@ static void panel_draw(bench_live *live, const load_progress *p) {
 
 /* ---- lines ----------------------------------------------------------------------------------- */
 
-static void line_opening(bench_live *live, const load_progress *p) {
-    char opened[32];
+/* Most openings and closings are over before there is anything to say. */
+static void line_connections(bench_live *live, const load_progress *p) {
+    char count[32];
     char wanted[32];
     const unsigned long second = (unsigned long)p->elapsed_s;
     if (second == live->second) {
-        return; /* most openings are over before there is anything to say */
+        return;
     }
     live->second = second;
-    fprintf(stderr, "%6.1f s  %s: %s of %s connections, %" PRIu64 " failed\n", p->elapsed_s,
-            phases[p->phase],
-            bench_count_text((double)(p->phase == LOAD_CLOSING ? p->wanted : p->opened), opened),
-            bench_count_text((double)p->wanted, wanted), p->failed);
+    if (p->phase == LOAD_OPENING) {
+        fprintf(stderr, "%6.1f s  opening: %s of %s connections, %" PRIu64 " failed\n",
+                p->elapsed_s, bench_count_text((double)p->opened, count),
+                bench_count_text((double)p->wanted, wanted), p->failed);
+    } else {
+        fprintf(stderr, "%6.1f s  closing: %s connections left\n", p->elapsed_s,
+                bench_count_text((double)p->left, count));
+    }
 }
 
 static void line_sample(const bench_live *live, const load_progress *p) {
@@ -234,8 +243,9 @@ bool bench_live_progress(void *arg, const load_progress *p) {
     if (live->panel) {
         panel_draw(live, p);
     } else if (live->options->quiet == 0 && !live->panel_only) {
-        if (p->phase == LOAD_OPENING && live->options->load.mode != LOAD_CONNECT) {
-            line_opening(live, p);
+        if ((p->phase == LOAD_OPENING || p->phase == LOAD_CLOSING) &&
+            live->options->load.mode != LOAD_CONNECT) {
+            line_connections(live, p);
         }
         if (p->sample != NULL) {
             line_sample(live, p);

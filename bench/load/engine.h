@@ -280,8 +280,9 @@ struct load_thread {
     atomic_bool started;                      /* its ring is open, or `result` says why not */
     atomic_bool ready;                        /* all dials have ended */
     _Atomic uint64_t ready_at;
-    atomic_bool stopped; /* sends no more */
-    atomic_bool quiet;   /* and awaits no more */
+    _Atomic uint32_t left; /* closing: connections that are not gone yet */
+    atomic_bool stopped;   /* sends no more */
+    atomic_bool quiet;     /* and awaits no more */
     atomic_bool finished;
     wring_result result;
     wring_error error;

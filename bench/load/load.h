@@ -137,6 +137,7 @@ enum load_phase { LOAD_OPENING, LOAD_WARMUP, LOAD_MEASURING, LOAD_DRAINING, LOAD
 typedef struct load_progress {
     enum load_phase phase;
     uint64_t opened, failed, lost, wanted;
+    uint64_t left;             /* closing: connections that are not gone yet */
     double elapsed_s;          /* in this phase */
     double left_s;             /* of the measured time; warm-up: until it begins */
     const load_sample *sample; /* NULL: no interval ended */

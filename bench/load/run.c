@@ -271,6 +271,9 @@ static void observe(waiting *w, wring_time_ns now) {
                               .series_count = result->series_count,
                               .latency = result->latency,
                               .errors = &result->errors};
+    for (uint32_t i = 0; i < run->thread_count; i++) {
+        progress.left += atomic_load_explicit(&run->threads[i]->left, memory_order_relaxed);
+    }
     for (size_t i = 0; i < result->series_count; i++) {
         progress.messages += result->series[i].messages;
     }

@@ -395,6 +395,7 @@ static bool thread_turn(load_thread *thread) {
     }
     if (thread->phase == LOAD_CLOSING) {
         close_some(thread);
+        atomic_store_explicit(&thread->left, worker->conn_count, memory_order_relaxed);
         return !wring__worker_is_quiet(worker);
     }
     pace(thread, now);
