@@ -1,0 +1,287 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * Clients and many threads: sent to, closed and destroyed from anywhere, on threads of a pool and
+ * on the server's own workers. Usage: thread-client [rounds].
+ */
+#include <pthread.h>
+#include <stdatomic.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+#include <wring/wring.h>
+
+#define THREADS 4
+#define WAIT_MS 60000
+#define CHECK(x)                                                                                   \
+    ((x) ? (void)0 : (fprintf(stderr, "FAILED %s:%d %s\n", __FILE__, __LINE__, #x), abort()))
+
+static unsigned rounds = 20;
+static char url[64];
+static wring_pool *pool;
+
+/* ---- the server ------------------------------------------------------------------------------ */
+
+static wring_verdict echo(wring_session *session, const wring_message *message) {
+    if (message->opcode == WRING_TEXT || message->opcode == WRING_BINARY) {
+        const wring_frame frame = {message->opcode, 0, message->payload};
+        return wring_reply(session, &frame) == WRING_OK ? WRING_CONTINUE : WRING_STOP;
+    }
+    return WRING_CONTINUE;
+}
+
+#define FLOOD_MESSAGES 640
+#define FLOOD_BYTES    65536
+
+/* 40 MiB at once, each message with its number. */
+static wring_verdict flood(wring_session *session, const wring_request *request, void *opts) {
+    (void)request;
+    (void)opts;
+    uint8_t *data = calloc(1, FLOOD_BYTES);
+    CHECK(data != NULL);
+    for (uint32_t i = 0; i < FLOOD_MESSAGES; i++) {
+        memcpy(data, &i, sizeof i);
+        const wring_frame frame = wring_binary(wring_bytes_of(data, FLOOD_BYTES));
+        CHECK(wring_reply(session, &frame) == WRING_OK);
+    }
+    free(data);
+    return WRING_CONTINUE;
+}
+
+static const wring_handler echo_handler = {.name = "echo", .handle_in = echo};
+static const wring_handler flood_handler = {.name = "flood", .init = flood};
+
+static wring_server *server_run(uint16_t port) {
+    static const wring_route routes[] = {{.path = "/echo", .handler = &echo_handler},
+                                         {.path = "/flood", .handler = &flood_handler}};
+    const wring_server_config config = {.struct_size = sizeof config,
+                                        .port = port,
+                                        .workers = 2,
+                                        .routes = routes,
+                                        .route_count = 2,
+                                        .unpinned = true};
+    wring_server *server = NULL;
+    wring_error error;
+    if (wring_server_create(&config, &server, &error) != WRING_OK ||
+        wring_server_start(server, &error) != WRING_OK) {
+        fprintf(stderr, "%s\n", error.text);
+        exit(error.code == WRING_ERR_BACKEND ? 77 : 1);
+    }
+    snprintf(url, sizeof url, "ws://127.0.0.1:%u/echo", wring_server_port(server));
+    return server;
+}
+
+static wring_client *client_of(wring_loop loop, const char *to, const wring_client_config *config) {
+    wring_client *client = NULL;
+    wring_error error;
+    if (wring_connect(loop, to, config, &client, &error) != WRING_OK) {
+        fprintf(stderr, "%s\n", error.text);
+        abort();
+    }
+    return client;
+}
+
+static void on_threads(void *(*run)(void *)) {
+    pthread_t threads[THREADS];
+    for (uintptr_t i = 0; i < THREADS; i++) {
+        CHECK(pthread_create(&threads[i], NULL, run, (void *)i) == 0);
+    }
+    for (int i = 0; i < THREADS; i++) {
+        pthread_join(threads[i], NULL);
+    }
+}
+
+/* ---- the blocking style, from several threads at once ---------------------------------------- */
+
+static void *exchange_some(void *arg) {
+    for (unsigned round = 0; round < rounds; round++) {
+        wring_client *client = client_of(wring_pool_loop(pool), url, NULL);
+        CHECK(wring_client_wait(client, WAIT_MS, NULL) == WRING_OK);
+        for (int i = 0; i < 20; i++) {
+            char text[64];
+            wring_message answer;
+            const int len = snprintf(text, sizeof text, "%p %u %d", arg, round, i);
+            const wring_frame frame = wring_text(wring_bytes_of(text, (size_t)len));
+            CHECK(wring_client_exchange(client, &frame, WAIT_MS, &answer) == WRING_OK);
+            CHECK(wring_bytes_equal(answer.payload, frame.payload));
+        }
+        if (round % 2 == 0) {
+            wring_end end;
+            wring_client_close(client, 4001, wring_str("done"));
+            CHECK(wring_client_wait_closed(client, WAIT_MS, &end) == WRING_OK);
+            CHECK(end.result == WRING_OK && end.close_code == 4001);
+            wring_message none;
+            CHECK(wring_client_receive(client, WAIT_MS, &none) == WRING_ERR_CLOSED);
+        }
+        wring_client_destroy(client);
+    }
+    return arg;
+}
+
+/* ---- one client, many senders ---------------------------------------------------------------- */
+
+static wring_client *shared;
+static atomic_uint heard[THREADS]; /* the next number of each sender */
+static atomic_uint terminated;
+
+static wring_verdict hear(wring_session *session, const wring_message *message) {
+    (void)session;
+    if (message->opcode == WRING_BINARY) {
+        uint32_t said[2];
+        CHECK(message->payload.len == sizeof said);
+        memcpy(said, message->payload.data, sizeof said);
+        CHECK(said[0] < THREADS && said[1] == heard[said[0]]);
+        heard[said[0]]++;
+    }
+    return WRING_CONTINUE;
+}
+
+static void hear_no_more(wring_session *session, const wring_end *end) {
+    (void)session;
+    CHECK(end->result == WRING_OK);
+    terminated++;
+}
+
+static const wring_handler hear_handler = {
+    .name = "hear", .handle_in = hear, .terminate = hear_no_more};
+
+static void *send_many(void *arg) {
+    for (uint32_t i = 0; i < rounds * 50; i++) {
+        const uint32_t said[2] = {(uint32_t)(uintptr_t)arg, i};
+        const wring_frame frame = wring_binary(wring_bytes_of(said, sizeof said));
+        wring_result result;
+        while ((result = wring_client_send(shared, &frame, 1)) == WRING_ERR_QUEUE_FULL) {
+            usleep(100);
+        }
+        CHECK(result == WRING_OK);
+    }
+    return arg;
+}
+
+static void many_senders_keep_their_order(wring_loop loop) {
+    const wring_client_config config = {.struct_size = sizeof config, .handler = &hear_handler};
+    shared = client_of(loop, url, &config);
+    CHECK(wring_client_wait(shared, WAIT_MS, NULL) == WRING_OK);
+    terminated = 0;
+    for (int i = 0; i < THREADS; i++) {
+        heard[i] = 0;
+    }
+    on_threads(send_many);
+    for (int i = 0; i < THREADS; i++) {
+        while (heard[i] < rounds * 50) {
+            usleep(1000);
+        }
+    }
+    wring_client_close(shared, WRING_CLOSE_NORMAL, wring_str(""));
+    CHECK(wring_client_wait_closed(shared, WAIT_MS, NULL) == WRING_OK);
+    CHECK(terminated == 1);
+    wring_client_destroy(shared);
+}
+
+/* ---- let go of at any moment ----------------------------------------------------------------- */
+
+static void *connect_and_leave(void *arg) {
+    for (unsigned i = 0; i < rounds * 5; i++) {
+        wring_client *client = client_of(wring_pool_loop(pool), url, NULL);
+        if (i % 3 == 1) {
+            usleep(i * 37 % 1000);
+        }
+        if (i % 5 == 2) {
+            const wring_frame frame = wring_text(wring_str("perhaps"));
+            (void)!wring_client_send(client, &frame, 1);
+        }
+        wring_client_destroy(client);
+    }
+    return arg;
+}
+
+/* ---- a full inbox ---------------------------------------------------------------------------- */
+
+static void a_full_inbox_holds_the_server_back(const wring_server *server) {
+    char to[64];
+    snprintf(to, sizeof to, "ws://127.0.0.1:%u/flood", wring_server_port(server));
+    const wring_client_config config = {.struct_size = sizeof config, .inbox_bytes = 1 << 20};
+    wring_client *client = client_of(wring_pool_loop(pool), to, &config);
+    wring_server_stats before;
+    wring_server_stats after;
+    wring_server_get_stats(server, &before);
+    CHECK(wring_client_wait(client, WAIT_MS, NULL) == WRING_OK);
+    usleep(500000);
+    wring_server_get_stats(server, &after);
+    CHECK(after.tx_bytes - before.tx_bytes < (uint64_t)FLOOD_MESSAGES * FLOOD_BYTES);
+    for (uint32_t i = 0; i < FLOOD_MESSAGES; i++) {
+        wring_message message;
+        uint32_t number;
+        CHECK(wring_client_receive(client, WAIT_MS, &message) == WRING_OK);
+        CHECK(message.payload.len == FLOOD_BYTES);
+        memcpy(&number, message.payload.data, sizeof number);
+        CHECK(number == i);
+    }
+    wring_client_destroy(client);
+}
+
+/* ---- servers that end, loops that end -------------------------------------------------------- */
+
+static void back_when_the_server_is(wring_server **server) {
+    const uint16_t port = wring_server_port(*server);
+    const wring_client_config config = {
+        .struct_size = sizeof config, .reconnect_min_ms = 5, .reconnect_max_ms = 50};
+    wring_client *client = client_of(wring_pool_loop(pool), url, &config);
+    for (int life = 0; life < 3; life++) {
+        const wring_frame frame = wring_text(wring_str("still there?"));
+        wring_message answer;
+        CHECK(wring_client_wait(client, WAIT_MS, NULL) == WRING_OK);
+        CHECK(wring_client_exchange(client, &frame, WAIT_MS, &answer) == WRING_OK);
+        wring_server_stop(*server, 1000);
+        wring_server_destroy(*server);
+        while (wring_client_get_status(client) == WRING_CLIENT_OPEN) {
+            usleep(1000);
+        }
+        *server = server_run(port);
+    }
+    wring_client_destroy(client);
+}
+
+static void loops_that_end(wring_server *server) {
+    const wring_loop loop = wring_server_loop(server, 1);
+    wring_client *guest = client_of(loop, url, NULL);
+    wring_client *other = client_of(wring_pool_loop(pool), url, NULL);
+    CHECK(wring_client_wait(guest, WAIT_MS, NULL) == WRING_OK);
+    CHECK(wring_client_wait(other, WAIT_MS, NULL) == WRING_OK);
+    wring_server_stop(server, 2000); /* its own guest included */
+    CHECK(wring_client_wait_closed(guest, WAIT_MS, NULL) == WRING_OK);
+    CHECK(wring_client_wait_closed(other, WAIT_MS, NULL) == WRING_OK);
+    wring_server_destroy(server);
+
+    const wring_loop pooled = wring_pool_loop(pool);
+    const wring_client_config again = {.struct_size = sizeof again, .reconnect_min_ms = 10};
+    wring_client *waiting = client_of(pooled, url, &again); /* nobody listens any more */
+    wring_pool_destroy(pool, 1000);
+    CHECK(wring_client_wait_closed(waiting, WAIT_MS, NULL) == WRING_OK);
+    const wring_frame frame = wring_text(wring_str("late"));
+    CHECK(wring_client_send(waiting, &frame, 1) == WRING_ERR_CLOSED);
+    wring_client *none;
+    CHECK(wring_connect(pooled, url, NULL, &none, NULL) == WRING_ERR_CLOSED);
+    CHECK(wring_connect(loop, url, NULL, &none, NULL) == WRING_ERR_CLOSED);
+    CHECK(wring_connect(WRING_LOOP_NONE, url, NULL, &none, NULL) == WRING_ERR_CLOSED);
+    wring_client_destroy(guest);
+    wring_client_destroy(other);
+    wring_client_destroy(waiting);
+}
+
+int main(int argc, char **argv) {
+    if (argc > 1) {
+        rounds = (unsigned)strtoul(argv[1], NULL, 10);
+    }
+    wring_server *server = server_run(0);
+    const wring_pool_config config = {.struct_size = sizeof config, .threads = 2};
+    CHECK(wring_pool_create(&config, &pool, NULL) == WRING_OK);
+    on_threads(exchange_some);
+    many_senders_keep_their_order(wring_pool_loop(pool));
+    many_senders_keep_their_order(wring_server_loop(server, 0)); /* a client of its own server */
+    on_threads(connect_and_leave);
+    a_full_inbox_holds_the_server_back(server);
+    back_when_the_server_is(&server);
+    loops_that_end(server);
+    return 0;
+}
