@@ -211,6 +211,17 @@ static void print_admin(const struct serve_options *o) {
            o->admin_max_body);
 }
 
+static void print_tls(const wring_tls_server_config *tls) {
+    if (tls == NULL) {
+        puts("tls-cert = off");
+        return;
+    }
+    printf("tls-cert = %s\ntls-key = %s\n", tls->cert_file, tls->key_file);
+    printf("tls-client-ca = %s\ntls-client-optional = %s\n",
+           tls->client_ca_file == NULL ? "off" : tls->client_ca_file,
+           tls->client_optional ? "yes" : "no");
+}
+
 static void print_config(const wring_server_config *c, int drain_ms) {
     printf("host = %s\nport = %u\nworkers = %u\nbackend = uring\n", c->host, c->port, c->workers);
     printf("max-frame = %" PRIu64 "\nmax-message = %" PRIu64 "\nmax-fragment-bytes = %" PRIu64 "\n",
@@ -221,7 +232,7 @@ static void print_config(const wring_server_config *c, int drain_ms) {
     print_duration("close-timeout", c->session.close_timeout_ms);
     print_duration("idle-timeout", c->session.idle_timeout_ms);
     print_duration("ping-interval", c->session.ping_interval_ms);
-    printf("tls = %s\n", c->tls == NULL ? "off" : c->tls->cert_file);
+    print_tls(c->tls);
     cli_deflate_print(c->deflate);
     printf("drain-ms = %d\nmax-connections = %u\nmax-subscriptions = %u\nbacklog = %u\n", drain_ms,
            c->max_connections, c->max_subscriptions, c->backlog);

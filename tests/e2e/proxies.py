@@ -27,7 +27,7 @@ def small(url, *options):
 
 def through_our_http_proxy():
     with Server() as server, HttpProxy() as proxy:
-        client_echoes(server.url(), "--proxy", f"http://127.0.0.1:{proxy.port}")
+        small(server.url(), "--proxy", f"http://127.0.0.1:{proxy.port}")
         small(f"ws://localhost:{server.port}/echo", "--proxy", f"localhost:{proxy.port}")
         assert [head.split()[1] for head in proxy.asked] == [
             f"127.0.0.1:{server.port}".encode(), f"localhost:{server.port}".encode()]
@@ -42,7 +42,7 @@ def through_our_http_proxy():
 
 def through_our_socks_proxy():
     with Server() as server, SocksProxy() as proxy:
-        client_echoes(server.url(), "--proxy", f"socks5://127.0.0.1:{proxy.port}")
+        small(server.url(), "--proxy", f"socks5://127.0.0.1:{proxy.port}")
         small(f"ws://localhost:{server.port}/echo", "--proxy", f"socks5h://127.0.0.1:{proxy.port}")
         # with credentials that nobody asks for
         small(server.url(), "--proxy", f"socks5://a:b@127.0.0.1:{proxy.port}")
@@ -86,7 +86,7 @@ def through_tinyproxy():
         client_echoes(f"wss://localhost:{server.port}/echo", "--ca", certs.ca, "--proxy",
                       f"http://127.0.0.1:{port}")
     with Server() as server, tinyproxy("BasicAuth user secret") as port:
-        client_echoes(server.url(), "--proxy", f"http://user:secret@127.0.0.1:{port}")
+        small(server.url(), "--proxy", f"http://user:secret@127.0.0.1:{port}")
         for userinfo, status in [("", "407"), ("user:wrong@", "401")]:
             events = client_events(server.url(), "--proxy", f"http://{userinfo}127.0.0.1:{port}")
             assert events[-1]["result"] == "ERR_PROXY" and status in events[-1]["why"], events
@@ -111,7 +111,7 @@ def through_microsocks():
         client_echoes(f"wss://localhost:{server.port}/echo", "--ca", certs.ca, "--proxy",
                       f"socks5://127.0.0.1:{port}")
     with Server() as server, microsocks("-u", "user", "-P", "secret") as port:
-        client_echoes(server.url(), "--proxy", f"socks5://user:secret@127.0.0.1:{port}")
+        small(server.url(), "--proxy", f"socks5://user:secret@127.0.0.1:{port}")
         for userinfo in ("", "user:wrong@"):
             events = client_events(server.url(), "--proxy", f"socks5://{userinfo}127.0.0.1:{port}")
             assert events[-1]["result"] == "ERR_PROXY", events
