@@ -103,12 +103,13 @@ static void settle(wring__link *link) {
 }
 
 static void session_rx(wring__link *link, wring_mut_bytes bytes) {
-    if (link->ping_at != 0) { /* it was idle: the first bytes after a ping are its answer */
-        atomic_store_explicit(&link->client->rtt_ns, link->conn.worker->now - link->ping_at,
-                              memory_order_relaxed);
+    const wring_time_ns now = link->conn.worker->now;
+    link->host.session.pong_seen = false;
+    wring__host_rx(&link->host, bytes, now);
+    if (link->ping_at != 0 && link->host.session.pong_seen) {
+        atomic_store_explicit(&link->client->rtt_ns, now - link->ping_at, memory_order_relaxed);
         link->ping_at = 0;
     }
-    wring__host_rx(&link->host, bytes, link->conn.worker->now);
     settle(link);
 }
 

@@ -194,17 +194,16 @@ wring_result wring_pool_create(const wring_pool_config *config, wring_pool **out
     return WRING_OK;
 }
 
-wring_result wring__pool_create_sim(const wring__backend_ops *backend, void *world,
+wring_result wring__pool_create_sim(const wring_pool_config *config,
+                                    const wring__backend_ops *backend, void *world,
                                     wring_pool **out, wring_error *error) {
     wring_pool *pool = NULL;
-    wring_result result = pool_alloc(NULL, &pool, error);
+    wring_result result = pool_alloc(config, &pool, error);
     if (result != WRING_OK) {
         return result;
     }
     pool->backend = backend;
     pool->world = world;
-    pool->config.receive_buffers = 0; /* the backend's own default */
-    pool->config.receive_buffer_size = 0;
     result = worker_open(&pool->workers[0]);
     if (result != WRING_OK) {
         wring_pool_destroy(pool, 0);

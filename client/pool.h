@@ -35,7 +35,8 @@ struct wring_pool {
 };
 
 /** For tests: a pool of one worker over another backend, whose turns the test drives. */
-WRING_MUST_CHECK wring_result wring__pool_create_sim(const wring__backend_ops *backend, void *world,
+WRING_MUST_CHECK wring_result wring__pool_create_sim(const wring_pool_config *config,
+                                                     const wring__backend_ops *backend, void *world,
                                                      wring_pool **out, wring_error *error);
 void wring__pool_drain(wring_pool *pool, uint32_t drain_ms);
 bool wring__pool_is_done(const wring_pool *pool);

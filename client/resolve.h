@@ -39,6 +39,11 @@ WRING_MUST_CHECK wring_result wring__resolve_start(
     void *owner, wring__resolve **out);
 void wring__resolve_cancel(wring__resolve *resolve); /* NULL is legal */
 
+/** For tests: answers in c-ares' stead, `*after` from now; NULL puts c-ares back. */
+typedef wring_result (*wring__resolver)(const char *host, uint16_t port, wring__addresses *out,
+                                        wring_duration_ns *after);
+void wring__resolve_set_test(wring__resolver resolver);
+
 /** Families by turns, the first address's first, else in the order given.   RFC: 8305 4 */
 void wring__addresses_interleave(wring__addresses *addresses);
 

@@ -43,6 +43,7 @@ wring__sim *wring__sim_create(const wring__sim_config *config) {
     WRING_ASSERT(sim != NULL);
     sim->random = config->seed;
     sim->now = WRING_NS_PER_SEC;
+    sim->alarm = WRING_TIME_NEVER;
     for (int fault = 0; fault < WRING__SIM_FAULTS; fault++) {
         sim->fault_on[fault] = config->faults && wring__sim_random(sim, 2) == 0;
         sim->fault_one_in[fault] = 2 + (uint32_t)wring__sim_random(sim, 30);
@@ -226,6 +227,28 @@ wring__socket wring__sim_peer_accept(wring__sim *sim, wring__socket listener) {
     return wring__sim_backlog_pop(sim, listener);
 }
 
+void wring__sim_peer_unlisten(wring__sim *sim, wring__socket listener) {
+    wring__socket waiting;
+    while ((waiting = wring__sim_backlog_pop(sim, listener)) != WRING__SOCKET_NONE) {
+        wring__sim_close(sim, waiting, true);
+    }
+    wring__sim_close(sim, listener, false);
+}
+
+bool wring__sim_cut(wring__sim *sim) {
+    const uint32_t start = (uint32_t)wring__sim_random(sim, sim->socket_count);
+    for (uint32_t i = 0; i < sim->socket_count; i++) {
+        struct sim_socket *s = &sim->sockets[(start + i) % sim->socket_count];
+        if (s->in_use && s->peer != WRING__SOCKET_NONE && !s->reset) {
+            s->reset = true;
+            sim->sockets[s->peer].reset = true;
+            sim->activity++;
+            return true;
+        }
+    }
+    return false;
+}
+
 wring__socket wring__sim_backlog_pop(wring__sim *sim, wring__socket listener) {
     for (uint32_t i = 0; i < sim->socket_count; i++) {
         struct sim_socket *s = &sim->sockets[i];
@@ -263,8 +286,15 @@ void wring__sim_peer_close(wring__sim *sim, wring__socket socket, bool reset) {
 
 /* ---- time ------------------------------------------------------------------------------------ */
 
+void wring__sim_alarm(wring__sim *sim, wring_time_ns at) {
+    sim->alarm = wring__min_u64(sim->alarm, at);
+}
+
 bool wring__sim_advance(wring__sim *sim) {
-    wring_time_ns next = WRING_TIME_NEVER;
+    if (sim->alarm <= sim->now) {
+        sim->alarm = WRING_TIME_NEVER;
+    }
+    wring_time_ns next = sim->alarm;
     bool busy = false;
     for (uint32_t i = 0; i < sim->socket_count; i++) {
         if (sim->sockets[i].in_use) {
@@ -274,13 +304,13 @@ bool wring__sim_advance(wring__sim *sim) {
     }
     for (uint32_t i = 0; i < sim->host_count; i++) {
         wring_time_ns due = wring__sim_host_next(sim->hosts[i]);
-        busy = busy || due <= sim->now;
+        busy = busy || (due <= sim->now && wring__sim_host_ran(sim->hosts[i]));
         next = due <= sim->now ? next : wring__min_u64(next, due);
     }
     if (next == WRING_TIME_NEVER && !busy) {
         return false;
     }
-    sim->now = next == WRING_TIME_NEVER ? sim->now + 1 : next;
+    sim->now = busy ? sim->now + 1 : next; /* a host at work has not told its next timer yet */
     sim->activity++;
     return true;
 }

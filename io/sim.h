@@ -33,6 +33,9 @@ wring_time_ns wring__sim_now(const wring__sim *sim);
 /** Moves the clock to the next thing that is due. False when nothing is. */
 bool wring__sim_advance(wring__sim *sim);
 
+/** The clock stops at `at` too: the test has something to do then. The earliest one holds. */
+void wring__sim_alarm(wring__sim *sim, wring_time_ns at);
+
 /** Counts everything that happened: unchanged over a round of turns means idle at this moment. */
 uint64_t wring__sim_activity(const wring__sim *sim);
 
@@ -47,10 +50,16 @@ wring__sim_leftovers wring__sim_leftover(const wring__sim *sim);
 /** A port where connecting is never answered: neither refused nor accepted. */
 #define WRING__SIM_SILENT_PORT 9
 
+/** Breaks one connection, which the seed picks, at both ends. False when there is none. */
+bool wring__sim_cut(wring__sim *sim);
+
 /* Peers: the other ends, held by the test. */
 
 /** A port of the test's own for workers to connect to. */
 wring__socket wring__sim_peer_listen(wring__sim *sim, uint16_t port);
+
+/** Nobody listens there any more; what was not accepted yet is reset. */
+void wring__sim_peer_unlisten(wring__sim *sim, wring__socket listener);
 
 /** The next connection that came to it; WRING__SOCKET_NONE when there is none. */
 wring__socket wring__sim_peer_accept(wring__sim *sim, wring__socket listener);

@@ -57,6 +57,7 @@ struct sim_backend {
     uint32_t home_count;
     wring_time_ns deadline;
     bool woken;
+    bool ran; /* had a turn since the clock moved */
 };
 
 static struct sim_backend *sim_of(wring__backend *super) {
@@ -447,6 +448,7 @@ static wring_result sim_turn(wring__backend *super, wring_time_ns deadline, wrin
     struct sim_backend *backend = sim_of(super);
     backend->deadline = deadline;
     backend->woken = false;
+    backend->ran = true;
     ops_run(backend);
     size_t taken = 0;
     while (taken < max && posted_take(backend, &out[taken])) {
@@ -502,6 +504,13 @@ wring_time_ns wring__sim_host_next(const wring__backend *super) {
         next = wring__min_u64(next, backend->posted[i].at);
     }
     return next;
+}
+
+bool wring__sim_host_ran(wring__backend *super) {
+    struct sim_backend *backend = sim_of(super);
+    const bool ran = backend->ran;
+    backend->ran = false;
+    return ran;
 }
 
 void wring__sim_host_leftover(const wring__backend *super, wring__sim_leftovers *left) {

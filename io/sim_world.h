@@ -48,6 +48,7 @@ struct sim_socket {
 struct wring__sim {
     uint64_t random;
     wring_time_ns now;
+    wring_time_ns alarm; /* the test's: the clock stops there as well */
     uint64_t activity;
     struct sim_socket *sockets;
     uint32_t socket_count;
@@ -76,6 +77,8 @@ void wring__sim_close(wring__sim *sim, wring__socket socket, bool reset);
 
 /** When a backend has something due; WRING_TIME_NEVER when it has not. */
 wring_time_ns wring__sim_host_next(const wring__backend *backend);
+/** Whether it had a turn since this was last asked: one that is over has none. */
+bool wring__sim_host_ran(wring__backend *backend);
 void wring__sim_host_leftover(const wring__backend *backend, wring__sim_leftovers *left);
 
 #endif

@@ -85,6 +85,7 @@ struct wring_session {
     bool owned : 1;           /* made by wring_session_create: out belongs to the session */
     bool host_started : 1;    /* the host's: init was called */
     bool host_terminated : 1; /* the host's: terminate was called */
+    bool pong_seen : 1;       /* the client's: an empty pong, the answer to a keepalive ping */
 };
 
 static inline wring__outq *wring__session_out(const wring_session *session) {

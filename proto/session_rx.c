@@ -235,6 +235,9 @@ static wring_result control_received(wring_session *session, wring_event *event,
     if (rx->frame_opcode == WRING_CLOSE) {
         return close_received(session, event, payload, len);
     }
+    if (rx->frame_opcode == WRING_PONG && len == 0) {
+        session->pong_seen = true;
+    }
     if (rx->frame_opcode == WRING_PING) { /* RFC 6455 5.5.3: answered before it is shown */
         wring_frame pong = {WRING_PONG, 0, wring_bytes_of(payload, len)};
         wring_result result = wring_session_send(session, &pong);

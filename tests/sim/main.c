@@ -2,7 +2,7 @@
  *
  * Runs scenarios by seed. Every tenth seed runs twice and must leave the same trace.
  *
- *     sim --scenario echo|chat|pubsub [--seeds COUNT] [--seed FIRST] [--trace]
+ *     sim --scenario NAME [--seeds COUNT] [--seed FIRST] [--trace]
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -14,7 +14,15 @@
 static const struct {
     const char *name;
     void (*run)(uint64_t seed);
-} scenarios[] = {{"echo", sim_echo}, {"chat", sim_chat}, {"pubsub", sim_pubsub}};
+} scenarios[] = {
+    {"echo", sim_echo},
+    {"chat", sim_chat},
+    {"pubsub", sim_pubsub},
+    {"client", sim_the_client},
+    {"tls", sim_the_client_with_tls},
+    {"reconnect", sim_reconnect},
+    {"eyeballs", sim_eyeballs},
+};
 
 static wring__trace_entry entries[TRACE_KEEP];
 
@@ -53,8 +61,7 @@ int main(int argc, char **argv) {
         }
     }
     if (run == NULL) {
-        fputs("usage: sim --scenario echo|chat|pubsub [--seed FIRST] [--seeds COUNT] [--trace]\n",
-              stderr);
+        fputs("usage: sim --scenario NAME [--seed FIRST] [--seeds COUNT] [--trace]\n", stderr);
         return 2;
     }
     for (uint64_t seed = first; seed < first + count; seed++) {
@@ -62,6 +69,9 @@ int main(int argc, char **argv) {
         if (seed % 10 == 0) {
             EXPECT(run_traced(run, seed, false) == hash); /* a seed replays */
         }
+    }
+    if (run == sim_reconnect) {
+        sim_reconnect_sum(count);
     }
     printf("%llu seeds from %llu: passed\n", (unsigned long long)count, (unsigned long long)first);
     return 0;

@@ -8,6 +8,8 @@
 #include "tests/sim/sim_test.h"
 
 uint64_t sim_seed;
+const wring_tls_server_config *sim_run_tls;
+bool sim_run_calm;
 
 void sim_fail(const char *what, const char *file, int line) {
     fprintf(stderr, "FAILED seed=%llu %s:%d: %s\n", (unsigned long long)sim_seed, file, line, what);
@@ -21,7 +23,8 @@ void sim_run_begin(sim_run *run, uint64_t seed, const wring_handler *handler, vo
 
 void sim_run_begin_mailbox(sim_run *run, uint64_t seed, const wring_handler *handler, void *opts,
                            uint32_t workers, uint32_t mailbox_items) {
-    wring__sim_config world = {.seed = seed, .faults = seed != 0}; /* seed 0: fair weather */
+    wring__sim_config world = {.seed = seed,
+                               .faults = seed != 0 && !sim_run_calm}; /* seed 0: fair weather */
     static const uint32_t buffer_counts[] = {1, 2, 4, 64};
     static const uint32_t buffer_sizes[] = {64, 100, 2048};
     run->world = wring__sim_create(&world);
@@ -37,6 +40,7 @@ void sim_run_begin_mailbox(sim_run *run, uint64_t seed, const wring_handler *han
         /* the world's clock may stand still for long stretches of one-byte pipes */
         .handshake_timeout_ms = WRING_OFF,
         .mailbox_items = mailbox_items,
+        .tls = sim_run_tls,
     };
     wring_error error;
     EXPECT(wring_server_create(&config, &run->server, &error) == WRING_OK);

@@ -22,6 +22,9 @@ typedef struct sim_run {
     uint16_t port;
 } sim_run;
 
+extern const wring_tls_server_config *sim_run_tls; /* of the servers to come; NULL: plain */
+extern bool sim_run_calm;                          /* of the worlds to come: no faults */
+
 void sim_run_begin(sim_run *run, uint64_t seed, const wring_handler *handler, void *opts,
                    uint32_t workers);
 void sim_run_begin_mailbox(sim_run *run, uint64_t seed, const wring_handler *handler, void *opts,
@@ -64,5 +67,10 @@ void sim_client_deinit(sim_client *client);
 void sim_echo(uint64_t seed);
 void sim_chat(uint64_t seed);
 void sim_pubsub(uint64_t seed);
+void sim_the_client(uint64_t seed);
+void sim_the_client_with_tls(uint64_t seed);
+void sim_reconnect(uint64_t seed);
+void sim_reconnect_sum(uint64_t seeds); /* what only many seeds together show */
+void sim_eyeballs(uint64_t seed);
 
 #endif

@@ -1,0 +1,187 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * The world of the client's scenarios. See client_test.h.
+ */
+#define OPENSSL_SUPPRESS_DEPRECATED /* RAND_METHOD: no provider does what it does here */
+#include "tests/sim/client_test.h"
+
+#include <openssl/rand.h>
+
+#include "tests/certs/certs.h"
+
+/* ---- the server ------------------------------------------------------------------------------ */
+
+/* Echoes; some sessions it ends by itself, in one way or the other. */
+struct echo_state {
+    client_world *world;
+    unsigned left; /* messages until it ends the session; 0: never */
+};
+
+static unsigned live; /* sessions of the server */
+
+static wring_verdict echo_init(wring_session *session, const wring_request *request, void *opts) {
+    (void)request;
+    struct echo_state *state = wring_session_user(session);
+    state->world = opts;
+    state->left = client_random(state->world, 4) == 0 ? 1 + (unsigned)client_random(opts, 8) : 0;
+    live++;
+    return WRING_CONTINUE;
+}
+
+static wring_verdict echo_in(wring_session *session, const wring_message *message) {
+    struct echo_state *state = wring_session_user(session);
+    if (message->opcode != WRING_TEXT && message->opcode != WRING_BINARY) {
+        return WRING_CONTINUE;
+    }
+    wring_frame frame = {message->opcode, 0, message->payload};
+    wring_result result = wring_reply(session, &frame);
+    EXPECT(result == WRING_OK || result == WRING_ERR_CLOSED);
+    if (state->left > 0 && --state->left == 0) {
+        if (client_random(state->world, 2) == 0) {
+            return WRING_STOP;
+        }
+        wring_session_close(session, 4001, wring_str("enough"));
+    }
+    return WRING_CONTINUE;
+}
+
+static void echo_terminate(wring_session *session, const wring_end *end) {
+    (void)session;
+    (void)end;
+    live--;
+}
+
+static const wring_handler echo = {.name = "echo",
+                                   .state_size = sizeof(struct echo_state),
+                                   .init = echo_init,
+                                   .handle_in = echo_in,
+                                   .terminate = echo_terminate};
+
+/* ---- randomness that replays ----------------------------------------------------------------- */
+
+/* The lengths of TLS messages must be the same in each run of a seed. Integers in DER have no
+ * leading zeros: every byte here has the same highest bit. */
+static uint64_t bytes_state;
+
+static int bytes_draw(unsigned char *bytes, int len) {
+    for (int i = 0; i < len; i++) {
+        bytes_state = bytes_state * UINT64_C(6364136223846793005) + 1442695040888963407u;
+        bytes[i] = (unsigned char)(0x40 | (bytes_state >> 58));
+    }
+    return 1;
+}
+
+static int bytes_status(void) {
+    return 1;
+}
+
+static const RAND_METHOD bytes_method = {
+    .bytes = bytes_draw, .pseudorand = bytes_draw, .status = bytes_status};
+
+static void certificates_make(void) {
+    static bool made;
+    static const struct cert_spec authority = {.name = "ca",
+                                               .common_name = "authority",
+                                               .until_days = 9,
+                                               .is_authority = true,
+                                               .is_rsa = true};
+    static const struct cert_spec server = {.name = "server",
+                                            .issuer = "ca",
+                                            .common_name = "sim",
+                                            .alternatives = "IP:127.0.0.1",
+                                            .until_days = 9,
+                                            .is_rsa = true};
+    if (!made) { /* with RSA, whose signatures have one length */
+        cert_make(&authority);
+        cert_make(&server);
+        made = true;
+    }
+}
+
+/* ---- begin, round, end ----------------------------------------------------------------------- */
+
+uint64_t client_random(client_world *world, uint64_t bound) {
+    return wring__sim_random(world->run.world, bound);
+}
+
+static void world_begin(client_world *world, uint64_t seed, bool tls) {
+    wring_tls_server_config server_tls;
+    wring_error error;
+    live = 0;
+    if (tls) {
+        certificates_make();
+        server_tls = (wring_tls_server_config){.struct_size = sizeof server_tls,
+                                               .cert_file = cert_path("server.pem"),
+                                               .key_file = cert_path("server.key")};
+    }
+    EXPECT(RAND_set_rand_method(&bytes_method) == 1);
+    bytes_state = seed;
+    sim_run_tls = tls ? &server_tls : NULL;
+    sim_run_begin(&world->run, seed, &echo, world, 2);
+    sim_run_tls = NULL;
+    world->cuts = !world->calm && client_random(world, 2) == 0;
+    static const uint32_t buffer_sizes[] = {64, 1000, 4096};
+    const wring_pool_config config = {
+        .struct_size = sizeof config,
+        .receive_buffers = 1u << client_random(world, 5),
+        .receive_buffer_size = buffer_sizes[client_random(world, 3)],
+        .mailbox_items = 256,
+        .pause_bytes = client_random(world, 2) == 0 ? 500 : 0,
+    };
+    EXPECT(wring__pool_create_sim(&config, &wring__backend_sim, world->run.world, &world->pool,
+                                  &error) == WRING_OK);
+}
+
+void client_world_begin(client_world *world, uint64_t seed, bool tls) {
+    *world = (client_world){.calm = seed == 0};
+    world_begin(world, seed, tls);
+}
+
+void client_world_begin_calm(client_world *world, uint64_t seed) {
+    *world = (client_world){.calm = true};
+    sim_run_calm = true;
+    world_begin(world, seed, false);
+    sim_run_calm = false;
+}
+
+void client_world_workers(client_world *world) {
+    wring__worker *worker = &world->pool->workers[0].io;
+    const bool first = client_random(world, 2) == 0;
+    if (first && !wring__pool_is_done(world->pool)) {
+        EXPECT(wring__worker_turn(worker, WRING_TIME_NEVER) == WRING_OK);
+    }
+    sim_run_workers(&world->run);
+    if (!first && !wring__pool_is_done(world->pool)) {
+        EXPECT(wring__worker_turn(worker, WRING_TIME_NEVER) == WRING_OK);
+    }
+}
+
+void client_world_advance(client_world *world, uint64_t before) {
+    const bool moved = before != wring__sim_activity(world->run.world);
+    if (moved || !world->still) { /* a worker tells of a new timer in its next turn */
+        world->still = !moved;
+        return;
+    }
+    world->still = false;
+    if (wring__sim_advance(world->run.world)) {
+        world->idle_rounds = 0;
+        return;
+    }
+    EXPECT(++world->idle_rounds < 1000); /* the scenario is not in the mood, but not for ever */
+}
+
+void client_world_end(client_world *world) {
+    wring__pool_drain(world->pool, 1000);
+    for (int round = 0; !wring__pool_is_done(world->pool); round++) {
+        EXPECT(round < 1000000);
+        const uint64_t before = wring__sim_activity(world->run.world);
+        client_world_workers(world);
+        client_world_advance(world, before);
+    }
+    EXPECT(world->pool->workers[0].io.conn_count == 0);
+    EXPECT(wring__wheel_next(&world->pool->workers[0].io.task_wheel) == WRING_TIME_NEVER);
+    wring_pool_destroy(world->pool, 0);
+    sim_run_end(&world->run);
+    EXPECT(live == 0);
+    EXPECT(RAND_set_rand_method(NULL) == 1);
+}
