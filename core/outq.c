@@ -111,8 +111,10 @@ uint8_t *wring__outq_reserve(wring__outq *q, wring__chunk_cache *cache, size_t l
     segment *s = q->tail;
     if (s == NULL || s->room < len) {
         enum segment_kind kind = SEGMENT_OWN;
-        if (len <= WRING__CHUNK_SMALL && q->head == NULL) {
-            kind = SEGMENT_SMALL; /* the first reply of a turn is usually the only one */
+        if (len <= WRING__CHUNK_SMALL && (s == NULL || s->kind == SEGMENT_SHARED)) {
+            /* the first reply of a turn is usually the only one, and what comes behind a shared
+             * message is most often as short as that one */
+            kind = SEGMENT_SMALL;
         } else if (len <= WRING__CHUNK_LARGE) {
             kind = SEGMENT_LARGE;
         }

@@ -79,3 +79,21 @@ Test(outq, an_abandoned_reservation_leaves_nothing) {
     cr_assert_eq(q.bytes, 0);
     wring__outq_deinit(&q, NULL);
 }
+
+/* Several short publishes in a turn: the first is referenced, the rest need no 16 KiB each. */
+Test(outq, what_is_short_behind_a_shared_message_takes_a_small_chunk) {
+    wring__outq q = {0};
+    wring__chunk_cache cache;
+    wring__chunk_cache_init(&cache);
+    cache.keep_max[0] = cache.keep_max[1] = cache.keep_max[2] = 8; /* under ASan as well */
+    wring__shared *shared = wring__shared_create(2, 0, wring_str("short"));
+    for (int i = 0; i < 8; i++) {
+        cr_assert_eq(wring__outq_append_shared(&q, &cache, shared), WRING_OK);
+    }
+    wring__outq_consume(&q, &cache, q.bytes);
+    cr_assert_eq(cache.free_count[0], 1);
+    cr_assert_eq(cache.free_count[1], 1);
+    cr_assert_eq(cache.free_count[2], 0);
+    wring__shared_unref(shared);
+    wring__chunk_cache_deinit(&cache);
+}
