@@ -13,7 +13,8 @@
 #define DAY_S    86400L
 
 static char folder[96];
-static char files[64][128];
+#define PATH_BYTES 192
+static char files[64][PATH_BYTES];
 static int file_count;
 static struct {
     const char *name;
@@ -46,7 +47,7 @@ void certs_keep_in(const char *path) {
 }
 
 const char *cert_path(const char *file) {
-    static char paths[16][128];
+    static char paths[16][PATH_BYTES];
     static unsigned turn;
     if (folder[0] == 0) {
         snprintf(folder, sizeof folder, "/tmp/wring-tls-XXXXXX");
@@ -54,7 +55,7 @@ const char *cert_path(const char *file) {
         atexit(folder_remove);
     }
     char *path = paths[turn++ % 16];
-    snprintf(path, 128, "%s/%s", folder, file);
+    snprintf(path, PATH_BYTES, "%s/%s", folder, file);
     return path;
 }
 
