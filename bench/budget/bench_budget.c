@@ -1,0 +1,362 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * bench-budget: the path of a message, to be counted, not timed.
+ *
+ *     bench-budget null|uring SCENARIO ROUNDS
+ *
+ * `null` runs the server's code over a backend that moves nothing: for callgrind, and for the count
+ * of allocations that this program keeps. `uring` runs it over real sockets with the worker on the
+ * main thread and the clients on another, for strace, which follows the first thread only. Each is
+ * run with two values of ROUNDS; the difference, divided, is what a message costs without start-up.
+ * bench/budget/budget.py does that and compares with the recorded figures.
+ */
+#include <arpa/inet.h>
+#include <pthread.h>
+#include <stdatomic.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "bench/budget/null_backend.h"
+#include "proto/frame.h"
+#include "proto/kernels.h"
+#include "server/server.h"
+#include "wring/push.h"
+
+#define KEY        UINT32_C(0x84C2B1F7)
+#define PAYLOAD    1024
+#define CONNS_MAX  1000
+#define FRAMES_MAX 32
+
+struct scenario {
+    const char *name;
+    unsigned connections;
+    unsigned messages; /* of each connection a round; published or sent by ref: of the round */
+    unsigned payload;
+    unsigned workers;
+    enum { ECHO, PUBLISH, SEND } kind;
+};
+
+static const struct scenario scenarios[] = {
+    {"echo_20", 64, 1, 20, 1, ECHO},
+    {"echo_20_pipeline_32", 64, 32, 20, 1, ECHO},
+    {"echo_1024", 64, 1, 1024, 1, ECHO},
+    {"fanout_64", 1000, 1, 64, 1, PUBLISH},
+    {"fanout_64_outstanding_8", 1000, 8, 64, 1, PUBLISH},
+    {"fanout_1024", 1000, 1, 1024, 1, PUBLISH},
+    {"fanout_64_two_workers", 1000, 1, 64, 2, PUBLISH},
+    {"send_by_ref_20", 64, 1, 20, 1, SEND},
+};
+
+static const struct scenario *scenario;
+static wring_server *server;
+static uint64_t rounds;
+static uint64_t allocations;
+static wring_ref refs[CONNS_MAX];
+static unsigned opened;
+static uint8_t filler[PAYLOAD];
+static uint8_t batch[FRAMES_MAX * (PAYLOAD + WRING__FRAME_HEADER_MAX)]; /* a client's, masked */
+static size_t batch_len;
+static size_t reply_len; /* what the server sends for one message */
+
+/* ---- allocations ----------------------------------------------------------------------------- */
+
+#ifndef __SANITIZE_ADDRESS__
+#ifndef __SANITIZE_THREAD__
+/* glibc's own, under the names it keeps for this; free is not of interest */
+void *__libc_malloc(size_t size);
+void *__libc_calloc(size_t count, size_t size);
+void *__libc_realloc(void *old, size_t size);
+
+void *malloc(size_t size) {
+    __atomic_fetch_add(&allocations, 1, __ATOMIC_RELAXED);
+    return __libc_malloc(size);
+}
+
+void *calloc(size_t count, size_t size) {
+    __atomic_fetch_add(&allocations, 1, __ATOMIC_RELAXED);
+    return __libc_calloc(count, size);
+}
+
+void *realloc(void *old, size_t size) {
+    __atomic_fetch_add(&allocations, 1, __ATOMIC_RELAXED);
+    return __libc_realloc(old, size);
+}
+#endif
+#endif
+
+static void die(const char *what) {
+    fprintf(stderr, "bench-budget: %s\n", what);
+    exit(1);
+}
+
+/* ---- the application ------------------------------------------------------------------------- */
+
+static wring_verdict on_init(wring_session *session, const wring_request *request, void *opts) {
+    (void)request;
+    (void)opts;
+    refs[opened++] = wring_session_ref(session);
+    const bool subscriber = scenario->kind == PUBLISH;
+    return !subscriber || wring_subscribe(session, wring_str("news")) == WRING_OK ? WRING_CONTINUE
+                                                                                  : WRING_STOP;
+}
+
+static wring_verdict on_in(wring_session *session, const wring_message *message) {
+    const wring_frame frame = {message->opcode, 0, message->payload};
+    return message->opcode != WRING_BINARY || wring_reply(session, &frame) == WRING_OK
+               ? WRING_CONTINUE
+               : WRING_STOP;
+}
+
+static const wring_handler handler = {.name = "budget", .init = on_init, .handle_in = on_in};
+
+static const char request[] =
+    "GET / HTTP/1.1\r\nHost: x\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
+    "Sec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\nSec-WebSocket-Version: 13\r\n\r\n";
+
+static void batch_make(void) {
+    uint8_t *at = batch;
+    for (unsigned i = 0; i < scenario->messages && scenario->kind == ECHO; i++) {
+        const size_t header = wring__frame_header_write(at, WRING__FIN | WRING_BINARY,
+                                                        scenario->payload, &(uint32_t){KEY});
+        memset(at + header, 'b', scenario->payload);
+        wring__mask(at + header, scenario->payload, KEY, 0);
+        at += header + scenario->payload;
+    }
+    batch_len = (size_t)(at - batch);
+    reply_len = wring__frame_header_len(scenario->payload, false) + scenario->payload;
+}
+
+/* What comes from outside the worker: publishes, sends. */
+static void push_round(void) {
+    const wring_frame frame = wring_binary(wring_bytes_of(filler, scenario->payload));
+    for (unsigned i = 0; scenario->kind == PUBLISH && i < scenario->messages; i++) {
+        if (wring_publish(server, wring_str("news"), &frame) != WRING_OK) {
+            die("publish failed");
+        }
+    }
+    for (unsigned i = 0; scenario->kind == SEND && i < scenario->connections; i++) {
+        if (wring_send(refs[i], &frame, 1) != WRING_OK) {
+            die("send failed");
+        }
+    }
+}
+
+static void turn(uint32_t worker, wring_time_ns deadline) {
+    if (wring__worker_turn(&server->workers[worker].io, deadline) != WRING_OK) {
+        die("the turn failed");
+    }
+}
+
+static void server_begin(const wring__backend_ops *backend) {
+    static uint8_t not_a_world; /* with a world no thread is started */
+    const wring_server_config config = {
+        .struct_size = sizeof config, .workers = scenario->workers, .handler = &handler};
+    wring_error error;
+    if (wring_server_create(&config, &server, &error) != WRING_OK) {
+        die(error.text);
+    }
+    wring__server_set_backend(server, backend, &not_a_world);
+    if (wring_server_start(server, &error) != WRING_OK) {
+        die(error.text);
+    }
+}
+
+static void server_end(void) {
+    wring__server_drain(server, 1000);
+    for (uint32_t i = 0; i < scenario->workers; i++) {
+        while (!wring__server_worker_is_done(&server->workers[i])) {
+            turn(i, WRING_TIME_NEVER);
+        }
+    }
+    wring_server_stop(server, 0);
+    wring_server_destroy(server);
+}
+
+/* Sums over the workers. */
+static uint64_t turns(void) {
+    wring_server_stats stats;
+    wring_server_get_stats(server, &stats);
+    return stats.turns;
+}
+
+/* ---- over the null backend ------------------------------------------------------------------- */
+
+static uint64_t null_sent(void) {
+    uint64_t sent = 0;
+    for (uint32_t w = 0; w < scenario->workers; w++) {
+        sent += null_backend_sent(server->workers[w].io.backend);
+    }
+    return sent;
+}
+
+static void null_turns(int count) {
+    for (int i = 0; i < count; i++) {
+        for (uint32_t w = 0; w < scenario->workers; w++) {
+            turn(w, 0);
+        }
+    }
+}
+
+static void null_open(void) {
+    const unsigned each = scenario->connections / scenario->workers;
+    for (uint32_t w = 0; w < scenario->workers; w++) {
+        wring__backend *backend = server->workers[w].io.backend;
+        for (unsigned i = 0; i < each; i++) {
+            null_backend_accept(backend);
+            null_turns(1);
+            null_backend_receive(backend, (wring__socket)i, wring_str(request));
+            null_turns(2);
+        }
+    }
+    if (opened != scenario->connections) {
+        die("a connection was not upgraded");
+    }
+}
+
+static void null_round(void) {
+    const uint64_t before = null_sent();
+    wring__backend *backend = server->workers[0].io.backend;
+    for (unsigned i = 0; i < scenario->connections && scenario->kind == ECHO; i++) {
+        null_backend_receive(backend, (wring__socket)i, wring_bytes_of(batch, batch_len));
+    }
+    push_round();
+    null_turns(2); /* one that handles them, one that takes note that all is sent */
+    const uint64_t want = (uint64_t)scenario->connections * scenario->messages * reply_len;
+    if (null_sent() - before != want) {
+        die("not every message came out");
+    }
+}
+
+static void null_run(void) {
+    null_open();
+    for (uint64_t i = 0; i < rounds; i++) {
+        null_round();
+    }
+}
+
+/* ---- over real sockets ----------------------------------------------------------------------- */
+
+static int sockets[CONNS_MAX];
+static _Atomic bool over;
+
+static void read_all(int fd, size_t len) {
+    static uint8_t sink[65536];
+    while (len > 0) {
+        const ssize_t n = read(fd, sink, wring__min_size(len, sizeof sink));
+        if (n <= 0) {
+            die("the server hung up");
+        }
+        len -= (size_t)n;
+    }
+}
+
+static void read_head(int fd) {
+    uint32_t last = 0;
+    uint8_t byte;
+    while (last != 0x0D0A0D0A) {
+        if (read(fd, &byte, 1) != 1) {
+            die("no answer to the upgrade");
+        }
+        last = last << 8 | byte;
+    }
+}
+
+static void *clients(void *unused) {
+    const struct sockaddr_in address = {.sin_family = AF_INET,
+                                        .sin_port = htons(wring_server_port(server)),
+                                        .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+    for (unsigned i = 0; i < scenario->connections; i++) {
+        sockets[i] = socket(AF_INET, SOCK_STREAM, 0);
+        if (connect(sockets[i], (const struct sockaddr *)&address, sizeof address) != 0 ||
+            write(sockets[i], request, sizeof request - 1) != (ssize_t)sizeof request - 1) {
+            die("cannot connect");
+        }
+        read_head(sockets[i]);
+    }
+    for (uint64_t r = 0; r < rounds; r++) {
+        push_round();
+        for (unsigned i = 0; i < scenario->connections && scenario->kind == ECHO; i++) {
+            if (write(sockets[i], batch, batch_len) != (ssize_t)batch_len) {
+                die("write failed");
+            }
+        }
+        for (unsigned i = 0; i < scenario->connections; i++) {
+            read_all(sockets[i], scenario->messages * reply_len);
+        }
+    }
+    for (unsigned i = 0; i < scenario->connections; i++) {
+        close(sockets[i]);
+    }
+    atomic_store(&over, true);
+    return unused;
+}
+
+static void uring_run(void) {
+    pthread_t thread;
+    if (pthread_create(&thread, NULL, clients, NULL) != 0) {
+        die("no thread");
+    }
+    wring__worker *worker = &server->workers[0].io;
+    while (!atomic_load(&over)) {
+        turn(0, worker->backend->ops->now(worker->backend) + 20 * WRING_NS_PER_MS);
+    }
+    pthread_join(thread, NULL);
+}
+
+/* ---- main ------------------------------------------------------------------------------------ */
+
+static void usage(void) {
+    fputs("usage: bench-budget null|uring SCENARIO ROUNDS\n       bench-budget list\n", stderr);
+    exit(2);
+}
+
+static void list(void) {
+#ifdef WRING_DEBUG
+    const char *build = "debug";
+#else
+    const char *build = "release";
+#endif
+#ifdef __clang__
+    const char *compiler = "clang";
+#else
+    const char *compiler = "gcc";
+#endif
+    printf("%s %s, %s, %s kernels\n", compiler, __VERSION__, build, wring__kernels_select()->name);
+    for (size_t i = 0; i < WRING_ARRAY_LEN(scenarios); i++) {
+        printf("%s\n", scenarios[i].name);
+    }
+}
+
+int main(int argc, char **argv) {
+    if (argc == 2 && strcmp(argv[1], "list") == 0) {
+        list();
+        return 0;
+    }
+    const bool null = argc == 4 && strcmp(argv[1], "null") == 0;
+    if (argc != 4 || (!null && strcmp(argv[1], "uring") != 0)) {
+        usage();
+    }
+    for (size_t i = 0; i < WRING_ARRAY_LEN(scenarios); i++) {
+        scenario = strcmp(argv[2], scenarios[i].name) == 0 ? &scenarios[i] : scenario;
+    }
+    if (scenario == NULL || (!null && scenario->workers > 1)) {
+        usage();
+    }
+    rounds = strtoull(argv[3], NULL, 10);
+    memset(filler, 'f', sizeof filler);
+    batch_make();
+    server_begin(null ? &null_backend_ops : &wring__backend_uring);
+    if (null) {
+        null_run();
+    } else {
+        uring_run();
+    }
+    const uint64_t messages = rounds * scenario->connections * scenario->messages;
+    printf("{\"messages\": %llu, \"allocations\": %llu, \"turns\": %llu}\n",
+           (unsigned long long)messages, (unsigned long long)allocations,
+           (unsigned long long)turns());
+    server_end();
+    return 0;
+}
