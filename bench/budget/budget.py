@@ -26,6 +26,8 @@ FELL = 0.10       # a fall worth recording
 REAL = ("echo_20", "echo_20_pipeline_32", "fanout_64", "send_by_ref_20")
 # per turn and per message; what is above is a bug whatever was recorded
 ENTERS_A_TURN = 1.0
+# a turn with 1,000 sends fills a submission queue of 1,024 at times: the rest is handed over early
+ENTERS_MORE = {"fanout_64": 0.2}
 SLACK = 0.02
 
 
@@ -102,7 +104,7 @@ def complaints(figures, instructions, recorded):
         allowed = recorded.get(name, {}).get("allocations", 0)
         if now["allocations"] > allowed + 0.0001:
             yield f"{name}: {now['allocations']} allocations a message, recorded {allowed}"
-        if now.get("enters_a_turn", 0) > ENTERS_A_TURN + SLACK:
+        if now.get("enters_a_turn", 0) > ENTERS_A_TURN + ENTERS_MORE.get(name, SLACK):
             yield f"{name}: {now['enters_a_turn']} io_uring_enter a turn, one is the rule"
         if now.get("other_calls", 0) > SLACK:
             yield f"{name}: {now['other_calls']} other system calls a message, none is the rule"
