@@ -1,0 +1,138 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * A server where io_uring is not to be had: forbidden or hidden by a container's profile, an old
+ * kernel, no locked memory. Starting fails with one sentence that says what, why and what to do,
+ * and leaves nothing behind; the process goes on.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/audit.h>
+#include <linux/filter.h>
+#include <linux/seccomp.h>
+#include <stddef.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "wring/wring.h"
+
+#define SKIP 77
+#define CHECK(x)                                                                                   \
+    do {                                                                                           \
+        if (!(x)) {                                                                                \
+            fprintf(stderr, "FAILED %s:%d %s\n", __FILE__, __LINE__, #x);                          \
+            _exit(1);                                                                              \
+        }                                                                                          \
+    } while (0)
+
+static const wring_handler nothing = {.name = "nothing"};
+
+/* From here on the system call fails with `system_errno` in this process. */
+static void forbid(long number, int system_errno) {
+    struct sock_filter code[] = {
+        BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, nr)),
+        BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, (uint32_t)number, 0, 1),
+        BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ERRNO | (uint32_t)system_errno),
+        BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW),
+    };
+    const struct sock_fprog program = {sizeof code / sizeof code[0], code};
+    CHECK(prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) == 0);
+    if (prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &program) != 0) {
+        _exit(SKIP); /* no filters here, so nobody is filtered */
+    }
+}
+
+static unsigned open_files(void) {
+    unsigned count = 0;
+    for (int fd = 0; fd < 256; fd++) {
+        count += fcntl(fd, F_GETFD) >= 0;
+    }
+    return count;
+}
+
+static void refused(const char *why, int system_errno) {
+    const wring_server_config config = {
+        .struct_size = sizeof config, .workers = 2, .handler = &nothing, .unpinned = true};
+    wring_server *server;
+    wring_error error;
+    const unsigned before = open_files();
+    CHECK(wring_server_create(&config, &server, &error) == WRING_OK);
+    for (int again = 0; again < 2; again++) {
+        memset(&error, 0, sizeof error);
+        CHECK(wring_server_start(server, &error) == WRING_ERR_BACKEND);
+        CHECK(error.code == WRING_ERR_BACKEND && error.system_errno == system_errno);
+        CHECK(strncmp(error.text, "io_uring: ", 10) == 0);
+        CHECK(strstr(error.text, strerror(system_errno)) != NULL);
+        CHECK(strstr(error.text, why) != NULL);
+        CHECK(strchr(error.text, '\n') == NULL);
+    }
+    CHECK(wring_server_port(server) == 0);
+    wring_server_destroy(server);
+    CHECK(open_files() == before);
+    printf("%s\n", error.text);
+    fflush(stdout);
+}
+
+/* Each in a process of its own: a filter stays. */
+static int in_child(long number, int system_errno, const char *why) {
+    fflush(stdout);
+    const pid_t child = fork();
+    CHECK(child >= 0);
+    if (child == 0) {
+        forbid(number, system_errno);
+        refused(why, system_errno);
+        _exit(0);
+    }
+    int status;
+    CHECK(waitpid(child, &status, 0) == child);
+    CHECK(WIFEXITED(status));
+    return WEXITSTATUS(status);
+}
+
+/* No locked memory at all: newer kernels do not count it, older ones refuse the ring. */
+static void without_locked_memory(void) {
+    const struct rlimit none = {0, 0};
+    const wring_server_config config = {
+        .struct_size = sizeof config, .workers = 1, .handler = &nothing, .unpinned = true};
+    wring_server *server;
+    wring_error error;
+    CHECK(setrlimit(RLIMIT_MEMLOCK, &none) == 0);
+    CHECK(wring_server_create(&config, &server, &error) == WRING_OK);
+    const wring_result result = wring_server_start(server, &error);
+    if (result == WRING_OK) {
+        wring_server_stop(server, 100);
+    } else {
+        CHECK(result == WRING_ERR_BACKEND);
+        CHECK(error.system_errno != ENOMEM || strstr(error.text, "locked-memory") != NULL);
+    }
+    wring_server_destroy(server);
+}
+
+int main(void) {
+    static const struct {
+        long call;
+        int system_errno;
+        const char *why;
+    } cases[] = {
+        {SYS_io_uring_setup, EPERM, "seccomp profile"},
+        {SYS_io_uring_setup, ENOSYS, "container profile hides it"},
+        {SYS_io_uring_setup, ENOMEM, "locked-memory limit"},
+        {SYS_io_uring_setup, EINVAL, "kernel is too old"},
+        {SYS_io_uring_setup, EMFILE, "too many open files"},
+        {SYS_io_uring_register, EPERM, "seccomp profile"},
+        {SYS_io_uring_register, EINVAL, "kernel is too old"},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        const int status = in_child(cases[i].call, cases[i].system_errno, cases[i].why);
+        if (status != 0) {
+            return status;
+        }
+    }
+    without_locked_memory();
+    return 0;
+}
