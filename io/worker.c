@@ -15,6 +15,7 @@
 #define MAIL_PER_TURN_MAX     4096
 #define PAUSE_BYTES_DEFAULT   (UINT64_C(1) << 20)
 #define ACCEPT_RETRY_NS       (100 * WRING_NS_PER_MS)
+#define ACCEPT_FAILURES_MAX   16
 
 /* ---- lists ----------------------------------------------------------------------------------- */
 
@@ -173,8 +174,12 @@ static void socket_drop(wring__worker *worker, wring__socket socket) {
                                        wring__token_pack(WRING__OP_CLOSE_UNOWNED, 0, 0));
 }
 
-/* Out of descriptors or memory: accepting on at once would spin. Others are served meanwhile. */
-static bool accept_is_exhausted(int32_t result) {
+/* Out of descriptors or memory, or one error after another, whatever it means: accepting on at once
+ * would spin. Others are served meanwhile. */
+static bool accept_must_rest(const wring__worker *worker, int32_t result) {
+    if (worker->accept_failures >= ACCEPT_FAILURES_MAX) {
+        return true;
+    }
     return result == -EMFILE || result == -ENFILE || result == -ENOBUFS || result == -ENOMEM;
 }
 
@@ -184,12 +189,14 @@ static void accept_complete(wring__worker *worker, const wring__completion *comp
     }
     if (completion->result >= 0) {
         wring__count(&worker->counters.accepted, 1);
+        worker->accept_failures = 0;
         if (!worker->accepting || worker->ops->accepted(worker, completion->result) != WRING_OK) {
             socket_drop(worker, completion->result);
         }
     } else if (completion->result != -ECANCELED) {
         wring__count(&worker->counters.accept_errors, 1);
-        if (accept_is_exhausted(completion->result)) {
+        worker->accept_failures++;
+        if (accept_must_rest(worker, completion->result)) {
             wring__wheel_set(&worker->wheel, &worker->accept_retry, worker->now + ACCEPT_RETRY_NS);
         }
     }

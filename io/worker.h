@@ -132,6 +132,7 @@ struct wring__worker {
     wring__socket listener;
     bool accepting; /* the accept operation is armed or wants to be */
     bool accept_armed;
+    uint32_t accept_failures; /* in a row */
     wring_timer accept_retry; /* after EMFILE and its like */
     wring_timer owner_timer;  /* the owner sets it with wring__wheel_set */
 

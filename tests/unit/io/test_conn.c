@@ -1,0 +1,367 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * The pump and its worker against a backend that ends operations in every order and with every
+ * result: teardown, late completions, short sends, odd accepts, buffers.
+ */
+#include <criterion/criterion.h>
+#include <errno.h>
+#include <signal.h>
+
+#include "io/sim.h"
+#include "io/worker.h"
+#include "tests/unit/io/scripted.h"
+
+static struct owner {
+    wring__conn conn;
+    unsigned opened;
+    unsigned received; /* bytes */
+    unsigned eofs;
+    unsigned failures;
+    unsigned closed;
+} owner;
+
+static wring__worker worker;
+static wring__conn spare; /* of one too many */
+
+static void on_rx(wring__conn *conn, wring_mut_bytes bytes) {
+    (void)conn;
+    owner.received += (unsigned)bytes.len;
+}
+
+static void on_eof(wring__conn *conn) {
+    owner.eofs++;
+    wring__conn_shut(conn);
+}
+
+static void on_failed(wring__conn *conn, wring_result reason) {
+    (void)conn;
+    cr_assert_eq(reason, WRING_ERR_TRANSPORT);
+    owner.failures++;
+}
+
+static void on_timer(wring__conn *conn) {
+    (void)conn;
+}
+
+static void on_conn_mail(wring__conn *conn, const wring__mail *mail) {
+    (void)conn;
+    (void)mail;
+}
+
+static void on_closed(wring__conn *conn) {
+    (void)conn;
+    owner.closed++;
+}
+
+static const wring__conn_ops conn_ops = {.name = "test",
+                                         .rx = on_rx,
+                                         .eof = on_eof,
+                                         .failed = on_failed,
+                                         .timer = on_timer,
+                                         .mail = on_conn_mail,
+                                         .closed = on_closed};
+
+static wring_result on_accepted(wring__worker *io, wring__socket socket) {
+    wring__conn *conn = io->conn_count == 0 ? &owner.conn : &spare;
+    wring_result result = wring__conn_open(conn, io, &conn_ops, socket);
+    owner.opened += result == WRING_OK;
+    return result;
+}
+
+static void on_mail(wring__worker *io, const wring__mail *mail) {
+    (void)io;
+    (void)mail;
+}
+
+static void on_worker_timer(wring__worker *io) {
+    (void)io;
+}
+
+static const wring__worker_ops worker_ops = {
+    .name = "test", .accepted = on_accepted, .mail = on_mail, .timer = on_worker_timer};
+
+static void turn(void) {
+    cr_assert_eq(wring__worker_turn(&worker, WRING_TIME_NEVER), WRING_OK);
+}
+
+static void begin(void) {
+    const wring__worker_config config = {
+        .backend = &scripted_ops, .ops = &worker_ops, .connections_max = 1, .mailbox_items = 2};
+    memset(&owner, 0, sizeof owner);
+    cr_assert_eq(wring__worker_init(&worker, &config, NULL), WRING_OK);
+    wring__worker_listen(&worker, 3);
+}
+
+static void connect_one(void) {
+    scripted_accept(7, true);
+    turn();
+    cr_assert(scripted_token(SCRIPTED_RECV) != 0);
+}
+
+static void end(void) {
+    wring__worker_stop_listening(&worker);
+    if (scripted_token(SCRIPTED_ACCEPT) != 0) {
+        scripted_end(SCRIPTED_ACCEPT, -ECANCELED);
+        scripted_end(SCRIPTED_CANCEL, 0);
+    }
+    turn();
+    cr_assert(wring__worker_is_quiet(&worker));
+    cr_assert_eq(scripted_buffers_home(), SCRIPTED_BUFFERS);
+    wring__worker_deinit(&worker);
+}
+
+static void queue(wring_bytes bytes) {
+    cr_assert_eq(wring__outq_append(&owner.conn.out, &worker.chunks, bytes), WRING_OK);
+    wring__conn_flush(&owner.conn);
+}
+
+/* ---- teardown -------------------------------------------------------------------------------- */
+
+/* Ends the receive by the number of its result. */
+static void recv_end(unsigned variant) {
+    static const int32_t results[] = {-ECANCELED, 0, -ECONNRESET};
+    if (variant < WRING_ARRAY_LEN(results)) {
+        scripted_end(SCRIPTED_RECV, results[variant]);
+    } else if (variant == 3) {
+        scripted_receive(wring_str("late"), false);
+    } else {
+        scripted_receive(wring_str("late"), true); /* and then its end */
+        scripted_end(SCRIPTED_RECV, -ECANCELED);
+    }
+}
+
+static void op_end(unsigned op, unsigned recv, unsigned send, unsigned cancel) {
+    static const int32_t sends[] = {-ECANCELED, -EPIPE, 2, 5};
+    static const int32_t cancels[] = {0, -ENOENT, -EALREADY};
+    switch (op) {
+    case 0:
+        recv_end(recv);
+        break;
+    case 1:
+        scripted_end(SCRIPTED_SEND, sends[send]);
+        break;
+    case 2:
+        scripted_end(SCRIPTED_SHUTDOWN, 0);
+        break;
+    default:
+        scripted_end(SCRIPTED_CANCEL, cancels[cancel]);
+    }
+}
+
+static void teardown_once(const unsigned order[4], unsigned variant, bool one_turn) {
+    begin();
+    connect_one();
+    queue(wring_str("hello"));
+    turn();
+    cr_assert(scripted_token(SCRIPTED_SEND) != 0);
+    wring__conn_abort(&owner.conn);
+    turn();
+    for (unsigned i = 0; i < 4; i++) {
+        cr_assert_eq(scripted_token(SCRIPTED_CLOSE), 0); /* not before all have ended */
+        op_end(order[i], variant % 5, variant / 5 % 4, variant / 20);
+        if (!one_turn) {
+            turn();
+        }
+    }
+    turn();
+    cr_assert(scripted_token(SCRIPTED_CLOSE) != 0);
+    cr_assert_eq(owner.closed, 0);
+    scripted_end(SCRIPTED_CLOSE, 0);
+    turn();
+    cr_assert_eq(owner.closed, 1);
+    cr_assert_eq(owner.received + owner.eofs + owner.failures, 0); /* its owner had let go */
+    cr_assert_eq(worker.conn_count, 0);
+    end();
+}
+
+Test(conn, is_torn_down_once_whatever_the_order_and_the_results) {
+    for (unsigned p = 0; p < 256; p++) {
+        const unsigned order[4] = {p & 3, p >> 2 & 3, p >> 4 & 3, p >> 6 & 3};
+        if ((1u << order[0] | 1u << order[1] | 1u << order[2] | 1u << order[3]) != 15) {
+            continue;
+        }
+        for (unsigned variant = 0; variant < 60; variant++) {
+            teardown_once(order, variant, false);
+            teardown_once(order, variant, true);
+        }
+    }
+}
+
+/* ---- late completions ------------------------------------------------------------------------ */
+
+static void end_by_reset(void) {
+    scripted_end(SCRIPTED_RECV, -ECONNRESET);
+    turn(); /* told, torn down, nothing owed: closing */
+    scripted_end(SCRIPTED_CLOSE, 0);
+    turn();
+}
+
+Test(conn, a_slot_used_100000_times_never_takes_what_was_another_s) {
+    uint64_t stale = 0;
+    begin();
+    for (unsigned life = 1; life <= 100000; life++) {
+        connect_one();
+        if (stale != 0) {
+            scripted_stray(stale, 4, wring_str("late"));
+            scripted_stray(stale, -ECONNRESET, wring_bytes_of(NULL, 0));
+            turn();
+            cr_assert_eq(worker.counters.stale_completions, 2 * (life - 1));
+            cr_assert_eq(scripted_buffers_home(), SCRIPTED_BUFFERS);
+        }
+        cr_assert_eq(owner.received, 0);
+        cr_assert_eq(owner.failures, life - 1);
+        stale = scripted_token(SCRIPTED_RECV);
+        end_by_reset();
+        cr_assert_eq(owner.closed, life);
+    }
+    cr_assert_eq(worker.slots.count, 1); /* one slot, all the time */
+    end();
+}
+
+/* ---- sending --------------------------------------------------------------------------------- */
+
+static void send_in_pieces(const uint8_t *want, size_t len, size_t most) {
+    size_t piece = 0;
+    while (scripted_token(SCRIPTED_SEND) != 0) {
+        const size_t left = len - scripted_sent().len;
+        piece = piece % most + 1;
+        scripted_end(SCRIPTED_SEND, (int32_t)wring__min_size(piece, left));
+        turn();
+    }
+    cr_assert_eq(scripted_sent().len, len);
+    cr_assert_arr_eq(scripted_sent().data, want, len);
+}
+
+Test(conn, short_sends_are_resumed_where_they_stopped) {
+    static uint8_t want[6000];
+    for (size_t i = 0; i < sizeof want; i++) {
+        want[i] = (uint8_t)(i * 31 + i / 256);
+    }
+    for (size_t most = 1; most < 3000; most = most * 3 + 1) {
+        begin();
+        connect_one();
+        wring__shared *shared = wring__shared_create(2, 0, wring_bytes_of(want + 2000, 2000));
+        queue(wring_bytes_of(want, 2000)); /* a chunk, one by reference, a chunk */
+        cr_assert_eq(wring__outq_append_shared(&owner.conn.out, &worker.chunks, shared), WRING_OK);
+        queue(wring_bytes_of(want + 4000, 2000));
+        wring__shared_unref(shared);
+        turn();
+        send_in_pieces(want, sizeof want, most);
+        end_by_reset();
+        end();
+    }
+}
+
+/* ---- accepting ------------------------------------------------------------------------------- */
+
+Test(conn, accepting_goes_on_after_whatever_it_returned) {
+    static const int32_t odd[] = {-ECONNABORTED, -EPROTO, -EINTR,       -EAGAIN,
+                                  -EPERM,        -EINVAL, -EHOSTUNREACH};
+    begin();
+    for (size_t i = 0; i < WRING_ARRAY_LEN(odd); i++) {
+        scripted_end(SCRIPTED_ACCEPT, odd[i]);
+        turn();
+        cr_assert(scripted_token(SCRIPTED_ACCEPT) != 0, "after %d", odd[i]);
+        scripted_accept(0,
+                        false); /* descriptor 0 is one like any other; and the end for no reason */
+        turn();
+        cr_assert(scripted_token(SCRIPTED_ACCEPT) != 0);
+        cr_assert_eq(owner.opened, i + 1);
+        end_by_reset();
+    }
+    cr_assert_eq(worker.counters.accept_errors, WRING_ARRAY_LEN(odd));
+    end();
+}
+
+static const int32_t exhausted[] = {-EMFILE, -ENFILE, -ENOBUFS, -ENOMEM};
+
+Test(conn, accepting_rests_when_there_is_no_descriptor_left) {
+    begin();
+    for (size_t i = 0; i < WRING_ARRAY_LEN(exhausted); i++) {
+        scripted_end(SCRIPTED_ACCEPT, exhausted[i]);
+        turn();
+        turn();
+        cr_assert_eq(scripted_token(SCRIPTED_ACCEPT), 0);
+        scripted_advance(200 * WRING_NS_PER_MS);
+        turn();
+        cr_assert(scripted_token(SCRIPTED_ACCEPT) != 0);
+    }
+    end();
+}
+
+Test(conn, accepting_that_only_ever_fails_does_not_spin) {
+    unsigned tries = 0;
+    begin();
+    for (; tries < 100 && scripted_token(SCRIPTED_ACCEPT) != 0; tries++) {
+        scripted_end(SCRIPTED_ACCEPT, -EBADF);
+        turn();
+    }
+    cr_assert_lt(tries, 100);
+    scripted_advance(200 * WRING_NS_PER_MS);
+    turn();
+    scripted_accept(5, true); /* and it recovers */
+    turn();
+    cr_assert_eq(owner.opened, 1);
+    end_by_reset();
+    scripted_end(SCRIPTED_ACCEPT, -EBADF);
+    turn();
+    cr_assert(scripted_token(SCRIPTED_ACCEPT) != 0);
+    end();
+}
+
+Test(conn, a_descriptor_that_is_none_ends_alone) {
+    static const int32_t bad[] = {-EBADF, -ENOTCONN, -ENOTSOCK};
+    begin();
+    for (unsigned i = 0; i < WRING_ARRAY_LEN(bad); i++) {
+        connect_one();
+        scripted_end(SCRIPTED_RECV, bad[i]);
+        turn();
+        cr_assert_eq(owner.failures, i + 1);
+        scripted_end(SCRIPTED_CLOSE, -EBADF);
+        turn();
+        cr_assert_eq(owner.closed, i + 1);
+    }
+    end();
+}
+
+Test(conn, one_too_many_is_closed_and_nobody_else_hurt) {
+    begin();
+    connect_one();
+    scripted_accept(8, true);
+    turn();
+    cr_assert_eq(owner.opened, 1);
+    scripted_end(SCRIPTED_CLOSE, 0); /* the second one's */
+    turn();
+    cr_assert_eq(owner.closed, 0);
+    scripted_receive(wring_str("still here"), true);
+    turn();
+    cr_assert_eq(owner.received, 10);
+    end_by_reset();
+    end();
+}
+
+/* ---- buffers --------------------------------------------------------------------------------- */
+
+Test(conn, a_receive_without_buffers_is_armed_again) {
+    begin();
+    connect_one();
+    for (int i = 0; i < 10; i++) {
+        scripted_end(SCRIPTED_RECV, -ENOBUFS);
+        turn();
+        cr_assert(scripted_token(SCRIPTED_RECV) != 0);
+    }
+    cr_assert_eq(worker.counters.buffers_exhausted, 10);
+    cr_assert_eq(owner.failures, 0);
+    end_by_reset();
+    end();
+}
+
+Test(conn, a_buffer_returned_twice_aborts_in_the_simulator, .signal = SIGABRT) {
+    const wring__sim_config config = {.seed = 1};
+    wring__sim *sim = wring__sim_create(&config);
+    const wring__backend_config backend_config = {.buffer_count = 2, .world = sim};
+    wring__backend *backend;
+    const uint16_t buffer = 1;
+    cr_assert_eq(wring__backend_sim.open(&backend_config, &backend, NULL), WRING_OK);
+    backend->ops->buffers_return(backend, &buffer, 1); /* it never was away */
+}
