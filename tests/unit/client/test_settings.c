@@ -1,0 +1,150 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include <criterion/criterion.h>
+#include <stdlib.h>
+
+#include "client/client.h"
+
+static wring_error error;
+
+static wring_result adopt(wring__client_settings *settings, const char *url,
+                          const wring_client_config *config) {
+    error = (wring_error){0};
+    return wring__client_settings_adopt(settings, url, config, &error);
+}
+
+Test(settings, defaults) {
+    wring__client_settings settings;
+    cr_assert_eq(adopt(&settings, "ws://example.com", NULL), WRING_OK);
+    cr_assert_eq(settings.config.timeout_ms, 15000);
+    cr_assert_eq(settings.config.max_handshake_size, 64 * 1024);
+    cr_assert_eq(settings.config.reconnect_min_ms, 0);
+    cr_assert_eq(settings.config.reconnect_max_ms, 30000);
+    cr_assert_eq(settings.config.reconnect_stable_ms, 10000);
+    cr_assert_eq(settings.config.inbox_bytes, 4 << 20);
+    cr_assert_eq(settings.config.session.role, WRING_ROLE_CLIENT);
+    cr_assert_eq(settings.config.session.max_frame, 16 << 20);
+    cr_assert_null(settings.tls);
+    wring__client_settings_deinit(&settings);
+    wring__client_settings_deinit(&settings);
+}
+
+Test(settings, what_the_url_says) {
+    static const struct {
+        const char *url, *host, *header, *target, *credentials;
+        uint16_t port;
+    } rows[] = {
+        {"ws://a", "a", "a", "/", NULL, 80},
+        {"ws://a:80/", "a", "a", "/", NULL, 80},
+        {"ws://a:81/b?c=d%20e", "a", "a:81", "/b?c=d%20e", NULL, 81},
+        {"ws://a?c", "a", "a", "/?c", NULL, 80},
+        {"ws://[::1]:9/", "::1", "[::1]:9", "/", NULL, 9},
+        {"ws://u:p@a/", "a", "a", "/", "Basic dTpw", 80},
+        {"ws://u@a/", "a", "a", "/", "Basic dTo=", 80},
+        {"ws://us%65r:p%3aw@a/", "a", "a", "/", "Basic dXNlcjpwOnc=", 80},
+    };
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+        wring__client_settings settings;
+        wring_bytes value = {NULL, 0};
+        cr_assert_eq(adopt(&settings, rows[i].url, NULL), WRING_OK, "%s", rows[i].url);
+        cr_assert_str_eq(settings.host, rows[i].host, "%s", rows[i].url);
+        cr_assert_str_eq(settings.host_header, rows[i].header, "%s", rows[i].url);
+        cr_assert_str_eq(settings.target, rows[i].target, "%s", rows[i].url);
+        cr_assert_eq(settings.url.port, rows[i].port, "%s", rows[i].url);
+        const bool found = wring_headers_get(settings.config.headers, "Authorization", &value);
+        cr_assert_eq(found, rows[i].credentials != NULL, "%s", rows[i].url);
+        if (found) {
+            cr_assert(wring_bytes_equal(value, wring_str(rows[i].credentials)));
+        }
+        wring__client_settings_deinit(&settings);
+    }
+}
+
+Test(settings, everything_is_copied) {
+    char text[] = "value";
+    const char *subprotocols[] = {text, text};
+    wring_header headers[] = {{wring_str(text), wring_str(text)}};
+    const wring_client_config config = {.struct_size = sizeof config,
+                                        .subprotocols = subprotocols,
+                                        .subprotocol_count = 2,
+                                        .extensions = text,
+                                        .origin = text,
+                                        .headers = {headers, 1}};
+    wring__client_settings settings;
+    cr_assert_eq(adopt(&settings, "ws://u:p@a", &config), WRING_OK);
+    memset(text, 'x', strlen(text));
+    subprotocols[1] = NULL;
+    headers[0].value.len = 0;
+    const wring_client_config *kept = &settings.config;
+    cr_assert_str_eq(kept->subprotocols[1], "value");
+    cr_assert_str_eq(kept->extensions, "value");
+    cr_assert_str_eq(kept->origin, "value");
+    cr_assert_eq(kept->headers.count, 2); /* the URL's credentials came behind */
+    cr_assert(wring_bytes_equal(kept->headers.list[0].name, wring_str("value")));
+    cr_assert(wring_bytes_equal(kept->headers.list[0].value, wring_str("value")));
+    wring__client_settings_deinit(&settings);
+}
+
+static void expect_refused(const char *url, const wring_client_config *config, wring_result result,
+                           const char *why) {
+    wring__client_settings settings;
+    cr_assert_eq(adopt(&settings, url, config), result, "%s: %d", why, (int)error.code);
+    cr_assert_eq(error.code, result);
+    cr_assert_not_null(strstr(error.text, why), "'%s' is not in '%s'", why, error.text);
+}
+
+Test(settings, errors_name_the_field) {
+#define CONFIG(...)                                                                                \
+    &(wring_client_config) {                                                                       \
+        .struct_size = sizeof(wring_client_config), __VA_ARGS__                                    \
+    }
+    static const char *const bad_name[] = {"a b"};
+    static const wring_header bad_header[] = {
+        {{(const uint8_t *)"A", 1}, {(const uint8_t *)"\r\n", 2}}};
+    const char *url = "ws://a";
+    expect_refused(url, &(wring_client_config){0}, WRING_ERR_INVALID_CONFIG, "struct_size");
+    expect_refused(url, CONFIG(.max_handshake_size = 63), WRING_ERR_INVALID_CONFIG,
+                   "max_handshake_size");
+    expect_refused(url, CONFIG(.max_handshake_size = (16 << 20) + 1), WRING_ERR_INVALID_CONFIG,
+                   "max_handshake_size");
+    expect_refused(url, CONFIG(.reconnect_min_ms = 2, .reconnect_max_ms = 1),
+                   WRING_ERR_INVALID_CONFIG, "reconnect_min_ms");
+    expect_refused(url, CONFIG(.proxy = "ftp://x"), WRING_ERR_INVALID_CONFIG, "proxy");
+    expect_refused(url, CONFIG(.source = "a"), WRING_ERR_INVALID_CONFIG, "source");
+    expect_refused(url, CONFIG(.subprotocols = bad_name, .subprotocol_count = 1),
+                   WRING_ERR_INVALID_HEADER, "subprotocols");
+    expect_refused(url, CONFIG(.headers = {bad_header, 1}), WRING_ERR_INVALID_HEADER, "headers");
+    expect_refused(url, CONFIG(.origin = "a\nb"), WRING_ERR_INVALID_HEADER, "origin");
+    expect_refused("wss://a", CONFIG(.tls = &(wring_tls_client_config){0}),
+                   WRING_ERR_INVALID_CONFIG, "tls");
+    const wring_tls_client_config tls = {.struct_size = sizeof tls, .ca_file = "/nonexistent"};
+    expect_refused("wss://a", CONFIG(.tls = &tls), WRING_ERR_TLS_CONFIG, "/nonexistent");
+    expect_refused("http://a", NULL, WRING_ERR_INVALID_URL, "http://a");
+    char *longest = malloc(9000);
+    memset(longest, 'a', 8999);
+    memcpy(longest, "ws://", 5);
+    longest[8999] = 0;
+    expect_refused(longest, NULL, WRING_ERR_INVALID_URL, "8 KiB");
+    free(longest);
+#undef CONFIG
+}
+
+Test(settings, clients_with_equal_tls_share_a_context) {
+    static const char *const alpn[] = {"x"};
+    wring_tls_client_config one = {.struct_size = sizeof one, .no_verify = true};
+    wring_tls_client_config other = {
+        .struct_size = sizeof other, .no_verify = true, .alpn = alpn, .alpn_count = 1};
+    wring__client_settings a;
+    wring__client_settings b;
+    wring__client_settings c;
+    const wring_client_config with_one = {.struct_size = sizeof with_one, .tls = &one};
+    const wring_client_config with_other = {.struct_size = sizeof with_other, .tls = &other};
+    cr_assert_eq(adopt(&a, "wss://a", &with_one), WRING_OK);
+    cr_assert_eq(adopt(&b, "wss://b", &with_one), WRING_OK);
+    cr_assert_eq(adopt(&c, "wss://a", &with_other), WRING_OK);
+    cr_assert_eq(a.tls, b.tls);
+    cr_assert_neq(a.tls, c.tls);
+    wring__client_settings_deinit(&a);
+    cr_assert_not_null(wring__tls_share_context(b.tls));
+    wring__client_settings_deinit(&b);
+    wring__client_settings_deinit(&c);
+}
