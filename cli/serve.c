@@ -94,7 +94,7 @@ static bool options_parse(int argc, const char **argv, struct serve_options *o) 
         NUMBER("ping-interval", ping_interval, "ms without a byte until a ping (off)"),
         NUMBER("max-connections", max_connections, "per worker (1048576)"),
         NUMBER("receive-buffers", receive_buffers, "per worker, a power of two (1024)"),
-        NUMBER("receive-buffer-size", receive_buffer_size, "bytes (16384)"),
+        NUMBER("receive-buffer-size", receive_buffer_size, "bytes (16448)"),
         SWITCH("iana-close-codes", iana_close_codes, "also accept and send 1012, 1013, 1014"),
         {"tls-cert", 0, POPT_ARG_STRING, &o->tls_cert, 0, "PEM: certificate and chain; wss://",
          "FILE"},

@@ -407,6 +407,16 @@ static void link_closed(wring__conn *conn) {
     free(link);
 }
 
+static uint64_t link_missing(wring__conn *conn) {
+    wring__link *link = link_of(conn);
+    return link->stage == STAGE_SESSION ? wring__session_rx_missing(&link->host.session) : 0;
+}
+
+static wring__block *link_room(wring__conn *conn) {
+    wring__link *link = link_of(conn);
+    return link->stage == STAGE_SESSION ? wring__session_rx_room(&link->host.session) : NULL;
+}
+
 static const wring__conn_ops link_ops = {
     .name = "client link",
     .connected = link_connected,
@@ -416,6 +426,8 @@ static const wring__conn_ops link_ops = {
     .timer = link_timer,
     .mail = link_mail,
     .closed = link_closed,
+    .missing = link_missing,
+    .room = link_room,
 };
 
 /* ---- for the client -------------------------------------------------------------------------- */

@@ -109,7 +109,8 @@ static wring_result config_adopt(const wring_pool_config *in, wring_pool_config 
     out->struct_size = sizeof *out;
     out->threads = out->threads == 0 ? 1 : out->threads;
     out->receive_buffers = out->receive_buffers == 0 ? 1024 : out->receive_buffers;
-    out->receive_buffer_size = out->receive_buffer_size == 0 ? 16 * 1024 : out->receive_buffer_size;
+    out->receive_buffer_size =
+        out->receive_buffer_size == 0 ? WRING__BUFFER_SIZE_DEFAULT : out->receive_buffer_size;
     const bool power_of_two = (out->receive_buffers & (out->receive_buffers - 1)) == 0;
     if (out->threads > WRING__WORKERS_MAX || !power_of_two || out->receive_buffers > 32768 ||
         out->receive_buffer_size < 64 || out->receive_buffer_size > (1u << 24)) {

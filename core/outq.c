@@ -6,14 +6,18 @@
 
 #include <stdlib.h>
 
-enum segment_kind { SEGMENT_SHARED, SEGMENT_SMALL, SEGMENT_LARGE, SEGMENT_OWN };
+/* The first three are the free lists of a cache; a block's segment rests with the shared ones. */
+enum segment_kind { SEGMENT_SHARED, SEGMENT_SMALL, SEGMENT_LARGE, SEGMENT_OWN, SEGMENT_BLOCK };
 
 typedef struct wring__segment {
     struct wring__segment *next;
-    const uint8_t *data;   /* first byte not yet consumed */
-    size_t len;            /* bytes from there */
-    size_t room;           /* free bytes after them; 0 for shared */
-    wring__shared *shared; /* SEGMENT_SHARED */
+    const uint8_t *data; /* first byte not yet consumed */
+    size_t len;          /* bytes from there */
+    size_t room;         /* free bytes after them; 0 for shared */
+    union {
+        wring__shared *shared; /* SEGMENT_SHARED */
+        wring__block *block;   /* SEGMENT_BLOCK */
+    };
     enum segment_kind kind;
     uint8_t bytes[];
 } segment;
@@ -23,6 +27,7 @@ static const uint32_t keep_max_default[3] = {16384, 8192, 256};
 
 void wring__chunk_cache_init(wring__chunk_cache *cache) {
     memset(cache, 0, sizeof *cache);
+    wring__block_cache_init(&cache->blocks);
     memcpy(cache->keep_max, keep_max_default, sizeof keep_max_default);
 #ifdef WRING_ASAN
     memset(cache->keep_max, 0, sizeof cache->keep_max); /* malloc twin: ASan sees use after free */
@@ -38,11 +43,13 @@ void wring__chunk_cache_deinit(wring__chunk_cache *cache) {
         }
         cache->free_count[kind] = 0;
     }
+    wring__block_cache_deinit(&cache->blocks);
 }
 
 static size_t segment_room(enum segment_kind kind, size_t own) {
     switch (kind) {
     case SEGMENT_SHARED:
+    case SEGMENT_BLOCK:
         return 0;
     case SEGMENT_SMALL:
         return WRING__CHUNK_SMALL;
@@ -78,6 +85,9 @@ static segment *segment_acquire(wring__chunk_cache *cache, enum segment_kind kin
 static void segment_release(wring__chunk_cache *cache, segment *s) {
     if (s->kind == SEGMENT_SHARED) {
         wring__shared_unref(s->shared);
+    } else if (s->kind == SEGMENT_BLOCK) {
+        wring__block_unref(s->block);
+        s->kind = SEGMENT_SHARED;
     }
     if (cache == NULL || s->kind == SEGMENT_OWN ||
         cache->free_count[s->kind] >= cache->keep_max[s->kind]) {
@@ -162,6 +172,21 @@ wring_result wring__outq_append_shared(wring__outq *q, wring__chunk_cache *cache
     s->len = wire.len;
     outq_push(q, s);
     q->bytes += wire.len;
+    return WRING_OK;
+}
+
+wring_result wring__outq_append_block(wring__outq *q, wring__chunk_cache *cache,
+                                      wring__block *block, wring_bytes bytes) {
+    segment *s = segment_acquire(cache, SEGMENT_SHARED, 0);
+    if (s == NULL) {
+        return WRING_ERR_NO_MEMORY;
+    }
+    s->kind = SEGMENT_BLOCK;
+    s->block = wring__block_ref(block);
+    s->data = bytes.data;
+    s->len = bytes.len;
+    outq_push(q, s);
+    q->bytes += bytes.len;
     return WRING_OK;
 }
 

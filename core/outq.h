@@ -12,6 +12,7 @@
 #include <sys/uio.h>
 
 #include "core/base.h"
+#include "core/block.h"
 #include "core/shared.h"
 
 /* Payload bytes of the chunk sizes: one reply, one turn's worth of replies. Larger writes get a
@@ -28,7 +29,12 @@ typedef struct wring__chunk_cache {
     struct wring__segment *free_list[3]; /* by kind: shared, small, large */
     uint32_t free_count[3];
     uint32_t keep_max[3];
+    wring__block_cache blocks;
 } wring__chunk_cache;
+
+static inline wring__block_cache *wring__blocks_of(wring__chunk_cache *cache) {
+    return cache == NULL ? NULL : &cache->blocks;
+}
 
 typedef struct wring__outq {
     struct wring__segment *head;
@@ -57,6 +63,11 @@ WRING_MUST_CHECK wring_result wring__outq_append(wring__outq *q, wring__chunk_ca
  *  Own: shares; takes a reference of its own.  Errors: WRING_ERR_NO_MEMORY */
 WRING_MUST_CHECK wring_result wring__outq_append_shared(wring__outq *q, wring__chunk_cache *cache,
                                                         wring__shared *shared);
+
+/** Appends bytes that lie in a block.
+ *  Own: takes a reference.  Errors: WRING_ERR_NO_MEMORY */
+WRING_MUST_CHECK wring_result wring__outq_append_block(wring__outq *q, wring__chunk_cache *cache,
+                                                       wring__block *block, wring_bytes bytes);
 
 /** Lends a prefix: fills up to `max` entries, returns how many. Borrowed until consumed. */
 size_t wring__outq_gather(const wring__outq *q, struct iovec *iov, size_t max);

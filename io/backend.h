@@ -39,10 +39,13 @@ typedef struct wring__completion {
 typedef struct wring__backend_config {
     uint32_t entries;        /* submission queue entries; 0: 1,024 */
     uint32_t buffer_count;   /* receive buffers, a power of two up to 32,768; 0: 1,024 */
-    uint32_t buffer_size;    /* bytes of each; 0: 16 KiB */
+    uint32_t buffer_size;    /* bytes of each; 0: WRING__BUFFER_SIZE_DEFAULT */
     uint32_t direct_sockets; /* sockets of a table of the backend's own; 0: picked */
     void *world;             /* sim only: the world this backend is a host of */
 } wring__backend_config;
+
+/** A message of 16 KiB with its header lies in one buffer. */
+#define WRING__BUFFER_SIZE_DEFAULT (16 * 1024 + 64)
 
 /** For direct_sockets: plain descriptors only. */
 #define WRING__DIRECT_NONE UINT32_MAX
@@ -80,6 +83,10 @@ typedef struct wring__backend_ops {
 
     void (*accept)(wring__backend *backend, wring__socket listener, uint64_t token); /* multishot */
     void (*recv)(wring__backend *backend, wring__socket socket, uint64_t token);     /* multishot */
+    /** One receive: into a receive buffer, or into memory of the caller's. */
+    void (*recv_once)(wring__backend *backend, wring__socket socket, uint64_t token);
+    void (*recv_into)(wring__backend *backend, wring__socket socket, uint64_t token, uint8_t *data,
+                      size_t len);
     /** Makes a socket and begins to connect it; the address is read before the next turn returns.
      *  Errors: WRING_ERR_SYSTEM with errno set, and then no operation was queued. */
     wring_result (*connect)(wring__backend *backend, const wring__dial_config *config,

@@ -8,6 +8,7 @@
 #include <stdlib.h>
 
 #include "core/trace.h"
+#include "io/conn_long.h"
 #include "io/conn_tls.h"
 #include "io/worker.h"
 
@@ -39,12 +40,16 @@ static uint64_t token(const wring__conn *conn, enum wring__op op) {
 static void recv_arm(wring__conn *conn) {
     WRING_ASSERT(!conn->recv_armed);
     wring__backend *backend = conn->worker->backend;
-    backend->ops->recv(backend, conn->socket, token(conn, WRING__OP_RECV));
+    if (!conn->one_shot) {
+        backend->ops->recv(backend, conn->socket, token(conn, WRING__OP_RECV));
+    } else if (!wring__conn_long_arm(conn)) {
+        backend->ops->recv_once(backend, conn->socket, token(conn, WRING__OP_RECV));
+    }
     conn->recv_armed = true;
     conn->pending++;
 }
 
-static void recv_cancel(wring__conn *conn) {
+void wring__conn_recv_cancel(wring__conn *conn) {
     if (conn->recv_armed) {
         wring__backend *backend = conn->worker->backend;
         backend->ops->cancel(backend, token(conn, WRING__OP_RECV), token(conn, WRING__OP_CANCEL));
@@ -115,8 +120,11 @@ static void rx_drop(wring__conn *conn) {
     while (conn->rx_head != WRING__BUFFER_NONE) {
         wring__worker_return_buffer(conn->worker, rx_pop(conn));
     }
-    free(conn->stash);
-    conn->stash = NULL;
+    wring__conn_long_drop(conn);
+    if (!conn->is_direct) {
+        free(conn->stash);
+        conn->stash = NULL;
+    }
 }
 
 static void close_when_quiet(wring__conn *conn) {
@@ -144,7 +152,7 @@ static void teardown(wring__conn *conn) {
         conn->pending++;
     } else if (conn->pending > 0) {
         stream_shutdown(conn, SHUT_RDWR);
-        recv_cancel(conn);
+        wring__conn_recv_cancel(conn);
     }
     close_when_quiet(conn);
 }
@@ -257,6 +265,7 @@ void wring__conn_timer(wring__conn *conn) {
 /* ---- receiving ------------------------------------------------------------------------------- */
 
 static bool stash_append(wring__conn *conn, const uint8_t *data, size_t len) {
+    WRING_ASSERT(!conn->is_direct);
     size_t have = conn->stash == NULL ? 0 : conn->stash->len;
     size_t cap = conn->stash == NULL ? 0 : conn->stash->cap;
     if (cap - have < len) {
@@ -293,7 +302,7 @@ bool wring__conn_pause_when_full(wring__conn *conn) {
     if (!conn->paused && (full || conn->held)) {
         conn->paused = true;
         wring__count(&conn->worker->counters.paused, 1);
-        recv_cancel(conn);
+        wring__conn_recv_cancel(conn);
     }
     return conn->paused;
 }
@@ -349,6 +358,8 @@ static void recv_complete(wring__conn *conn, const wring__completion *completion
     }
     if ((completion->flags & WRING__COMPLETION_BUFFER) != 0) {
         rx_take(conn, completion);
+    } else {
+        wring__conn_long_complete(conn, completion->result);
     }
     if (completion->result == 0) {
         conn->eof = true;
@@ -392,18 +403,51 @@ static void stash_give(wring__conn *conn) {
     free(stash);
 }
 
+/* The owner may keep what lies in the buffer until it is sent, if not too many are kept already. */
+static void buffer_give(wring__conn *conn, uint16_t index, wring_mut_bytes bytes) {
+    wring__worker *worker = conn->worker;
+    struct wring__rx_buffer *buffer = &worker->rx_buffers[index];
+    buffer->block.refs = 1;
+    worker->fed =
+        conn->tls == NULL && worker->lent_count < worker->lent_max ? &buffer->block : NULL;
+    rx_give(conn, bytes);
+    worker->fed = NULL;
+    if (buffer->block.refs == 1) {
+        wring__worker_return_buffer(worker, index);
+    } else {
+        worker->lent_count++;
+        wring__block_unref(&buffer->block);
+    }
+}
+
 static void chain_give(wring__conn *conn) {
     wring__worker *worker = conn->worker;
+    bool full = false;
+    if (conn->rx_head == WRING__BUFFER_NONE) {
+        return;
+    }
     for (int i = 0; i < DISPATCH_BUFFERS_MAX; i++) {
         if (conn->rx_head == WRING__BUFFER_NONE || conn->state != WRING__CONN_OPEN ||
             conn->paused) {
-            return;
+            break;
         }
         uint16_t buffer = rx_pop(conn);
         wring_mut_bytes bytes = {wring__backend_buffer(worker->backend, buffer),
                                  worker->rx_buffers[buffer].len};
+        full = bytes.len == worker->backend->buffer_size;
+        buffer_give(conn, buffer, bytes);
+    }
+    if (full || conn->one_shot) {
+        wring__conn_long_choose(conn, full);
+    }
+}
+
+static void direct_give(wring__conn *conn) {
+    wring_mut_bytes bytes;
+    wring__block *block = wring__conn_long_take(conn, &bytes);
+    if (block != NULL) {
         rx_give(conn, bytes);
-        wring__worker_return_buffer(worker, buffer);
+        wring__block_unref(block);
     }
 }
 
@@ -438,7 +482,11 @@ void wring__conn_dispatch(wring__conn *conn) {
         wring__conn_tls_resume(conn);
     }
     if (conn->state == WRING__CONN_OPEN && conn->stash != NULL && !conn->paused) {
-        stash_give(conn);
+        if (conn->is_direct) {
+            direct_give(conn);
+        } else {
+            stash_give(conn);
+        }
     }
     if (conn->state == WRING__CONN_OPEN && conn->stash == NULL) {
         chain_give(conn);
@@ -450,7 +498,8 @@ void wring__conn_dispatch(wring__conn *conn) {
     if (conn->paused) {
         stash_chain(conn);
     }
-    bool all_given = conn->rx_head == WRING__BUFFER_NONE && conn->stash == NULL;
+    const bool in_flight = conn->is_direct && conn->recv_armed;
+    bool all_given = conn->rx_head == WRING__BUFFER_NONE && (conn->stash == NULL || in_flight);
     if (conn->broken) {
         wring__conn_fail(conn, WRING_ERR_TRANSPORT);
     } else if (conn->eof && all_given && !conn->eof_told && !conn->paused) {

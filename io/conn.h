@@ -54,6 +54,10 @@ typedef struct wring__conn_ops {
     void (*timer)(wring__conn *conn); /* the deadline passed */
     void (*mail)(wring__conn *conn, const wring__mail *mail);
     void (*closed)(wring__conn *conn); /* last call: frees the memory */
+    /** Optional, both: how many bytes the frame in progress lacks; a block with room for some of
+     *  them (`at`, `len`), which then come by rx from there, or NULL. */
+    uint64_t (*missing)(wring__conn *conn);
+    wring__block *(*room)(wring__conn *conn);
 } wring__conn_ops;
 
 struct wring__conn {
@@ -61,9 +65,12 @@ struct wring__conn {
     wring__worker *worker;
     wring__outq out;
     wring_timer timer;
-    wring__conn *ready_next;     /* has received bytes, an end or an error to tell */
-    wring__conn *dirty_next;     /* has bytes to send */
-    struct wring__stash *stash;  /* bytes received while paused */
+    wring__conn *ready_next; /* has received bytes, an end or an error to tell */
+    wring__conn *dirty_next; /* has bytes to send */
+    union {
+        struct wring__stash *stash; /* bytes received while paused */
+        wring__block *direct;       /* with is_direct: where a receive writes to, or wrote to */
+    };
     struct wring__conn_tls *tls; /* NULL: plain */
     wring__socket socket;
     uint32_t slot;
@@ -84,6 +91,8 @@ struct wring__conn {
     bool connected_told : 1;
     bool paused : 1; /* nothing is read: too much is queued, or the owner holds it */
     bool held : 1;
+    bool one_shot : 1; /* receives one by one: its frames are long (io/conn_long.h) */
+    bool is_direct : 1;
 };
 
 /** Takes a connected socket over: a slot, a generation, and receiving is armed.
@@ -127,6 +136,9 @@ void wring__conn_fail(wring__conn *conn, wring_result reason);
 
 /** Reads no further when too much is queued; true when it is so now. For conn_tls.c. */
 bool wring__conn_pause_when_full(wring__conn *conn);
+
+/** Asks for the end of the receive under way. For conn_long.c. */
+void wring__conn_recv_cancel(wring__conn *conn);
 
 /** Sets the owner's deadline; WRING_TIME_NEVER for none. Ignored unless OPEN. */
 void wring__conn_set_deadline(wring__conn *conn, wring_time_ns deadline);

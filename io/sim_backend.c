@@ -32,6 +32,9 @@ struct sim_op {
     uint64_t target; /* cancel */
     int how;         /* shutdown */
     uint16_t port;   /* connect */
+    bool once;       /* recv: into a buffer, or */
+    uint8_t *into;   /* into these bytes */
+    size_t into_len;
     wring_time_ns connect_at;
     struct iovec iov[SEND_IOV_MAX];
     size_t iov_count;
@@ -169,6 +172,19 @@ static void sim_recv(wring__backend *super, wring__socket socket, uint64_t token
     op_new(super, OP_RECV, socket, token);
 }
 
+static void sim_recv_once(wring__backend *super, wring__socket socket, uint64_t token) {
+    assert_only_one(super, OP_RECV, socket);
+    op_new(super, OP_RECV, socket, token)->once = true;
+}
+
+static void sim_recv_into(wring__backend *super, wring__socket socket, uint64_t token,
+                          uint8_t *data, size_t len) {
+    assert_only_one(super, OP_RECV, socket);
+    struct sim_op *op = op_new(super, OP_RECV, socket, token);
+    op->into = data;
+    op->into_len = len;
+}
+
 static uint16_t address_port(const struct sockaddr *address) {
     return ntohs(address->sa_family == AF_INET6
                      ? ((const struct sockaddr_in6 *)(const void *)address)->sin6_port
@@ -285,6 +301,17 @@ static void do_recv(struct sim_backend *backend, struct sim_op *op) {
         }
         return;
     }
+    if (op->into != NULL) {
+        size_t want = wring__min_size(ready, op->into_len);
+        if (wring__sim_strikes(sim, WRING__SIM_SHORT_RECV)) {
+            want = 1 + (size_t)wring__sim_random(sim, want);
+        }
+        WRING_UNPOISON(op->into, want);
+        wring__sim_read(sim, op->socket, op->into, want);
+        WRING_POISON(op->into, want);
+        op_end(backend, op, (int32_t)want);
+        return;
+    }
     if (backend->home_count == 0 || wring__sim_strikes(sim, WRING__SIM_NO_BUFFERS)) {
         op_end(backend, op, -ENOBUFS);
         return;
@@ -297,7 +324,7 @@ static void do_recv(struct sim_backend *backend, struct sim_op *op) {
     uint8_t *data = wring__backend_buffer(&backend->super, buffer);
     WRING_UNPOISON(data, want);
     wring__sim_read(sim, op->socket, data, want);
-    bool more = !wring__sim_strikes(sim, WRING__SIM_LOST_MORE);
+    bool more = !op->once && !wring__sim_strikes(sim, WRING__SIM_LOST_MORE);
     post(backend, op->token, (int32_t)want,
          WRING__COMPLETION_BUFFER | (more ? WRING__COMPLETION_MORE : 0), buffer);
     op->done = !more;
@@ -527,6 +554,8 @@ const wring__backend_ops wring__backend_sim = {
     .close = sim_backend_close,
     .accept = sim_accept,
     .recv = sim_recv,
+    .recv_once = sim_recv_once,
+    .recv_into = sim_recv_into,
     .connect = sim_connect,
     .poll = sim_poll,
     .send = sim_send,

@@ -19,7 +19,6 @@
 #define ENTRIES_DEFAULT      1024
 #define CQ_ENTRIES_PER_ENTRY 8
 #define BUFFER_COUNT_DEFAULT 1024
-#define BUFFER_SIZE_DEFAULT  (16 * 1024)
 
 /* ---- opening and closing --------------------------------------------------------------------- */
 
@@ -106,7 +105,7 @@ static wring_result uring_open(const wring__backend_config *config, wring__backe
     backend->super.buffer_count =
         config->buffer_count == 0 ? BUFFER_COUNT_DEFAULT : config->buffer_count;
     backend->super.buffer_size =
-        config->buffer_size == 0 ? BUFFER_SIZE_DEFAULT : config->buffer_size;
+        config->buffer_size == 0 ? WRING__BUFFER_SIZE_DEFAULT : config->buffer_size;
     backend->wake_fd = -1;
     const char *what = "io_uring_setup";
     int result = ring_open(backend, entries);
@@ -160,6 +159,21 @@ static void uring_recv(wring__backend *super, wring__socket socket, uint64_t tok
     io_uring_prep_recv_multishot(sqe, socket, NULL, 0, 0);
     sqe->flags |= IOSQE_BUFFER_SELECT;
     sqe->buf_group = URING_BUFFER_GROUP;
+    uring_sqe_address(sqe, socket, token);
+}
+
+static void uring_recv_once(wring__backend *super, wring__socket socket, uint64_t token) {
+    struct io_uring_sqe *sqe = wring__uring_sqe(uring_of(super));
+    io_uring_prep_recv(sqe, socket, NULL, 0, 0);
+    sqe->flags |= IOSQE_BUFFER_SELECT;
+    sqe->buf_group = URING_BUFFER_GROUP;
+    uring_sqe_address(sqe, socket, token);
+}
+
+static void uring_recv_into(wring__backend *super, wring__socket socket, uint64_t token,
+                            uint8_t *data, size_t len) {
+    struct io_uring_sqe *sqe = wring__uring_sqe(uring_of(super));
+    io_uring_prep_recv(sqe, socket, data, len, 0);
     uring_sqe_address(sqe, socket, token);
 }
 
@@ -350,6 +364,8 @@ const wring__backend_ops wring__backend_uring = {
     .close = uring_close,
     .accept = wring__uring_accept,
     .recv = uring_recv,
+    .recv_once = uring_recv_once,
+    .recv_into = uring_recv_into,
     .connect = wring__uring_connect,
     .poll = uring_poll,
     .send = uring_send,

@@ -79,6 +79,29 @@ void wring__worker_make_dead(wring__worker *worker, wring__conn *conn) {
 
 /* ---- setting up ------------------------------------------------------------------------------ */
 
+/* The last that was to be sent from a receive buffer is sent. */
+static void buffer_released(wring__block *block) {
+    wring__worker *worker = block->owner;
+    struct wring__rx_buffer *buffer = WRING_CONTAINER_OF(block, struct wring__rx_buffer, block);
+    worker->lent_count--;
+    wring__worker_return_buffer(worker, (uint16_t)(buffer - worker->rx_buffers));
+}
+
+/* Of the shared receive buffers, slow peers may pin so many. */
+#define LENT_SHARE 4
+
+static void buffers_init(wring__worker *worker) {
+    const wring__backend *backend = worker->backend;
+    worker->lent_max = backend->buffer_count / LENT_SHARE;
+    for (uint32_t i = 0; i < backend->buffer_count; i++) {
+        worker->rx_buffers[i].block =
+            (wring__block){.data = wring__backend_buffer(backend, (uint16_t)i),
+                           .cap = backend->buffer_size,
+                           .owner = worker,
+                           .released = buffer_released};
+    }
+}
+
 wring_result wring__worker_init(wring__worker *worker, const wring__worker_config *config,
                                 wring_error *error) {
     memset(worker, 0, sizeof *worker);
@@ -115,6 +138,7 @@ wring_result wring__worker_init(wring__worker *worker, const wring__worker_confi
         return wring_error_set(error, result, 0, "worker %u: %s", config->index,
                                wring_result_text(result));
     }
+    buffers_init(worker);
     worker->now = worker->backend->ops->now(worker->backend);
     wring__wheel_init(&worker->wheel, worker->now);
     wring__wheel_init(&worker->task_wheel, worker->now);

@@ -91,6 +91,7 @@ typedef struct wring__worker_counters {
     uint64_t stale_mail;
     uint64_t buffers_exhausted;
     uint64_t paused;
+    uint64_t rx_direct; /* receives that wrote where the owner assembles */
     uint64_t rx_bytes;
     uint64_t tx_bytes;
 } wring__worker_counters;
@@ -143,10 +144,14 @@ struct wring__worker {
     uint32_t pending; /* operations of the worker's own under way, but accept */
     uint64_t pause_bytes;
 
-    struct wring__rx_buffer { /* per receive buffer: its place in a connection's chain */
+    struct wring__rx_buffer { /* per receive buffer */
+        wring__block block;   /* its holders, when bytes in it go out again from where they lie */
         uint32_t len;
-        uint16_t next;
+        uint16_t next; /* in a connection's chain */
     } * rx_buffers;
+    wring__block *fed;   /* what the bytes being given to an owner lie in, if they may be kept */
+    uint32_t lent_count; /* receive buffers kept by owners */
+    uint32_t lent_max;
     uint16_t *returns; /* buffers to hand back with this turn's batch */
     size_t return_count;
 

@@ -68,6 +68,7 @@ void wring__session_common_deinit(wring__session_common *common) {
     while (common->rx_kept != NULL) {
         wring__rx *rx = common->rx_kept;
         common->rx_kept = rx->next;
+        wring__block_unref(rx->block);
         free(rx);
     }
     memset(common, 0, sizeof *common);
@@ -198,8 +199,43 @@ void wring_session_fail(wring_session *session, wring_result reason) {
 
 /* ---- sending --------------------------------------------------------------------------------- */
 
+/* What is shorter is copied: it shares its send with its neighbours. */
+#define REFERENCE_MIN 4096
+
+/* An answer that is the message itself goes out from where that lies: the header takes the place of
+ * the received one, or of the block's headroom. Once: a second answer may differ in its opcode. */
+static bool answers_by_reference(const wring_session *session, wring_bytes payload) {
+    const wring__session_common *common = session->common;
+    if (payload.len < REFERENCE_MIN || payload.len != common->shown_len ||
+        payload.data != common->shown || common->config.role != WRING_ROLE_SERVER) {
+        return false;
+    }
+    const wring__block *block = common->shown_block;
+    if (payload.data < block->data || payload.len > block->cap ||
+        payload.data > block->data + (block->cap - payload.len)) {
+        return false; /* what was fed was a copy */
+    }
+    /* of a header that came with an earlier read there may be less */
+    return wring__block_room_before(block, payload.data) >=
+           wring__frame_header_len(payload.len, false);
+}
+
+static wring_result reference_append(wring_session *session, uint8_t first, wring_bytes payload) {
+    wring__session_common *common = session->common;
+    wring__block *block = common->shown_block;
+    const size_t header_len = wring__frame_header_len(payload.len, false);
+    uint8_t *header = block->data + (payload.data - block->data) - header_len;
+    common->shown_len = 0;
+    wring__frame_header_write(header, first, payload.len, NULL);
+    return wring__outq_append_block(wring__session_out(session), common->cache, block,
+                                    wring_bytes_of(header, header_len + payload.len));
+}
+
 /* Frames `payload` into the out queue; masks for a client (RFC 6455 5.3). */
 static wring_result frame_append(wring_session *session, uint8_t first, wring_bytes payload) {
+    if (answers_by_reference(session, payload)) {
+        return reference_append(session, first, payload);
+    }
     bool masked = session->common->config.role == WRING_ROLE_CLIENT;
     size_t header_len = wring__frame_header_len(payload.len, masked);
     uint8_t *room = wring__outq_reserve(wring__session_out(session), session->common->cache,

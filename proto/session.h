@@ -25,7 +25,8 @@ typedef struct wring__rx {
     struct wring__rx *next; /* in the list of kept ones */
 
     /* the message under assembly: only when a frame straddles feeds or a message is fragmented */
-    uint8_t *assembly;
+    wring__block *block; /* what it lies in */
+    uint8_t *assembly;   /* its bytes */
     size_t assembly_len;
     size_t assembly_cap;
     uint64_t fragment_bytes; /* what the open message's fragments are charged for */
@@ -55,6 +56,12 @@ typedef struct wring__session_common {
     wring_session_config config;                      /* frozen */
     wring__chunk_cache *cache;                        /* NULL: malloc */
     uint64_t (*ref_of)(const wring_session *session); /* NULL: they have no name */
+    wring__block *fed; /* what the bytes fed lie in, if they may be kept: set around a feed */
+    /* The large message shown last, while its callback runs: a reply with the very same bytes is
+     * queued as a reference to them. */
+    const uint8_t *shown;
+    size_t shown_len; /* 0: none */
+    wring__block *shown_block;
     wring__rx *rx_kept;
     uint32_t rx_kept_count;
     uint32_t rx_kept_max;
@@ -121,6 +128,14 @@ void wring__session_use_deflate(wring_session *session, wring__deflate *deflate)
  *  Errors: WRING_ERR_INVALID_CONFIG, WRING_ERR_NO_MEMORY. */
 WRING_MUST_CHECK wring_result wring__session_deflate_from_config(wring_session *session,
                                                                  wring_error *error);
+
+/** Where the next bytes of the frame in progress may be written (`at` and `len` of the block): they
+ *  are then fed from there, and nothing is copied. The room grows with what was received, and stays
+ *  until they are fed.  NULL: no frame is under way, or there is no memory for it. */
+wring__block *wring__session_rx_room(wring_session *session);
+
+/** Payload bytes that the frame in progress still lacks. */
+uint64_t wring__session_rx_missing(const wring_session *session);
 
 /** Queues a shared message: one framing for all server sessions. The caller has written its header
  *  with wring__session_frame_shared. Errors as wring_session_send. */

@@ -46,24 +46,33 @@ static void inflated_end(wring_session *session) {
     }
 }
 
+static void assembly_drop(wring__rx *rx) {
+    wring__block_unref(rx->block);
+    rx->block = NULL;
+    rx->assembly = NULL;
+    rx->assembly_len = 0;
+    rx->assembly_cap = 0;
+}
+
 static void rx_end(wring_session *session) {
     wring__session_common *common = session->common;
     wring__rx *rx = session->rx;
     inflated_end(session);
     session->rx = NULL;
     free(rx->control);
-    if (common->rx_kept_count >= common->rx_kept_max) {
-        free(rx->assembly);
+    const bool keep = common->rx_kept_count < common->rx_kept_max;
+    const bool is_held = rx->block != NULL && rx->block->refs > 1; /* a send or receive has it */
+    if (!keep || is_held || rx->assembly_cap > ASSEMBLY_KEPT_MAX) {
+        assembly_drop(rx);
+    }
+    if (!keep) {
         free(rx);
         return;
     }
-    const bool keep = rx->assembly_cap <= ASSEMBLY_KEPT_MAX;
-    if (!keep) {
-        free(rx->assembly);
-    }
     *rx = (wring__rx){.next = common->rx_kept,
-                      .assembly = keep ? rx->assembly : NULL,
-                      .assembly_cap = keep ? rx->assembly_cap : 0};
+                      .block = rx->block,
+                      .assembly = rx->assembly,
+                      .assembly_cap = rx->assembly_cap};
     common->rx_kept = rx;
     common->rx_kept_count++;
 }
@@ -81,6 +90,9 @@ static void rx_rest(wring_session *session) {
     if (rx->assembly_lent) {
         rx->assembly_lent = false;
         rx->assembly_len = 0;
+        if (rx->block != NULL && rx->block->refs > 1) { /* it is on its way out */
+            assembly_drop(rx);
+        }
     }
     if (rx->phase == WRING__RX_HEADER && (rx->header_len | rx->message_opcode) == 0) {
         rx_end(session);
@@ -284,9 +296,19 @@ static wring_result rx_control(wring_session *session, wring_event *event) {
 
 /* ---- data frames ----------------------------------------------------------------------------- */
 
+static wring_result assembly_set(wring__rx *rx, wring__block *block) {
+    if (block == NULL) {
+        return WRING_ERR_NO_MEMORY;
+    }
+    rx->block = block;
+    rx->assembly = block->data;
+    rx->assembly_cap = block->cap;
+    return WRING_OK;
+}
+
 /* Room for `more` bytes: doubles with what was received, never past what this message still can
- * bring where that is known. */
-static wring_result assembly_reserve(wring__rx *rx, size_t more) {
+ * bring where that is known. A kept block may be larger: it is there already. */
+static wring_result assembly_reserve(wring__rx *rx, wring__block_cache *cache, size_t more) {
     size_t need = rx->assembly_len + more;
     if (need <= rx->assembly_cap) {
         return WRING_OK;
@@ -296,13 +318,52 @@ static wring_result assembly_reserve(wring__rx *rx, size_t more) {
         cap = wring__min_size(cap, rx->assembly_len + (size_t)rx->payload_left);
     }
     cap = cap < need ? need : cap;
-    uint8_t *grown = realloc(rx->assembly, cap);
-    if (grown == NULL) {
-        return WRING_ERR_NO_MEMORY;
+    const uint64_t whole = rx->assembly_len + rx->payload_left;
+    wring__block *kept =
+        whole > cap && whole <= SIZE_MAX ? wring__block_take_kept(cache, (size_t)whole) : NULL;
+    if (kept != NULL) {
+        if (rx->assembly_len > 0) {
+            memcpy(kept->data, rx->assembly, rx->assembly_len);
+        }
+        wring__block_unref(rx->block);
+        return assembly_set(rx, kept);
     }
-    rx->assembly = grown;
-    rx->assembly_cap = cap;
-    return WRING_OK;
+    return assembly_set(rx, rx->block == NULL
+                                ? wring__block_make(cache, cap)
+                                : wring__block_grow(cache, rx->block, rx->assembly_len, cap));
+}
+
+/* ---- long frames ----------------------------------------------------------------------------- */
+
+/* Room that may be made ahead of the bytes it is for, and the most one receive is given: a run that
+ * is still in the cache when it is unmasked. */
+#define ROOM_AHEAD ((size_t)64 << 10)
+#define ROOM_MAX   ((size_t)256 << 10)
+
+uint64_t wring__session_rx_missing(const wring_session *session) {
+    const wring__rx *rx = session->rx;
+    const bool in_data = rx != NULL && rx->phase == WRING__RX_PAYLOAD && !rx->assembly_lent &&
+                         !wring__opcode_is_control(rx->frame_opcode);
+    return in_data && session->state != WRING_SESSION_CLOSED ? rx->payload_left : 0;
+}
+
+wring__block *wring__session_rx_room(wring_session *session) {
+    const uint64_t missing = wring__session_rx_missing(session);
+    if (missing == 0 || session->in_len > 0) {
+        return NULL;
+    }
+    wring__rx *rx = session->rx;
+    const size_t want = (size_t)wring__min_u64(missing, ROOM_MAX);
+    const size_t ahead = wring__min_size(want, rx->assembly_len + ROOM_AHEAD);
+    wring__block_cache *cache = wring__blocks_of(session->common->cache);
+    const size_t enough = wring__min_size(want, ROOM_AHEAD / 4);
+    if (rx->assembly_cap - rx->assembly_len < enough &&
+        assembly_reserve(rx, cache, ahead) != WRING_OK) {
+        return NULL;
+    }
+    rx->block->at = rx->assembly_len;
+    rx->block->len = wring__min_size(want, rx->assembly_cap - rx->assembly_len);
+    return rx->block;
 }
 
 static void message_show(wring__rx *rx, wring_event *event, const uint8_t *data, size_t len) {
@@ -312,6 +373,16 @@ static void message_show(wring__rx *rx, wring_event *event, const uint8_t *data,
     event->message.payload = wring_bytes_of(data, len);
     rx->message_opcode = 0;
     rx->phase = WRING__RX_HEADER;
+}
+
+/* For an answer with the same bytes. Before them there is room for its header: the received one,
+ * which was longer, or the block's. */
+static void reference_offer(wring_session *session, wring__block *block, const uint8_t *data,
+                            size_t len) {
+    wring__session_common *common = session->common;
+    common->shown_block = block;
+    common->shown = data;
+    common->shown_len = block == NULL ? 0 : len;
 }
 
 /* Unmasks `len` bytes in place, validating text in the same pass. */
@@ -362,19 +433,23 @@ static wring_result rx_data(wring_session *session, wring_event *event) {
         return result;
     }
     in_skip(session, len);
-    if (last && rx->assembly_len == 0 && rx->message_compressed) {
-        return message_inflate(session, event, data, len);
-    }
-    if (last && rx->assembly_len == 0) {
+    const bool in_place = rx->assembly != NULL && data == rx->assembly + rx->assembly_len;
+    if (last && rx->assembly_len == 0 && !in_place) {
+        if (rx->message_compressed) {
+            return message_inflate(session, event, data, len);
+        }
+        reference_offer(session, session->common->fed, data, len);
         message_show(rx, event, data, len);
         return WRING_OK;
     }
     if (len > 0) {
-        result = assembly_reserve(rx, len);
-        if (result != WRING_OK) {
-            return result;
+        if (!in_place) {
+            result = assembly_reserve(rx, wring__blocks_of(session->common->cache), len);
+            if (result != WRING_OK) {
+                return result;
+            }
+            memcpy(rx->assembly + rx->assembly_len, data, len);
         }
-        memcpy(rx->assembly + rx->assembly_len, data, len);
         rx->assembly_len += len;
     }
     rx->key_phase = (rx->key_phase + len) & 3;
@@ -384,6 +459,7 @@ static wring_result rx_data(wring_session *session, wring_event *event) {
     }
     if (last) {
         rx->assembly_lent = true;
+        reference_offer(session, rx->block, rx->assembly, rx->assembly_len);
         message_show(rx, event, rx->assembly, rx->assembly_len);
         return WRING_OK;
     }
@@ -478,6 +554,7 @@ static bool rx_whole_message(wring_session *session, wring_event *event) {
         return false;
     }
     in_skip(session, header_len + len);
+    reference_offer(session, session->common->fed, in, len);
     event->kind = WRING_EVENT_MESSAGE;
     event->message.opcode = (wring_opcode)opcode;
     event->message.close_code = 0;
@@ -486,6 +563,7 @@ static bool rx_whole_message(wring_session *session, wring_event *event) {
 }
 
 wring_result wring_session_next(wring_session *session, wring_event *event) {
+    session->common->shown_len = 0;
     if (session->rx != NULL) {
         rx_rest(session);
     }

@@ -101,7 +101,7 @@ wring_result wring_server_config_adopt(const wring_server_config *in, wring_serv
     default_u32(&out->max_connections, 1u << 20);
     default_u32(&out->backlog, 4096);
     default_u32(&out->receive_buffers, 1024);
-    default_u32(&out->receive_buffer_size, 16 * 1024);
+    default_u32(&out->receive_buffer_size, WRING__BUFFER_SIZE_DEFAULT);
     default_u32(&out->ring_entries, 1024);
     default_u32(&out->mailbox_items, 65536);
     default_u32(&out->max_subscriptions, 1024);

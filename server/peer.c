@@ -204,7 +204,10 @@ static void request_handle(wring__peer *peer, wring_request *request) {
 /* ---- the request head ------------------------------------------------------------------------ */
 
 static void session_rx(wring__peer *peer, wring_mut_bytes bytes) {
+    wring__session_common *common = peer->host.session.common;
+    common->fed = peer->conn.worker->fed;
     wring__host_rx(&peer->host, bytes, peer->conn.worker->now);
+    common->fed = NULL;
     wring__peer_settle(peer);
 }
 
@@ -306,6 +309,16 @@ static void peer_closed(wring__conn *conn) {
     free(peer);
 }
 
+static uint64_t peer_missing(wring__conn *conn) {
+    wring__peer *peer = peer_of_conn(conn);
+    return wring__host_is_started(&peer->host) ? wring__session_rx_missing(&peer->host.session) : 0;
+}
+
+static wring__block *peer_room(wring__conn *conn) {
+    wring__peer *peer = peer_of_conn(conn);
+    return wring__host_is_started(&peer->host) ? wring__session_rx_room(&peer->host.session) : NULL;
+}
+
 static const wring__conn_ops peer_ops = {
     .name = "server peer",
     .rx = peer_rx,
@@ -314,6 +327,8 @@ static const wring__conn_ops peer_ops = {
     .timer = peer_timer,
     .mail = peer_mail,
     .closed = peer_closed,
+    .missing = peer_missing,
+    .room = peer_room,
 };
 
 /* ---- for the worker -------------------------------------------------------------------------- */

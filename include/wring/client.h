@@ -34,7 +34,7 @@ typedef struct wring_pool_config {
     uint32_t struct_size;         /**< sizeof(wring_pool_config) */
     uint32_t threads;             /**< default 1, most 255 */
     uint32_t receive_buffers;     /**< per thread, a power of two; default 1,024 */
-    uint32_t receive_buffer_size; /**< bytes; default 16 KiB */
+    uint32_t receive_buffer_size; /**< bytes; default 16 KiB and a header */
     uint32_t ring_entries;        /**< submission queue entries per thread; default 1,024 */
     uint32_t mailbox_items;       /**< per thread; default 65,536 */
     uint64_t pause_bytes;         /**< queued to a server before its bytes are read no further;

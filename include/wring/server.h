@@ -61,7 +61,7 @@ typedef struct wring_server_config {
     uint64_t pause_bytes;               /**< queued to a peer before its bytes are read no further;
                                              default 1 MiB */
     uint32_t receive_buffers;           /**< per worker, a power of two; default 1,024 */
-    uint32_t receive_buffer_size;       /**< bytes; default 16 KiB */
+    uint32_t receive_buffer_size;       /**< bytes; default 16 KiB and a header */
     uint32_t ring_entries;              /**< submission queue entries per worker; default 1,024 */
     uint32_t mailbox_items;             /**< per worker; default 65,536 */
     uint32_t max_subscriptions;         /**< topics per connection; default 1,024 */

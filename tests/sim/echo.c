@@ -10,7 +10,7 @@
 
 #define CLIENTS_MAX  6
 #define MESSAGES_MAX 20
-#define SIZE_MAX_    3000
+#define SIZE_MAX_    6000
 
 static wring_verdict echo_in(wring_session *session, const wring_message *message) {
     if (message->opcode == WRING_TEXT || message->opcode == WRING_BINARY) {

@@ -26,7 +26,7 @@ void sim_run_begin_mailbox(sim_run *run, uint64_t seed, const wring_handler *han
     wring__sim_config world = {.seed = seed,
                                .faults = seed != 0 && !sim_run_calm}; /* seed 0: fair weather */
     static const uint32_t buffer_counts[] = {1, 2, 4, 64};
-    static const uint32_t buffer_sizes[] = {64, 100, 2048};
+    static const uint32_t buffer_sizes[] = {64, 100, 2048, 8192};
     run->world = wring__sim_create(&world);
     wring_server_config config = {
         .struct_size = sizeof config,
@@ -35,7 +35,7 @@ void sim_run_begin_mailbox(sim_run *run, uint64_t seed, const wring_handler *han
         .handler = handler,
         .handler_opts = opts,
         .receive_buffers = buffer_counts[wring__sim_random(run->world, 4)],
-        .receive_buffer_size = buffer_sizes[wring__sim_random(run->world, 3)],
+        .receive_buffer_size = buffer_sizes[wring__sim_random(run->world, 4)],
         .pause_bytes = wring__sim_random(run->world, 2) == 0 ? 300 : 0,
         /* the world's clock may stand still for long stretches of one-byte pipes */
         .handshake_timeout_ms = WRING_OFF,

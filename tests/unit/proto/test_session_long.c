@@ -1,0 +1,225 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * Long messages: received where they are assembled, answered from where they lie.
+ */
+#include <criterion/criterion.h>
+#include <stdlib.h>
+
+#include "proto/session.h"
+
+#define LEN 200000
+
+/* A server session like a worker's: parts of its own, and a block that the bytes fed lie in. */
+struct fixture {
+    wring__session_common common;
+    wring__chunk_cache cache;
+    wring__outq out;
+    wring_session session;
+    wring__block fed;
+    uint8_t *frame; /* header and payload, masked with zeroes */
+    size_t header_len;
+    size_t frame_len;
+};
+
+static void on_fed_released(wring__block *block) {
+    (void)block;
+}
+
+static struct fixture *begin(wring_role role, size_t len) {
+    struct fixture *f = calloc(1, sizeof *f);
+    wring_session_config config = {.struct_size = sizeof config, .role = role};
+    wring_session_config adopted;
+    wring_error error;
+    cr_assert_eq(wring__session_config_adopt(&config, &adopted, &error), WRING_OK);
+    wring__chunk_cache_init(&f->cache);
+    wring__session_common_init(&f->common, &adopted, &f->cache);
+    wring__session_init(&f->session, &f->common, &f->out);
+    cr_assert_eq(wring_session_open(&f->session, 1), WRING_OK);
+    const uint32_t key = 0;
+    f->frame = malloc(len + 14);
+    f->header_len = wring__frame_header_write(f->frame, WRING__FIN | WRING_BINARY, len,
+                                              role == WRING_ROLE_SERVER ? &key : NULL);
+    f->frame_len = f->header_len + len;
+    for (size_t i = 0; i < len; i++) {
+        f->frame[f->header_len + i] = (uint8_t)(i * 7 >> 3);
+    }
+    f->fed = (wring__block){
+        .data = f->frame, .cap = f->frame_len, .refs = 1, .released = on_fed_released};
+    return f;
+}
+
+static void end(struct fixture *f) {
+    wring__outq_deinit(&f->out, &f->cache);
+    wring__session_deinit(&f->session);
+    wring__session_common_deinit(&f->common);
+    wring__chunk_cache_deinit(&f->cache);
+    cr_assert_eq(f->fed.refs, 1);
+    free(f->frame);
+    free(f);
+}
+
+static wring_result feed(struct fixture *f, uint8_t *data, size_t len, wring_event *event) {
+    wring_mut_bytes bytes = {data, len};
+    cr_assert_eq(wring_session_feed(&f->session, bytes, 1), WRING_OK);
+    return wring_session_next(&f->session, event);
+}
+
+static void expect_message(const struct fixture *f, const wring_event *event) {
+    const size_t len = f->frame_len - f->header_len;
+    cr_assert_eq(event->kind, WRING_EVENT_MESSAGE);
+    cr_assert_eq(event->message.payload.len, len);
+    cr_assert_arr_eq(event->message.payload.data, f->frame + f->header_len, len);
+}
+
+/* The first send in the queue: one run of header and the message's own bytes. */
+static void expect_reference(const struct fixture *f, const uint8_t *payload, size_t len) {
+    struct iovec iov[2];
+    uint8_t header[14];
+    cr_assert_eq(wring__outq_gather(&f->out, iov, 2), 1);
+    size_t header_len = wring__frame_header_write(header, WRING__FIN | WRING_BINARY, len, NULL);
+    cr_assert_eq(iov[0].iov_base, payload - header_len);
+    cr_assert_eq(iov[0].iov_len, header_len + len);
+    cr_assert_arr_eq(iov[0].iov_base, header, header_len);
+}
+
+static void reply(struct fixture *f, wring_opcode opcode, const uint8_t *data, size_t len) {
+    wring_frame frame = {opcode, 0, wring_bytes_of(data, len)};
+    cr_assert_eq(wring_session_send(&f->session, &frame), WRING_OK);
+}
+
+/* Feeds the head by value and the rest through the session's own room. */
+static uint8_t *feed_in_place(struct fixture *f, size_t head, size_t step, wring_event *event) {
+    wring_result result = feed(f, f->frame, head, event);
+    for (size_t have = head; result == WRING_MORE;) {
+        const size_t received = have - f->header_len;
+        cr_assert_eq(wring__session_rx_missing(&f->session), f->frame_len - have);
+        wring__block *block = wring__session_rx_room(&f->session);
+        cr_assert_not_null(block);
+        cr_assert_leq(f->session.rx->assembly_cap, 2 * received + 70000, "%zu for %zu",
+                      f->session.rx->assembly_cap, received);
+        size_t len = wring__min_size(block->len, step);
+        cr_assert(len > 0 && len <= f->frame_len - have);
+        memcpy(block->data + block->at, f->frame + have, len);
+        have += len;
+        result = feed(f, block->data + block->at, len, event);
+    }
+    cr_assert_eq(result, WRING_OK);
+    cr_assert_eq(wring__session_rx_missing(&f->session), 0);
+    return (uint8_t *)(uintptr_t)event->message.payload.data;
+}
+
+Test(session_long, a_frame_is_received_where_it_is_assembled) {
+    static const size_t heads[] = {14, 15, 5000, LEN + 13};
+    static const size_t steps[] = {1 << 20, 65536, 999};
+    for (size_t i = 0; i < WRING_ARRAY_LEN(heads); i++) {
+        for (size_t j = 0; j < WRING_ARRAY_LEN(steps); j++) {
+            struct fixture *f = begin(WRING_ROLE_SERVER, LEN);
+            wring_event event;
+            uint8_t *payload = feed_in_place(f, heads[i], steps[j], &event);
+            expect_message(f, &event);
+            reply(f, WRING_BINARY, payload, LEN);
+            expect_reference(f, payload, LEN);
+            cr_assert_eq(wring_session_next(&f->session, &event), WRING_MORE);
+            cr_assert_null(f->session.rx); /* idle: it holds nothing */
+            expect_reference(f, payload, LEN);
+            /* the next message does not touch what is queued */
+            (void)feed_in_place(f, heads[i], steps[j], &event);
+            expect_message(f, &event);
+            wring__outq_consume(&f->out, &f->cache, f->out.bytes);
+            end(f);
+        }
+    }
+}
+
+Test(session_long, a_message_whole_in_its_buffer_is_answered_from_there) {
+    static const size_t lens[] = {4096, 65535, 65536};
+    for (size_t i = 0; i < WRING_ARRAY_LEN(lens); i++) {
+        struct fixture *f = begin(WRING_ROLE_SERVER, lens[i]);
+        wring_event event;
+        f->common.fed = &f->fed;
+        cr_assert_eq(feed(f, f->frame, f->frame_len, &event), WRING_OK);
+        expect_message(f, &event);
+        reply(f, WRING_BINARY, event.message.payload.data, lens[i]);
+        expect_reference(f, f->frame + f->header_len, lens[i]);
+        cr_assert_eq(f->fed.refs, 2);
+        end(f);
+    }
+}
+
+static void expect_copy(size_t offset, size_t len, bool fed, wring_role role) {
+    struct fixture *f = begin(role, 10000);
+    wring_event event;
+    f->common.fed = fed ? &f->fed : NULL;
+    cr_assert_eq(feed(f, f->frame, f->frame_len, &event), WRING_OK);
+    reply(f, WRING_BINARY, event.message.payload.data + offset, len);
+    cr_assert_eq(f->fed.refs, 1);
+    expect_message(f, &event);
+    end(f);
+}
+
+Test(session_long, what_is_not_the_very_message_is_copied) {
+    expect_copy(0, 9999, true, WRING_ROLE_SERVER);
+    expect_copy(1, 9999, true, WRING_ROLE_SERVER);
+    expect_copy(0, 10000, false, WRING_ROLE_SERVER); /* the bytes are only lent for the feed */
+    expect_copy(0, 10000, true, WRING_ROLE_CLIENT);  /* its answer has to be masked */
+}
+
+Test(session_long, a_second_answer_is_a_copy_with_a_header_of_its_own) {
+    struct fixture *f = begin(WRING_ROLE_SERVER, 5000);
+    wring_event event;
+    struct iovec iov[3];
+    f->common.fed = &f->fed;
+    cr_assert_eq(feed(f, f->frame, f->frame_len, &event), WRING_OK);
+    reply(f, WRING_BINARY, event.message.payload.data, 5000);
+    reply(f, WRING_TEXT, event.message.payload.data, 5000);
+    cr_assert_eq(wring__outq_gather(&f->out, iov, 3), 2);
+    cr_assert_eq(*(uint8_t *)iov[0].iov_base, WRING__FIN | WRING_BINARY);
+    cr_assert_eq(*(uint8_t *)iov[1].iov_base, WRING__FIN | WRING_TEXT);
+    cr_assert_arr_eq((uint8_t *)iov[0].iov_base + 4, (uint8_t *)iov[1].iov_base + 4, 5000);
+    end(f);
+}
+
+Test(session_long, a_header_that_came_before_leaves_no_room_in_the_buffer) {
+    for (size_t cut = 1; cut <= 8; cut++) {
+        struct fixture *f = begin(WRING_ROLE_SERVER, 5000);
+        wring_event event;
+        uint8_t head[8];
+        memcpy(head, f->frame, cut);
+        cr_assert_eq(feed(f, head, cut, &event), WRING_MORE);
+        f->common.fed = &f->fed;
+        f->fed.data = f->frame + cut;
+        f->fed.cap = f->frame_len - cut;
+        cr_assert_eq(feed(f, f->frame + cut, f->frame_len - cut, &event), WRING_OK);
+        reply(f, WRING_BINARY, event.message.payload.data, 5000);
+        cr_assert_eq(f->fed.refs, cut <= 4 ? 2 : 1, "%zu", cut); /* four bytes are needed */
+        expect_message(f, &event);
+        end(f);
+    }
+}
+
+Test(session_long, an_answer_from_outside_the_callback_is_a_copy) {
+    struct fixture *f = begin(WRING_ROLE_SERVER, 5000);
+    wring_event event;
+    f->common.fed = &f->fed;
+    cr_assert_eq(feed(f, f->frame, f->frame_len, &event), WRING_OK);
+    const uint8_t *payload = event.message.payload.data;
+    cr_assert_eq(wring_session_next(&f->session, &event), WRING_MORE);
+    reply(f, WRING_BINARY, payload, 5000);
+    cr_assert_eq(f->fed.refs, 1);
+    end(f);
+}
+
+Test(session_long, a_session_that_ends_leaves_the_room_to_the_receive_under_way) {
+    struct fixture *f = begin(WRING_ROLE_SERVER, LEN);
+    wring_event event;
+    cr_assert_eq(feed(f, f->frame, 5000, &event), WRING_MORE);
+    wring__block *block = wring__block_ref(wring__session_rx_room(&f->session));
+    wring_session_fail(&f->session, WRING_ERR_TRANSPORT);
+    cr_assert_eq(wring_session_next(&f->session, &event), WRING_OK);
+    cr_assert_eq(event.kind, WRING_EVENT_END);
+    cr_assert_eq(wring__session_rx_missing(&f->session), 0);
+    cr_assert_null(wring__session_rx_room(&f->session));
+    memset(block->data + block->at, 1, block->len); /* the kernel may still write to it */
+    wring__block_unref(block);
+    end(f);
+}
