@@ -1,0 +1,221 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * Compressed connections. Either the input is what a peer sends to a session that negotiated
+ * permessage-deflate: fed whole, as the input cuts it and byte by byte, and all three have to tell
+ * and answer the same. Or it is a program for two sessions that talk to each other: every message
+ * arrives as it was sent.
+ *
+ *     flags | takeovers | windows | limit | cuts | bytes, or a program
+ */
+#include <stdlib.h>
+
+#include "proto/deflate.h"
+#include "proto/session.h"
+#include "tests/fuzz/fuzz.h"
+
+enum { FLAG_CLIENT = 1, FLAG_PAIR = 2, FLAG_SMALL = 4 };
+
+struct plan {
+    uint8_t flags;
+    wring_deflate_params params;
+    wring_session_config config;
+    wring_deflate_config deflate;
+    fuzz_cuts cuts;
+};
+
+static wring_session *session_make(const struct plan *plan, wring_deflate *contexts,
+                                   wring_role role) {
+    wring_session_config config = plan->config;
+    wring_session *session;
+    config.role = role;
+    config.deflate = contexts;
+    config.deflate_params = &plan->params;
+    FUZZ_CHECK(wring_session_create(&config, &session, NULL) == WRING_OK);
+    FUZZ_CHECK(wring_session_open(session, 1) == WRING_OK);
+    return session;
+}
+
+static wring_deflate *contexts_make(const struct plan *plan) {
+    wring_deflate *contexts;
+    FUZZ_CHECK(wring_deflate_create(&plan->deflate, &contexts, NULL) == WRING_OK);
+    return contexts;
+}
+
+/* ---- bytes of a peer --------------------------------------------------------------------------
+ */
+
+struct run {
+    fuzz_log events;
+    fuzz_log out;
+};
+
+static void message_check(const struct plan *plan, const wring_message *message) {
+    const bool data = message->opcode == WRING_TEXT || message->opcode == WRING_BINARY;
+    const uint64_t max = plan->config.max_message == 0 ? UINT64_MAX : plan->config.max_message;
+    FUZZ_CHECK(!data || message->payload.len <= max);
+    FUZZ_CHECK(message->opcode != WRING_TEXT || fuzz_is_utf8(message->payload));
+}
+
+static void events_take(const struct plan *plan, struct run *run, wring_session *session) {
+    wring_event event;
+    while (wring_session_next(session, &event) == WRING_OK) {
+        if (event.kind == WRING_EVENT_END) {
+            fuzz_log_end(&run->events, &event.end);
+            continue;
+        }
+        message_check(plan, &event.message);
+        fuzz_log_message(&run->events, &event.message);
+    }
+}
+
+static struct run run_make(const struct plan *plan, wring_bytes stream, const fuzz_cuts *how) {
+    struct run run = {0};
+    fuzz_cuts cuts = how == NULL ? (fuzz_cuts){0} : *how;
+    wring_deflate *contexts = contexts_make(plan);
+    wring_session *session = session_make(
+        plan, contexts, (plan->flags & FLAG_CLIENT) != 0 ? WRING_ROLE_CLIENT : WRING_ROLE_SERVER);
+    while (stream.len > 0) {
+        const size_t len = how == NULL ? stream.len : fuzz_cuts_next(&cuts, stream.len);
+        const wring_bytes piece = fuzz_take(&stream, len);
+        uint8_t *copy = fuzz_copy(piece);
+        FUZZ_CHECK(wring_session_feed(session, (wring_mut_bytes){copy, piece.len}, 2) == WRING_OK);
+        events_take(plan, &run, session);
+        free(copy);
+    }
+    wring_session_eof(session);
+    events_take(plan, &run, session);
+    for (wring_bytes out; (out = wring_session_output(session)).len > 0;) {
+        fuzz_log_bytes(&run.out, out);
+        wring_session_sent(session, out.len);
+    }
+    wring_session_destroy(session);
+    wring_deflate_destroy(contexts);
+    FUZZ_CHECK(wring__deflate_budget_used() == 0);
+    return run;
+}
+
+static void run_free(struct run *run) {
+    fuzz_log_free(&run->events);
+    fuzz_log_free(&run->out);
+}
+
+static void bytes_run(const struct plan *plan, wring_bytes stream) {
+    static const fuzz_cuts bytewise = {0};
+    struct run whole = run_make(plan, stream, NULL);
+    const fuzz_cuts *ways[] = {&plan->cuts, &bytewise};
+    for (size_t i = 0; i < 2; i++) {
+        struct run cut = run_make(plan, stream, ways[i]);
+        FUZZ_CHECK(fuzz_log_equal(&whole.events, &cut.events));
+        FUZZ_CHECK(fuzz_log_equal(&whole.out, &cut.out));
+        run_free(&cut);
+    }
+    run_free(&whole);
+}
+
+/* ---- two sessions -----------------------------------------------------------------------------
+ */
+
+struct pair {
+    const struct plan *plan;
+    wring_session *ends[2];
+    wring_deflate *contexts[2]; /* each end on a thread of its own */
+    fuzz_cuts cuts;
+    uint64_t now;
+};
+
+/* What end `from` has queued arrives, in pieces; exactly one message, as it was sent. */
+static void deliver(struct pair *pair, unsigned from, const wring_frame *sent) {
+    wring_session *to = pair->ends[1 - from];
+    unsigned messages = 0;
+    for (wring_bytes out; (out = wring_session_output(pair->ends[from])).len > 0;) {
+        const size_t len = fuzz_cuts_next(&pair->cuts, out.len);
+        uint8_t *copy = fuzz_copy(wring_bytes_of(out.data, len));
+        FUZZ_CHECK(wring_session_feed(to, (wring_mut_bytes){copy, len}, pair->now) == WRING_OK);
+        wring_event event;
+        while (wring_session_next(to, &event) == WRING_OK) {
+            FUZZ_CHECK(event.kind == WRING_EVENT_MESSAGE && event.message.opcode == sent->opcode);
+            FUZZ_CHECK(wring_bytes_equal(event.message.payload, sent->payload));
+            messages++;
+        }
+        free(copy);
+        wring_session_sent(pair->ends[from], len);
+    }
+    FUZZ_CHECK(messages == 1);
+}
+
+/* A run of the input, repeated so that it is worth compressing. */
+static void payload_take(fuzz_log *payload, wring_bytes *in) {
+    const wring_bytes own = fuzz_take(in, fuzz_u8(in));
+    const unsigned times = 1 + fuzz_u8(in) % 32;
+    payload->len = 0;
+    for (unsigned i = 0; i < times; i++) {
+        fuzz_log_bytes(payload, own);
+    }
+}
+
+static void pair_run(const struct plan *plan, wring_bytes in) {
+    struct pair pair = {.plan = plan, .cuts = plan->cuts, .now = 1};
+    fuzz_log payload = {0};
+    for (unsigned i = 0; i < 2; i++) {
+        pair.contexts[i] = contexts_make(plan);
+        pair.ends[i] =
+            session_make(plan, pair.contexts[i], i == 0 ? WRING_ROLE_CLIENT : WRING_ROLE_SERVER);
+    }
+    for (unsigned steps = 0; in.len > 0 && steps < 64; steps++) {
+        const uint8_t what = fuzz_u8(&in);
+        const unsigned from = what & 1;
+        if ((what & 0xE0) == 0xE0) { /* time passes */
+            for (unsigned i = 0; i < 2; i++) {
+                const uint64_t due = wring_session_deadline(pair.ends[i]);
+                pair.now = due == UINT64_MAX || due < pair.now ? pair.now : due;
+                wring_session_expire(pair.ends[i], pair.now);
+            }
+            continue;
+        }
+        payload_take(&payload, &in);
+        const wring_frame frame = {WRING_BINARY, (what >> 1) % 3,
+                                   wring_bytes_of(payload.data, payload.len)};
+        FUZZ_CHECK(wring_session_send(pair.ends[from], &frame) == WRING_OK);
+        deliver(&pair, from, &frame);
+    }
+    for (unsigned i = 0; i < 2; i++) {
+        wring_session_destroy(pair.ends[i]);
+        wring_deflate_destroy(pair.contexts[i]);
+    }
+    fuzz_log_free(&payload);
+    FUZZ_CHECK(wring__deflate_budget_used() == 0);
+}
+
+/* ---- the target -------------------------------------------------------------------------------
+ */
+
+static struct plan plan_take(wring_bytes *in) {
+    static const uint64_t limits[] = {0, 20, 300, 5000};
+    struct plan plan = {.flags = fuzz_u8(in)};
+    const uint8_t takeovers = fuzz_u8(in);
+    const uint8_t bits = fuzz_u8(in);
+    const uint64_t limit = limits[fuzz_u8(in) & 3];
+    plan.params = (wring_deflate_params){(uint8_t)(8 + (bits & 7)), (uint8_t)(8 + (bits >> 4 & 7)),
+                                         (takeovers & 1) != 0, (takeovers & 2) != 0, true};
+    plan.params.server_no_context_takeover |= plan.params.server_max_window_bits == 8;
+    plan.params.client_no_context_takeover |= plan.params.client_max_window_bits == 8;
+    plan.config.struct_size = sizeof plan.config;
+    plan.config.max_message = (plan.flags & FLAG_PAIR) != 0 ? 0 : limit;
+    plan.deflate.struct_size = sizeof plan.deflate;
+    plan.deflate.max_inflated_bytes = 100000;
+    plan.deflate.min_bytes = (plan.flags & FLAG_SMALL) != 0 ? 1 : 0;
+    plan.deflate.level = (takeovers & 4) != 0 ? 6 : 1;
+    plan.cuts = fuzz_cuts_take(in);
+    return plan;
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len) {
+    wring_bytes in = {data, len};
+    const struct plan plan = plan_take(&in);
+    if ((plan.flags & FLAG_PAIR) != 0) {
+        pair_run(&plan, in);
+    } else {
+        bytes_run(&plan, in);
+    }
+    return 0;
+}
