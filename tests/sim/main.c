@@ -26,9 +26,23 @@ static const struct {
 
 static wring__trace_entry entries[TRACE_KEEP];
 
+/* Of three seeds one without compression, one with, one with takeover and contexts that are
+ * released while the world still turns. */
+static const wring_deflate_config *deflate_of(uint64_t seed) {
+    static const wring_deflate_config without = {.struct_size = sizeof without, .min_bytes = 8};
+    static const wring_deflate_config with = {.struct_size = sizeof with,
+                                              .server_context_takeover = true,
+                                              .client_context_takeover = true,
+                                              .min_bytes = 1,
+                                              .takeover_idle_ms = 5,
+                                              .takeover_budget = 400000};
+    return seed % 3 == 0 ? NULL : seed % 3 == 1 ? &without : &with;
+}
+
 static uint64_t run_traced(void (*run)(uint64_t), uint64_t seed, bool show) {
     wring__trace trace = {.entries = entries, .cap = show ? TRACE_KEEP : 0};
     sim_seed = seed;
+    sim_deflate = deflate_of(seed);
     wring__trace_install(&trace);
     run(seed);
     wring__trace_install(NULL);

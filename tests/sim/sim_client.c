@@ -14,13 +14,17 @@ void sim_client_init(sim_client *client, sim_run *run) {
 }
 
 static void dial(sim_client *client) {
-    wring_session_config config = {.struct_size = sizeof config, .role = WRING_ROLE_CLIENT};
-    wring_error error;
+    char offer[WRING_DEFLATE_TEXT_MAX];
+    wring_h1_client_options options = {0};
+    if (sim_deflate != NULL && wring__sim_random(client->run->world, 4) != 0) {
+        EXPECT(wring_deflate_create(sim_deflate, &client->contexts, NULL) == WRING_OK);
+        (void)wring_deflate_offer(wring__deflate_pool_config(client->contexts), offer);
+        options.extensions = offer;
+    }
     client->socket = wring__sim_dial(client->run->world, client->run->port);
     EXPECT(client->socket != WRING__SOCKET_NONE);
-    EXPECT(wring_session_create(&config, &client->session, &error) == WRING_OK);
     EXPECT(wring_h1_client_key(client->key) == WRING_OK);
-    EXPECT(wring_h1_request_write("sim", "/", client->key, NULL, (char *)client->request,
+    EXPECT(wring_h1_request_write("sim", "/", client->key, &options, (char *)client->request,
                                   sizeof client->request, &client->request_len) == WRING_OK);
     client->phase = CLIENT_UPGRADING;
 }
@@ -43,6 +47,23 @@ void sim_client_cut(sim_client *client, bool reset) {
 
 void sim_client_deinit(sim_client *client) {
     wring_session_destroy(client->session);
+    wring_deflate_destroy(client->contexts);
+}
+
+/* With what the response says of permessage-deflate. */
+static void session_make(sim_client *client, wring_headers headers) {
+    wring_session_config config = {.struct_size = sizeof config, .role = WRING_ROLE_CLIENT};
+    wring_deflate_params params;
+    wring_error error;
+    bool accepted = false;
+    if (client->contexts != NULL) {
+        EXPECT(wring_deflate_parse_response(headers, wring__deflate_pool_config(client->contexts),
+                                            false, &params, &accepted, &error) == WRING_OK);
+        EXPECT(accepted);
+        config.deflate = client->contexts;
+        config.deflate_params = &params;
+    }
+    EXPECT(wring_session_create(&config, &client->session, &error) == WRING_OK);
 }
 
 static void events_take(sim_client *client) {
@@ -81,9 +102,11 @@ static void head_bytes(sim_client *client, const uint8_t *data, size_t len) {
         return;
     }
     EXPECT(result == WRING_OK);
-    EXPECT(wring_h1_validate_response(parser.status,
-                                      wring__http1_headers(&parser, client->head, list),
-                                      client->key, NULL, &subprotocol) == WRING_OK);
+    const wring_headers headers = wring__http1_headers(&parser, client->head, list);
+    const wring_h1_client_options options = {.extensions = client->contexts == NULL ? NULL : ""};
+    EXPECT(wring_h1_validate_response(parser.status, headers, client->key, &options,
+                                      &subprotocol) == WRING_OK);
+    session_make(client, headers);
     client->phase = CLIENT_OPEN;
     EXPECT(wring_session_open(client->session, wring__sim_now(client->run->world)) == WRING_OK);
     client->on_open(client);
@@ -103,9 +126,11 @@ static void receive(sim_client *client) {
     } else if (len > 0) {
         session_bytes(client, buffer, len);
     }
-    if (end) {
+    if (end && client->session != NULL) {
         wring_session_eof(client->session);
         events_take(client);
+    }
+    if (end) {
         gone(client);
     }
 }
@@ -117,6 +142,9 @@ static void transmit(sim_client *client) {
             wring__sim_peer_send(world, client->socket,
                                  wring_bytes_of(client->request + client->request_sent,
                                                 client->request_len - client->request_sent));
+        return;
+    }
+    if (client->session == NULL) {
         return;
     }
     wring_bytes out = wring_session_output(client->session);

@@ -10,6 +10,7 @@
 uint64_t sim_seed;
 const wring_tls_server_config *sim_run_tls;
 bool sim_run_calm;
+const wring_deflate_config *sim_deflate;
 
 void sim_fail(const char *what, const char *file, int line) {
     fprintf(stderr, "FAILED seed=%llu %s:%d: %s\n", (unsigned long long)sim_seed, file, line, what);
@@ -41,6 +42,7 @@ void sim_run_begin_mailbox(sim_run *run, uint64_t seed, const wring_handler *han
         .handshake_timeout_ms = WRING_OFF,
         .mailbox_items = mailbox_items,
         .tls = sim_run_tls,
+        .deflate = sim_deflate,
     };
     wring_error error;
     EXPECT(wring_server_create(&config, &run->server, &error) == WRING_OK);

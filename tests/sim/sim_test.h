@@ -14,7 +14,8 @@
 #define EXPECT(x) ((x) ? (void)0 : sim_fail(#x, __FILE__, __LINE__))
 _Noreturn void sim_fail(const char *what, const char *file, int line);
 
-extern uint64_t sim_seed; /* of the run at hand, for messages */
+extern uint64_t sim_seed;                       /* of the run at hand, for messages */
+extern const wring_deflate_config *sim_deflate; /* of servers begun from here on */
 
 typedef struct sim_run {
     wring__sim *world;
@@ -40,7 +41,8 @@ typedef struct sim_client sim_client;
 struct sim_client {
     sim_run *run;
     wring__socket socket;
-    wring_session *session;
+    wring_session *session;  /* NULL: not upgraded yet */
+    wring_deflate *contexts; /* NULL: nothing is offered */
     enum sim_client_phase phase;
     uint8_t head[2048]; /* the response head */
     size_t head_len;
