@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "tests/conformance/echo_client.h"
 
+#include "tests/conformance/deflate.h"
+
 #include <stdlib.h>
 
 static void check(bool ok) {
@@ -9,9 +11,18 @@ static void check(bool ok) {
     }
 }
 
-wring_session *echo_client_create(void) {
-    const wring_session_config config = {.struct_size = sizeof config, .role = WRING_ROLE_CLIENT};
+wring_session *echo_client_create(wring_deflate **contexts) {
+    wring_session_config config = {.struct_size = sizeof config, .role = WRING_ROLE_CLIENT};
+    wring_deflate_params params;
     wring_session *session;
+    *contexts = NULL;
+    if (link_deflate != NULL) {
+        const wring_deflate_config deflate = deflate_client_config(link_deflate);
+        params = deflate_client_params(link_deflate);
+        check(wring_deflate_create(&deflate, contexts, NULL) == WRING_OK);
+        config.deflate = *contexts;
+        config.deflate_params = &params;
+    }
     check(wring_session_create(&config, &session, NULL) == WRING_OK);
     check(wring_session_open(session, 1) == WRING_OK);
     return session;

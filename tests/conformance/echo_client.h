@@ -5,9 +5,11 @@
 #ifndef WRING_TESTS_CONFORMANCE_ECHO_CLIENT_H
 #define WRING_TESTS_CONFORMANCE_ECHO_CLIENT_H
 
+#include "wring/deflate.h"
 #include "wring/session.h"
 
-wring_session *echo_client_create(void);
+/* With what link_deflate says; `contexts` are to be destroyed after the session. */
+wring_session *echo_client_create(wring_deflate **contexts);
 /* The bytes are used up. */
 void echo_client_feed(wring_session *session, wring_mut_bytes bytes);
 /* True when the stream is to be shut. */

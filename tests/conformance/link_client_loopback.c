@@ -10,6 +10,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "tests/conformance/deflate.h"
 #include "tests/conformance/echo_client.h"
 #include "tests/conformance/link_loopback.h"
 #include "wring/http.h"
@@ -29,6 +30,32 @@ static int client_connect(uint16_t port) {
     return connect(fd, (const struct sockaddr *)&address, sizeof address) == 0 ? fd : -1;
 }
 
+static const char *client_offer(char out[WRING_DEFLATE_TEXT_MAX]) {
+    wring_deflate_config config;
+    if (link_deflate == NULL) {
+        return NULL;
+    }
+    config = deflate_client_config(link_deflate);
+    return wring_deflate_offer(&config, out) > 0 ? out : NULL;
+}
+
+/* The session is made with what the response has to say. */
+static bool client_accepts(wring_headers headers) {
+    if (link_deflate == NULL) {
+        return true;
+    }
+    const wring_deflate_config config = deflate_client_config(link_deflate);
+    const wring_deflate_params want = deflate_client_params(link_deflate);
+    wring_deflate_params params = {0};
+    bool accepted;
+    return wring_deflate_parse_response(headers, &config, false, &params, &accepted, NULL) ==
+               WRING_OK &&
+           accepted && params.server_max_window_bits == want.server_max_window_bits &&
+           params.client_max_window_bits == want.client_max_window_bits &&
+           params.server_no_context_takeover == want.server_no_context_takeover &&
+           params.client_no_context_takeover == want.client_no_context_takeover;
+}
+
 static bool client_handshake(int fd) {
     char key[25], request[512], head[1024];
     size_t request_len, len, head_len;
@@ -36,19 +63,23 @@ static bool client_handshake(int fd) {
     wring_headers headers;
     wring_bytes subprotocol;
     int status;
+    char offer[WRING_DEFLATE_TEXT_MAX];
+    const wring_h1_client_options options = {.extensions = client_offer(offer)};
     return wring_h1_client_key(key) == WRING_OK &&
-           wring_h1_request_write("localhost", "/", key, NULL, request, sizeof request,
+           wring_h1_request_write("localhost", "/", key, &options, request, sizeof request,
                                   &request_len) == WRING_OK &&
            loopback_write(fd, request, request_len) &&
            loopback_read_head(fd, head, sizeof head, &len) &&
            wring_h1_parse_response(wring_bytes_of((uint8_t *)head, len), list, &status, &headers,
                                    &head_len) == WRING_OK &&
-           wring_h1_validate_response(status, headers, key, NULL, &subprotocol) == WRING_OK;
+           wring_h1_validate_response(status, headers, key, &options, &subprotocol) == WRING_OK &&
+           client_accepts(headers);
 }
 
 static void client_echo(int fd) {
     static _Thread_local uint8_t buffer[65536];
-    wring_session *session = echo_client_create();
+    wring_deflate *contexts;
+    wring_session *session = echo_client_create(&contexts);
     loopback_prepare(fd);
     while (!echo_client_is_done(session)) {
         const wring_bytes out = wring_session_output(session);
@@ -64,6 +95,7 @@ static void client_echo(int fd) {
         }
     }
     wring_session_destroy(session);
+    wring_deflate_destroy(contexts);
 }
 
 /* Waits for the other end before closing, so that unread bytes do not reset what was sent. */
@@ -96,12 +128,16 @@ static bool server_handshake(int fd) {
     wring_header list[WRING_HTTP_FIELDS_MAX];
     wring_request request;
     wring_upgrade_info info;
+    char answer[DEFLATE_TEXT];
+    deflate_answer(link_deflate, answer);
+    const wring_header extension = {wring_str("Sec-WebSocket-Extensions"), wring_str(answer)};
+    const wring_headers extra = {&extension, answer[0] == 0 ? 0 : 1};
     return loopback_read_head(fd, head, sizeof head, &len) &&
            wring_h1_parse_request(wring_bytes_of((uint8_t *)head, len), list, &request,
                                   &head_len) == WRING_OK &&
            wring_h1_validate_request(request.method, request.headers, NULL, &info) == WRING_OK &&
-           wring_h1_response_write(&info, (wring_headers){0}, response, sizeof response,
-                                   &response_len) == WRING_OK &&
+           wring_h1_response_write(&info, extra, response, sizeof response, &response_len) ==
+               WRING_OK &&
            loopback_write(fd, response, response_len);
 }
 

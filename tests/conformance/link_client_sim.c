@@ -11,6 +11,7 @@
 
 struct client_sim {
     wring_session *session;
+    wring_deflate *contexts;
     uint64_t random;
     uint8_t *read; /* a session unmasks and validates in the caller's memory */
     size_t read_cap;
@@ -18,7 +19,7 @@ struct client_sim {
 
 static void *client_sim_open(uint64_t seed) {
     struct client_sim *l = calloc(1, sizeof *l);
-    l->session = echo_client_create();
+    l->session = echo_client_create(&l->contexts);
     l->random = seed;
     return l;
 }
@@ -52,6 +53,7 @@ static struct moved client_sim_move(void *link, const uint8_t *bytes, size_t len
 static void client_sim_close(void *link) {
     struct client_sim *l = link;
     wring_session_destroy(l->session);
+    wring_deflate_destroy(l->contexts);
     free(l->read);
     free(l);
 }

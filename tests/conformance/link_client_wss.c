@@ -15,6 +15,7 @@
 #include <unistd.h>
 
 #include "tests/certs/certs.h"
+#include "tests/conformance/deflate.h"
 #include "tests/conformance/link_loopback.h"
 #include "wring/client.h"
 
@@ -65,8 +66,13 @@ static wring_verdict echo(wring_session *session, const wring_message *message) 
 static wring_client *client_start(uint16_t port) {
     static const wring_handler handler = {.name = "echo", .handle_in = echo};
     const wring_tls_client_config tls = {.struct_size = sizeof tls, .ca_file = cert_path("ca.pem")};
-    const wring_client_config config = {
-        .struct_size = sizeof config, .handler = &handler, .tls = &tls};
+    const struct deflate_set none = {0};
+    const wring_deflate_config deflate =
+        deflate_client_config(link_deflate == NULL ? &none : link_deflate);
+    const wring_client_config config = {.struct_size = sizeof config,
+                                        .handler = &handler,
+                                        .tls = &tls,
+                                        .deflate = link_deflate == NULL ? NULL : &deflate};
     wring_client *client = NULL;
     char url[64];
     snprintf(url, sizeof url, "wss://localhost:%u/", port);
@@ -95,12 +101,16 @@ static bool server_handshake(SSL *ssl) {
     wring_header list[WRING_HTTP_FIELDS_MAX];
     wring_request request;
     wring_upgrade_info info;
+    char answer[DEFLATE_TEXT];
+    deflate_answer(link_deflate, answer);
+    const wring_header extension = {wring_str("Sec-WebSocket-Extensions"), wring_str(answer)};
+    const wring_headers extra = {&extension, answer[0] == 0 ? 0 : 1};
     return SSL_accept(ssl) == 1 && head_read(ssl, head, sizeof head, &len) &&
            wring_h1_parse_request(wring_bytes_of((uint8_t *)head, len), list, &request,
                                   &head_len) == WRING_OK &&
            wring_h1_validate_request(request.method, request.headers, NULL, &info) == WRING_OK &&
-           wring_h1_response_write(&info, (wring_headers){0}, response, sizeof response,
-                                   &response_len) == WRING_OK &&
+           wring_h1_response_write(&info, extra, response, sizeof response, &response_len) ==
+               WRING_OK &&
            SSL_write(ssl, response, (int)response_len) == (int)response_len;
 }
 

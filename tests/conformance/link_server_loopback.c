@@ -9,6 +9,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "tests/conformance/deflate.h"
 #include "tests/conformance/link_loopback.h"
 
 const char *link_target = "127.0.0.1:8080";
@@ -30,17 +31,27 @@ static int target_connect(void) {
     return fd;
 }
 
+static bool head_is_right(char *head, size_t len) {
+    head[len] = 0;
+    return link_deflate == NULL ? strstr(head, "Sec-WebSocket-Extensions") == NULL
+                                : deflate_is_granted(link_deflate, head);
+}
+
 static void *server_open(uint64_t seed) {
-    static const char request[] = "GET /echo HTTP/1.1\r\nHost: localhost\r\nUpgrade: websocket\r\n"
-                                  "Connection: Upgrade\r\nSec-WebSocket-Version: 13\r\n"
-                                  "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n";
-    char head[1024];
-    size_t len;
+    static const char start[] = "GET /echo HTTP/1.1\r\nHost: localhost\r\nUpgrade: websocket\r\n"
+                                "Connection: Upgrade\r\nSec-WebSocket-Version: 13\r\n"
+                                "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n";
+    char request[1024], head[1024], offer[DEFLATE_TEXT];
+    size_t len = 0;
     (void)seed;
+    deflate_offer(link_deflate, offer);
+    const int request_len = snprintf(request, sizeof request, "%s%s%s%s\r\n", start,
+                                     offer[0] == 0 ? "" : "Sec-WebSocket-Extensions: ", offer,
+                                     offer[0] == 0 ? "" : "\r\n");
     const int fd = target_connect();
-    if (fd < 0 || !loopback_write(fd, request, sizeof request - 1) ||
-        !loopback_read_head(fd, head, sizeof head, &len) ||
-        memcmp(head, "HTTP/1.1 101 ", 13) != 0) {
+    if (fd < 0 || !loopback_write(fd, request, (size_t)request_len) ||
+        !loopback_read_head(fd, head, sizeof head - 1, &len) ||
+        memcmp(head, "HTTP/1.1 101 ", 13) != 0 || !head_is_right(head, len)) {
         if (fd >= 0) {
             close(fd);
         }

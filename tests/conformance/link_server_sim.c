@@ -2,9 +2,11 @@
  *
  * The server over the simulated backend, with the faults of its seed.
  */
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "tests/conformance/deflate.h"
 #include "tests/conformance/link.h"
 #include "tests/sim/sim_test.h"
 
@@ -57,22 +59,28 @@ static struct moved server_sim_move(void *link, const uint8_t *bytes, size_t len
 }
 
 static bool handshake(struct server_sim *l) {
-    static const char request[] = "GET / HTTP/1.1\r\nHost: sim\r\nUpgrade: websocket\r\n"
-                                  "Connection: Upgrade\r\nSec-WebSocket-Version: 13\r\n"
-                                  "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n";
-    char head[1024];
+    static const char start[] = "GET / HTTP/1.1\r\nHost: sim\r\nUpgrade: websocket\r\n"
+                                "Connection: Upgrade\r\nSec-WebSocket-Version: 13\r\n"
+                                "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n";
+    char request[1024], head[1024], offer[DEFLATE_TEXT];
     size_t sent = 0, received = 0;
+    deflate_offer(link_deflate, offer);
+    const size_t request_len = (size_t)snprintf(
+        request, sizeof request, "%s%s%s%s\r\n", start,
+        offer[0] == 0 ? "" : "Sec-WebSocket-Extensions: ", offer, offer[0] == 0 ? "" : "\r\n");
     while (received < 4 || memcmp(head + received - 4, "\r\n\r\n", 4) != 0) {
         const struct moved moved =
-            server_sim_move(l, (const uint8_t *)request + sent, sizeof request - 1 - sent,
-                            (uint8_t *)head + received, sizeof head - received);
+            server_sim_move(l, (const uint8_t *)request + sent, request_len - sent,
+                            (uint8_t *)head + received, sizeof head - 1 - received);
         sent += moved.sent;
         received += moved.received;
         if (moved.end || moved.reset || moved.timeout) {
             return false;
         }
     }
-    return memcmp(head, "HTTP/1.1 101 ", 13) == 0;
+    head[received] = 0;
+    return memcmp(head, "HTTP/1.1 101 ", 13) == 0 &&
+           (link_deflate == NULL || deflate_is_granted(link_deflate, head));
 }
 
 static void server_sim_close(void *link) {
@@ -84,7 +92,15 @@ static void server_sim_close(void *link) {
 
 static void *server_sim_open(uint64_t seed) {
     struct server_sim *l = calloc(1, sizeof *l);
+    static const wring_deflate_config deflate = {.struct_size = sizeof deflate,
+                                                 .server_context_takeover = true,
+                                                 .client_context_takeover = true,
+                                                 .server_max_window_bits = 15,
+                                                 .min_bytes = 1,
+                                                 /* no timers: when nothing is due, nothing comes */
+                                                 .takeover_idle_ms = WRING_OFF};
     sim_seed = seed;
+    sim_deflate = &deflate;
     sim_run_begin(&l->run, seed, &echo, NULL, 1);
     l->socket = wring__sim_dial(l->run.world, l->run.port);
     if (!handshake(l)) {

@@ -101,7 +101,10 @@ static const char *serve_start(const char *wring) {
         dup2(out[1], 1);
         dup2(out[1], 2);
         close(out[0]);
-        execl(wring, wring, "serve", "--port", "0", (char *)NULL);
+        /* what an offer asks for decides */
+        execl(wring, wring, "serve", "--port", "0", "--deflate", "--deflate-server-takeover",
+              "--deflate-client-takeover", "--deflate-server-bits", "15", "--deflate-min-bytes",
+              "1", (char *)NULL);
         perror(wring);
         _exit(127);
     }
@@ -162,6 +165,7 @@ static struct suite suite_create(void) {
     suite_add_close(&suite);
     suite_add_limits(&suite);
     suite_add_strict(&suite);
+    suite_add_deflate(&suite);
     return suite;
 }
 

@@ -6,11 +6,18 @@
 #include <string.h>
 
 static const char *const families[] = {
-    [1] = "Framing",       [2] = "Pings and pongs",
-    [3] = "Reserved bits", [4] = "Opcodes",
-    [5] = "Fragmentation", [6] = "UTF-8",
-    [7] = "Close",         [9] = "Limits",
-    [10] = "Misc",         [11] = "Beyond: strictness",
+    [1] = "Framing",
+    [2] = "Pings and pongs",
+    [3] = "Reserved bits",
+    [4] = "Opcodes",
+    [5] = "Fragmentation",
+    [6] = "UTF-8",
+    [7] = "Close",
+    [9] = "Limits",
+    [10] = "Misc",
+    [11] = "Beyond: strictness",
+    [12] = "Compression: payloads",
+    [13] = "Compression: parameters",
 };
 
 struct tally {
@@ -120,15 +127,17 @@ static void write_head(FILE *f, const struct results *r) {
         "<!doctype html><html lang=en><meta charset=utf-8><meta name=viewport "
         "content=\"width=device-width\"><title>wring: conformance</title><style>%s</style>"
         "<h1>Conformance</h1><p><b class=%s>%zu of %zu runs passed</b>, %zu cases: the families "
-        "1 to 7, 9 and 10 of the field's test suite re-expressed from RFC 6455 and RFC 3629, "
-        "and 11 of our own. Each case runs ",
+        "1 to 7, 9, 10, 12 and 13 of the field's test suite re-expressed from RFC 6455, RFC 3629 "
+        "and RFC 7692, and 11 of our own. Each case runs ",
         style, ran == passed ? "pass" : "fail", passed, ran, cases);
     for (size_t l = 0; l < r->link_count; l++) {
         fprintf(f, "%s%s", l == 0 ? "" : "; ", r->links[l]->text);
     }
     fprintf(
         f, ": whole, in single bytes and in random cuts, three dots each in that order. Of scripts "
-           "above 64 KiB only the first and the last 4 KiB go in single bytes. A text that is not "
+           "above 64 KiB only the first and the last 4 KiB go in single bytes, of compressed ones "
+           "above "
+           "4 KiB 512 bytes at each end. A text that is not "
            "UTF-8 is sent up to the byte that makes it certain and no further.</p>\n");
 }
 

@@ -36,7 +36,8 @@ struct script {
     struct want *wants;
     size_t want_count;
     enum script_end end;
-    uint16_t code; /* 0: a close frame without one */
+    uint16_t code;          /* 0: a close frame without one */
+    size_t want_compressed; /* messages that come back compressed, at least */
     uint64_t random;
 };
 
@@ -84,6 +85,7 @@ struct test_case {
     void (*build)(struct script *s, const struct test_case *c);
     size_t a, b; /* what the build function makes of them */
     text data;
+    const struct deflate_set *deflate; /* negotiated at the handshake; NULL: nothing */
 };
 
 /* The tables. Each family adds its cases. */
@@ -99,5 +101,6 @@ void suite_add_utf8(struct suite *suite);
 void suite_add_close(struct suite *suite);
 void suite_add_limits(struct suite *suite);
 void suite_add_strict(struct suite *suite);
+void suite_add_deflate(struct suite *suite);
 
 #endif

@@ -5,6 +5,8 @@
  */
 #include "tests/conformance/tester.h"
 
+#include "tests/conformance/deflate.h"
+
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -17,6 +19,9 @@ const char *const cut_names[CUTS] = {"whole", "single bytes", "random cuts"};
  */
 #define BYTES_ALL  65536
 #define BYTES_EDGE 4096
+/* The same of compressed messages: where they are cut matters to few lines, and they are many. */
+#define DEFLATE_BYTES_ALL  4096
+#define DEFLATE_BYTES_EDGE 512
 
 struct tester {
     struct script script;
@@ -27,6 +32,9 @@ struct tester {
     uint8_t *message; /* under assembly */
     size_t message_len, message_cap;
     uint8_t message_opcode;
+    bool message_compressed;
+    struct expander *expander; /* permessage-deflate was negotiated */
+    size_t compressed_seen;
     size_t wants_seen;
     double closed_at;
     struct verdict verdict;
@@ -64,6 +72,26 @@ static void message_came(struct tester *t, unsigned opcode, const uint8_t *data,
     }
 }
 
+static void whole_came(struct tester *t) {
+    const uint8_t *data = t->message;
+    size_t len = t->message_len;
+    if (t->message_compressed) {
+        t->compressed_seen++;
+        data = expand(t->expander, t->message, t->message_len, &len);
+        if (data == NULL) {
+            fail(t, "message %zu does not inflate", t->wants_seen + 1);
+            return;
+        }
+    }
+    message_came(t, t->message_opcode, data, len);
+}
+
+/* RFC 7692 6: RSV1 on the first frame of a message, and nowhere else. */
+static bool rsv_is_legal(const struct tester *t, unsigned first) {
+    const unsigned rsv = first & 0x70, opcode = first & 15;
+    return rsv == 0 || (rsv == RSV1 && t->expander != NULL && (opcode == TEXT || opcode == BINARY));
+}
+
 static void fragment_came(struct tester *t, unsigned first, const uint8_t *data, size_t len) {
     if (t->message_len + len > t->message_cap) {
         t->message_cap = (t->message_len + len) * 2;
@@ -73,9 +101,12 @@ static void fragment_came(struct tester *t, unsigned first, const uint8_t *data,
         memcpy(t->message + t->message_len, data, len);
     }
     t->message_len += len;
-    t->message_opcode = (first & 15) != CONT ? first & 15 : t->message_opcode;
+    if ((first & 15) != CONT) {
+        t->message_opcode = first & 15;
+        t->message_compressed = (first & RSV1) != 0;
+    }
     if (first & FIN) {
-        message_came(t, t->message_opcode, t->message, t->message_len);
+        whole_came(t);
         t->message_len = 0;
         t->message_opcode = 0;
     }
@@ -93,7 +124,7 @@ static void frame_came(struct tester *t, const uint8_t *frame, unsigned header_l
     }
     if (t->verdict.closed) {
         fail(t, "a frame behind the close frame");
-    } else if ((first & 0x70) != 0 || (opcode >= CLOSE && (len > 125 || !(first & FIN)))) {
+    } else if (!rsv_is_legal(t, first) || (opcode >= CLOSE && (len > 125 || !(first & FIN)))) {
         fail(t, "a frame that breaks RFC 6455: first byte %02x, %zu bytes", first, len);
     } else if (opcode == CLOSE) {
         t->verdict.closed = true;
@@ -151,12 +182,14 @@ static size_t next_write(struct tester *t) {
         }
     }
     size_t len = end - t->sent;
+    const size_t all = t->expander == NULL ? BYTES_ALL : DEFLATE_BYTES_ALL;
     size_t most = s->chop == 0 ? len : s->chop;
     if (t->cut == CUT_BYTES) {
-        const bool edge = t->sent < BYTES_EDGE || s->len - t->sent <= BYTES_EDGE;
-        most = s->len <= BYTES_ALL || edge ? 1 : 1021;
+        const size_t edge = t->expander == NULL ? BYTES_EDGE : DEFLATE_BYTES_EDGE;
+        const bool at_edge = t->sent < edge || s->len - t->sent <= edge;
+        most = s->len <= all || at_edge ? 1 : 1021;
     } else if (t->cut == CUT_RANDOM) {
-        most = 1 + script_random(s) % (s->len > BYTES_ALL ? 40000 : 40);
+        most = 1 + script_random(s) % (s->len > BYTES_ALL ? 40000 : s->len > all ? 2000 : 40);
     }
     return len < most ? len : most;
 }
@@ -206,6 +239,8 @@ static void judge(struct tester *t) {
     }
     if (t->wants_seen < s->want_count) {
         fail(t, "%zu of %zu messages came", t->wants_seen, s->want_count);
+    } else if (t->compressed_seen < s->want_compressed) {
+        fail(t, "%zu of %zu messages came compressed", t->compressed_seen, s->want_compressed);
     } else if (v->close_code != s->code) {
         fail(t, "close code %u, not %u", v->close_code, s->code);
     } else {
@@ -223,6 +258,8 @@ struct verdict tester_run(const struct test_case *c, const struct link_ops *ops,
     struct tester t = {.cut = cut};
     script_init(&t.script, ops->tester_is_client, seed);
     c->build(&t.script, c);
+    link_deflate = c->deflate;
+    t.expander = c->deflate == NULL ? NULL : expander_create(c->deflate);
     /* seed 0 is fair weather: megabytes through a pipe of one byte would take hours */
     void *link = ops->open(t.script.len > BYTES_ALL ? 0 : seed);
     if (link == NULL) {
@@ -233,6 +270,7 @@ struct verdict tester_run(const struct test_case *c, const struct link_ops *ops,
     }
     judge(&t);
     script_deinit(&t.script);
+    expander_destroy(t.expander);
     free(t.in);
     free(t.message);
     return t.verdict;
