@@ -76,41 +76,60 @@ void floor_freed(struct floor *floor, size_t index) {
 }
 
 /* The 101 for a complete head, or 0 when there is no key in it. */
-static size_t upgrade_reply(const char *head, char reply[FLOOR_REPLY_MAX]) {
-    static const char name[] = "Sec-WebSocket-Key:";
-    const char *key = strcasestr(head, name);
+static size_t upgrade_reply(const uint8_t *head, size_t len, char reply[FLOOR_REPLY_MAX]) {
+    static const char name[] = "\r\nsec-websocket-key:";
+    char text[FLOOR_HEAD_MAX + 1];
+    for (size_t i = 0; i < len; i++) { /* names in small letters; the key is read from `head` */
+        text[i] = (char)(head[i] >= 'A' && head[i] <= 'Z' ? head[i] + 32 : head[i]);
+    }
+    text[len] = 0;
+    const char *found = strstr(text, name);
     char accept[29];
-    if (key == NULL) {
+    if (found == NULL) {
         return 0;
     }
-    key += sizeof name - 1;
-    key += strspn(key, " \t");
-    if (wring_h1_accept_key(wring_bytes_of(key, strcspn(key, " \t\r")), accept) != WRING_OK) {
+    size_t at = (size_t)(found - text) + sizeof name - 1;
+    at += strspn(text + at, " \t");
+    wring_bytes key = wring_bytes_of(head + at, strcspn(text + at, " \t\r"));
+    if (wring_h1_accept_key(key, accept) != WRING_OK) {
         return 0;
     }
-    int len = snprintf(reply, FLOOR_REPLY_MAX,
-                       "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\n"
-                       "Connection: Upgrade\r\nSec-WebSocket-Accept: %s\r\n\r\n",
-                       accept);
-    return (size_t)len;
+    int written = snprintf(reply, FLOOR_REPLY_MAX,
+                           "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\n"
+                           "Connection: Upgrade\r\nSec-WebSocket-Accept: %s\r\n\r\n",
+                           accept);
+    return (size_t)written;
+}
+
+/* A head that comes in pieces waits in conn->rx. */
+static bool head_append(struct floor_conn *conn, const uint8_t *data, size_t len) {
+    if (conn->rx == NULL && (conn->rx = malloc(FLOOR_HEAD_MAX)) == NULL) {
+        return false;
+    }
+    memcpy(conn->rx + conn->part, data, len);
+    conn->part += (uint32_t)len;
+    return true;
 }
 
 /* A client does not send before it has the 101: nothing follows the head. */
 static bool head_received(struct floor *floor, struct floor_conn *conn, const uint8_t *data,
                           size_t len, char reply[FLOOR_REPLY_MAX], size_t *reply_len) {
-    if (conn->rx == NULL) {
-        conn->rx = malloc(FLOOR_HEAD_MAX + 1);
-    }
-    if (conn->rx == NULL || conn->part + len > FLOOR_HEAD_MAX) {
+    bool is_over = len >= 4 && memcmp(data + len - 4, "\r\n\r\n", 4) == 0;
+    if (conn->part + len > FLOOR_HEAD_MAX) {
         return false;
     }
-    memcpy(conn->rx + conn->part, data, len);
-    conn->part += (uint32_t)len;
-    conn->rx[conn->part] = 0;
-    if (conn->part < 4 || memcmp(conn->rx + conn->part - 4, "\r\n\r\n", 4) != 0) {
+    if (!is_over || conn->part > 0) {
+        if (!head_append(conn, data, len)) {
+            return false;
+        }
+        data = conn->rx;
+        len = conn->part;
+        is_over = len >= 4 && memcmp(data + len - 4, "\r\n\r\n", 4) == 0;
+    }
+    if (!is_over) {
         return true;
     }
-    *reply_len = upgrade_reply((const char *)conn->rx, reply);
+    *reply_len = upgrade_reply(data, len, reply);
     free(conn->rx);
     conn->rx = NULL;
     conn->part = 0;

@@ -17,8 +17,8 @@ EXPLANATIONS = {
     "connect": "TCP accept, upgrade and close, 64 connections at a time. Server CPU time per "
                "connection; the floor computes the accept key too, but has no TLS.",
     "idle": "Resident memory the server process gained per open connection, and the kernel's "
-            "memory for one end of it (half of what the machine's TCP slab and socket memory grew "
-            "by). Kernel figures include what the kernel gives any program.",
+            "memory for one end of it: half of what the machine's slab memory grew by, so other "
+            "programs disturb it, and no server has much say in it.",
 }
 
 

@@ -137,5 +137,5 @@ def weight(row, plan):
     count = sum(contender.runs(row) for contender in plan.contenders)
     opening = row.connections * 80e-6
     if row.family == "idle":
-        return count * (2 + 2 * opening)
+        return count * (1 + plan.duration_s + row.connections / generator.IDLE_CONNECT_RATE)
     return count * (0.5 + plan.rounds * (plan.duration_s + plan.warmup_s + 0.2 + opening))

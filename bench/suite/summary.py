@@ -12,7 +12,7 @@ LEVEL = 0.03
 class CellSummary:
     key: str
     failures: list
-    cost: figures.Spread = None  # server CPU, µs a message; idle: bytes a connection, all kinds
+    cost: figures.Spread = None  # server CPU, µs a message; idle: user space, bytes a connection
     ratio: figures.Spread = None  # of the cost to the floor's in the same round
     rate: float = None
     p50_us: float = None
@@ -46,7 +46,7 @@ def costs(cell, family):
     """{round: cost} of a raw cell."""
     def cost(sample):
         if family == "idle":
-            return sample["user_bytes"] + sample["kernel_bytes"]
+            return sample["user_bytes"]
         return sample["server_us"]
     return {at: cost(sample) for at, sample in cell["samples"].items()}
 

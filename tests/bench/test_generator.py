@@ -16,8 +16,8 @@ def report(**changes):
              "messages": {"sent": 1000, "received": 1000, "lost": 0, "duplicated": 0,
                           "reordered": 0},
              "rate": {"messages_per_s": 2000.0},
-             "latency_us": {"p50": 10, "p99": 20, "max": 30},
-             "connect_us": {"p50": 1, "p99": 2, "max": 3},
+             "latency_us": {"count": 9, "p50": 10, "p99": 20, "max": 30},
+             "connect_us": {"count": 9, "p50": 1, "p99": 2, "max": 3},
              "cpu": {"user_s": 0.001, "system_s": 0.002},
              "server_cpu": {"user_s": 0.001, "system_s": 0.004}}
     found.update(changes)
@@ -59,6 +59,10 @@ class Reports(unittest.TestCase):
 
     def test_connecting_has_the_latency_of_the_handshake(self):
         self.assertEqual(generator.moving_sample(report(mode="connect"))["p50_us"], 1)
+
+    def test_no_latency_is_none_and_not_zero(self):
+        none = {"count": 0, "p50": 0, "p99": 0, "max": 0}
+        self.assertIsNone(generator.moving_sample(report(latency_us=none))["p99_us"])
 
     def test_idle_memory_is_by_connection_and_end(self):
         memory = {"server_rss_before": 1000, "server_rss_after": 1000 + 64 * 200,
