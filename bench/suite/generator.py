@@ -5,7 +5,6 @@ import subprocess
 
 from bench.suite.servers import pin
 
-# Opening 10,000 connections and ending them takes the slowest peer some seconds.
 PATIENCE_S = 25
 IDLE_CONNECT_RATE = 2500
 
@@ -15,10 +14,11 @@ class GeneratorError(Exception):
 
 
 def arguments(plan, row, contender, port, pid, warmup_s):
+    duration_s = plan.duration_s + row.longer_s
     argv = [str(plan.build / "wring"), "bench"]
     if row.family in ("fanout", "connect", "idle"):
         argv.append(row.family)
-    argv += ["-c", str(row.connections), "-t", "1", "-d", f"{plan.duration_s * 1000:.0f}ms",
+    argv += ["-c", str(row.connections), "-t", "1", "-d", f"{duration_s * 1000:.0f}ms",
              "--warmup", f"{warmup_s * 1000:.0f}ms", "--server-pid", str(pid),
              "--json", "--quiet"]
     if row.family == "idle":  # slowly: what handshakes need for a moment is not what idling needs
@@ -97,11 +97,12 @@ def idle_sample(report):
 
 def measure(plan, row, contender, server, is_first):
     """One sample: a flat record of numbers."""
-    warmup_s = max(plan.warmup_s, contender.first_warmup_s if is_first else 0)
+    warmup_s = max(plan.warmup_s + row.longer_s / 2, contender.first_warmup_s if is_first else 0)
+    patience_s = PATIENCE_S + row.connections * 2e-3 + plan.duration_s + warmup_s
     argv = arguments(plan, row, contender, server.port, server.pid, warmup_s)
     before = sum(server.cpu_s())
     try:
-        report = run(argv, plan.generator_cpu, PATIENCE_S + plan.duration_s + warmup_s)
+        report = run(argv, plan.generator_cpu, patience_s)
     except GeneratorError as error:
         if server.has_ended():
             raise

@@ -207,7 +207,8 @@ def method_lines(result, summaries):
   another; all traffic is loopback. Every server is one thread or one process of event loop.
 - {plan['rounds']} rounds a row; in each round every contender has its turn of
   {plan['warmup_s']:g} s warm-up (Bun and Node: 1 s before their first) and {plan['duration_s']:g} s
-  measured, and each round begins with another one. Figures are medians of the rounds; a factor is the median of the factors within the
+  measured (longer where many messages are under way; 3 rounds with 10,000 connections), and each
+  round begins with another one. Figures are medians of the rounds; a factor is the median of the factors within the
   rounds.
 - The cost is the server's CPU time (user and system, from /proc) in the measured time, divided by
   the messages answered or delivered in it. It is steadier than throughput and does not depend on

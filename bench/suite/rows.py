@@ -23,6 +23,21 @@ class Row:
     quick: bool = False
 
     @property
+    def under_way(self):
+        """Messages at once: a turn must be long enough for several times as many."""
+        return self.connections * self.pipeline * self.burst
+
+    @property
+    def longer_s(self):
+        return self.under_way * 3e-6 if self.family not in ("connect", "idle") else 0
+
+    @property
+    def rounds_max(self):
+        """Opening 10,000 connections takes longer than measuring. Memory is that of a fresh process:
+        one round."""
+        return 1 if self.family == "idle" else 3 if self.connections >= 10000 else 100
+
+    @property
     def key(self):
         parts = [self.family]
         if self.size:

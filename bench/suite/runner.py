@@ -109,8 +109,7 @@ def rotated(items, by):
 
 def run_row(plan, row, progress):
     cells = [Cell(contender) for contender in plan.contenders if contender.runs(row)]
-    # An idle row is about memory, which is what a fresh process has: one round, fresh servers.
-    rounds = 1 if row.family == "idle" else plan.rounds
+    rounds = min(plan.rounds, row.rounds_max)
     with contextlib.ExitStack() as stack:
         servers = start_all(plan, row, cells, stack)
         running = [cell for cell in cells if cell.contender.key in servers]
@@ -138,4 +137,5 @@ def weight(row, plan):
     opening = row.connections * 80e-6
     if row.family == "idle":
         return count * (1 + plan.duration_s + row.connections / generator.IDLE_CONNECT_RATE)
-    return count * (0.5 + plan.rounds * (plan.duration_s + plan.warmup_s + 0.2 + opening))
+    turn = plan.duration_s + plan.warmup_s + 1.5 * row.longer_s + 0.2 + opening
+    return count * (0.5 + min(plan.rounds, row.rounds_max) * turn)
