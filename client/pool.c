@@ -47,7 +47,7 @@ static wring_result worker_open(wring__pool_worker *worker) {
         .ops = &worker_ops,
         .group = pool,
         .mailbox_items = pool->config.mailbox_items,
-        .pause_bytes = pool->config.pause_bytes,
+        .dialled_pause_bytes = pool->config.pause_bytes,
     };
     wring_result result = wring__worker_init(&worker->io, &config, &worker->error);
     if (result != WRING_OK) {

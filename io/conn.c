@@ -94,6 +94,7 @@ wring_result wring__conn_connect(wring__conn *conn, wring__worker *worker,
     if (result != WRING_OK) {
         return result;
     }
+    conn->dialled = true;
     wring__backend *backend = worker->backend;
     result = backend->ops->connect(backend, config, token(conn, WRING__OP_CONNECT), &conn->socket);
     if (result != WRING_OK) {
@@ -297,8 +298,14 @@ static void stash_chain(wring__conn *conn) {
     }
 }
 
+/* Two ends that both stop reading until they have sent never would: so the end that dialled reads
+ * on, unless it is told otherwise. */
+static uint64_t pause_bytes(const wring__conn *conn) {
+    return conn->worker->pause_bytes[conn->dialled];
+}
+
 bool wring__conn_pause_when_full(wring__conn *conn) {
-    const bool full = wring__conn_unsent(conn) > conn->worker->pause_bytes;
+    const bool full = wring__conn_unsent(conn) > pause_bytes(conn);
     if (!conn->paused && (full || conn->held)) {
         conn->paused = true;
         wring__count(&conn->worker->counters.paused, 1);
@@ -308,7 +315,7 @@ bool wring__conn_pause_when_full(wring__conn *conn) {
 }
 
 static void resume_when_drained(wring__conn *conn) {
-    if (conn->paused && !conn->held && wring__conn_unsent(conn) <= conn->worker->pause_bytes / 2) {
+    if (conn->paused && !conn->held && wring__conn_unsent(conn) <= pause_bytes(conn) / 2) {
         conn->paused = false;
         wring__worker_make_ready(conn->worker, conn);
     }

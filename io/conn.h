@@ -93,6 +93,7 @@ struct wring__conn {
     bool held : 1;
     bool one_shot : 1; /* receives one by one: its frames are long (io/conn_long.h) */
     bool is_direct : 1;
+    bool dialled : 1; /* by us */
 };
 
 /** Takes a connected socket over: a slot, a generation, and receiving is armed.

@@ -110,7 +110,10 @@ wring_result wring__worker_init(wring__worker *worker, const wring__worker_confi
     worker->group = config->group;
     worker->index = config->index;
     worker->listener = WRING__SOCKET_NONE;
-    worker->pause_bytes = config->pause_bytes == 0 ? PAUSE_BYTES_DEFAULT : config->pause_bytes;
+    worker->pause_bytes[false] =
+        config->pause_bytes == 0 ? PAUSE_BYTES_DEFAULT : config->pause_bytes;
+    worker->pause_bytes[true] =
+        config->dialled_pause_bytes == 0 ? UINT64_MAX : config->dialled_pause_bytes;
     wring__backend_config backend_config = config->backend_config;
     if (backend_config.direct_sockets == 0) {
         backend_config.direct_sockets = config->connections_max;

@@ -77,6 +77,7 @@ typedef struct wring__worker_config {
     uint32_t connections_max; /* 0: 2^24 */
     uint32_t mailbox_items;   /* 0: 65,536 */
     uint64_t pause_bytes;     /* queued on a connection before it is read no further; 0: 1 MiB */
+    uint64_t dialled_pause_bytes; /* the same of connections that we dialled; 0: no limit */
     uint8_t index;
 } wring__worker_config;
 
@@ -141,8 +142,8 @@ struct wring__worker {
     wring__conn_list dirty;
     wring__conn *dead; /* closed, freed at the end of a turn */
     uint32_t conn_count;
-    uint32_t pending; /* operations of the worker's own under way, but accept */
-    uint64_t pause_bytes;
+    uint32_t pending;        /* operations of the worker's own under way, but accept */
+    uint64_t pause_bytes[2]; /* of accepted connections, of dialled ones */
 
     struct wring__rx_buffer { /* per receive buffer */
         wring__block block;   /* its holders, when bytes in it go out again from where they lie */

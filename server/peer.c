@@ -331,6 +331,10 @@ static const wring__conn_ops peer_ops = {
     .room = peer_room,
 };
 
+/* A size class of the allocator: what is added here is paid by each idle connection. With a slot it
+ * stays within 256 bytes (docs/bench/idle.md). */
+_Static_assert(sizeof(wring__peer) <= 224, "an idle connection has become larger");
+
 /* ---- for the worker -------------------------------------------------------------------------- */
 
 wring_result wring__peer_accept(wring__worker *io, wring__socket socket) {

@@ -38,7 +38,9 @@ typedef struct wring_pool_config {
     uint32_t ring_entries;        /**< submission queue entries per thread; default 1,024 */
     uint32_t mailbox_items;       /**< per thread; default 65,536 */
     uint64_t pause_bytes;         /**< queued to a server before its bytes are read no further;
-                                       default 1 MiB */
+                                       default no limit: two ends that both wait for each other's
+                                       reading would wait for ever. For handlers that answer
+                                       servers they do not trust */
     bool pinned;                  /**< one CPU for each thread */
 } wring_pool_config;
 

@@ -16,6 +16,7 @@ typedef struct client_world {
     wring_pool *pool;
     bool cuts;  /* connections break for no reason */
     bool calm;  /* no faults */
+    bool slow;  /* bytes take their time, or both ends may stop reading */
     bool still; /* nothing moved in the last round */
     unsigned idle_rounds;
 } client_world;

@@ -30,6 +30,9 @@ static wring_verdict echo(wring_session *session, const wring_message *message) 
     return WRING_CONTINUE;
 }
 
+#define MUCH_MESSAGES 4
+#define MUCH_BYTES    (12u << 20)
+
 #define FLOOD_MESSAGES 640
 #define FLOOD_BYTES    65536
 
@@ -220,6 +223,29 @@ static void a_full_inbox_holds_the_server_back(const wring_server *server) {
     wring_client_destroy(client);
 }
 
+/* Far more than sockets hold, in both directions at once: the client reads while it sends. */
+static void much_at_once_comes_back(const wring_server *server) {
+    char to[64];
+    uint8_t *data = calloc(1, MUCH_BYTES);
+    CHECK(data != NULL);
+    snprintf(to, sizeof to, "ws://127.0.0.1:%u/echo", wring_server_port(server));
+    const wring_client_config config = {.struct_size = sizeof config, .inbox_bytes = 1u << 30};
+    wring_client *client = client_of(wring_pool_loop(pool), to, &config);
+    CHECK(wring_client_wait(client, WAIT_MS, NULL) == WRING_OK);
+    for (uint32_t i = 0; i < MUCH_MESSAGES; i++) {
+        memcpy(data, &i, sizeof i);
+        const wring_frame frame = wring_binary(wring_bytes_of(data, MUCH_BYTES));
+        CHECK(wring_client_send(client, &frame, 1) == WRING_OK);
+    }
+    free(data);
+    for (uint32_t i = 0; i < MUCH_MESSAGES; i++) {
+        wring_message message;
+        CHECK(wring_client_receive(client, WAIT_MS, &message) == WRING_OK);
+        CHECK(message.payload.len == MUCH_BYTES && memcmp(message.payload.data, &i, sizeof i) == 0);
+    }
+    wring_client_destroy(client);
+}
+
 /* ---- servers that end, loops that end -------------------------------------------------------- */
 
 static void back_when_the_server_is(wring_server **server) {
@@ -281,6 +307,7 @@ int main(int argc, char **argv) {
     many_senders_keep_their_order(wring_server_loop(server, 0)); /* a client of its own server */
     on_threads(connect_and_leave);
     a_full_inbox_holds_the_server_back(server);
+    much_at_once_comes_back(server);
     back_when_the_server_is(&server);
     loops_that_end(server);
     return 0;
