@@ -43,6 +43,7 @@ static void config_add(cJSON *root, const bench_options *o, const load_result *r
     cJSON_AddNumberToObject(config, "size_max",
                             (double)(load->has_message ? load->message.len : load->sizes.max));
     cJSON_AddBoolToObject(config, "binary", load->binary);
+    cJSON_AddBoolToObject(config, "deflate", load->deflate);
     cJSON_AddBoolToObject(config, "coordinated_omission",
                           load->rate <= 0 && load->mode == LOAD_ECHO);
 }
@@ -65,6 +66,8 @@ static void counts_add(cJSON *root, const load_result *r) {
     cJSON_AddNumberToObject(totals, "sent", (double)r->totals.sent);
     cJSON_AddNumberToObject(totals, "received", (double)r->totals.received);
     cJSON_AddNumberToObject(totals, "to_publishers", (double)r->to_publishers);
+    cJSON_AddNumberToObject(totals, "wire_bytes_sent", (double)r->wire_sent);
+    cJSON_AddNumberToObject(totals, "wire_bytes_received", (double)r->wire_received);
     cJSON *bytes = cJSON_AddObjectToObject(root, "bytes");
     cJSON_AddNumberToObject(bytes, "sent", (double)r->measured.sent_bytes);
     cJSON_AddNumberToObject(bytes, "received", (double)r->measured.received_bytes);

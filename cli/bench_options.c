@@ -8,6 +8,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "bench/load/deflate.h"
 #include "cli/bench.h"
 
 static const char examples[] =
@@ -99,6 +100,7 @@ static bool line_parse(int argc, const char **argv, bench_options *o) {
         NUMBER("pipeline", 'p', pipeline, "messages under way on a connection (1; with -r 1024)"),
         SWITCH("any-answer", 0, any_answer, "each message has one answer, of any content"),
         SWITCH("verify", 0, verify, "compare every byte of an echo"),
+        SWITCH("deflate", 0, deflate, "compressed messages: permessage-deflate, no takeover"),
         TEXT("publishers", 'P', publishers, "fanout: connections that publish (1)", "N"),
         NUMBER("burst", 0, burst, "fanout: messages published at a time (1)"),
         TEXT("topics", 0, topics, "fanout: how many; {topic} in the URL is its number (1)", "N"),
@@ -304,6 +306,24 @@ static bool fanout_check(const load_config *load) {
     return true;
 }
 
+static bool deflate_check(bench_options *o) {
+    load_config *load = &o->load;
+    if (o->deflate == 0) {
+        return true;
+    }
+    if (!load->sizes.fixed && !load->has_message) {
+        cli_complain("--deflate needs messages of one --size, or a --message");
+        return false;
+    }
+    if (o->verify != 0) {
+        cli_complain("--verify does not go with --deflate: answers are not inflated whole");
+        return false;
+    }
+    load->deflate = true;
+    load->upgrade.extensions = LOAD_DEFLATE_OFFER;
+    return true;
+}
+
 static bool adopt(bench_options *o) {
     load_config *load = &o->load;
     load->url = o->first;
@@ -342,7 +362,8 @@ bool bench_options_parse(int argc, const char **argv, bench_options *o) {
                                                  : "no URL; try 'wring bench --help'");
         return false;
     }
-    return take_numbers(o) && take_message(o) && take_headers(o) && take_network(o) && adopt(o);
+    return take_numbers(o) && take_message(o) && take_headers(o) && take_network(o) &&
+           deflate_check(o) && adopt(o);
 }
 
 void bench_options_free(bench_options *o) {

@@ -80,7 +80,8 @@ static void sizes_print(FILE *to, const load_config *load) {
     const char *kind = load->binary ? "binary" : "text";
     if (load->has_message || load->sizes.fixed) {
         const double size = load->has_message ? (double)load->message.len : load->sizes.max;
-        fprintf(to, ", %s of %s", kind, bench_bytes_text(size, min));
+        fprintf(to, ", %s of %s%s", kind, bench_bytes_text(size, min),
+                load->deflate ? " compressed" : "");
     } else {
         fprintf(to, ", %s of %s to %s, %.0f B in the mean", kind,
                 bench_bytes_text(load->sizes.min, min), bench_bytes_text(load->sizes.max, max),
@@ -166,6 +167,11 @@ static void messages_print(FILE *to, const load_config *load, const load_result 
             load->mode == LOAD_FANOUT ? "delivered" : "answered");
     fprintf(to, "; %" PRIu64 " lost, %" PRIu64 " repeated, %" PRIu64 " out of order\n", r->lost,
             r->duplicated, r->reordered);
+    if (load->deflate && r->totals.sent > 0 && r->totals.received > 0) {
+        fprintf(to, "  on the wire  %.0f B a message sent, %.0f B received, headers included\n",
+                (double)r->wire_sent / (double)r->totals.sent,
+                (double)r->wire_received / (double)r->totals.received);
+    }
     if (r->foreign > 0) {
         fprintf(to, "               %" PRIu64 " more came that nobody here sent\n", r->foreign);
     }

@@ -138,7 +138,7 @@ static const char *content_fault(const load_link *link, const load_message *mess
     if (message->opcode != (payload->first & 0x0f)) {
         return "answer: text for binary, or binary for text";
     }
-    if (message->len != awaited->len) {
+    if (message->len != awaited->len && message->len != LOAD_LEN_UNKNOWN) {
         return "answer: another length than was sent";
     }
     if (!payload->tagged) {
@@ -156,7 +156,7 @@ static const char *content_fault(const load_link *link, const load_message *mess
 static void accept_oldest(load_link *link, const load_message *message, const char *fault) {
     const load_awaited awaited = *ring_at(&link->echo, 0);
     pop(link, 1);
-    take(link, &awaited, message->len);
+    take(link, &awaited, message->len == LOAD_LEN_UNKNOWN ? awaited.len : message->len);
     if (WRING_UNLIKELY(fault != NULL)) {
         load_thread_error(link->thread, 1, fault);
     }

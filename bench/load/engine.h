@@ -11,6 +11,7 @@
 #include <pthread.h>
 #include <stdatomic.h>
 
+#include "bench/load/deflate.h"
 #include "bench/load/load.h"
 #include "bench/load/sequence.h"
 #include "io/worker.h"
@@ -63,12 +64,15 @@ uint32_t load_config_threads(const load_config *config);
 
 typedef struct load_payload {
     uint8_t *plain;      /* the longest payload; all others are its prefixes, but for the tag */
-    uint8_t *masked;     /* under `key` */
+    uint8_t *masked;     /* the same as on the wire, under `key` */
     wring__shared *tail; /* what follows the tag in a long message of fixed size */
-    size_t len;
+    size_t len;          /* of `plain` */
+    size_t wire_len;     /* of `masked`: another one only when it is compressed */
+    size_t tag_at;       /* in `masked` */
     uint32_t key;
-    uint8_t first; /* FIN and opcode */
+    uint8_t first; /* FIN, RSV1 and opcode */
     bool tagged;
+    bool deflated;
 } load_payload;
 
 WRING_MUST_CHECK wring_result load_payload_make(load_payload *payload, const load_config *config);
@@ -119,6 +123,7 @@ typedef struct load_rx {
     uint8_t frame_opcode;
     bool fin;
     bool in_frame;
+    bool compressed; /* the message */
 } load_rx;
 
 /** An echo that is awaited. */
@@ -148,6 +153,7 @@ struct load_link {
     uint8_t role;
     bool listed;
     bool is_open; /* stands in thread->open */
+    bool deflate; /* was negotiated */
     load_rx rx;
     wring__head *head;
     char *key; /* until the 101 */
@@ -172,13 +178,24 @@ void load_link_abandon(load_link *link);
 void load_rx_bytes(load_link *link, const uint8_t *data, size_t len);
 void load_rx_free(load_rx *rx);
 
-/** A whole message: `head` are its first `head_len` bytes. `whole` when these are all. */
+/** A whole message: `head` are its first `head_len` bytes. */
 typedef struct load_message {
     const uint8_t *head;
     size_t head_len;
-    uint64_t len;
+    uint64_t len; /* LOAD_LEN_UNKNOWN: it was compressed, and only its beginning is known */
     uint8_t opcode;
+    bool compressed;
 } load_message;
+
+#define LOAD_LEN_UNKNOWN UINT64_MAX
+
+/** A compressed message and the beginning of what it inflates to. */
+typedef struct load_inflated {
+    uint8_t wire[4096];
+    uint8_t head[LOAD_HEAD_MAX];
+    size_t wire_len; /* 0: none yet, or too long to keep */
+    size_t head_len;
+} load_inflated;
 
 /* ---- echo.c ---------------------------------------------------------------------------------- */
 
@@ -261,11 +278,14 @@ struct load_thread {
     uint32_t turn_at; /* whose turn it is to send */
     uint64_t interval_index;
     uint64_t interval_messages;
+    load_inflater *inflater;
+    load_inflated *inflated; /* the last one: it comes to many */
     load_histogram *interval;
     load_histogram *connects;
     load_counts measured;
     load_counts totals;
     uint64_t lost, duplicated, reordered, foreign, to_publishers, unsent;
+    uint64_t wire_sent, wire_received;
     wring_duration_ns behind_max;
     load_cpu cpu_from;
     load_cpu cpu;

@@ -248,11 +248,13 @@ static void delivered(load_link *link, const load_message *message, const load_f
     load_thread *thread = link->thread;
     thread->unique++;
     thread->totals.received++;
-    thread->totals.received_bytes += message->len;
+    const uint64_t len =
+        message->len == LOAD_LEN_UNKNOWN ? thread->run->config->sizes.max : message->len;
+    thread->totals.received_bytes += len;
     const wring_time_ns now = link->conn.worker->now;
     if (thread->phase == LOAD_MEASURING) {
         thread->measured.received++;
-        thread->measured.received_bytes += message->len;
+        thread->measured.received_bytes += len;
         thread->interval_messages++;
     }
     if (load_thread_is_measured(thread, tag->sent)) {
@@ -324,7 +326,8 @@ void load_fanout_message(load_link *link, const load_message *message) {
         thread->foreign++;
         return;
     }
-    if (thread->tag_at == 0 && config->sizes.fixed && message->len != config->sizes.max) {
+    if (thread->tag_at == 0 && config->sizes.fixed && message->len != config->sizes.max &&
+        message->len != LOAD_LEN_UNKNOWN) {
         load_thread_error(thread, 1, "delivery: another length than was published");
     }
     take(link, message, &tag);

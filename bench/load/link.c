@@ -12,6 +12,7 @@
 #include "core/packed.h"
 #include "proto/crypto.h"
 #include "wring/close.h"
+#include "wring/deflate.h"
 
 #define RESPONSE_MAX (16 * 1024)
 
@@ -127,6 +128,30 @@ static void refused(load_link *link, wring_result result, const wring__http1 *pa
     }
 }
 
+static bool deflate_is_agreed(load_link *link, wring_headers headers) {
+    static const wring_deflate_config wishes = {.struct_size = sizeof wishes};
+    wring_deflate_config config;
+    wring_deflate_params params;
+    bool accepted = false;
+    wring_error error = {WRING_OK, 0, ""};
+    if (wring_deflate_config_adopt(&wishes, &config, NULL) != WRING_OK) {
+        return false;
+    }
+    config.server_max_window_bits = 15; /* nothing was said of it */
+    const wring_result result =
+        wring_deflate_parse_response(headers, &config, false, &params, &accepted, &error);
+    if (result != WRING_OK) {
+        load_link_failf(link, "handshake: %s", error.text);
+    } else if (!accepted) {
+        load_link_fail(link, "handshake: the server declined permessage-deflate");
+    } else if (params.client_max_window_bits < 15) { /* RFC 7692 7.1.2.2 */
+        load_link_fail(link, "handshake: the server limits a window it was not offered");
+    } else {
+        link->deflate = true;
+    }
+    return link->deflate;
+}
+
 static void response_done(load_link *link, const wring__http1 *parser, wring_mut_bytes data) {
     wring_header list[WRING__HTTP1_FIELDS_MAX];
     const wring_headers headers = wring__http1_headers(parser, data.data, list);
@@ -135,6 +160,9 @@ static void response_done(load_link *link, const wring__http1 *parser, wring_mut
         parser->status, headers, link->key, &link->thread->run->config->upgrade, &subprotocol);
     if (result != WRING_OK) {
         refused(link, result, parser);
+        return;
+    }
+    if (link->thread->run->config->deflate && !deflate_is_agreed(link, headers)) {
         return;
     }
     free(link->key);

@@ -46,6 +46,7 @@ typedef struct load_config {
     bool binary;
     bool any_answer; /* each message is answered by one, whatever it is */
     bool verify;     /* compares every byte of an answer */
+    bool deflate;    /* permessage-deflate is asked for; all messages are of one size */
     wring_h1_client_options upgrade;
     const wring_tls_client_config *tls; /* for wss:// */
     const load_address *sources;
@@ -105,8 +106,10 @@ typedef struct load_result {
     uint64_t lost;        /* of all sent, never answered or delivered */
     uint64_t duplicated;
     uint64_t reordered;
-    uint64_t foreign;             /* messages received that nobody here sent */
-    uint64_t to_publishers;       /* deliveries to publishers: not part of `received` */
+    uint64_t foreign;       /* messages received that nobody here sent */
+    uint64_t to_publishers; /* deliveries to publishers: not part of `received` */
+    uint64_t wire_sent;     /* bytes of the whole run as the sockets took and gave them */
+    uint64_t wire_received;
     uint64_t unsent;              /* constant rate: messages that were due and could not be sent */
     wring_duration_ns behind_max; /* constant rate: the latest a message went out */
     double duration_s;

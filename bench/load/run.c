@@ -141,11 +141,14 @@ static wring_result thread_make(load_run *run, uint32_t index) {
     thread->share = (run->connections + run->thread_count - 1 - index) / run->thread_count;
     thread->links = calloc(thread->share + 1, sizeof *thread->links);
     thread->open = calloc(thread->share + 1, sizeof *thread->open);
+    thread->inflater = run->config->deflate ? load_inflater_create() : NULL;
+    thread->inflated = run->config->deflate ? calloc(1, sizeof *thread->inflated) : NULL;
     thread->interval = load_histogram_create();
     thread->connects = load_histogram_create();
     thread->deck_at = index * (LOAD_DECK / 8);
     if (thread->links == NULL || thread->open == NULL || thread->interval == NULL ||
-        thread->connects == NULL) {
+        thread->connects == NULL ||
+        (run->config->deflate && (thread->inflater == NULL || thread->inflated == NULL))) {
         return WRING_ERR_NO_MEMORY;
     }
     return run->config->mode == LOAD_FANOUT ? load_fanout_thread_open(thread) : WRING_OK;
@@ -158,6 +161,8 @@ static void thread_free(load_thread *thread) {
     load_fanout_thread_close(thread);
     free(thread->links);
     free(thread->open);
+    load_inflater_destroy(thread->inflater);
+    free(thread->inflated);
     free(thread->interval);
     free(thread->connects);
     free(thread);
@@ -454,6 +459,8 @@ static void thread_collect(load_result *result, const load_thread *thread) {
     result->reordered += thread->reordered;
     result->foreign += thread->foreign;
     result->to_publishers += thread->to_publishers;
+    result->wire_sent += thread->wire_sent;
+    result->wire_received += thread->wire_received;
     result->cpu.user_s += thread->cpu.user_s;
     result->cpu.system_s += thread->cpu.system_s;
     if (thread->behind_max > result->behind_max) {

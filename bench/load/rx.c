@@ -17,7 +17,7 @@ void load_rx_free(load_rx *rx) {
 
 /* ---- what a frame or message means ----------------------------------------------------------- */
 
-static void message_done(load_link *link, const load_message *message) {
+static void message_give(load_link *link, const load_message *message) {
     switch ((enum load_role)link->role) {
     case LOAD_ROLE_ECHO:
         load_echo_message(link, message);
@@ -31,6 +31,36 @@ static void message_done(load_link *link, const load_message *message) {
     case LOAD_ROLE_IDLE:
         link->thread->foreign++;
         break;
+    }
+}
+
+/* Of a compressed one only as much is inflated as its tag needs. */
+static void compressed_done(load_link *link, const load_message *message) {
+    load_inflated *last = link->thread->inflated;
+    const size_t len = message->head_len;
+    if (len == 0 || len != last->wire_len || memcmp(last->wire, message->head, len) != 0) {
+        const size_t cap = link->role == LOAD_ROLE_ECHO ? LOAD_ECHO_TAG : sizeof last->head;
+        last->wire_len = 0;
+        if (!load_inflate_head(link->thread->inflater, message->head, len, last->head, cap,
+                               &last->head_len)) {
+            load_link_fail(link, "protocol: a compressed message does not inflate");
+            return;
+        }
+        if (link->role != LOAD_ROLE_ECHO && len <= sizeof last->wire) {
+            memcpy(last->wire, message->head, len);
+            last->wire_len = len;
+        }
+    }
+    const load_message plain = {last->head, last->head_len, LOAD_LEN_UNKNOWN, message->opcode,
+                                true};
+    message_give(link, &plain);
+}
+
+static void message_done(load_link *link, const load_message *message) {
+    if (message->compressed) {
+        compressed_done(link, message);
+    } else {
+        message_give(link, message);
     }
 }
 
@@ -69,10 +99,12 @@ static uint64_t payload_len_of(const uint8_t *header) {
 }
 
 /* NULL when the header may stand here. */
-static const char *header_fault(const load_rx *rx, const uint8_t *header, uint64_t len) {
+static const char *header_fault(const load_link *link, const uint8_t *header, uint64_t len) {
+    const load_rx *rx = &link->rx;
     const uint8_t opcode = header[0] & 0x0f;
     const bool fin = (header[0] & WRING__FIN) != 0;
-    if ((header[0] & 0x70) != 0) {
+    const bool may_compress = link->deflate && (opcode == WRING_TEXT || opcode == WRING_BINARY);
+    if ((header[0] & (may_compress ? 0x30 : 0x70)) != 0) { /* RFC 7692 6 */
         return "protocol: reserved bits are set";
     }
     if ((header[1] & WRING__MASK) != 0) {
@@ -112,7 +144,8 @@ static void frame_end(load_link *link) {
     if (!rx->fin) {
         return;
     }
-    const load_message message = {rx->head, rx->head_len, rx->message_len, rx->message_opcode};
+    const load_message message = {rx->head, rx->head_len, rx->message_len, rx->message_opcode,
+                                  rx->compressed};
     rx->message_opcode = 0;
     rx->message_len = 0;
     rx->head_len = 0;
@@ -122,7 +155,7 @@ static void frame_end(load_link *link) {
 static bool frame_begin(load_link *link, const uint8_t *header) {
     load_rx *rx = &link->rx;
     const uint64_t len = payload_len_of(header);
-    const char *fault = header_fault(rx, header, len);
+    const char *fault = header_fault(link, header, len);
     if (fault == NULL && rx->head == NULL && (rx->head = malloc(HEAD_ROOM)) == NULL) {
         fault = "out of memory";
     }
@@ -135,7 +168,10 @@ static bool frame_begin(load_link *link, const uint8_t *header) {
     rx->left = len;
     if (!wring__opcode_is_control(rx->frame_opcode)) {
         rx->fin = (header[0] & WRING__FIN) != 0;
-        rx->message_opcode = rx->message_opcode == 0 ? rx->frame_opcode : rx->message_opcode;
+        if (rx->message_opcode == 0) {
+            rx->message_opcode = rx->frame_opcode;
+            rx->compressed = (header[0] & WRING__RSV1) != 0;
+        }
         rx->message_len += len;
     }
     return true;
@@ -192,8 +228,11 @@ static size_t piece_take(load_link *link, const uint8_t *data, size_t len) {
 static size_t whole_take(load_link *link, const uint8_t *data, size_t len) {
     const load_rx *rx = &link->rx;
     if (len < 2 || rx->header_len > 0 || rx->in_frame || rx->message_opcode != 0 ||
-        (data[0] != (WRING__FIN | WRING_TEXT) && data[0] != (WRING__FIN | WRING_BINARY)) ||
         (data[1] & WRING__MASK) != 0) {
+        return 0;
+    }
+    const uint8_t first = data[0] & (link->deflate ? 0xff - WRING__RSV1 : 0xff);
+    if (first != (WRING__FIN | WRING_TEXT) && first != (WRING__FIN | WRING_BINARY)) {
         return 0;
     }
     const size_t header = header_len_of(data[1]);
@@ -204,7 +243,8 @@ static size_t whole_take(load_link *link, const uint8_t *data, size_t len) {
     if (payload > len - header) {
         return 0;
     }
-    const load_message message = {data + header, (size_t)payload, payload, data[0] & 0x0f};
+    const load_message message = {data + header, (size_t)payload, payload, data[0] & 0x0f,
+                                  first != data[0]};
     if (is_verified(link)) {
         load_echo_verify(link, 0, message.head, message.head_len);
     }

@@ -436,6 +436,8 @@ void *load_thread_main(void *arg) {
     if (thread->result == WRING_OK) {
         while (thread_turn(thread)) {
         }
+        thread->wire_sent = thread->worker.counters.tx_bytes;
+        thread->wire_received = thread->worker.counters.rx_bytes;
     }
     atomic_store(&thread->finished, true);
     return NULL;

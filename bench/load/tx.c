@@ -124,18 +124,40 @@ static void payload_fill(load_payload *payload, const load_config *config) {
     } else {
         fill_text(payload->plain, payload->len);
     }
-    memcpy(payload->masked, payload->plain, payload->len);
-    wring__mask(payload->masked, payload->len, payload->key, 0);
+}
+
+/* What is on the wire for it. The tag of a compressed one stands in a stored block. */
+static wring_result wire_make(load_payload *payload, const load_config *config) {
+    payload->wire_len = payload->len;
+    if (config->deflate) {
+        const size_t tag = payload->tagged ? wring__min_size(tag_room(config), payload->len) : 0;
+        const wring_result result =
+            load_deflate(payload->plain, payload->len, tag, &payload->masked, &payload->wire_len);
+        if (result != WRING_OK) {
+            return result;
+        }
+        payload->deflated = true;
+        payload->tag_at = tag == 0 ? 0 : LOAD_DEFLATE_STORED_HEADER;
+        payload->first |= WRING__RSV1;
+    } else {
+        payload->masked = malloc(payload->len + 1);
+        if (payload->masked == NULL) {
+            return WRING_ERR_NO_MEMORY;
+        }
+        memcpy(payload->masked, payload->plain, payload->len);
+    }
+    wring__mask(payload->masked, payload->wire_len, payload->key, 0);
+    return WRING_OK;
 }
 
 /* The part that all long messages have in common can be lent to the kernel for all at once. */
 static wring_result tail_make(load_payload *payload, const load_config *config) {
-    const size_t tag = payload->tagged ? tag_room(config) : 0;
-    if (payload->len <= COPY_MAX || (!config->has_message && !config->sizes.fixed)) {
+    const size_t tag = payload->tagged ? payload->tag_at + tag_room(config) : 0;
+    if (payload->wire_len <= COPY_MAX || (!config->has_message && !config->sizes.fixed)) {
         return WRING_OK;
     }
     payload->tail =
-        wring__shared_create(0, 0, wring_bytes_of(payload->masked + tag, payload->len - tag));
+        wring__shared_create(0, 0, wring_bytes_of(payload->masked + tag, payload->wire_len - tag));
     return payload->tail == NULL ? WRING_ERR_NO_MEMORY : WRING_OK;
 }
 
@@ -144,16 +166,16 @@ wring_result load_payload_make(load_payload *payload, const load_config *config)
     payload->tagged = !config->has_message;
     payload->first = (uint8_t)(WRING__FIN | (config->binary ? WRING_BINARY : WRING_TEXT));
     payload->plain = malloc(payload->len + 1);
-    payload->masked = malloc(payload->len + 1);
-    if (payload->plain == NULL || payload->masked == NULL) {
+    if (payload->plain == NULL) {
         return WRING_ERR_NO_MEMORY;
     }
-    const wring_result result = wring__random_key(&payload->key);
+    wring_result result = wring__random_key(&payload->key);
     if (result != WRING_OK) {
         return result;
     }
     payload_fill(payload, config);
-    return tail_make(payload, config);
+    result = wire_make(payload, config);
+    return result == WRING_OK ? tail_make(payload, config) : result;
 }
 
 void load_payload_free(load_payload *payload) {
@@ -167,11 +189,11 @@ void load_payload_free(load_payload *payload) {
 
 /* ---- frames ---------------------------------------------------------------------------------- */
 
-static void tag_mask(uint8_t *out, const uint8_t *tag, size_t len, uint32_t key) {
-    memcpy(out, tag, len);
+/* `at`: where in the payload it stands. */
+static void tag_mask(uint8_t *out, const uint8_t *tag, size_t len, uint32_t key, size_t at) {
     const uint8_t *bytes = (const uint8_t *)&key;
     for (size_t i = 0; i < len; i++) {
-        out[i] ^= bytes[i & 3];
+        out[i] = tag[i] ^ bytes[(at + i) & 3];
     }
 }
 
@@ -179,17 +201,16 @@ wring_result load_tx_message(load_link *link, const uint8_t *tag, size_t tag_len
     const load_payload *payload = &link->thread->run->payload;
     wring__chunk_cache *chunks = &link->thread->worker.chunks;
     const bool by_reference = payload->tail != NULL;
-    const size_t copied = by_reference ? len - payload->tail->payload_len : len;
+    const size_t wire = payload->deflated ? payload->wire_len : len;
+    const size_t copied = by_reference ? wire - payload->tail->payload_len : wire;
     uint8_t *out = wring__outq_reserve(&link->conn.out, chunks, WRING__FRAME_HEADER_MAX + copied);
     if (out == NULL) {
         return WRING_ERR_NO_MEMORY;
     }
-    const size_t header = wring__frame_header_write(out, payload->first, len, &payload->key);
-    tag_len = wring__min_size(tag_len, len);
-    tag_mask(out + header, tag, tag_len, payload->key);
-    if (copied > tag_len) {
-        memcpy(out + header + tag_len, payload->masked + tag_len, copied - tag_len);
-    }
+    const size_t header = wring__frame_header_write(out, payload->first, wire, &payload->key);
+    memcpy(out + header, payload->masked, copied);
+    tag_mask(out + header + payload->tag_at, tag, wring__min_size(tag_len, len), payload->key,
+             payload->tag_at);
     wring__outq_commit(&link->conn.out, header + copied);
     wring_result result = WRING_OK;
     if (by_reference) {

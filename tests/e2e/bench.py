@@ -127,6 +127,22 @@ def tls_is_verified_unless_told_not_to():
         server.send_signal(signal.SIGTERM)
 
 
+def compressed_messages_are_asked_for_and_counted():
+    with Server("--deflate", "--deflate-min-bytes", "1") as server:
+        for options in (("--size", 1000), ("--size", 0), ("--size", 7), ("--size", "300k", "-c", 2),
+                        ("--message", "hello hello hello hello"), ("--size", 100, "--pipeline", 20)):
+            got = report(server.url(), "-c", 5, "--deflate", *QUICK, *options)
+            assert got["totals"]["sent"] == got["totals"]["received"] > 0, (options, got)
+        assert got["errors"] == {} and got["config"]["deflate"] is True, got
+        got = report("fanout", server.url("/topic/x"), "-c", 10, "--size", 300, "--deflate", *QUICK)
+        assert got["totals"]["received"] == 10 * got["totals"]["sent"] > 0, got["totals"]
+    with Server() as server:
+        code, _, err = bench(server.url(), "--deflate", "-q", *QUICK)
+        assert code == 1 and "the server declined permessage-deflate" in err, err
+    code, _, err = bench("--deflate", "--size", "1-9", "ws://127.0.0.1:1/")
+    assert code == 2 and "--deflate needs messages of one --size" in err, err
+
+
 def files_are_written():
     with Server() as server:
         code, out, _ = bench(server.url(), "-q", "-c", 3, "-d", "1s", "--warmup", 0, "--svg",
@@ -373,7 +389,8 @@ run([the_json_report_has_what_is_promised, echoes_of_every_size_and_kind,
      several_threads_share_the_connections, a_constant_rate_is_kept,
      fan_out_through_the_chat_wraps_what_is_published,
      fan_out_over_many_topics_reaches_each_its_own, connect_counts_handshakes,
-     idle_holds_what_it_opened, tls_is_verified_unless_told_not_to, files_are_written,
+     idle_holds_what_it_opened, tls_is_verified_unless_told_not_to,
+     compressed_messages_are_asked_for_and_counted, files_are_written,
      the_headers_asked_for_are_sent, wrong_answers_are_told_apart,
      fragments_pings_and_pieces_make_no_difference, a_server_that_leaves_is_lost,
      it_says_why_it_cannot_run, more_connections_than_descriptors,

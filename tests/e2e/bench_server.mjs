@@ -5,6 +5,7 @@
 //   /fanout   to all others
 //   /faulty/echo, /faulty/fanout   one answer or delivery in 10,000 each dropped, repeated, swapped
 //   GET /stats   what was counted so far, as JSON
+// `node bench_server.mjs deflate` compresses every message.
 import http from "node:http";
 import { WebSocketServer } from "ws";
 
@@ -80,7 +81,8 @@ const paths = {
 };
 
 const web = http.createServer((request, response) => response.end(JSON.stringify(stats)));
-const sockets = new WebSocketServer({ server: web, maxPayload: 1 << 27 });
+const perMessageDeflate = process.argv[2] === "deflate" ? { threshold: 0 } : false;
+const sockets = new WebSocketServer({ server: web, maxPayload: 1 << 27, perMessageDeflate });
 sockets.on("connection", (socket, request) => {
     stats.connections++;
     socket.on("error", () => {});

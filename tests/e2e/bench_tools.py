@@ -28,10 +28,10 @@ def report(*arguments, code=0):
 
 
 @contextlib.contextmanager
-def counting_server():
+def counting_server(*arguments):
     """bench_server.mjs; gives its port and a function that asks what it has counted."""
     script = os.path.join(os.path.dirname(os.path.abspath(__file__)), "bench_server.mjs")
-    with Program(shutil.which("node"), script, stdout=subprocess.PIPE) as program:
+    with Program(shutil.which("node"), script, *arguments, stdout=subprocess.PIPE) as program:
         port = int(program.process.stdout.readline().split()[1])
 
         def stats():

@@ -54,6 +54,23 @@ def node_ws_fan_out():
         assert several["totals"]["to_publishers"] == 2 * several["totals"]["sent"], several["totals"]
 
 
+def node_ws_compressed():
+    with counting_server("deflate") as (port, stats):
+        before = stats()
+        got = report(f"ws://127.0.0.1:{port}/echo", "-d", "2s", "--warmup", 0, "-c", 6, "--deflate",
+                     "--size", 2000, "--pipeline", 3)
+        after = stats()
+        agree(got, after["received"] - before["received"], after["sent"] - before["sent"])
+        assert got["bytes"]["received"] == 2000 * got["messages"]["received"], got["bytes"]
+        for way in ("sent", "received"):
+            assert got["totals"]["wire_bytes_" + way] < 1000 * got["totals"][way], got["totals"]
+        before = stats()
+        got = report("fanout", f"ws://127.0.0.1:{port}/fanout", "-d", "2s", "--warmup", 0, "-c", 10,
+                     "--deflate", "--size", 500)
+        after = stats()
+        agree(got, after["received"] - before["received"], after["sent"] - before["sent"])
+
+
 class WebsocketsEcho:
     """An echo server of python3-websockets in a thread, which counts."""
 
@@ -172,9 +189,9 @@ def a_stall_shows_at_a_constant_rate_and_not_in_a_closed_loop():
         assert code == 0 and "a stall counts for every message" in out, out
 
 
-def faults(mode, path, *options):
+def faults(mode, path, *options, server=()):
     """Runs against the server that does wrong; until each kind of fault was committed."""
-    with counting_server() as (port, stats):
+    with counting_server(*server) as (port, stats):
         for seconds in (4, 20, 60):
             before = stats()
             got = report(mode, f"ws://127.0.0.1:{port}{path}", "-d", f"{seconds}s", "--warmup", 0,
@@ -198,9 +215,10 @@ def one_delivery_in_10000_dropped_repeated_or_swapped_is_seen():
 def one_echo_in_10000_dropped_repeated_or_swapped_is_seen():
     faults("echo", "/faulty/echo", "-c", 10, "--pipeline", 16)
     faults("echo", "/faulty/echo", "-c", 10, "-r", 8000)
+    faults("echo", "/faulty/echo", "-c", 10, "--pipeline", 16, "--deflate", server=("deflate",))
 
 
-run([node_ws_echo, node_ws_fan_out, python_websockets_echo, wsproto_echo, libwebsockets_mirror,
+run([node_ws_echo, node_ws_fan_out, node_ws_compressed, python_websockets_echo, wsproto_echo, libwebsockets_mirror,
      a_stall_shows_at_a_constant_rate_and_not_in_a_closed_loop,
      one_delivery_in_10000_dropped_repeated_or_swapped_is_seen,
      one_echo_in_10000_dropped_repeated_or_swapped_is_seen])
