@@ -245,12 +245,14 @@ static wring_result http_reply(wring__proxy *proxy, size_t *used, wring_error *e
         return wring_error_set(error, WRING_ERR_PROXY, 0, "the proxy does not speak HTTP");
     }
     const uint8_t *end = memmem(proxy->reply, proxy->len, "\r\n\r\n", 4);
-    if (end == NULL) {
-        return proxy->len > REPLY_MAX
-                   ? wring_error_set(error, WRING_ERR_PROXY, 0, "the proxy's answer is too long")
-                   : WRING_MORE;
+    const size_t len = end == NULL ? proxy->len : (size_t)(end - proxy->reply) + 4;
+    if (len > REPLY_MAX) {
+        return wring_error_set(error, WRING_ERR_PROXY, 0, "the proxy's answer is too long");
     }
-    *used = (size_t)(end - proxy->reply) + 4;
+    if (end == NULL) {
+        return WRING_MORE;
+    }
+    *used = len;
     const uint8_t *line_end = memchr(proxy->reply, '\r', proxy->len);
     return http_status((const char *)proxy->reply, (int)(line_end - proxy->reply), error);
 }
