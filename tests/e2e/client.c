@@ -252,6 +252,9 @@ static bool option_take(int option, char *value) {
     case 'r':
         client->reconnect_min_ms = number;
         return true;
+    case 'R':
+        client->reconnect_max_ms = number;
+        return true;
     case 'a':
         client->reconnect_attempts = number;
         return true;
@@ -291,6 +294,7 @@ static bool options_parse(int argc, char **argv) {
         {"close-timeout", 1, NULL, 'T'},
         {"reconnect", 1, NULL, 'r'},
         {"attempts", 1, NULL, 'a'},
+        {"reconnect-max", 1, NULL, 'R'},
         {"say", 1, NULL, 'y'},
         {"ping", 1, NULL, 'p'},
         {"close-after", 1, NULL, 'n'},

@@ -1,6 +1,8 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: Apache-2.0
 """Servers that are wrong, silent or gone in each phase: each has its typed error, in time."""
+import json
+import resource
 import socket
 import ssl
 import struct
@@ -8,7 +10,7 @@ import time
 import warnings
 
 from server import read_exactly, run
-from tools import Certs, Listener, client_events, read_head, response
+from tools import Certs, Listener, client_events, client_run, read_head, response
 
 certs = Certs()
 
@@ -334,7 +336,41 @@ def back_after_a_crash():
     assert events[-1]["event"] == "closed", events
 
 
+def few_descriptors():
+    resource.setrlimit(resource.RLIMIT_NOFILE, (64, 64))
+
+
+def nothing_is_left_behind():
+    """Hundreds of attempts where each may keep 64 descriptors and sockets of its ring at most: the
+    last one fails as the first did."""
+    for serve, result, scheme in [
+        (reset, "ERR_TRANSPORT", "ws"),
+        (after_head(leave), "ERR_TRUNCATED", "ws"),
+        (answers(status=b"404 Not Found"), "ERR_UNEXPECTED_STATUS", "ws"),
+        (then(b"\xff\xff"), "ERR_PROTOCOL", "ws"),
+        (hello_then(b""), "ERR_TLS_TRUNCATED", "wss"),
+        (hello_then(b"HTTP/1.1 400 Bad Request\r\n\r\n", drain), "ERR_TLS_NOT_TLS", "wss"),
+        (secured(after_head(leave)), "ERR_TLS_UNKNOWN_CA", "wss"),
+        (silence, "ERR_TIMEOUT", "ws"),
+        (None, "ERR_CONNECT", "ws"),
+    ]:
+        attempts = 20 if serve is silence else 200
+        with Listener(serve or leave) as listener:
+            url = f"{scheme}://127.0.0.1:{listener.port}/"
+            if serve is None:
+                listener.__exit__()
+            code, out, err = client_run("listen", url, "--reconnect", "1", "--reconnect-max", "1",
+                                        "--timeout", "60000" if serve is not silence else "30",
+                                        "--attempts", str(attempts), preexec_fn=few_descriptors)
+            assert code == 0 and err == "", (code, err)
+            reports = [json.loads(line) for line in out.splitlines()]
+            seen = {r["result"] for r in reports if r["event"] in ("waiting", "closed")}
+            assert reports[-1]["attempt"] == attempts, reports[-1]
+            # who leaves with unread bytes resets the connection
+            assert seen <= {result, "ERR_TRANSPORT"} and result in seen, (result, seen)
+
+
 run([answers_that_are_refused, other_status, no_http, endless_answers, too_slow,
      gone_before_the_answer, gone_after_the_upgrade, broken_frames, a_close_that_is_not_answered,
      frames_with_the_head, in_the_tls_handshake, over_tls, versions_that_are_too_old, nobody_there,
-     what_is_refused_at_once, back_after_a_crash])
+     what_is_refused_at_once, back_after_a_crash, nothing_is_left_behind])

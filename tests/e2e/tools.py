@@ -48,11 +48,11 @@ def environment(**more):
     return env
 
 
-def client_run(mode, url, *options, env=None, timeout=PATIENCE):
+def client_run(mode, url, *options, env=None, timeout=PATIENCE, **more):
     """Our client: (exit code, standard output, standard error)."""
     options = ("--timeout", "60000", *options)  # else a busy machine is taken for a silent server
     done = subprocess.run([CLIENT, *options, mode, url], capture_output=True, text=True,
-                          timeout=timeout, env=env or environment())
+                          timeout=timeout, env=env or environment(), **more)
     assert "Sanitizer" not in done.stderr, done.stderr
     return done.returncode, done.stdout, done.stderr
 
@@ -138,7 +138,8 @@ class Listener:
         return self
 
     def __exit__(self, *exc):
-        self.sock.shutdown(socket.SHUT_RDWR)
+        with contextlib.suppress(OSError):  # closed already
+            self.sock.shutdown(socket.SHUT_RDWR)
         self.sock.close()
 
 
