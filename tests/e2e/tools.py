@@ -5,6 +5,7 @@ import contextlib
 import hashlib
 import json
 import os
+import random
 import shutil
 import socket
 import ssl
@@ -70,10 +71,12 @@ def client_echoes(url, *options, mode="echo"):
 
 
 def free_port():
-    """For programs that cannot pick one and say so; tests retry nothing, so it is asked late."""
-    with socket.socket() as sock:
-        sock.bind(("127.0.0.1", 0))
-        return sock.getsockname()[1]
+    """For programs that cannot pick one and say so: below those that outgoing connections get."""
+    while True:
+        port = random.randint(10000, 30000)
+        with contextlib.suppress(OSError), socket.socket() as sock:
+            sock.bind(("127.0.0.1", port))
+            return port
 
 
 class Program:
