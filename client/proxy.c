@@ -37,17 +37,24 @@ static bool port_parse(wring_bytes text, uint16_t *port) {
     return value > 0 && value <= 65535;
 }
 
+static wring_result text_decode(wring_bytes text, char **out) {
+    const wring_result result = wring__percent_decode(text, out);
+    return result == WRING_ERR_INVALID_ARGUMENT ? WRING_ERR_INVALID_CONFIG : result;
+}
+
 static wring_result userinfo_parse(wring_bytes text, wring__proxy_config *out) {
     const uint8_t *colon = memchr(text.data, ':', text.len);
     const size_t user_len = colon == NULL ? text.len : (size_t)(colon - text.data);
     const size_t rest = colon == NULL ? text.len : user_len + 1;
-    out->user = wring__percent_decode(wring_bytes_of(text.data, user_len));
-    out->password = wring__percent_decode(wring_bytes_of(text.data + rest, text.len - rest));
-    if (out->user == NULL || out->password == NULL || strlen(out->user) > 255 ||
-        strlen(out->password) > 255) {
-        return WRING_ERR_INVALID_CONFIG;
+    wring_result result = text_decode(wring_bytes_of(text.data, user_len), &out->user);
+    if (result == WRING_OK) {
+        result = text_decode(wring_bytes_of(text.data + rest, text.len - rest), &out->password);
     }
-    return WRING_OK;
+    if (result != WRING_OK) {
+        return result;
+    }
+    const bool fits = strlen(out->user) <= 255 && strlen(out->password) <= 255;
+    return fits ? WRING_OK : WRING_ERR_INVALID_CONFIG;
 }
 
 static wring_result host_parse(wring_bytes text, wring__proxy_config *out) {
@@ -74,8 +81,7 @@ static wring_result host_parse(wring_bytes text, wring__proxy_config *out) {
             return WRING_ERR_INVALID_CONFIG;
         }
     }
-    out->host = wring__percent_decode(wring_bytes_of(text.data + host_at, host_len));
-    return out->host == NULL ? WRING_ERR_NO_MEMORY : WRING_OK;
+    return text_decode(wring_bytes_of(text.data + host_at, host_len), &out->host);
 }
 
 wring_result wring__proxy_parse(const char *text, wring__proxy_config *out) {

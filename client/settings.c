@@ -92,11 +92,19 @@ static wring_result target_make(wring__client_settings *settings, wring_error *e
     return settings->target == NULL ? no_memory(error) : WRING_OK;
 }
 
+static wring_result url_decode(wring_bytes text, char **out, wring_error *error) {
+    const wring_result result = wring__percent_decode(text, out);
+    if (result == WRING_ERR_INVALID_ARGUMENT) {
+        return wring_error_set(error, WRING_ERR_INVALID_URL, 0, "the URL has a %%00 in it");
+    }
+    return result == WRING_OK ? result : no_memory(error);
+}
+
 static wring_result host_make(wring__client_settings *settings, wring_error *error) {
     const wring_url *url = &settings->url;
-    settings->host = wring__percent_decode(url->host);
-    if (settings->host == NULL) {
-        return no_memory(error);
+    wring_result result = url_decode(url->host, &settings->host, error);
+    if (result != WRING_OK) {
+        return result;
     }
     if (strlen(settings->host) > 255) {
         return wring_error_set(error, WRING_ERR_INVALID_URL, 0,
@@ -122,12 +130,18 @@ static wring_result userinfo_add(wring__client_settings *settings, wring_error *
     const uint8_t *colon = memchr(info.data, ':', info.len);
     const size_t user_len = colon == NULL ? info.len : (size_t)(colon - info.data);
     const size_t rest = colon == NULL ? info.len : user_len + 1;
-    char *user = wring__percent_decode(wring_bytes_of(info.data, user_len));
-    char *password = wring__percent_decode(wring_bytes_of(info.data + rest, info.len - rest));
-    char *value =
-        user == NULL || password == NULL ? NULL : wring__basic_credentials(user, password);
+    char *user = NULL;
+    char *password = NULL;
+    wring_result result = url_decode(wring_bytes_of(info.data, user_len), &user, error);
+    if (result == WRING_OK) {
+        result = url_decode(wring_bytes_of(info.data + rest, info.len - rest), &password, error);
+    }
+    char *value = result == WRING_OK ? wring__basic_credentials(user, password) : NULL;
     free(user);
     free(password);
+    if (result != WRING_OK) {
+        return result;
+    }
     wring_headers *headers = &settings->config.headers;
     const char *kept = value == NULL ? NULL : own(settings, value, strlen(value));
     wring_header *list = kept == NULL ? NULL : calloc(headers->count + 1, sizeof *list);

@@ -15,10 +15,11 @@ static int hex_digit(uint8_t c) {
     return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
 }
 
-char *wring__percent_decode(wring_bytes text) {
+wring_result wring__percent_decode(wring_bytes text, char **decoded) {
+    *decoded = NULL;
     char *out = malloc(text.len + 1);
     if (out == NULL) {
-        return NULL;
+        return WRING_ERR_NO_MEMORY;
     }
     size_t len = 0;
     for (size_t i = 0; i < text.len; i++) {
@@ -30,12 +31,13 @@ char *wring__percent_decode(wring_bytes text) {
         }
         if (c == 0) {
             free(out);
-            return NULL;
+            return WRING_ERR_INVALID_ARGUMENT;
         }
         out[len++] = (char)c;
     }
     out[len] = 0;
-    return out;
+    *decoded = out;
+    return WRING_OK;
 }
 
 char *wring__basic_credentials(const char *user, const char *password) {

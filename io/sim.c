@@ -39,8 +39,9 @@ uint64_t wring__sim_activity(const wring__sim *sim) {
 }
 
 wring__sim *wring__sim_create(const wring__sim_config *config) {
-    wring__sim *sim = calloc(1, sizeof *sim);
+    wring__sim *sim = wring__sim_memory(NULL, sizeof *sim);
     WRING_ASSERT(sim != NULL);
+    memset(sim, 0, sizeof *sim);
     sim->random = config->seed;
     sim->now = WRING_NS_PER_SEC;
     sim->alarm = WRING_TIME_NEVER;
@@ -60,10 +61,10 @@ wring__sim *wring__sim_create(const wring__sim_config *config) {
 
 void wring__sim_destroy(wring__sim *sim) {
     for (uint32_t i = 0; i < sim->socket_count; i++) {
-        free(sim->sockets[i].rx.data);
+        wring__sim_memory(sim->sockets[i].rx.data, 0);
     }
-    free(sim->sockets);
-    free(sim);
+    wring__sim_memory(sim->sockets, 0);
+    wring__sim_memory(sim, 0);
 }
 
 /* ---- sockets --------------------------------------------------------------------------------- */
@@ -75,16 +76,16 @@ wring__socket wring__sim_socket_new(wring__sim *sim) {
     }
     if (id == sim->socket_count) {
         sim->socket_count++;
-        sim->sockets = realloc(sim->sockets, sim->socket_count * sizeof *sim->sockets);
+        sim->sockets = wring__sim_memory(sim->sockets, sim->socket_count * sizeof *sim->sockets);
         WRING_ASSERT(sim->sockets != NULL);
         memset(&sim->sockets[id], 0, sizeof sim->sockets[id]);
     }
     struct sim_socket *s = &sim->sockets[id];
-    free(s->rx.data);
+    wring__sim_memory(s->rx.data, 0);
     memset(s, 0, sizeof *s);
     s->in_use = true;
     s->peer = WRING__SOCKET_NONE;
-    s->rx.data = malloc(sim->pipe_bytes);
+    s->rx.data = wring__sim_memory(NULL, sim->pipe_bytes);
     s->rx.visible_at = WRING_TIME_NEVER;
     WRING_ASSERT(s->rx.data != NULL);
     return (wring__socket)id;

@@ -96,15 +96,16 @@ static wring_result sim_open(const wring__backend_config *config, wring__backend
     (void)error;
     wring__sim *sim = config->world;
     WRING_ASSERT(sim->host_count < WRING__SIM_HOSTS_MAX);
-    struct sim_backend *backend = calloc(1, sizeof *backend);
+    struct sim_backend *backend = wring__sim_memory(NULL, sizeof *backend);
     WRING_ASSERT(backend != NULL);
+    memset(backend, 0, sizeof *backend);
     uint32_t count = config->buffer_count == 0 ? BUFFER_COUNT_DEFAULT : config->buffer_count;
     uint32_t size = config->buffer_size == 0 ? BUFFER_SIZE_DEFAULT : config->buffer_size;
     backend->super.ops = &wring__backend_sim;
     backend->super.buffer_count = count;
     backend->super.buffer_size = size;
-    backend->super.buffers = calloc(count, size);
-    backend->home = malloc(count * sizeof *backend->home);
+    backend->super.buffers = wring__sim_memory(NULL, (size_t)count * size);
+    backend->home = wring__sim_memory(NULL, count * sizeof *backend->home);
     WRING_ASSERT(backend->super.buffers != NULL && backend->home != NULL);
     WRING_POISON(backend->super.buffers, (size_t)count * size);
     for (uint32_t i = 0; i < count; i++) {
@@ -128,11 +129,11 @@ static void sim_backend_close(wring__backend *super) {
         }
     }
     WRING_UNPOISON(super->buffers, (size_t)super->buffer_count * super->buffer_size);
-    free(super->buffers);
-    free(backend->home);
-    free(backend->ops);
-    free(backend->posted);
-    free(backend);
+    wring__sim_memory(super->buffers, 0);
+    wring__sim_memory(backend->home, 0);
+    wring__sim_memory(backend->ops, 0);
+    wring__sim_memory(backend->posted, 0);
+    wring__sim_memory(backend, 0);
 }
 
 /* ---- queueing -------------------------------------------------------------------------------- */
@@ -142,7 +143,7 @@ static struct sim_op *op_new(wring__backend *super, enum sim_op_kind kind, wring
     struct sim_backend *backend = sim_of(super);
     if (backend->op_count == backend->op_cap) {
         backend->op_cap = backend->op_cap == 0 ? 16 : backend->op_cap * 2;
-        backend->ops = realloc(backend->ops, backend->op_cap * sizeof *backend->ops);
+        backend->ops = wring__sim_memory(backend->ops, backend->op_cap * sizeof *backend->ops);
         WRING_ASSERT(backend->ops != NULL);
     }
     struct sim_op *op = &backend->ops[backend->op_count++];
@@ -235,7 +236,8 @@ static void post(struct sim_backend *backend, uint64_t token, int32_t result, ui
                  uint16_t buffer) {
     if (backend->posted_count == backend->posted_cap) {
         backend->posted_cap = backend->posted_cap == 0 ? 16 : backend->posted_cap * 2;
-        backend->posted = realloc(backend->posted, backend->posted_cap * sizeof *backend->posted);
+        backend->posted =
+            wring__sim_memory(backend->posted, backend->posted_cap * sizeof *backend->posted);
         WRING_ASSERT(backend->posted != NULL);
     }
     wring_time_ns at = backend->sim->now + wring__sim_delay(backend->sim);

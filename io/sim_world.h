@@ -61,6 +61,9 @@ struct wring__sim {
     uint32_t fault_one_in[WRING__SIM_FAULTS];
 };
 
+/** realloc, and free for size 0. A test that fails the product's allocations leaves these alone. */
+void *wring__sim_memory(void *block, size_t size);
+
 /** Joins an unconnected socket to a listening port; false when nobody listens. */
 bool wring__sim_connect(wring__sim *sim, wring__socket socket, uint16_t port);
 bool wring__sim_strikes(wring__sim *sim, enum wring__sim_fault fault);

@@ -119,6 +119,8 @@ Test(settings, errors_name_the_field) {
     const wring_tls_client_config tls = {.struct_size = sizeof tls, .ca_file = "/nonexistent"};
     expect_refused("wss://a", CONFIG(.tls = &tls), WRING_ERR_TLS_CONFIG, "/nonexistent");
     expect_refused("http://a", NULL, WRING_ERR_INVALID_URL, "http://a");
+    expect_refused("ws://a%00b/", NULL, WRING_ERR_INVALID_URL, "%00");
+    expect_refused("ws://u%00:p@b/", NULL, WRING_ERR_INVALID_URL, "%00");
     char *longest = malloc(9000);
     memset(longest, 'a', 8999);
     memcpy(longest, "ws://", 5);

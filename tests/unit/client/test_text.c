@@ -11,11 +11,14 @@ Test(text, percent_decoding) {
         {"%2541", "%41"},
     };
     for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
-        char *text = wring__percent_decode(wring_str(rows[i][0]));
+        char *text;
+        cr_assert_eq(wring__percent_decode(wring_str(rows[i][0]), &text), WRING_OK);
         cr_assert_str_eq(text, rows[i][1]);
         free(text);
     }
-    cr_assert_null(wring__percent_decode(wring_str("a%00b")));
+    char *none;
+    cr_assert_eq(wring__percent_decode(wring_str("a%00b"), &none), WRING_ERR_INVALID_ARGUMENT);
+    cr_assert_null(none);
 }
 
 Test(text, basic_credentials_of_each_length) { /* RFC 4648 10 */
