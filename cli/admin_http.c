@@ -117,6 +117,11 @@ static enum admin_step stats(const admin_config *config, admin_response *out) {
         {"mail_refused", s.mail_refused},
         {"mail_stale", s.mail_stale},
         {"reads_paused", s.reads_paused},
+        {"congested", s.congested},
+        {"dropped_newest", s.dropped_newest},
+        {"dropped_oldest", s.dropped_oldest},
+        {"dropped_replaced", s.dropped_replaced},
+        {"slow_ended", s.slow_ended},
     };
     body_add(out, "{\"workers\":%u", wring_server_workers(config->server));
     for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {

@@ -50,6 +50,11 @@ struct serve_options {
     long long max_message;
     long long max_fragment_bytes;
     long long pause_bytes;
+    long long send_soft;
+    long long send_hard;
+    char *slow_policy;
+    int slow_timeout;
+    int coalesce_us;
     int max_handshake_size;
     int handshake_timeout;
     int close_timeout;
@@ -87,6 +92,12 @@ static bool options_parse(int argc, const char **argv, struct serve_options *o) 
         BYTES("max-message", max_message, "longest message (64 MiB)"),
         BYTES("max-fragment-bytes", max_fragment_bytes, "what a message's fragments may pin"),
         BYTES("pause-bytes", pause_bytes, "queued to a peer before it is read no further (1 MiB)"),
+        BYTES("send-soft", send_soft, "queued to a peer before it counts as slow (64 KiB)"),
+        BYTES("send-hard", send_hard, "queued before the policy acts (twice pause-bytes)"),
+        {"slow-policy", 0, POPT_ARG_STRING, &o->slow_policy, 0,
+         "disconnect, drop-newest, drop-oldest or keep-latest (disconnect)", "NAME"},
+        NUMBER("slow-timeout", slow_timeout, "ms above send-soft until a session ends (off)"),
+        NUMBER("coalesce-us", coalesce_us, "window in which publishes are gathered (off)"),
         NUMBER("max-handshake-size", max_handshake_size, "bytes of a request head (65536)"),
         NUMBER("handshake-timeout", handshake_timeout, "ms from accept to upgrade (15000)"),
         NUMBER("close-timeout", close_timeout, "ms to wait for the peer's close (5000)"),
@@ -116,6 +127,23 @@ static bool options_parse(int argc, const char **argv, struct serve_options *o) 
     return cli_parse(argc, argv, table, "wring serve", examples);
 }
 
+static const char *const policy_names[] = {
+    [WRING_SLOW_DISCONNECT] = "disconnect",
+    [WRING_SLOW_DROP_NEWEST] = "drop-newest",
+    [WRING_SLOW_DROP_OLDEST] = "drop-oldest",
+    [WRING_SLOW_KEEP_LATEST] = "keep-latest",
+};
+
+/* WRING_SLOW_DEFAULT for a name that is none. */
+static wring_slow_policy policy_of(const char *name) {
+    for (int i = WRING_SLOW_DISCONNECT; i <= WRING_SLOW_KEEP_LATEST; i++) {
+        if (strcmp(name, policy_names[i]) == 0) {
+            return (wring_slow_policy)i;
+        }
+    }
+    return WRING_SLOW_DEFAULT;
+}
+
 /* Negative numbers would become huge unsigned ones. */
 static bool options_check(const struct serve_options *o) {
     const long long numbers[] = {o->port,
@@ -125,6 +153,10 @@ static bool options_check(const struct serve_options *o) {
                                  o->max_message,
                                  o->max_fragment_bytes,
                                  o->pause_bytes,
+                                 o->send_soft,
+                                 o->send_hard,
+                                 o->slow_timeout,
+                                 o->coalesce_us,
                                  o->max_handshake_size,
                                  o->handshake_timeout,
                                  o->close_timeout,
@@ -142,6 +174,12 @@ static bool options_check(const struct serve_options *o) {
     }
     if (o->port > 65535 || o->admin_port > 65535) {
         cli_complain("--port and --admin-port are at most 65535");
+        return false;
+    }
+    if (o->slow_policy != NULL && policy_of(o->slow_policy) == WRING_SLOW_DEFAULT) {
+        cli_complain("--slow-policy %s: there are disconnect, drop-newest, drop-oldest and "
+                     "keep-latest",
+                     o->slow_policy);
         return false;
     }
     if (o->admin_port < ADMIN_OFF) {
@@ -173,6 +211,11 @@ static wring_server_config config_of(const struct serve_options *o) {
         .max_handshake_size = (uint32_t)o->max_handshake_size,
         .max_connections = (uint32_t)o->max_connections,
         .pause_bytes = (uint64_t)o->pause_bytes,
+        .send_soft_bytes = (uint64_t)o->send_soft,
+        .send_hard_bytes = (uint64_t)o->send_hard,
+        .slow_policy = o->slow_policy == NULL ? WRING_SLOW_DEFAULT : policy_of(o->slow_policy),
+        .slow_timeout_ms = (uint32_t)o->slow_timeout,
+        .coalesce_us = (uint32_t)o->coalesce_us,
         .receive_buffers = (uint32_t)o->receive_buffers,
         .receive_buffer_size = (uint32_t)o->receive_buffer_size,
         .unpinned = o->unpinned != 0,
@@ -228,6 +271,10 @@ static void print_config(const wring_server_config *c, int drain_ms) {
            c->session.max_frame, c->session.max_message, c->session.max_fragment_bytes);
     printf("pause-bytes = %" PRIu64 "\nmax-handshake-size = %u\nmax-target-size = %u\n",
            c->pause_bytes, c->max_handshake_size, c->max_target_size);
+    printf("send-soft = %" PRIu64 "\nsend-hard = %" PRIu64 "\nslow-policy = %s\n",
+           c->send_soft_bytes, c->send_hard_bytes, policy_names[c->slow_policy]);
+    print_duration("slow-timeout", c->slow_timeout_ms);
+    print_duration("coalesce-us", c->coalesce_us);
     print_duration("handshake-timeout", c->handshake_timeout_ms);
     print_duration("close-timeout", c->session.close_timeout_ms);
     print_duration("idle-timeout", c->session.idle_timeout_ms);
@@ -373,6 +420,7 @@ int cli_serve(int argc, const char **argv) {
     free(options.host);
     free(options.backend);
     free(options.admin_token);
+    free(options.slow_policy);
     free(options.tls_cert);
     free(options.tls_key);
     free(options.tls_client_ca);

@@ -216,6 +216,13 @@ void wring__conn_break(wring__conn *conn, int system_errno) {
     }
 }
 
+void wring__conn_ask(wring__conn *conn) {
+    if (conn->state == WRING__CONN_OPEN) {
+        conn->asked = true;
+        wring__worker_make_ready(conn->worker, conn);
+    }
+}
+
 void wring__conn_fail(wring__conn *conn, wring_result reason) {
     conn->ops->failed(conn, reason);
     if (conn->broken || conn->state == WRING__CONN_CONNECTING) {
@@ -505,6 +512,13 @@ void wring__conn_dispatch(wring__conn *conn) {
     if (conn->paused) {
         stash_chain(conn);
     }
+    if (conn->asked) {
+        conn->asked = false;
+        conn->ops->asked(conn);
+        if (conn->state != WRING__CONN_OPEN) {
+            return;
+        }
+    }
     const bool in_flight = conn->is_direct && conn->recv_armed;
     bool all_given = conn->rx_head == WRING__BUFFER_NONE && (conn->stash == NULL || in_flight);
     if (conn->broken) {
@@ -569,6 +583,10 @@ static void send_complete(wring__conn *conn, const wring__completion *completion
     const uint64_t unsent = wring__conn_unsent(conn);
     if (unsent > 0) {
         wring__conn_flush(conn);
+    }
+    if (conn->tell_drained && unsent <= conn->worker->drained_bytes) {
+        conn->tell_drained = false;
+        wring__conn_ask(conn);
     }
     resume_when_drained(conn);
     linger_when_drained(conn);

@@ -53,6 +53,7 @@ typedef struct wring__conn_ops {
     void (*failed)(wring__conn *conn, wring_result reason);
     void (*timer)(wring__conn *conn); /* the deadline passed */
     void (*mail)(wring__conn *conn, const wring__mail *mail);
+    void (*asked)(wring__conn *conn);  /* after wring__conn_ask or conn->tell_drained */
     void (*closed)(wring__conn *conn); /* last call: frees the memory */
     /** Optional, both: how many bytes the frame in progress lacks; a block with room for some of
      *  them (`at`, `len`), which then come by rx from there, or NULL. */
@@ -93,7 +94,9 @@ struct wring__conn {
     bool held : 1;
     bool one_shot : 1; /* receives one by one: its frames are long (io/conn_long.h) */
     bool is_direct : 1;
-    bool dialled : 1; /* by us */
+    bool dialled : 1;      /* by us */
+    bool asked : 1;        /* the owner wants a call in the dispatch phase */
+    bool tell_drained : 1; /* ... once the queue is at worker->drained_bytes */
 };
 
 /** Takes a connected socket over: a slot, a generation, and receiving is armed.
@@ -131,6 +134,9 @@ void wring__conn_abort(wring__conn *conn);
 
 /** Marks the stream as broken: the owner's `failed` is called in the dispatch phase. */
 void wring__conn_break(wring__conn *conn, int system_errno);
+
+/** Has the owner's `asked` called in the dispatch phase. */
+void wring__conn_ask(wring__conn *conn);
 
 /** Tells the owner `reason` and ends the stream. For conn_tls.c. */
 void wring__conn_fail(wring__conn *conn, wring_result reason);

@@ -37,7 +37,12 @@ wring_result wring__registry_post(const wring__mail *mail) {
     struct entry *entry = &entries[wring__ref_worker(mail->ref)];
     atomic_fetch_add(&entry->posting, 1);
     wring__worker *worker = atomic_load(&entry->worker);
-    wring_result result = worker == NULL ? WRING_ERR_CLOSED : wring__worker_post(worker, mail);
+    wring_result result = WRING_ERR_CLOSED;
+    if (worker != NULL) {
+        const bool full = mail->kind == WRING__MAIL_SEND &&
+                          wring__worker_is_full(worker, wring__ref_slot(mail->ref));
+        result = full ? WRING_ERR_QUEUE_FULL : wring__worker_post(worker, mail);
+    }
     atomic_fetch_sub(&entry->posting, 1);
     return result;
 }

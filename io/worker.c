@@ -16,6 +16,9 @@
 #define PAUSE_BYTES_DEFAULT   (UINT64_C(1) << 20)
 #define ACCEPT_RETRY_NS       (100 * WRING_NS_PER_MS)
 #define ACCEPT_FAILURES_MAX   16
+/* Queue entries made by the mail of one turn, after which the rest waits: a publish to 10,000
+ * subscribers is more work than 4,096 messages to one. */
+#define MAIL_WORK_MAX ((uint64_t)64 * 1024)
 
 /* ---- lists ----------------------------------------------------------------------------------- */
 
@@ -114,6 +117,9 @@ wring_result wring__worker_init(wring__worker *worker, const wring__worker_confi
         config->pause_bytes == 0 ? PAUSE_BYTES_DEFAULT : config->pause_bytes;
     worker->pause_bytes[true] =
         config->dialled_pause_bytes == 0 ? UINT64_MAX : config->dialled_pause_bytes;
+    worker->drained_bytes = config->drained_bytes;
+    worker->full_words =
+        (config->connections_max == 0 ? WRING__SLOT_MAX : config->connections_max) / 64 + 1;
     wring__backend_config backend_config = config->backend_config;
     if (backend_config.direct_sockets == 0) {
         backend_config.direct_sockets = config->connections_max;
@@ -125,8 +131,11 @@ wring_result wring__worker_init(wring__worker *worker, const wring__worker_confi
     uint32_t buffers = worker->backend->buffer_count;
     worker->rx_buffers = calloc(buffers, sizeof *worker->rx_buffers);
     worker->returns = calloc(buffers, sizeof *worker->returns);
+    worker->full = calloc(worker->full_words, sizeof *worker->full);
     uint32_t items = config->mailbox_items == 0 ? MAILBOX_ITEMS_DEFAULT : config->mailbox_items;
-    result = worker->rx_buffers == NULL || worker->returns == NULL ? WRING_ERR_NO_MEMORY : WRING_OK;
+    result = worker->rx_buffers == NULL || worker->returns == NULL || worker->full == NULL
+                 ? WRING_ERR_NO_MEMORY
+                 : WRING_OK;
     if (result == WRING_OK) {
         result = wring__mailbox_init(&worker->mailbox, items);
     }
@@ -164,6 +173,7 @@ void wring__worker_deinit(wring__worker *worker) {
     if (worker->attachment.destroy != NULL) {
         worker->attachment.destroy(worker->attachment.data);
     }
+    free(worker->full);
     memset(worker, 0, sizeof *worker);
 }
 
@@ -302,7 +312,10 @@ static wring_result phase_wait(wring__worker *worker, wring_time_ns deadline) {
 
 static void phase_mail(wring__worker *worker) {
     wring__mail mail;
-    for (int i = 0; i < MAIL_PER_TURN_MAX && wring__mailbox_pop(&worker->mailbox, &mail); i++) {
+    worker->mail_work = 0;
+    for (int i = 0; i < MAIL_PER_TURN_MAX && worker->mail_work < MAIL_WORK_MAX &&
+                    wring__mailbox_pop(&worker->mailbox, &mail);
+         i++) {
         if (mail.kind == WRING__MAIL_CALL) {
             wring__call *call = mail.data;
             call->run(call, worker);
@@ -444,6 +457,20 @@ wring_result wring__worker_post(wring__worker *worker, const wring__mail *mail) 
         worker->backend->ops->wake(worker->backend, together ? here->backend : NULL);
     }
     return result;
+}
+
+void wring__worker_set_full(wring__worker *worker, uint32_t slot, bool full) {
+    const uint64_t bit = UINT64_C(1) << slot % 64;
+    _Atomic uint64_t *word = &worker->full[slot / 64];
+    const uint64_t old = atomic_load_explicit(word, memory_order_relaxed);
+    if (((old & bit) != 0) != full) { /* one writer */
+        atomic_store_explicit(word, old ^ bit, memory_order_relaxed);
+    }
+}
+
+bool wring__worker_is_full(const wring__worker *worker, uint32_t slot) {
+    return slot / 64 < worker->full_words &&
+           (atomic_load_explicit(&worker->full[slot / 64], memory_order_relaxed) >> slot % 64 & 1);
 }
 
 void wring__worker_empty_mailbox(wring__worker *worker) {

@@ -78,6 +78,7 @@ typedef struct wring__worker_config {
     uint32_t mailbox_items;   /* 0: 65,536 */
     uint64_t pause_bytes;     /* queued on a connection before it is read no further; 0: 1 MiB */
     uint64_t dialled_pause_bytes; /* the same of connections that we dialled; 0: no limit */
+    uint64_t drained_bytes;       /* queue of a connection that has drained */
     uint8_t index;
 } wring__worker_config;
 
@@ -144,6 +145,10 @@ struct wring__worker {
     uint32_t conn_count;
     uint32_t pending;        /* operations of the worker's own under way, but accept */
     uint64_t pause_bytes[2]; /* of accepted connections, of dialled ones */
+    uint64_t drained_bytes;
+    uint64_t mail_work;     /* by the owner's mail this turn: ends the mail phase early */
+    _Atomic uint64_t *full; /* a bit a slot: its queue takes nothing more from other threads */
+    uint32_t full_words;
 
     struct wring__rx_buffer { /* per receive buffer */
         wring__block block;   /* its holders, when bytes in it go out again from where they lie */
@@ -201,6 +206,10 @@ void wring__worker_each(wring__worker *worker, void (*visit)(wring__conn *conn, 
 /** Hands mail to a worker.  Errors: WRING_ERR_QUEUE_FULL.  Thread: any. Cost: O(1); a system call
  *  only when the worker sleeps, and none from a worker of its group. */
 WRING_MUST_CHECK wring_result wring__worker_post(wring__worker *worker, const wring__mail *mail);
+
+/** Whether wring_send to the slot is refused. Setting: the worker only; asking: any thread. */
+void wring__worker_set_full(wring__worker *worker, uint32_t slot, bool full);
+bool wring__worker_is_full(const wring__worker *worker, uint32_t slot);
 
 /** Before deinit: the owner gets its mail, all else is lost and its senders are told. No one may
  *  post any more. */

@@ -103,6 +103,18 @@ void wring__host_stop(wring__host *host) {
     pump(host);
 }
 
+void wring__host_refuse(wring__host *host, wring_result reason) {
+    wring__session_refuse(&host->session, reason);
+    pump(host);
+}
+
+void wring__host_drained(wring__host *host) {
+    if (host->session.state == WRING_SESSION_OPEN && host->binding->handler->drained != NULL) {
+        obey(host, host->binding->handler->drained(&host->session));
+        pump(host);
+    }
+}
+
 wring_time_ns wring__host_deadline(wring__host *host, wring_time_ns now) {
     wring_time_ns deadline = wring_session_deadline(&host->session);
     if (deadline == 0) { /* a close just began: its clock starts now */

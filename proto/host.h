@@ -51,6 +51,12 @@ void wring__host_mail(wring__host *host, const wring__mail *mail);
 void wring__host_close(wring__host *host, uint16_t code, wring_bytes reason);
 void wring__host_stop(wring__host *host);
 
+/** Ends the session for `reason`, with its close code. */
+void wring__host_refuse(wring__host *host, wring_result reason);
+
+/** The peer reads again. */
+void wring__host_drained(wring__host *host);
+
 /** When wring__host_expire is due, WRING_TIME_NEVER for never. Starts the clock of a close that has
  *  just begun. */
 wring_time_ns wring__host_deadline(wring__host *host, wring_time_ns now);

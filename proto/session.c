@@ -59,6 +59,7 @@ void wring__session_common_init(wring__session_common *common, const wring_sessi
     memset(common, 0, sizeof *common);
     common->config = *config;
     common->cache = cache;
+    common->queue_max = UINT64_MAX;
 #ifndef WRING_ASAN /* there malloc's twin sees use after free */
     common->rx_kept_max = cache == NULL ? 0 : RX_KEPT_MAX; /* alone: nothing rests */
 #endif
@@ -289,6 +290,10 @@ wring_result wring_session_send(wring_session *session, const wring_frame *frame
     if (result != WRING_OK) {
         return result;
     }
+    if (frame->opcode != WRING_CLOSE &&
+        wring__session_out(session)->bytes >= session->common->queue_max) {
+        return WRING_ERR_QUEUE_FULL;
+    }
     uint8_t first = (uint8_t)(WRING__FIN | frame->opcode);
     switch (frame->opcode) {
     case WRING_PING:
@@ -404,6 +409,22 @@ void wring_session_close(wring_session *session, uint16_t code, wring_bytes reas
     }
 }
 
+void wring__session_touch(wring_session *session, wring_time_ns now) {
+    if (session->state == WRING_SESSION_OPEN) {
+        session->activity_ns = now;
+        session->ping_sent = false;
+    }
+}
+
+void wring__session_refuse(wring_session *session, wring_result reason) {
+    uint16_t code = wring_result_close_code(reason);
+    if (reason == WRING_ERR_SLOW_CONSUMER && session->common->config.allow_iana_close_codes) {
+        code = WRING_CLOSE_TRY_AGAIN_LATER;
+    }
+    wring__session_close_frame(session, code, wring_str(wring_result_text(reason)));
+    wring__session_end(session, reason, code, true);
+}
+
 void wring__session_stop(wring_session *session) {
     uint16_t code = session->close_sent ? session->end_code : WRING_CLOSE_NORMAL;
     wring__session_close_frame(session, WRING_CLOSE_NORMAL, wring_bytes_of(NULL, 0));
@@ -480,7 +501,7 @@ void wring_session_expire(wring_session *session, uint64_t now_ns) {
     }
     wring_frame ping = {WRING_PING, 0, {NULL, 0}};
     session->ping_sent = true;
-    if (wring_session_send(session, &ping) != WRING_OK) {
+    if (wring_session_send(session, &ping) == WRING_ERR_NO_MEMORY) {
         wring__session_end(session, WRING_ERR_NO_MEMORY, WRING_CLOSE_ABNORMAL, false);
     }
 }

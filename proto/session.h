@@ -62,6 +62,7 @@ typedef struct wring__session_common {
     const uint8_t *shown;
     size_t shown_len; /* 0: none */
     wring__block *shown_block;
+    uint64_t queue_max; /* bytes queued to a peer, above which no message is taken */
     wring__rx *rx_kept;
     uint32_t rx_kept_count;
     uint32_t rx_kept_max;
@@ -145,6 +146,12 @@ WRING_MUST_CHECK wring_result wring__session_send_shared(wring_session *session,
 /** Ends the session on the application's wish: a close frame (1000, if none was queued yet) goes
  *  out, then the stream is shut without waiting for the peer's. */
 void wring__session_stop(wring_session *session);
+
+/** Its clocks begin anew, as if bytes had come. */
+void wring__session_touch(wring_session *session, wring_time_ns now);
+
+/** Ends the session for `reason`: its close code goes out, then the stream is shut. */
+void wring__session_refuse(wring_session *session, wring_result reason);
 
 /** Writes the unmasked header of a shared message. Only its creator or only holder may. */
 void wring__session_frame_shared(wring__shared *shared);

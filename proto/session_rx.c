@@ -253,7 +253,8 @@ static wring_result control_received(wring_session *session, wring_event *event,
     if (rx->frame_opcode == WRING_PING) { /* RFC 6455 5.5.3: answered before it is shown */
         wring_frame pong = {WRING_PONG, 0, wring_bytes_of(payload, len)};
         wring_result result = wring_session_send(session, &pong);
-        return result == WRING_ERR_CLOSED ? WRING_OK : result;
+        const bool moot = result == WRING_ERR_CLOSED || result == WRING_ERR_QUEUE_FULL;
+        return moot ? WRING_OK : result;
     }
     return WRING_OK;
 }

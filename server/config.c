@@ -48,6 +48,26 @@ static wring_result routes_check(const wring_server_config *config, wring_error 
     return WRING_OK;
 }
 
+static bool policy_is_known(wring_slow_policy policy, wring_slow_policy least) {
+    return policy >= least && policy <= WRING_SLOW_KEEP_LATEST;
+}
+
+static wring_result sending_check(const wring_server_config *config, wring_error *error) {
+    if (config->send_hard_bytes <= config->send_soft_bytes) {
+        return bad(error, "send_hard_bytes", "is not above send_soft_bytes");
+    }
+    if (!policy_is_known(config->slow_policy, WRING_SLOW_DISCONNECT)) {
+        return bad(error, "slow_policy", "is none of wring_slow_policy");
+    }
+    for (size_t i = 0; i < config->topic_rule_count; i++) {
+        if (config->topic_rules[i].name == NULL ||
+            !policy_is_known(config->topic_rules[i].slow_policy, WRING_SLOW_DEFAULT)) {
+            return bad(error, "topic_rules", "has a rule without a name, or with no known policy");
+        }
+    }
+    return WRING_OK;
+}
+
 static wring_result config_check(const wring_server_config *config, wring_error *error) {
     if (config->tls != NULL && config->tls->struct_size != sizeof *config->tls) {
         return bad(error, "tls", "has no struct_size: use sizeof(wring_tls_server_config)");
@@ -82,7 +102,25 @@ static wring_result config_check(const wring_server_config *config, wring_error 
     wring_result result = config->deflate == NULL
                               ? WRING_OK
                               : wring_deflate_config_adopt(config->deflate, &deflate, error);
+    if (result == WRING_OK) {
+        result = sending_check(config, error);
+    }
     return result == WRING_OK ? routes_check(config, error) : result;
+}
+
+static void sending_defaults(wring_server_config *out) {
+    const uint64_t pause = out->pause_bytes;
+    out->send_soft_bytes = out->send_soft_bytes == 0 ? 64 * 1024 : out->send_soft_bytes;
+    if (out->send_hard_bytes == 0) {
+        uint64_t hard = pause > UINT64_MAX / 2 ? UINT64_MAX : 2 * pause;
+        hard = hard > out->send_soft_bytes ? hard : 2 * out->send_soft_bytes;
+        out->send_hard_bytes = hard;
+    }
+    if (out->slow_policy == WRING_SLOW_DEFAULT) {
+        out->slow_policy = WRING_SLOW_DISCONNECT;
+    }
+    default_u32(&out->slow_timeout_ms, WRING_OFF);
+    default_u32(&out->coalesce_us, WRING_OFF);
 }
 
 wring_result wring_server_config_adopt(const wring_server_config *in, wring_server_config *out,
@@ -106,6 +144,7 @@ wring_result wring_server_config_adopt(const wring_server_config *in, wring_serv
     default_u32(&out->mailbox_items, 65536);
     default_u32(&out->max_subscriptions, 1024);
     out->pause_bytes = out->pause_bytes == 0 ? UINT64_C(1) << 20 : out->pause_bytes;
+    sending_defaults(out);
     out->session.struct_size = sizeof out->session;
     out->session.role = WRING_ROLE_SERVER;
     out->session.deflate = NULL; /* negotiated by each connection */

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * The walk that gives a published message to a worker's subscribers. It calls no user code, so
- * nothing changes under it. One thread.
+ * The walk that gives a published message, or a window's worth of them, to a worker's subscribers.
+ * It calls no user code, so nothing changes under it. One thread.
  */
 #include <errno.h>
 
@@ -9,29 +9,147 @@
 #include "server/peer.h"
 #include "server/publication.h"
 #include "server/server.h"
+#include "server/slow.h"
 
-static void deliver_to(wring__peer *peer, wring__shared *message) {
+/* Nothing waits and the queue is short: nearly always. */
+static bool is_quick(const wring__peer *peer, uint64_t soft_bytes) {
+    return wring__conn_unsent(&peer->conn) <= soft_bytes &&
+           (peer->extra == NULL || peer->extra->backlog.count == 0);
+}
+
+static void send_quick(wring__peer *peer, wring__shared *message) {
     wring_result result = wring__session_send_shared(&peer->host.session, message);
     if (result == WRING_OK) {
         wring__conn_flush(&peer->conn);
+        wring__slow_look(peer);
     } else if (result == WRING_ERR_NO_MEMORY) {
         wring__conn_break(&peer->conn, ENOMEM); /* told in the dispatch phase */
     }
 }
 
-void wring__deliver(wring__server_worker *worker, wring__shared *message) {
-    wring_bytes name;
-    const wring__publication about = wring__publication_of(message, &name);
-    const struct wring__topic *topic = wring__topics_find(&worker->topics, name, about.hash);
-    if (topic == NULL) {
-        return;
+/* What a newer message replaces: one of the same topic and key. */
+static uint64_t id_of(const wring__publication *about) {
+    uint64_t mixed = (about->hash ^ about->key) * UINT64_C(0x9E3779B97F4A7C15);
+    return about->hash + (mixed ^ mixed >> 32);
+}
+
+static void deliver_to(wring__peer *peer, const struct wring__topic *topic, wring__shared *message,
+                       const wring__publication *about, uint64_t soft_bytes) {
+    if (is_quick(peer, soft_bytes)) {
+        send_quick(peer, message);
+    } else {
+        wring__slow_publish(peer, topic->policy, message, id_of(about));
     }
+}
+
+static void deliver_one(wring__server_worker *worker, const struct wring__topic *topic,
+                        wring__shared *message, const wring__publication *about) {
+    const uint64_t soft_bytes = worker->server->config.send_soft_bytes;
+    const wring__peer *except = wring__peer_named(worker, about->except);
     WRING_TRACE(PUBLISH, topic->count, message->payload_len);
-    const wring__peer *except = wring__peer_named(worker, about.except);
+    worker->io.mail_work += topic->count;
     for (uint32_t i = 0; i < topic->count; i++) {
         wring__peer *peer = topic->subscriptions[i]->peer;
         if (peer != except) {
-            deliver_to(peer, message);
+            deliver_to(peer, topic, message, about, soft_bytes);
         }
+    }
+}
+
+/* ---- a window's worth ------------------------------------------------------------------------ */
+
+/* For who published some of it, or is slow: one by one. */
+static void deliver_each(wring__server_worker *worker, wring__peer *peer,
+                         const struct wring__topic *topic) {
+    const uint64_t soft_bytes = worker->server->config.send_soft_bytes;
+    const wring__batch *batch = topic->batch;
+    for (uint32_t i = 0; i < batch->count; i++) {
+        wring_bytes name;
+        const wring__publication about = wring__publication_of(batch->messages[i], &name);
+        if (wring__peer_named(worker, about.except) != peer) {
+            deliver_to(peer, topic, batch->messages[i], &about, soft_bytes);
+        }
+    }
+}
+
+/* Marks or unmarks those who published some of it and must not get that back. */
+static void authors_mark(wring__server_worker *worker, const wring__batch *batch, bool mark) {
+    for (uint32_t i = 0; i < batch->count; i++) {
+        wring_bytes name;
+        const wring__publication about = wring__publication_of(batch->messages[i], &name);
+        wring__peer *author = wring__peer_named(worker, about.except);
+        if (author != NULL) {
+            author->is_author = mark;
+        }
+    }
+}
+
+static void deliver_joined(wring__server_worker *worker, const struct wring__topic *topic,
+                           wring__shared *joined) {
+    const uint64_t soft_bytes = worker->server->config.send_soft_bytes;
+    WRING_TRACE(PUBLISH, topic->count, joined->payload_len);
+    authors_mark(worker, topic->batch, true);
+    for (uint32_t i = 0; i < topic->count; i++) {
+        wring__peer *peer = topic->subscriptions[i]->peer;
+        /* a joined run is not compressed: who has a context gets each message's form */
+        const bool compressed = peer->host.session.deflate != NULL;
+        if (peer->is_author || compressed || !is_quick(peer, soft_bytes)) {
+            deliver_each(worker, peer, topic);
+        } else {
+            send_quick(peer, joined);
+        }
+    }
+    authors_mark(worker, topic->batch, false);
+}
+
+void wring__deliver_batch(wring__server_worker *worker, struct wring__topic *topic) {
+    wring__batch *batch = topic->batch;
+    if (batch == NULL || batch->count == 0) {
+        return;
+    }
+    wring__shared *joined = batch->count == 1 ? NULL : wring__batch_join(batch);
+    if (joined != NULL) {
+        deliver_joined(worker, topic, joined);
+        wring__shared_unref(joined);
+    } else {
+        for (uint32_t i = 0; i < topic->count; i++) {
+            deliver_each(worker, topic->subscriptions[i]->peer, topic);
+        }
+    }
+    worker->io.mail_work += topic->count;
+    wring__batch_clear(batch);
+}
+
+static void window_over(wring__task *task) {
+    const wring__batch *batch = WRING_CONTAINER_OF(task, wring__batch, task);
+    wring__deliver_batch(WRING_CONTAINER_OF(batch->worker, wring__server_worker, io), batch->topic);
+}
+
+/* False: it has to go now. */
+static bool gather(wring__server_worker *worker, struct wring__topic *topic,
+                   wring__shared *message) {
+    if (topic->batch == NULL) {
+        topic->batch = wring__batch_create(&worker->io, topic, window_over);
+    }
+    if (topic->batch == NULL) {
+        return false;
+    }
+    wring_result result = wring__batch_add(topic->batch, message, topic->coalesce_ns);
+    if (result != WRING_OK) { /* full: the window ends early, this one begins the next */
+        wring__deliver_batch(worker, topic);
+        result = wring__batch_add(topic->batch, message, topic->coalesce_ns);
+    }
+    return result == WRING_OK;
+}
+
+void wring__deliver(wring__server_worker *worker, wring__shared *message) {
+    wring_bytes name;
+    const wring__publication about = wring__publication_of(message, &name);
+    struct wring__topic *topic = wring__topics_find(&worker->topics, name, about.hash);
+    if (topic == NULL) {
+        return;
+    }
+    if (topic->coalesce_ns == 0 || !gather(worker, topic, message)) {
+        deliver_one(worker, topic, message, &about);
     }
 }

@@ -11,8 +11,10 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "core/packed.h"
 #include "core/ref.h"
 #include "server/server.h"
+#include "server/slow.h"
 
 #define RESPONSE_MAX 1024
 /* A certificate with more names is shown cut: the first ones say who it is. */
@@ -36,14 +38,29 @@ static wring__peer *peer_of_conn(wring__conn *conn) {
 void wring__peer_settle(wring__peer *peer) {
     if (peer->conn.out.bytes > 0) {
         wring__conn_flush(&peer->conn);
+        wring__slow_look(peer);
     }
     if (wring__host_is_closed(&peer->host)) {
+        wring__slow_end(peer);
         wring__topics_unsubscribe_all(&worker_of(peer)->topics, peer);
         wring__conn_shut(&peer->conn);
     } else {
         wring__conn_bring_deadline(&peer->conn,
                                    wring__host_deadline(&peer->host, peer->conn.worker->now));
+        if (peer->extra != NULL) {
+            wring__conn_bring_deadline(&peer->conn, peer->extra->slow_deadline);
+        }
     }
+}
+
+wring__peer_extra *wring__peer_extra_make(wring__peer *peer) {
+    if (peer->extra == NULL) {
+        peer->extra = calloc(1, sizeof *peer->extra);
+        if (peer->extra != NULL) {
+            peer->extra->slow_deadline = WRING_TIME_NEVER;
+        }
+    }
+    return peer->extra;
 }
 
 /* ---- plain HTTP ------------------------------------------------------------------------------ */
@@ -281,18 +298,50 @@ static void peer_failed(wring__conn *conn, wring_result reason) {
     peer_end(peer_of_conn(conn), reason);
 }
 
+/* Ends the session of a peer that went too far. */
+static void peer_refuse(wring__peer *peer, wring_result reason) {
+    if (reason == WRING_ERR_SLOW_CONSUMER) {
+        wring__count(&worker_of(peer)->counters.slow_ended, 1);
+    }
+    wring__host_refuse(&peer->host, reason);
+    wring__peer_settle(peer);
+}
+
 static void peer_timer(wring__conn *conn) {
     wring__peer *peer = peer_of_conn(conn);
     if (!wring__host_is_started(&peer->host)) {
         refuse(peer, WRING_ERR_TIMEOUT); /* accept to upgrade took too long */
         return;
     }
-    wring__host_expire(&peer->host, conn->worker->now);
+    const wring_time_ns now = conn->worker->now;
+    if (peer->extra != NULL && peer->extra->slow_deadline <= now) {
+        peer_refuse(peer, WRING_ERR_SLOW_CONSUMER);
+        return;
+    }
+    if (conn->held) {
+        wring__session_touch(&peer->host.session, now); /* it is we who do not listen */
+    }
+    wring__host_expire(&peer->host, now);
     wring__peer_settle(peer);
+}
+
+static void peer_asked(wring__conn *conn) {
+    wring__peer *peer = peer_of_conn(conn);
+    if (peer->extra != NULL && peer->extra->evict != WRING_OK) {
+        peer_refuse(peer, peer->extra->evict);
+    } else if (wring__host_is_started(&peer->host) && wring__slow_drained(peer)) {
+        wring__host_drained(&peer->host);
+        wring__peer_settle(peer);
+    }
 }
 
 static void peer_mail(wring__conn *conn, const wring__mail *mail) {
     wring__peer *peer = peer_of_conn(conn);
+    if (mail->kind == WRING__MAIL_SEND && wring__host_is_started(&peer->host) &&
+        !wring__slow_takes(peer)) {
+        wring__mail_lost(mail);
+        return;
+    }
     wring__host_mail(&peer->host, mail);
     if (wring__host_is_started(&peer->host)) {
         wring__peer_settle(peer);
@@ -306,6 +355,10 @@ static void peer_closed(wring__conn *conn) {
     }
     wring__server_deflate_leave(peer);
     wring__host_deinit(&peer->host);
+    if (peer->extra != NULL) {
+        wring__backlog_deinit(&peer->extra->backlog);
+        free(peer->extra);
+    }
     free(peer);
 }
 
@@ -326,6 +379,7 @@ static const wring__conn_ops peer_ops = {
     .failed = peer_failed,
     .timer = peer_timer,
     .mail = peer_mail,
+    .asked = peer_asked,
     .closed = peer_closed,
     .missing = peer_missing,
     .room = peer_room,
@@ -414,4 +468,28 @@ wring__peer *wring__peer_named(wring__server_worker *worker, wring_ref ref) {
 int wring_session_worker(const wring_session *session) {
     const wring__peer *peer = wring__peer_of(session);
     return peer == NULL ? -1 : (int)worker_of(peer)->number;
+}
+
+uint64_t wring_session_queued(const wring_session *session) {
+    const wring__peer *peer = wring__peer_of(session);
+    if (peer == NULL) {
+        return 0;
+    }
+    return wring__conn_unsent(&peer->conn) + (peer->extra == NULL ? 0 : peer->extra->backlog.bytes);
+}
+
+void wring_session_pause(wring_session *session) {
+    wring__peer *peer = wring__peer_of(session);
+    if (peer != NULL && peer->conn.state == WRING__CONN_OPEN) {
+        wring__conn_hold(&peer->conn);
+        (void)wring__conn_pause_when_full(&peer->conn);
+    }
+}
+
+void wring_session_resume(wring_session *session) {
+    wring__peer *peer = wring__peer_of(session);
+    if (peer != NULL && peer->conn.held && peer->conn.state == WRING__CONN_OPEN) {
+        wring__session_touch(session, peer->conn.worker->now);
+        wring__conn_unhold(&peer->conn);
+    }
 }

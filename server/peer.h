@@ -9,7 +9,15 @@
 #include "io/conn.h"
 #include "proto/head.h"
 #include "proto/host.h"
+#include "server/backlog.h"
 #include "server/topics.h"
+
+/** What few connections need: allocated when the first of it is. */
+typedef struct wring__peer_extra {
+    wring__backlog backlog;
+    wring_time_ns slow_deadline; /* congested until then: ended; WRING_TIME_NEVER */
+    wring_result evict;          /* the session is to be ended for this; WRING_OK: not */
+} wring__peer_extra;
 
 typedef struct wring__peer {
     wring__conn conn; /* first: the pump's callbacks get this address */
@@ -18,6 +26,8 @@ typedef struct wring__peer {
         wring__head *head;                  /* before the upgrade: a head that came in pieces */
         wring__subscription *subscriptions; /* after it */
     };
+    wring__peer_extra *extra;     /* NULL: nothing unusual */
+    bool is_author;               /* during a delivery: has published some of it */
     _Alignas(16) uint8_t state[]; /* the handler's */
 } wring__peer;
 
@@ -27,6 +37,9 @@ wring__peer *wring__peer_of(const wring_session *session);
 static inline struct wring__server_worker *wring__peer_worker(const wring__peer *peer) {
     return (struct wring__server_worker *)(void *)peer->conn.worker; /* it begins with it */
 }
+
+/** NULL when memory is out. */
+wring__peer_extra *wring__peer_extra_make(wring__peer *peer);
 
 /** After anything that may have queued bytes or ended the session. */
 void wring__peer_settle(wring__peer *peer);

@@ -124,6 +124,25 @@ wring_result wring_publish_from(wring_session *session, wring_bytes topic,
                    (wring__publication){.except = wring__peer_ref(session)});
 }
 
+wring_result wring_publish_with(wring_server *server, wring_bytes topic, const wring_frame *frame,
+                                const wring_publish_options *options) {
+    wring_publish_options o = {0};
+    wring__publication about = {0};
+    if (options->struct_size == 0) {
+        return WRING_ERR_INVALID_ARGUMENT;
+    }
+    memcpy(&o, options, wring__min_size(options->struct_size, sizeof o));
+    if (o.from != NULL) {
+        const wring__peer *peer = wring__peer_of(o.from);
+        if (peer == NULL || wring__peer_worker(peer)->server != server) {
+            return WRING_ERR_INVALID_STATE;
+        }
+        about.except = wring__peer_ref(o.from);
+    }
+    about.key = o.key;
+    return publish(server, topic, frame, about);
+}
+
 uint32_t wring_topic_workers(const wring_server *server, wring_bytes topic) {
     const uint64_t hash = wring__hash(server->presence.seed, topic);
     uint32_t count = 0;

@@ -67,6 +67,14 @@ static wring__listen_config listen_config(const wring_server *server, uint16_t p
     return config;
 }
 
+/* Replies are refused a whole message later than what others send: a handler that answers each
+ * message, while its peer is read, is never refused. */
+static uint64_t queue_max(const wring_server_config *config) {
+    const uint64_t hard = config->send_hard_bytes;
+    return hard > UINT64_MAX - config->session.max_message ? UINT64_MAX
+                                                           : hard + config->session.max_message;
+}
+
 wring_result wring__server_worker_open(wring__server_worker *worker) {
     const wring_server *server = worker->server;
     wring__worker_config config = {
@@ -80,12 +88,14 @@ wring_result wring__server_worker_open(wring__server_worker *worker) {
         .connections_max = server->config.max_connections,
         .mailbox_items = server->config.mailbox_items,
         .pause_bytes = server->config.pause_bytes,
+        .drained_bytes = server->config.send_soft_bytes / 2,
     };
     wring_result result = wring__worker_init(&worker->io, &config, &worker->error);
     if (result != WRING_OK) {
         return result;
     }
-    result = wring__topics_init(&worker->topics, &worker->server->presence, worker->number);
+    result = wring__topics_init(&worker->topics, &worker->server->presence, worker->number,
+                                &worker->server->config);
     if (result == WRING_OK) {
         result = wring__server_deflate_attach(worker);
     }
@@ -101,6 +111,7 @@ wring_result wring__server_worker_open(wring__server_worker *worker) {
     worker->initialised = true;
     wring__session_common_init(&worker->sessions, &server->config.session, &worker->io.chunks);
     worker->sessions.ref_of = wring__peer_ref;
+    worker->sessions.queue_max = queue_max(&server->config);
     worker->tls = server->tls == NULL ? NULL : wring__tls_context_ref(server->tls);
     atomic_store(&worker->address, worker->io.index);
     wring__worker_listen(&worker->io, worker->listener);

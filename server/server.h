@@ -8,6 +8,9 @@
  * presence.c which workers have subscribers of a topic
  * publish.c  publishing, from any thread
  * deliver.c  a published message to a worker's subscribers
+ * batch.c    what is published within a coalescing window
+ * slow.c     marks and policies for peers that do not keep up
+ * backlog.c  what such a peer may yet lose
  */
 #ifndef WRING_SERVER_SERVER_H
 #define WRING_SERVER_SERVER_H
@@ -29,12 +32,22 @@ enum {
     WRING__MAIL_RELOAD_TLS                    /* data: the new context, one reference */
 };
 
+/** Written by the worker only, with wring__count. */
+typedef struct wring__server_counters {
+    uint64_t congested;
+    uint64_t dropped_newest;
+    uint64_t dropped_oldest;
+    uint64_t dropped_replaced;
+    uint64_t slow_ended;
+} wring__server_counters;
+
 typedef struct wring__server_worker {
     wring__worker io; /* first: the io layer's owner pointer and this are the same thing */
     wring_server *server;
     wring__topics topics;
     wring__session_common sessions;
     wring_deflate_stats deflate_stats;
+    wring__server_counters counters;
     wring__tls_context *tls; /* its own reference; NULL: plain */
     pthread_t thread;
     uint32_t number; /* 0 .. workers - 1 */
@@ -82,6 +95,8 @@ void wring__server_drain(wring_server *server, uint32_t drain_ms);
 /** deliver.c: queues a published message to every subscriber of the worker.
  *  Cost: one queue entry each. */
 void wring__deliver(wring__server_worker *worker, wring__shared *message);
+/** Delivers what was gathered for the topic; nothing is legal. */
+void wring__deliver_batch(wring__server_worker *worker, struct wring__topic *topic);
 
 /** peer.c: the connections of a worker. */
 wring_ref wring__peer_ref(const wring_session *session); /* by it a server's session is known */

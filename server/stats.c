@@ -22,6 +22,11 @@ void wring_server_get_stats(const wring_server *server, wring_server_stats *out)
         out->turns += peek(&counters->turns);
         out->mail_stale += peek(&counters->stale_mail);
         out->reads_paused += peek(&counters->paused);
+        out->congested += peek(&worker->counters.congested);
+        out->dropped_newest += peek(&worker->counters.dropped_newest);
+        out->dropped_oldest += peek(&worker->counters.dropped_oldest);
+        out->dropped_replaced += peek(&worker->counters.dropped_replaced);
+        out->slow_ended += peek(&worker->counters.slow_ended);
         out->mail_refused += atomic_load_explicit(&worker->io.mailbox.full, memory_order_relaxed);
     }
     wring__server_deflate_stats(server, out);

@@ -13,7 +13,8 @@
 
 #define BUCKETS_FIRST 64
 
-wring_result wring__topics_init(wring__topics *topics, wring__presence *presence, uint32_t worker) {
+wring_result wring__topics_init(wring__topics *topics, wring__presence *presence, uint32_t worker,
+                                const wring_server_config *config) {
     memset(topics, 0, sizeof *topics);
     topics->bucket_count = BUCKETS_FIRST;
     topics->buckets = calloc(topics->bucket_count, sizeof(struct wring__topic *));
@@ -22,6 +23,7 @@ wring_result wring__topics_init(wring__topics *topics, wring__presence *presence
     }
     topics->presence = presence;
     topics->worker = worker;
+    topics->config = config;
     topics->slot_counts = calloc(WRING__PRESENCE_SLOTS, sizeof(uint32_t));
     return topics->slot_counts == NULL ? WRING_ERR_NO_MEMORY : WRING_OK;
 }
@@ -87,6 +89,30 @@ static void buckets_grow(wring__topics *topics) {
     free(old);
 }
 
+static bool rule_matches(const wring_topic_rule *rule, wring_bytes name) {
+    const size_t len = strlen(rule->name);
+    if (len > 0 && rule->name[len - 1] == '*') {
+        return name.len >= len - 1 && memcmp(name.data, rule->name, len - 1) == 0;
+    }
+    return wring_bytes_equal(name, wring_bytes_of(rule->name, len));
+}
+
+/* By the first rule that matches; what it leaves open is the server's. */
+static void topic_rule(const wring_server_config *config, struct wring__topic *topic,
+                       wring_bytes name) {
+    wring_topic_rule found = {0};
+    for (size_t i = 0; i < config->topic_rule_count; i++) {
+        if (rule_matches(&config->topic_rules[i], name)) {
+            found = config->topic_rules[i];
+            break;
+        }
+    }
+    const uint32_t us = found.coalesce_us == 0 ? config->coalesce_us : found.coalesce_us;
+    topic->coalesce_ns = us == WRING_OFF ? 0 : us * UINT64_C(1000);
+    topic->policy =
+        found.slow_policy == WRING_SLOW_DEFAULT ? config->slow_policy : found.slow_policy;
+}
+
 static struct wring__topic *topic_make(wring__topics *topics, wring_bytes name, uint64_t hash) {
     struct wring__topic *topic = calloc(1, sizeof *topic + name.len);
     if (topic == NULL) {
@@ -95,6 +121,7 @@ static struct wring__topic *topic_make(wring__topics *topics, wring_bytes name, 
     if (topics->topic_count >= topics->bucket_count) {
         buckets_grow(topics);
     }
+    topic_rule(topics->config, topic, name);
     topic->hash = hash;
     topic->name_len = (uint8_t)name.len;
     memcpy(topic->name, name.data, name.len);
@@ -116,6 +143,7 @@ static void topic_drop_when_empty(wring__topics *topics, struct wring__topic *to
     *link = topic->next;
     topics->topic_count--;
     presence_remove(topics, topic->hash);
+    wring__batch_destroy(topic->batch);
     free(topic->subscriptions);
     free(topic);
 }
@@ -225,6 +253,15 @@ static bool name_is_legal(wring_bytes name) {
     return name.len > 0 && name.len <= WRING_TOPIC_MAX;
 }
 
+/* Who comes or goes gets what was published while it was there, and no more. */
+static void window_end(wring__server_worker *worker, wring_bytes name) {
+    struct wring__topic *topic =
+        wring__topics_find(&worker->topics, name, wring__hash(worker->topics.presence->seed, name));
+    if (topic != NULL) {
+        wring__deliver_batch(worker, topic);
+    }
+}
+
 wring_result wring_subscribe(wring_session *session, wring_bytes topic) {
     wring__peer *peer = wring__peer_of(session);
     if (peer == NULL || wring__host_is_closed(&peer->host)) {
@@ -234,6 +271,7 @@ wring_result wring_subscribe(wring_session *session, wring_bytes topic) {
         return WRING_ERR_INVALID_ARGUMENT;
     }
     wring__server_worker *worker = wring__peer_worker(peer);
+    window_end(worker, topic);
     return wring__topics_subscribe(&worker->topics, peer, topic,
                                    worker->server->config.max_subscriptions);
 }
@@ -241,6 +279,7 @@ wring_result wring_subscribe(wring_session *session, wring_bytes topic) {
 void wring_unsubscribe(wring_session *session, wring_bytes topic) {
     wring__peer *peer = wring__peer_of(session);
     if (peer != NULL) {
+        window_end(wring__peer_worker(peer), topic);
         wring__topics_unsubscribe(&wring__peer_worker(peer)->topics, peer, topic);
     }
 }

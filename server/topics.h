@@ -5,8 +5,9 @@
 #ifndef WRING_SERVER_TOPICS_H
 #define WRING_SERVER_TOPICS_H
 
+#include "server/batch.h"
 #include "server/presence.h"
-#include "wring/bytes.h"
+#include "wring/server.h"
 
 struct wring__peer;
 struct wring__topic;
@@ -26,6 +27,9 @@ struct wring__topic {
     wring__subscription **subscriptions; /* dense: the walk touches nothing else */
     uint32_t count;
     uint32_t cap;
+    wring__batch *batch; /* NULL: nothing was ever gathered */
+    wring_duration_ns coalesce_ns;
+    wring_slow_policy policy;
     uint8_t name_len;
     uint8_t name[];
 };
@@ -37,10 +41,12 @@ typedef struct wring__topics {
     wring__presence *presence; /* the server's; names are chosen by peers: its hash is keyed */
     uint32_t worker;           /* whose bit there is ours */
     uint32_t *slot_counts;     /* topics in each of its slots */
+    const wring_server_config *config;
 } wring__topics;
 
 WRING_MUST_CHECK wring_result wring__topics_init(wring__topics *topics, wring__presence *presence,
-                                                 uint32_t worker);
+                                                 uint32_t worker,
+                                                 const wring_server_config *config);
 void wring__topics_deinit(wring__topics *topics);
 
 /** Adds to the connection's list. A second time does nothing.

@@ -42,6 +42,10 @@ typedef struct wring_handler {
     /** Exactly once, last; not called when init was never reached. Sending is no longer possible.
      */
     void (*terminate)(wring_session *session, const wring_end *end);
+
+    /** The peer reads again: what is queued to it was above the soft mark of the server and is at
+     *  half of it. Only from a server. */
+    wring_verdict (*drained)(wring_session *session);
 } wring_handler;
 
 /** A 64-bit name of a session that any thread may keep and use after the session is gone. */
@@ -51,7 +55,9 @@ typedef uint64_t wring_ref;
 /** The session's name for other threads; WRING_REF_NONE for sessions no worker owns. */
 WRING_API wring_ref wring_session_ref(const wring_session *session);
 
-/** Queues one frame, from a callback of this session. Same contract as wring_session_send. */
+/** Queues one frame, from a callback of this session. Same contract as wring_session_send; of a
+ *  server's session also WRING_ERR_QUEUE_FULL: so much is queued that nothing more is taken, until
+ *  `drained`. */
 WRING_API WRING_MUST_CHECK wring_result wring_reply(wring_session *session,
                                                     const wring_frame *frame);
 

@@ -37,6 +37,25 @@ typedef struct wring_route {
     void (*respond)(const wring_request *request, wring_http_response *response, void *opts);
 } wring_route;
 
+/** What becomes of a message published to a peer that does not keep up. */
+typedef enum wring_slow_policy {
+    WRING_SLOW_DEFAULT,
+    WRING_SLOW_DISCONNECT,  /**< at the hard mark the session ends with WRING_ERR_SLOW_CONSUMER:
+                               1008,  or 1013 with allow_iana_close_codes. The server's default */
+    WRING_SLOW_DROP_NEWEST, /**< at the hard mark the message is dropped */
+    WRING_SLOW_DROP_OLDEST, /**< above the soft mark messages wait, and at the hard mark those that
+                                 wait longest are dropped. What else is sent may overtake them */
+    WRING_SLOW_KEEP_LATEST  /**< the same, and of those that wait only the newest of each topic and
+                                 key is kept */
+} wring_slow_policy;
+
+/** How topics behave whose name matches. */
+typedef struct wring_topic_rule {
+    const char *name;              /**< exact; a '*' at its end matches any rest */
+    wring_slow_policy slow_policy; /**< WRING_SLOW_DEFAULT: the server's */
+    uint32_t coalesce_us;          /**< 0: the server's; WRING_OFF: none */
+} wring_topic_rule;
+
 /** 0 and NULL take the default. Copied; what it points to (routes, handlers, opts, strings) is
  *  borrowed until wring_server_destroy. */
 typedef struct wring_server_config {
@@ -68,6 +87,19 @@ typedef struct wring_server_config {
     bool unpinned;                      /**< do not pin workers to CPUs */
     const wring_tls_server_config *tls; /**< wss:// instead of ws://; NULL: plain */
     const wring_deflate_config *deflate; /**< permessage-deflate is accepted; NULL: never */
+
+    uint64_t send_soft_bytes;      /**< queued to a peer before it counts as slow; default 64 KiB */
+    uint64_t send_hard_bytes;      /**< queued before wring_send is refused and `slow_policy` acts;
+                                        default twice pause_bytes. Replies are taken up to
+                                        session.max_message more */
+    wring_slow_policy slow_policy; /**< default WRING_SLOW_DISCONNECT */
+    uint32_t slow_timeout_ms;      /**< above the soft mark for so long ends the session, whatever
+                                        the policy; default off */
+    uint32_t coalesce_us;          /**< what is published to a topic within so long, rounded up to
+                                        milliseconds, leaves as one send for each subscriber;
+                                        default off: with the turn */
+    const wring_topic_rule *topic_rules; /**< tried in order; the first match wins */
+    size_t topic_rule_count;
 } wring_server_config;
 
 /** Fills in every default, as wring_server_create does; for showing the configuration. */
@@ -106,6 +138,17 @@ WRING_API wring_loop wring_server_loop(const wring_server *server, uint32_t work
 /** The worker a session lives on, from 0; -1 for a session no server owns.   Thread: its worker. */
 WRING_API int wring_session_worker(const wring_session *session);
 
+/** Bytes queued to the peer; 0 for a session no server owns.   Thread: its worker. */
+WRING_API uint64_t wring_session_queued(const wring_session *session);
+
+/** Reads no further from the peer, so that it is slowed down by TCP: messages that are here already
+ *  may still come. While paused, nothing of the session's idle and ping timeouts runs. From one of
+ *  its callbacks; a session no server owns is left alone. */
+WRING_API void wring_session_pause(wring_session *session);
+
+/** Reads on: from handle_info or drained, as nothing else comes from a paused peer. */
+WRING_API void wring_session_resume(wring_session *session);
+
 /** Stops: no more accepts, every session is closed with 1001, and when all are gone or
  *  `drain_ms` is over the workers end. Blocks until then; not from a callback. */
 WRING_API void wring_server_stop(wring_server *server, uint32_t drain_ms);
@@ -122,9 +165,14 @@ typedef struct wring_server_stats {
     uint64_t rx_bytes;
     uint64_t tx_bytes;
     uint64_t turns;
-    uint64_t mail_refused; /**< pushes that found a mailbox full */
-    uint64_t mail_stale;   /**< mail for a session that was gone */
-    uint64_t reads_paused; /**< times a connection was not read because its queue was full */
+    uint64_t mail_refused;     /**< pushes that found a mailbox full */
+    uint64_t mail_stale;       /**< mail for a session that was gone */
+    uint64_t reads_paused;     /**< times a connection was not read because its queue was full */
+    uint64_t congested;        /**< times a connection went above its soft mark */
+    uint64_t dropped_newest;   /**< messages that found a connection at its hard mark */
+    uint64_t dropped_oldest;   /**< messages that waited and were dropped */
+    uint64_t dropped_replaced; /**< messages that waited and were replaced by a newer one */
+    uint64_t slow_ended;       /**< sessions ended with WRING_ERR_SLOW_CONSUMER */
 
     uint64_t deflate_connections; /**< open now, with permessage-deflate */
     uint64_t deflate_published;   /**< times a published message was compressed */
@@ -162,6 +210,19 @@ WRING_API WRING_MUST_CHECK wring_result wring_publish(wring_server *server, wrin
 WRING_API WRING_MUST_CHECK wring_result wring_publish_from(wring_session *session,
                                                            wring_bytes topic,
                                                            const wring_frame *frame);
+
+/** More of a publish. Zeroed is legal but for struct_size. */
+typedef struct wring_publish_options {
+    uint32_t struct_size; /**< sizeof(wring_publish_options) */
+    wring_session *from;  /**< misses the message; only from one of its callbacks */
+    uint64_t key;         /**< for WRING_SLOW_KEEP_LATEST: what a newer message replaces */
+} wring_publish_options;
+
+/** wring_publish with options.  Errors: as wring_publish; WRING_ERR_INVALID_ARGUMENT without
+ *  struct_size; WRING_ERR_INVALID_STATE when `from` is no session of this server. */
+WRING_API WRING_MUST_CHECK wring_result wring_publish_with(wring_server *server, wring_bytes topic,
+                                                           const wring_frame *frame,
+                                                           const wring_publish_options *options);
 
 /** How many workers have subscribers of the topic; now and then one too many.   Thread: any. */
 WRING_API uint32_t wring_topic_workers(const wring_server *server, wring_bytes topic);

@@ -24,28 +24,31 @@ void sim_run_begin(sim_run *run, uint64_t seed, const wring_handler *handler, vo
 
 void sim_run_begin_mailbox(sim_run *run, uint64_t seed, const wring_handler *handler, void *opts,
                            uint32_t workers, uint32_t mailbox_items) {
+    wring_server_config config = {
+        .workers = workers,
+        .handler = handler,
+        .handler_opts = opts,
+        .mailbox_items = mailbox_items,
+    };
+    sim_run_begin_config(run, seed, &config);
+}
+
+void sim_run_begin_config(sim_run *run, uint64_t seed, wring_server_config *config) {
     wring__sim_config world = {.seed = seed,
                                .faults = seed != 0 && !sim_run_calm}; /* seed 0: fair weather */
     static const uint32_t buffer_counts[] = {1, 2, 4, 64};
     static const uint32_t buffer_sizes[] = {64, 100, 2048, 8192};
     run->world = wring__sim_create(&world);
-    wring_server_config config = {
-        .struct_size = sizeof config,
-        .port = 0,
-        .workers = workers,
-        .handler = handler,
-        .handler_opts = opts,
-        .receive_buffers = buffer_counts[wring__sim_random(run->world, 4)],
-        .receive_buffer_size = buffer_sizes[wring__sim_random(run->world, 4)],
-        .pause_bytes = wring__sim_random(run->world, 2) == 0 ? 300 : 0,
-        /* the world's clock may stand still for long stretches of one-byte pipes */
-        .handshake_timeout_ms = WRING_OFF,
-        .mailbox_items = mailbox_items,
-        .tls = sim_run_tls,
-        .deflate = sim_deflate,
-    };
+    config->struct_size = sizeof *config;
+    config->receive_buffers = buffer_counts[wring__sim_random(run->world, 4)];
+    config->receive_buffer_size = buffer_sizes[wring__sim_random(run->world, 4)];
+    config->pause_bytes = wring__sim_random(run->world, 2) == 0 ? 300 : 0;
+    /* the world's clock may stand still for long stretches of one-byte pipes */
+    config->handshake_timeout_ms = WRING_OFF;
+    config->tls = sim_run_tls;
+    config->deflate = sim_deflate;
     wring_error error;
-    EXPECT(wring_server_create(&config, &run->server, &error) == WRING_OK);
+    EXPECT(wring_server_create(config, &run->server, &error) == WRING_OK);
     wring__server_set_backend(run->server, &wring__backend_sim, run->world);
     EXPECT(wring_server_start(run->server, &error) == WRING_OK);
     run->port = wring_server_port(run->server);

@@ -30,6 +30,8 @@ void sim_run_begin(sim_run *run, uint64_t seed, const wring_handler *handler, vo
                    uint32_t workers);
 void sim_run_begin_mailbox(sim_run *run, uint64_t seed, const wring_handler *handler, void *opts,
                            uint32_t workers, uint32_t mailbox_items);
+/* With what the scenario set in `config`; the rest by the seed. The world begins with the run. */
+void sim_run_begin_config(sim_run *run, uint64_t seed, wring_server_config *config);
 /* One round: every worker a turn, in an order by the seed. */
 void sim_run_workers(sim_run *run);
 /* Drains the server and checks that nothing is left of it. */
@@ -68,6 +70,7 @@ void sim_client_deinit(sim_client *client);
 /* The scenarios. */
 void sim_echo(uint64_t seed);
 void sim_chat(uint64_t seed);
+void sim_slow(uint64_t seed);
 void sim_pubsub(uint64_t seed);
 void sim_the_client(uint64_t seed);
 void sim_the_client_with_tls(uint64_t seed);

@@ -1,0 +1,194 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * Slow peers. See slow.h.
+ */
+#include "server/slow.h"
+
+#include <errno.h>
+
+#include "server/server.h"
+
+static wring__server_counters *counters_of(const wring__peer *peer) {
+    return &wring__peer_worker(peer)->counters;
+}
+
+static const wring_server_config *config_of(const wring__peer *peer) {
+    return &wring__peer_worker(peer)->server->config;
+}
+
+static wring__backlog *backlog_of(const wring__peer *peer) {
+    return peer->extra == NULL || peer->extra->backlog.count == 0 ? NULL : &peer->extra->backlog;
+}
+
+/* ---- marks ----------------------------------------------------------------------------------- */
+
+static void congestion_begin(wring__peer *peer) {
+    const wring_server_config *config = config_of(peer);
+    wring__count(&counters_of(peer)->congested, 1);
+    peer->conn.tell_drained = true;
+    wring__peer_extra *extra =
+        config->slow_timeout_ms == WRING_OFF ? NULL : wring__peer_extra_make(peer);
+    if (extra != NULL) {
+        extra->slow_deadline = peer->conn.worker->now + config->slow_timeout_ms * WRING_NS_PER_MS;
+        wring__conn_bring_deadline(&peer->conn, extra->slow_deadline);
+    }
+}
+
+void wring__slow_look(wring__peer *peer) {
+    const wring_server_config *config = config_of(peer);
+    const uint64_t unsent = wring__conn_unsent(&peer->conn);
+    if (unsent <= config->send_soft_bytes) {
+        return;
+    }
+    if (!peer->conn.tell_drained) {
+        congestion_begin(peer);
+    }
+    if (unsent >= config->send_hard_bytes) {
+        wring__worker_set_full(peer->conn.worker, peer->conn.slot, true);
+    }
+}
+
+/* ---- policies -------------------------------------------------------------------------------- */
+
+static void evict(wring__peer *peer) {
+    wring__peer_extra *extra = wring__peer_extra_make(peer);
+    if (extra == NULL) {
+        wring__conn_break(&peer->conn, ENOMEM);
+    } else if (extra->evict == WRING_OK) {
+        extra->evict = WRING_ERR_SLOW_CONSUMER;
+        wring__conn_ask(&peer->conn); /* the session is told in the dispatch phase */
+    }
+}
+
+static void send_now(wring__peer *peer, wring__shared *message) {
+    wring_result result = wring__session_send_shared(&peer->host.session, message);
+    if (result == WRING_OK) {
+        wring__conn_flush(&peer->conn);
+        wring__slow_look(peer);
+    } else if (result == WRING_ERR_NO_MEMORY) {
+        wring__conn_break(&peer->conn, ENOMEM);
+    }
+}
+
+static bool is_over(const wring__peer *peer) {
+    return wring__conn_unsent(&peer->conn) >= config_of(peer)->send_hard_bytes;
+}
+
+static void drop_oldest(wring__peer *peer, wring__backlog *backlog) {
+    wring__shared *oldest = wring__backlog_pop(backlog);
+    if (oldest != NULL) {
+        wring__shared_unref(oldest);
+        wring__count(&counters_of(peer)->dropped_oldest, 1);
+    }
+}
+
+/* The backlog has what the hard mark leaves above the soft one. */
+static void backlog_add(wring__peer *peer, wring__shared *message, uint64_t id) {
+    wring__peer_extra *extra = wring__peer_extra_make(peer);
+    if (extra == NULL) {
+        wring__conn_break(&peer->conn, ENOMEM);
+        return;
+    }
+    const wring_server_config *config = config_of(peer);
+    const uint64_t room = config->send_hard_bytes - config->send_soft_bytes;
+    const uint64_t len = wring__shared_wire(message).len;
+    while (extra->backlog.alive > 0 && extra->backlog.bytes + len > room) {
+        drop_oldest(peer, &extra->backlog);
+    }
+    wring_result result = wring__backlog_push(&extra->backlog, message, id);
+    if (result == WRING_ERR_QUEUE_FULL) {
+        drop_oldest(peer, &extra->backlog);
+        result = wring__backlog_push(&extra->backlog, message, id);
+    }
+    if (result != WRING_OK) {
+        wring__conn_break(&peer->conn, ENOMEM);
+    }
+}
+
+static void wait_or_send(wring__peer *peer, wring__shared *message, uint64_t id) {
+    const bool congested = wring__conn_unsent(&peer->conn) > config_of(peer)->send_soft_bytes;
+    if (congested || backlog_of(peer) != NULL) {
+        backlog_add(peer, message, id);
+    } else {
+        send_now(peer, message);
+    }
+}
+
+void wring__slow_publish(wring__peer *peer, wring_slow_policy policy, wring__shared *message,
+                         uint64_t id) {
+    if (peer->host.session.state != WRING_SESSION_OPEN || peer->host.session.close_sent) {
+        return; /* nothing follows a close frame */
+    }
+    switch (policy) {
+    case WRING_SLOW_DEFAULT:
+    case WRING_SLOW_DISCONNECT:
+        if (is_over(peer)) {
+            evict(peer);
+        } else {
+            send_now(peer, message);
+        }
+        break;
+    case WRING_SLOW_DROP_NEWEST:
+        if (is_over(peer)) {
+            wring__count(&counters_of(peer)->dropped_newest, 1);
+        } else {
+            send_now(peer, message);
+        }
+        break;
+    case WRING_SLOW_KEEP_LATEST:
+        if (backlog_of(peer) != NULL && wring__backlog_remove(backlog_of(peer), id)) {
+            wring__count(&counters_of(peer)->dropped_replaced, 1);
+        }
+        wait_or_send(peer, message, id);
+        break;
+    case WRING_SLOW_DROP_OLDEST:
+        wait_or_send(peer, message, id);
+        break;
+    }
+}
+
+bool wring__slow_takes(wring__peer *peer) {
+    if (!is_over(peer)) {
+        return true;
+    }
+    if (config_of(peer)->slow_policy == WRING_SLOW_DISCONNECT) {
+        evict(peer);
+    } else {
+        wring__count(&counters_of(peer)->dropped_newest, 1);
+    }
+    return false;
+}
+
+/* ---- draining -------------------------------------------------------------------------------- */
+
+bool wring__slow_drained(wring__peer *peer) {
+    wring__peer_extra *extra = peer->extra;
+    const uint64_t soft = config_of(peer)->send_soft_bytes;
+    wring__worker_set_full(peer->conn.worker, peer->conn.slot, false);
+    while (extra != NULL && wring__conn_unsent(&peer->conn) <= soft) {
+        wring__shared *message = wring__backlog_pop(&extra->backlog);
+        if (message == NULL) {
+            break;
+        }
+        send_now(peer, message);
+        wring__shared_unref(message);
+    }
+    if (backlog_of(peer) != NULL) {
+        peer->conn.tell_drained = true;
+        return false;
+    }
+    if (extra != NULL) {
+        extra->slow_deadline = WRING_TIME_NEVER;
+        wring__backlog_deinit(&extra->backlog);
+    }
+    wring__slow_look(peer);
+    return !peer->conn.tell_drained;
+}
+
+void wring__slow_end(wring__peer *peer) {
+    wring__worker_set_full(peer->conn.worker, peer->conn.slot, false);
+    if (peer->extra != NULL) {
+        wring__count(&counters_of(peer)->dropped_oldest, peer->extra->backlog.alive);
+        wring__backlog_deinit(&peer->extra->backlog);
+    }
+}

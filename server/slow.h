@@ -1,0 +1,33 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * Connections whose peer reads more slowly than it is sent to: the marks and the policies.
+ *
+ * Above the soft mark a connection is congested; when its queue is back at half of it, it has
+ * drained and its handler is told. At the hard mark the policy of what is published decides. No
+ * user code is called from here. One thread.
+ */
+#ifndef WRING_SERVER_SLOW_H
+#define WRING_SERVER_SLOW_H
+
+#include "server/backlog.h"
+#include "server/peer.h"
+#include "wring/server.h"
+
+/** Looks at the queue after something was appended to it. */
+void wring__slow_look(wring__peer *peer);
+
+/** Queues a published message as the policy allows: to the connection, to its backlog, or not at
+ *  all, counted.  @param id  for WRING_SLOW_KEEP_LATEST: replaces one that waits with the same */
+void wring__slow_publish(wring__peer *peer, wring_slow_policy policy, wring__shared *message,
+                         uint64_t id);
+
+/** The same for a message by wring_send: false when it must not be queued. */
+bool wring__slow_takes(wring__peer *peer);
+
+/** The queue is short again: moves the backlog on. True when nothing of it waits any more. */
+bool wring__slow_drained(wring__peer *peer);
+
+/** The session is over: what waits is dropped, counted. */
+void wring__slow_end(wring__peer *peer);
+
+#endif

@@ -1,0 +1,249 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * Readers that do not read, under each policy, with and without a coalescing window: what they get
+ * is in order and whole, what they miss is counted, message by message, and who reads again is told
+ * the latest.
+ */
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "tests/sim/sim_test.h"
+
+#define READERS_MAX 4
+#define MESSAGES    60
+#define KEYS        3
+
+struct reader {
+    sim_client super;
+    bool joined;
+    bool sleeps;  /* reads nothing until all is published */
+    bool cut_off; /* the server ended it */
+    unsigned count;
+    unsigned next;          /* what may come at the earliest */
+    unsigned last_of[KEYS]; /* 1 + the last one it got with this key */
+};
+
+static sim_run *current;
+static struct reader readers[READERS_MAX];
+static sim_client publisher;
+static unsigned reader_count;
+static unsigned joined;
+static unsigned published;
+static unsigned drained;
+static wring_slow_policy policy;
+
+/* ---- the server's handler -------------------------------------------------------------------- */
+
+static wring_verdict slow_init(wring_session *session, const wring_request *request, void *opts) {
+    (void)request;
+    (void)opts;
+    EXPECT(wring_subscribe(session, wring_str("news")) == WRING_OK);
+    wring_frame frame = wring_text(wring_str("joined"));
+    EXPECT(wring_reply(session, &frame) == WRING_OK);
+    return WRING_CONTINUE;
+}
+
+static wring_verdict slow_in(wring_session *session, const wring_message *message) {
+    if (message->opcode == WRING_TEXT) {
+        const wring_publish_options options = {
+            .struct_size = sizeof options, .from = session, .key = 1 + published % KEYS};
+        wring_frame frame = wring_text(message->payload);
+        EXPECT(wring_publish_with(current->server, wring_str("news"), &frame, &options) ==
+               WRING_OK);
+        published++;
+    }
+    return WRING_CONTINUE;
+}
+
+static wring_verdict slow_drained(wring_session *session) {
+    EXPECT(wring_session_queued(session) <= current->server->config.send_soft_bytes);
+    drained++;
+    return WRING_CONTINUE;
+}
+
+static const wring_handler slow = {
+    .name = "slow", .init = slow_init, .handle_in = slow_in, .drained = slow_drained};
+
+/* ---- the clients ----------------------------------------------------------------------------- */
+
+static void on_open(sim_client *client) {
+    (void)client;
+}
+
+static void on_publisher_message(sim_client *client, const wring_message *message) {
+    (void)client; /* nothing of its own comes back */
+    EXPECT(message->opcode == WRING_CLOSE ||
+           wring_bytes_equal(message->payload, wring_str("joined")));
+    joined += message->opcode == WRING_TEXT;
+}
+
+static void on_message(sim_client *client, const wring_message *message) {
+    struct reader *reader = (struct reader *)client;
+    char text[128] = {0};
+    unsigned number;
+    if (message->opcode != WRING_TEXT) {
+        return;
+    }
+    EXPECT(message->payload.len < sizeof text);
+    memcpy(text, message->payload.data, message->payload.len);
+    if (!reader->joined) {
+        EXPECT(strcmp(text, "joined") == 0);
+        reader->joined = true;
+        joined++;
+        return;
+    }
+    EXPECT(sscanf(text, "number %u ", &number) == 1 && number < published);
+    EXPECT(number >= reader->next);                                    /* in order, none twice */
+    EXPECT(policy != WRING_SLOW_DISCONNECT || number == reader->next); /* ... and no gap */
+    reader->next = number + 1;
+    reader->last_of[number % KEYS] = number + 1;
+    reader->count++;
+}
+
+static void publish(sim_client *client, unsigned number) {
+    char text[128];
+    int pad = (int)wring__sim_random(client->run->world, 60);
+    int len = snprintf(text, sizeof text, "number %u %*s", number, pad, "");
+    sim_client_send(client, wring_text(wring_bytes_of(text, (size_t)len)));
+}
+
+/* ---- the run --------------------------------------------------------------------------------- */
+
+static void round_run(sim_run *run, bool wake) {
+    const uint64_t before = wring__sim_activity(run->world);
+    sim_run_workers(run);
+    sim_client_step(&publisher);
+    for (unsigned i = 0; i < reader_count; i++) {
+        if (wake || !readers[i].joined || !readers[i].sleeps) {
+            sim_client_step(&readers[i].super);
+        }
+        readers[i].cut_off |= readers[i].super.phase == CLIENT_GONE;
+    }
+    if (before == wring__sim_activity(run->world)) {
+        (void)wring__sim_advance(run->world);
+    }
+}
+
+static uint64_t dropped(wring_server_stats *stats) {
+    wring_server_get_stats(current->server, stats);
+    return stats->dropped_newest + stats->dropped_oldest + stats->dropped_replaced;
+}
+
+/* Every message is with every reader, or counted as dropped, or the reader was cut off. */
+static bool all_is_accounted_for(void) {
+    wring_server_stats stats;
+    uint64_t expected = dropped(&stats);
+    uint64_t wanted = 0;
+    for (unsigned i = 0; i < reader_count; i++) {
+        if (!readers[i].cut_off) {
+            expected += readers[i].count;
+            wanted += MESSAGES;
+        }
+    }
+    return expected >= wanted;
+}
+
+static void check(void) {
+    wring_server_stats stats;
+    uint64_t total = dropped(&stats);
+    unsigned cut_off = 0;
+    for (unsigned i = 0; i < reader_count; i++) {
+        const struct reader *reader = &readers[i];
+        total += reader->count;
+        cut_off += reader->cut_off;
+        const bool latest_is_kept =
+            policy == WRING_SLOW_DROP_OLDEST || policy == WRING_SLOW_KEEP_LATEST;
+        EXPECT(!latest_is_kept || reader->next == MESSAGES);
+        for (unsigned key = 0; key < KEYS && policy == WRING_SLOW_KEEP_LATEST; key++) {
+            EXPECT(reader->last_of[key] > MESSAGES - KEYS);
+        }
+    }
+    EXPECT(cut_off == stats.slow_ended);
+    EXPECT(policy == WRING_SLOW_DISCONNECT || cut_off == 0);
+    EXPECT(policy != WRING_SLOW_DISCONNECT || dropped(&stats) == 0);
+    EXPECT(cut_off > 0 || total == (uint64_t)MESSAGES * reader_count);
+    EXPECT(policy == WRING_SLOW_KEEP_LATEST || stats.dropped_replaced == 0);
+    EXPECT(drained <= stats.congested);
+}
+
+static void clients_begin(sim_run *run) {
+    sim_client_init(&publisher, run);
+    publisher.on_open = on_open;
+    publisher.on_message = on_publisher_message;
+    reader_count = 1 + (unsigned)wring__sim_random(run->world, READERS_MAX);
+    for (unsigned i = 0; i < reader_count; i++) {
+        memset(&readers[i], 0, sizeof readers[i]);
+        sim_client_init(&readers[i].super, run);
+        readers[i].super.on_open = on_open;
+        readers[i].super.on_message = on_message;
+        readers[i].sleeps = wring__sim_random(run->world, 2) == 0;
+    }
+}
+
+static void clients_end(sim_run *run) {
+    if (publisher.phase == CLIENT_OPEN) {
+        wring_session_close(publisher.session, 1000, wring_str(""));
+    }
+    for (unsigned i = 0; i < reader_count; i++) {
+        if (readers[i].super.phase == CLIENT_OPEN) {
+            wring_session_close(readers[i].super.session, 1000, wring_str(""));
+        }
+    }
+    bool gone = false;
+    for (unsigned round = 0; !gone; round++) {
+        EXPECT(round < 1000000);
+        round_run(run, true);
+        gone = publisher.phase == CLIENT_GONE;
+        for (unsigned i = 0; i < reader_count; i++) {
+            gone = gone && readers[i].super.phase == CLIENT_GONE;
+        }
+    }
+}
+
+static void messages_send(sim_run *run) {
+    unsigned sent = 0;
+    unsigned round = 0;
+    for (; joined < reader_count + 1; round++) {
+        EXPECT(round < 1000000);
+        round_run(run, false);
+    }
+    for (; published < MESSAGES; round++) {
+        EXPECT(round < 2000000);
+        if (sent < MESSAGES && wring__sim_random(run->world, 3) == 0) {
+            publish(&publisher, sent++);
+        }
+        round_run(run, false);
+    }
+    for (; !all_is_accounted_for(); round++) {
+        EXPECT(round < 3000000);
+        round_run(run, true);
+    }
+}
+
+void sim_slow(uint64_t seed) {
+    static const wring_slow_policy policies[] = {WRING_SLOW_DISCONNECT, WRING_SLOW_DROP_NEWEST,
+                                                 WRING_SLOW_DROP_OLDEST, WRING_SLOW_KEEP_LATEST};
+    sim_run run;
+    current = &run;
+    joined = published = drained = 0;
+    policy = policies[seed % 4];
+    const wring_topic_rule rule = {
+        .name = "new*", .slow_policy = policy, .coalesce_us = seed % 8 < 4 ? 0 : 2000};
+    wring_server_config config = {.workers = 1 + (uint32_t)(seed % 3),
+                                  .handler = &slow,
+                                  .mailbox_items = 4096,
+                                  .send_soft_bytes = 200,
+                                  .send_hard_bytes = 600,
+                                  .topic_rules = &rule,
+                                  .topic_rule_count = 1};
+    sim_run_begin_config(&run, seed, &config);
+    clients_begin(&run);
+    messages_send(&run);
+    check();
+    clients_end(&run);
+    sim_run_end(&run);
+    sim_client_deinit(&publisher);
+    for (unsigned i = 0; i < reader_count; i++) {
+        sim_client_deinit(&readers[i].super);
+    }
+}
