@@ -122,6 +122,11 @@ static enum admin_step stats(const admin_config *config, admin_response *out) {
         {"dropped_oldest", s.dropped_oldest},
         {"dropped_replaced", s.dropped_replaced},
         {"slow_ended", s.slow_ended},
+        {"rate_ended", s.rate_ended},
+        {"too_old", s.too_old},
+        {"refused_total", s.refused_total},
+        {"refused_source", s.refused_source},
+        {"handshakes_evicted", s.handshakes_evicted},
     };
     body_add(out, "{\"workers\":%u", wring_server_workers(config->server));
     for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {

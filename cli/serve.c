@@ -61,6 +61,16 @@ struct serve_options {
     int idle_timeout;
     int ping_interval;
     int max_connections;
+    int max_connections_total;
+    int max_per_source;
+    int max_handshakes;
+    int max_handshakes_per_source;
+    int message_rate;
+    int message_burst;
+    int control_rate;
+    int control_burst;
+    int max_age;
+    int pong_timeout;
     int receive_buffers;
     int receive_buffer_size;
     int iana_close_codes;
@@ -104,6 +114,16 @@ static bool options_parse(int argc, const char **argv, struct serve_options *o) 
         NUMBER("idle-timeout", idle_timeout, "ms without a byte until a session ends (off)"),
         NUMBER("ping-interval", ping_interval, "ms without a byte until a ping (off)"),
         NUMBER("max-connections", max_connections, "per worker (1048576)"),
+        NUMBER("max-connections-total", max_connections_total, "of all workers (unlimited)"),
+        NUMBER("max-per-source", max_per_source, "connections of one address (unlimited)"),
+        NUMBER("max-handshakes", max_handshakes, "unfinished ones, per worker (16384)"),
+        NUMBER("max-handshakes-per-source", max_handshakes_per_source, "... of one address"),
+        NUMBER("message-rate", message_rate, "messages a second of a connection (unlimited)"),
+        NUMBER("message-burst", message_burst, "... so many at once (twice the rate)"),
+        NUMBER("control-rate", control_rate, "pings and pongs a second of a connection (100)"),
+        NUMBER("control-burst", control_burst, "... so many at once (500)"),
+        NUMBER("max-age", max_age, "ms after which a session is closed, less a tenth (off)"),
+        NUMBER("pong-timeout", pong_timeout, "ms to wait after a ping (20000)"),
         NUMBER("receive-buffers", receive_buffers, "per worker, a power of two (1024)"),
         NUMBER("receive-buffer-size", receive_buffer_size, "bytes (16448)"),
         SWITCH("iana-close-codes", iana_close_codes, "also accept and send 1012, 1013, 1014"),
@@ -163,6 +183,16 @@ static bool options_check(const struct serve_options *o) {
                                  o->idle_timeout,
                                  o->ping_interval,
                                  o->max_connections,
+                                 o->max_connections_total,
+                                 o->max_per_source,
+                                 o->max_handshakes,
+                                 o->max_handshakes_per_source,
+                                 o->message_rate,
+                                 o->message_burst,
+                                 o->control_rate,
+                                 o->control_burst,
+                                 o->max_age,
+                                 o->pong_timeout,
                                  o->receive_buffers,
                                  o->receive_buffer_size,
                                  o->admin_max_body};
@@ -210,6 +240,15 @@ static wring_server_config config_of(const struct serve_options *o) {
         .handshake_timeout_ms = (uint32_t)o->handshake_timeout,
         .max_handshake_size = (uint32_t)o->max_handshake_size,
         .max_connections = (uint32_t)o->max_connections,
+        .max_connections_total = (uint32_t)o->max_connections_total,
+        .max_connections_per_source = (uint32_t)o->max_per_source,
+        .max_handshakes = (uint32_t)o->max_handshakes,
+        .max_handshakes_per_source = (uint32_t)o->max_handshakes_per_source,
+        .message_rate = (uint32_t)o->message_rate,
+        .message_burst = (uint32_t)o->message_burst,
+        .control_rate = (uint32_t)o->control_rate,
+        .control_burst = (uint32_t)o->control_burst,
+        .max_age_ms = (uint32_t)o->max_age,
         .pause_bytes = (uint64_t)o->pause_bytes,
         .send_soft_bytes = (uint64_t)o->send_soft,
         .send_hard_bytes = (uint64_t)o->send_hard,
@@ -226,6 +265,7 @@ static wring_server_config config_of(const struct serve_options *o) {
                     .close_timeout_ms = (uint32_t)o->close_timeout,
                     .idle_timeout_ms = (uint32_t)o->idle_timeout,
                     .ping_interval_ms = (uint32_t)o->ping_interval,
+                    .pong_timeout_ms = (uint32_t)o->pong_timeout,
                     .allow_iana_close_codes = o->iana_close_codes != 0},
     };
     return config;
@@ -236,11 +276,11 @@ static const char *admin_token(const struct serve_options *o) {
     return token == NULL || token[0] == '\0' ? NULL : token;
 }
 
-static void print_duration(const char *name, uint32_t ms) {
-    if (ms == WRING_OFF) {
+static void print_number(const char *name, uint32_t value) {
+    if (value == WRING_OFF) {
         printf("%s = off\n", name);
     } else {
-        printf("%s = %u\n", name, ms);
+        printf("%s = %u\n", name, value);
     }
 }
 
@@ -265,6 +305,18 @@ static void print_tls(const wring_tls_server_config *tls) {
            tls->client_optional ? "yes" : "no");
 }
 
+static void print_limits(const wring_server_config *c) {
+    print_number("max-age", c->max_age_ms);
+    print_number("max-connections-total", c->max_connections_total);
+    print_number("max-per-source", c->max_connections_per_source);
+    print_number("max-handshakes", c->max_handshakes);
+    print_number("max-handshakes-per-source", c->max_handshakes_per_source);
+    print_number("message-rate", c->message_rate);
+    print_number("message-burst", c->message_burst);
+    print_number("control-rate", c->control_rate);
+    print_number("control-burst", c->control_burst);
+}
+
 static void print_config(const wring_server_config *c, int drain_ms) {
     printf("host = %s\nport = %u\nworkers = %u\nbackend = uring\n", c->host, c->port, c->workers);
     printf("max-frame = %" PRIu64 "\nmax-message = %" PRIu64 "\nmax-fragment-bytes = %" PRIu64 "\n",
@@ -273,12 +325,14 @@ static void print_config(const wring_server_config *c, int drain_ms) {
            c->pause_bytes, c->max_handshake_size, c->max_target_size);
     printf("send-soft = %" PRIu64 "\nsend-hard = %" PRIu64 "\nslow-policy = %s\n",
            c->send_soft_bytes, c->send_hard_bytes, policy_names[c->slow_policy]);
-    print_duration("slow-timeout", c->slow_timeout_ms);
-    print_duration("coalesce-us", c->coalesce_us);
-    print_duration("handshake-timeout", c->handshake_timeout_ms);
-    print_duration("close-timeout", c->session.close_timeout_ms);
-    print_duration("idle-timeout", c->session.idle_timeout_ms);
-    print_duration("ping-interval", c->session.ping_interval_ms);
+    print_number("slow-timeout", c->slow_timeout_ms);
+    print_number("coalesce-us", c->coalesce_us);
+    print_number("handshake-timeout", c->handshake_timeout_ms);
+    print_number("close-timeout", c->session.close_timeout_ms);
+    print_number("idle-timeout", c->session.idle_timeout_ms);
+    print_number("ping-interval", c->session.ping_interval_ms);
+    print_number("pong-timeout", c->session.pong_timeout_ms);
+    print_limits(c);
     print_tls(c->tls);
     cli_deflate_print(c->deflate);
     printf("drain-ms = %d\nmax-connections = %u\nmax-subscriptions = %u\nbacklog = %u\n", drain_ms,

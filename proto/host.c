@@ -53,12 +53,23 @@ static void call_terminate(wring__host *host, const wring_end *end) {
 
 /* ---- driving --------------------------------------------------------------------------------- */
 
+static bool is_admitted(wring__host *host, const wring_message *message) {
+    const wring__session_common *common = host->session.common;
+    wring_result result = common->admit == NULL ? WRING_OK : common->admit(&host->session, message);
+    if (result != WRING_OK) {
+        wring__session_refuse(&host->session, result);
+    }
+    return result == WRING_OK;
+}
+
 static void pump(wring__host *host) {
     wring_event event;
     while (wring_session_next(&host->session, &event) == WRING_OK) {
         switch (event.kind) {
         case WRING_EVENT_MESSAGE:
-            call_handle_in(host, &event.message);
+            if (is_admitted(host, &event.message)) {
+                call_handle_in(host, &event.message);
+            }
             break;
         case WRING_EVENT_END:
             call_terminate(host, &event.end);
@@ -109,6 +120,7 @@ void wring__host_refuse(wring__host *host, wring_result reason) {
 }
 
 void wring__host_drained(wring__host *host) {
+    wring__session_drained(&host->session);
     if (host->session.state == WRING_SESSION_OPEN && host->binding->handler->drained != NULL) {
         obey(host, host->binding->handler->drained(&host->session));
         pump(host);

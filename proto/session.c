@@ -16,6 +16,7 @@
 #define MESSAGE_DEFAULT       (UINT64_C(64) << 20)
 #define FRAGMENT_BYTES_LEAST  (UINT64_C(512) << 10)
 #define CLOSE_TIMEOUT_DEFAULT 5000
+#define PONG_TIMEOUT_DEFAULT  20000
 
 /* ---- configuration --------------------------------------------------------------------------- */
 
@@ -44,6 +45,7 @@ wring_result wring__session_config_adopt(const wring_session_config *in, wring_s
     }
     c.close_timeout_ms = c.close_timeout_ms == 0 ? CLOSE_TIMEOUT_DEFAULT : c.close_timeout_ms;
     c.idle_timeout_ms = c.idle_timeout_ms == 0 ? WRING_OFF : c.idle_timeout_ms;
+    c.pong_timeout_ms = c.pong_timeout_ms == 0 ? PONG_TIMEOUT_DEFAULT : c.pong_timeout_ms;
     c.ping_interval_ms = c.ping_interval_ms == 0 ? WRING_OFF : c.ping_interval_ms;
     *out = c;
     return WRING_OK;
@@ -443,16 +445,27 @@ wring_bytes wring_session_output(const wring_session *session) {
 
 void wring_session_sent(wring_session *session, size_t count) {
     wring__outq_consume(wring__session_out(session), session->common->cache, count);
+    if (wring__session_out(session)->bytes == 0) {
+        wring__session_drained(session);
+    }
 }
 
 static uint64_t after(uint64_t from_ns, uint32_t duration_ms) {
     return duration_ms == WRING_OFF ? WRING_TIME_NEVER : from_ns + duration_ms * WRING_NS_PER_MS;
 }
 
-static uint64_t ping_deadline(const wring_session *session) {
-    return session->ping_sent
-               ? WRING_TIME_NEVER
-               : after(session->activity_ns, session->common->config.ping_interval_ms);
+static uint64_t ping_due(const wring_session *session) {
+    return after(session->activity_ns, session->common->config.ping_interval_ms);
+}
+
+/* The ping went out when it was due: nothing was received since. */
+static uint64_t pong_deadline(const wring_session *session) {
+    return after(ping_due(session), session->common->config.pong_timeout_ms);
+}
+
+static void silence_end(wring_session *session, const char *why) {
+    wring__session_close_frame(session, WRING_CLOSE_GOING_AWAY, wring_str(why));
+    wring__session_end(session, WRING_ERR_TIMEOUT, WRING_CLOSE_ABNORMAL, true);
 }
 
 uint64_t wring_session_deadline(const wring_session *session) {
@@ -468,7 +481,8 @@ uint64_t wring_session_deadline(const wring_session *session) {
         break;
     }
     uint64_t idle = after(session->activity_ns, session->common->config.idle_timeout_ms);
-    uint64_t first = wring__min_u64(idle, ping_deadline(session));
+    uint64_t ping = session->ping_sent ? pong_deadline(session) : ping_due(session);
+    uint64_t first = wring__min_u64(idle, ping);
     if (session->deflate != NULL) {
         first =
             wring__min_u64(first, wring__deflate_deadline(session->deflate, session->activity_ns));
@@ -489,14 +503,17 @@ void wring_session_expire(wring_session *session, uint64_t now_ns) {
         return;
     }
     if (now_ns >= after(session->activity_ns, session->common->config.idle_timeout_ms)) {
-        wring__session_close_frame(session, WRING_CLOSE_GOING_AWAY, wring_str("idle timeout"));
-        wring__session_end(session, WRING_ERR_TIMEOUT, WRING_CLOSE_ABNORMAL, true);
+        silence_end(session, "idle timeout");
+        return;
+    }
+    if (session->ping_sent && now_ns >= pong_deadline(session)) {
+        silence_end(session, "a ping was not answered");
         return;
     }
     if (session->deflate != NULL) {
         wring__deflate_expire(session->deflate, session->activity_ns, now_ns);
     }
-    if (now_ns < ping_deadline(session)) {
+    if (session->ping_sent || now_ns < ping_due(session)) {
         return;
     }
     wring_frame ping = {WRING_PING, 0, {NULL, 0}};

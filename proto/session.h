@@ -49,6 +49,9 @@ typedef struct wring__rx {
     bool frame_masked : 1;
     bool assembly_lent : 1;      /* the last event showed it: free to reuse with the next call */
     bool message_compressed : 1; /* the first frame of the open message had RSV1 */
+    bool pong_owed : 1;          /* the answer to the latest ping: too many wait before it */
+    uint8_t pong_len;
+    uint8_t pong[WRING_CONTROL_PAYLOAD_MAX];
 } wring__rx;
 
 /** What the sessions of one worker and configuration have in common: each keeps one pointer. */
@@ -62,6 +65,9 @@ typedef struct wring__session_common {
     const uint8_t *shown;
     size_t shown_len; /* 0: none */
     wring__block *shown_block;
+    /** Asked for each message and control frame before the handler is; NULL: all are let in. What
+     * it returns instead of WRING_OK ends the session. */
+    wring_result (*admit)(wring_session *session, const wring_message *message);
     uint64_t queue_max; /* bytes queued to a peer, above which no message is taken */
     wring__rx *rx_kept;
     uint32_t rx_kept_count;
@@ -85,6 +91,7 @@ struct wring_session {
     uint16_t end_code;
     int16_t end_result;
     uint8_t state;
+    uint8_t pongs; /* queued since the queue was last drained */
     bool close_sent : 1;
     bool close_received : 1;
     bool end_pending : 1; /* WRING_EVENT_END is owed */
@@ -146,6 +153,14 @@ WRING_MUST_CHECK wring_result wring__session_send_shared(wring_session *session,
 /** Ends the session on the application's wish: a close frame (1000, if none was queued yet) goes
  *  out, then the stream is shut without waiting for the peer's. */
 void wring__session_stop(wring_session *session);
+
+/** The stream took what was queued, or most of it: a pong that is owed goes out. */
+void wring__session_drained(wring_session *session);
+
+/** A pong waits for wring__session_drained. */
+static inline bool wring__session_owes_pong(const wring_session *session) {
+    return session->rx != NULL && session->rx->pong_owed;
+}
 
 /** Its clocks begin anew, as if bytes had come. */
 void wring__session_touch(wring_session *session, wring_time_ns now);

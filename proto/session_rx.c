@@ -15,6 +15,8 @@
 /* What a fragment is charged besides its payload: so that a flood of empty ones ends as well. */
 #define FRAGMENT_OVERHEAD 64
 #define ASSEMBLY_MIN      256
+/* Pongs that may wait in the queue: a flood of pings is answered by these and the latest. */
+#define PONGS_MAX 16
 
 /* A buffer up to this size rests with the state it was made for, until the next frame that
  * straddles two reads: on whichever session of the worker that is. */
@@ -94,7 +96,8 @@ static void rx_rest(wring_session *session) {
             assembly_drop(rx);
         }
     }
-    if (rx->phase == WRING__RX_HEADER && (rx->header_len | rx->message_opcode) == 0) {
+    if (rx->phase == WRING__RX_HEADER &&
+        (rx->header_len | rx->message_opcode | rx->pong_owed) == 0) {
         rx_end(session);
     }
 }
@@ -236,6 +239,41 @@ static wring_result close_received(wring_session *session, wring_event *event, u
     return WRING_OK;
 }
 
+static wring_result pong_send(wring_session *session, const uint8_t *payload, size_t len) {
+    wring_frame pong = {WRING_PONG, 0, wring_bytes_of(payload, len)};
+    wring_result result = wring_session_send(session, &pong);
+    const bool moot = result == WRING_ERR_CLOSED || result == WRING_ERR_QUEUE_FULL;
+    session->pongs = (uint8_t)(session->pongs + (result == WRING_OK));
+    return moot ? WRING_OK : result;
+}
+
+/* RFC 6455 5.5.3: answered before it is shown; of those that wait, only the latest needs to be. */
+static wring_result ping_received(wring_session *session, const uint8_t *payload, size_t len) {
+    wring__rx *rx = session->rx;
+    if (wring__session_out(session)->bytes == 0) {
+        session->pongs = 0;
+        rx->pong_owed = false;
+    }
+    if (session->pongs < PONGS_MAX) {
+        return pong_send(session, payload, len);
+    }
+    rx->pong_owed = true;
+    rx->pong_len = (uint8_t)len;
+    memcpy(rx->pong, payload, len);
+    return WRING_OK;
+}
+
+void wring__session_drained(wring_session *session) {
+    session->pongs = 0;
+    if (!wring__session_owes_pong(session)) {
+        return;
+    }
+    session->rx->pong_owed = false;
+    if (pong_send(session, session->rx->pong, session->rx->pong_len) != WRING_OK) {
+        wring__session_end(session, WRING_ERR_NO_MEMORY, WRING_CLOSE_ABNORMAL, false);
+    }
+}
+
 static wring_result control_received(wring_session *session, wring_event *event, uint8_t *payload,
                                      size_t len) {
     wring__rx *rx = session->rx;
@@ -250,13 +288,7 @@ static wring_result control_received(wring_session *session, wring_event *event,
     if (rx->frame_opcode == WRING_PONG && len == 0) {
         session->pong_seen = true;
     }
-    if (rx->frame_opcode == WRING_PING) { /* RFC 6455 5.5.3: answered before it is shown */
-        wring_frame pong = {WRING_PONG, 0, wring_bytes_of(payload, len)};
-        wring_result result = wring_session_send(session, &pong);
-        const bool moot = result == WRING_ERR_CLOSED || result == WRING_ERR_QUEUE_FULL;
-        return moot ? WRING_OK : result;
-    }
-    return WRING_OK;
+    return rx->frame_opcode == WRING_PING ? ping_received(session, payload, len) : WRING_OK;
 }
 
 static void unmask(const wring__rx *rx, uint8_t *data, size_t len) {

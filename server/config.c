@@ -68,6 +68,23 @@ static wring_result sending_check(const wring_server_config *config, wring_error
     return WRING_OK;
 }
 
+static bool rate_is_legal(uint32_t rate) {
+    return rate == WRING_OFF || rate <= 1000000000;
+}
+
+static wring_result limits_check(const wring_server_config *config, wring_error *error) {
+    if (config->max_handshakes != WRING_OFF && config->max_handshakes > WRING__SLOT_MAX) {
+        return bad(error, "max_handshakes", "is above 16,777,215");
+    }
+    if (!rate_is_legal(config->message_rate)) {
+        return bad(error, "message_rate", "is above 1,000,000,000");
+    }
+    if (!rate_is_legal(config->control_rate)) {
+        return bad(error, "control_rate", "is above 1,000,000,000");
+    }
+    return WRING_OK;
+}
+
 static wring_result config_check(const wring_server_config *config, wring_error *error) {
     if (config->tls != NULL && config->tls->struct_size != sizeof *config->tls) {
         return bad(error, "tls", "has no struct_size: use sizeof(wring_tls_server_config)");
@@ -105,7 +122,22 @@ static wring_result config_check(const wring_server_config *config, wring_error 
     if (result == WRING_OK) {
         result = sending_check(config, error);
     }
+    if (result == WRING_OK) {
+        result = limits_check(config, error);
+    }
     return result == WRING_OK ? routes_check(config, error) : result;
+}
+
+static void limits_defaults(wring_server_config *out) {
+    default_u32(&out->max_connections_total, WRING_OFF);
+    default_u32(&out->max_connections_per_source, WRING_OFF);
+    default_u32(&out->max_handshakes, 16384);
+    default_u32(&out->max_handshakes_per_source, WRING_OFF);
+    default_u32(&out->message_rate, WRING_OFF);
+    default_u32(&out->message_burst,
+                out->message_rate > UINT32_MAX / 2 ? UINT32_MAX : 2 * out->message_rate);
+    default_u32(&out->control_rate, 100);
+    default_u32(&out->control_burst, 500);
 }
 
 static void sending_defaults(wring_server_config *out) {
@@ -120,6 +152,7 @@ static void sending_defaults(wring_server_config *out) {
         out->slow_policy = WRING_SLOW_DISCONNECT;
     }
     default_u32(&out->slow_timeout_ms, WRING_OFF);
+    default_u32(&out->max_age_ms, WRING_OFF);
     default_u32(&out->coalesce_us, WRING_OFF);
 }
 
@@ -145,6 +178,7 @@ wring_result wring_server_config_adopt(const wring_server_config *in, wring_serv
     default_u32(&out->max_subscriptions, 1024);
     out->pause_bytes = out->pause_bytes == 0 ? UINT64_C(1) << 20 : out->pause_bytes;
     sending_defaults(out);
+    limits_defaults(out);
     out->session.struct_size = sizeof out->session;
     out->session.role = WRING_ROLE_SERVER;
     out->session.deflate = NULL; /* negotiated by each connection */

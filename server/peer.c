@@ -48,8 +48,10 @@ void wring__peer_settle(wring__peer *peer) {
         wring__conn_bring_deadline(&peer->conn,
                                    wring__host_deadline(&peer->host, peer->conn.worker->now));
         if (peer->extra != NULL) {
-            wring__conn_bring_deadline(&peer->conn, peer->extra->slow_deadline);
+            wring__conn_bring_deadline(
+                &peer->conn, wring__min_u64(peer->extra->slow_deadline, peer->extra->age_deadline));
         }
+        peer->conn.tell_drained |= wring__session_owes_pong(&peer->host.session);
     }
 }
 
@@ -58,6 +60,7 @@ wring__peer_extra *wring__peer_extra_make(wring__peer *peer) {
         peer->extra = calloc(1, sizeof *peer->extra);
         if (peer->extra != NULL) {
             peer->extra->slow_deadline = WRING_TIME_NEVER;
+            peer->extra->age_deadline = WRING_TIME_NEVER;
         }
     }
     return peer->extra;
@@ -189,6 +192,7 @@ static void upgrade(wring__peer *peer, const wring_route *route, wring_request *
         request->tls = &tls;
     }
     wring__conn_set_deadline(&peer->conn, WRING_TIME_NEVER); /* the handshake's is over */
+    wring__limits_upgraded(peer);
     wring__host_start(&peer->host, binding_of(worker_of(peer)->server, route),
                       route->handler->state_size == 0 ? NULL : peer->state, request,
                       peer->conn.worker->now);
@@ -318,6 +322,13 @@ static void peer_timer(wring__conn *conn) {
         peer_refuse(peer, WRING_ERR_SLOW_CONSUMER);
         return;
     }
+    if (peer->extra != NULL && peer->extra->age_deadline <= now) {
+        peer->extra->age_deadline = WRING_TIME_NEVER;
+        wring__count(&worker_of(peer)->counters.too_old, 1);
+        wring__host_close(&peer->host, WRING_CLOSE_GOING_AWAY, wring_str("maximum age"));
+        wring__peer_settle(peer);
+        return;
+    }
     if (conn->held) {
         wring__session_touch(&peer->host.session, now); /* it is we who do not listen */
     }
@@ -348,18 +359,23 @@ static void peer_mail(wring__conn *conn, const wring__mail *mail) {
     }
 }
 
+static void peer_free(wring__peer *peer) {
+    if (peer != NULL && peer->extra != NULL) {
+        wring__backlog_deinit(&peer->extra->backlog);
+        free(peer->extra);
+    }
+    free(peer);
+}
+
 static void peer_closed(wring__conn *conn) {
     wring__peer *peer = peer_of_conn(conn);
     if (!wring__host_is_started(&peer->host)) {
         wring__head_free(&peer->head);
     }
     wring__server_deflate_leave(peer);
+    wring__limits_closed(peer);
     wring__host_deinit(&peer->host);
-    if (peer->extra != NULL) {
-        wring__backlog_deinit(&peer->extra->backlog);
-        free(peer->extra);
-    }
-    free(peer);
+    peer_free(peer);
 }
 
 static uint64_t peer_missing(wring__conn *conn) {
@@ -394,13 +410,17 @@ _Static_assert(sizeof(wring__peer) <= 224, "an idle connection has become larger
 wring_result wring__peer_accept(wring__worker *io, wring__socket socket) {
     wring__server_worker *worker = WRING_CONTAINER_OF(io, wring__server_worker, io);
     const wring_server *server = worker->server;
-    wring__peer *peer = calloc(1, sizeof *peer + server->state_size_max);
-    if (peer == NULL) {
-        return WRING_ERR_NO_MEMORY;
-    }
-    wring_result result = wring__conn_open(&peer->conn, io, &peer_ops, socket);
+    wring__source *source;
+    wring_result result = wring__limits_enter(worker, socket, &source);
     if (result != WRING_OK) {
-        free(peer);
+        return result;
+    }
+    wring__peer *peer = calloc(1, sizeof *peer + server->state_size_max);
+    const bool made = peer != NULL && (source == NULL || wring__peer_extra_make(peer) != NULL);
+    result = made ? wring__conn_open(&peer->conn, io, &peer_ops, socket) : WRING_ERR_NO_MEMORY;
+    if (result != WRING_OK) {
+        wring__limits_undo(worker, source);
+        peer_free(peer);
         return result;
     }
     if (worker->tls != NULL) {
@@ -410,6 +430,7 @@ wring_result wring__peer_accept(wring__worker *io, wring__socket socket) {
         }
     }
     wring__host_init(&peer->host, &worker->sessions, &peer->conn.out);
+    wring__limits_opened(peer, source);
     if (server->config.handshake_timeout_ms != WRING_OFF) {
         wring__conn_set_deadline(&peer->conn,
                                  io->now + server->config.handshake_timeout_ms * WRING_NS_PER_MS);

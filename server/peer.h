@@ -10,11 +10,16 @@
 #include "proto/head.h"
 #include "proto/host.h"
 #include "server/backlog.h"
+#include "server/limits.h"
 #include "server/topics.h"
 
 /** What few connections need: allocated when the first of it is. */
 typedef struct wring__peer_extra {
     wring__backlog backlog;
+    wring__source *source; /* its address, where that is limited */
+    wring__meter messages;
+    wring__meter controls;
+    wring_time_ns age_deadline;  /* too old then: closed; WRING_TIME_NEVER */
     wring_time_ns slow_deadline; /* congested until then: ended; WRING_TIME_NEVER */
     wring_result evict;          /* the session is to be ended for this; WRING_OK: not */
 } wring__peer_extra;
@@ -28,6 +33,7 @@ typedef struct wring__peer {
     };
     wring__peer_extra *extra;     /* NULL: nothing unusual */
     bool is_author;               /* during a delivery: has published some of it */
+    bool in_handshake;            /* counted as unfinished */
     _Alignas(16) uint8_t state[]; /* the handler's */
 } wring__peer;
 

@@ -67,6 +67,24 @@ static wring__listen_config listen_config(const wring_server *server, uint16_t p
     return config;
 }
 
+/* xorshift64* (Vigna). */
+uint64_t wring__server_random(wring__server_worker *worker) {
+    uint64_t x = worker->random;
+    if (x == 0) {
+        x = worker->server->presence.seed ^ worker->io.index ^ worker->io.now;
+        x |= 1;
+    }
+    x ^= x >> 12;
+    x ^= x << 25;
+    x ^= x >> 27;
+    worker->random = x;
+    return x * UINT64_C(0x2545F4914F6CDD1D);
+}
+
+static bool is_rate_limited(const wring_server_config *config) {
+    return config->message_rate != WRING_OFF || config->control_rate != WRING_OFF;
+}
+
 /* Replies are refused a whole message later than what others send: a handler that answers each
  * message, while its peer is read, is never refused. */
 static uint64_t queue_max(const wring_server_config *config) {
@@ -100,10 +118,14 @@ wring_result wring__server_worker_open(wring__server_worker *worker) {
         result = wring__server_deflate_attach(worker);
     }
     if (result == WRING_OK) {
+        result = wring__limits_init(worker);
+    }
+    if (result == WRING_OK) {
         result = wring__registry_add(&worker->io, &worker->io.index);
     }
     if (result != WRING_OK) {
         wring__topics_deinit(&worker->topics);
+        wring__limits_deinit(worker);
         wring__worker_deinit(&worker->io);
         return wring_error_set(&worker->error, result, 0, "worker %u: %s", worker->number,
                                wring_result_text(result));
@@ -112,6 +134,7 @@ wring_result wring__server_worker_open(wring__server_worker *worker) {
     wring__session_common_init(&worker->sessions, &server->config.session, &worker->io.chunks);
     worker->sessions.ref_of = wring__peer_ref;
     worker->sessions.queue_max = queue_max(&server->config);
+    worker->sessions.admit = is_rate_limited(&server->config) ? wring__limits_admit : NULL;
     worker->tls = server->tls == NULL ? NULL : wring__tls_context_ref(server->tls);
     atomic_store(&worker->address, worker->io.index);
     wring__worker_listen(&worker->io, worker->listener);
@@ -133,6 +156,7 @@ void wring__server_worker_close(wring__server_worker *worker) {
     wring__tls_context_unref(worker->tls);
     worker->tls = NULL;
     wring__topics_deinit(&worker->topics);
+    wring__limits_deinit(worker);
     wring__session_common_deinit(&worker->sessions);
     wring__worker_deinit(&worker->io);
 }
@@ -183,6 +207,7 @@ static void server_free(wring_server *server) {
     wring__server_deflate_deinit(server);
     wring__tls_context_unref(server->tls);
     wring__presence_deinit(&server->presence);
+    wring__sources_deinit(&server->sources);
     free(server->bindings);
     free(server->workers);
     free(server);
@@ -198,8 +223,12 @@ static wring_result tables_make(wring_server *server, wring_error *error) {
     }
     memset(server->workers, 0, workers * sizeof *server->workers);
     wring_result result = wring__presence_init(&server->presence, workers);
+    if (result == WRING_OK) {
+        result = wring__sources_init(&server->sources, server->config.max_connections_per_source,
+                                     server->config.max_handshakes_per_source);
+    }
     if (result != WRING_OK) {
-        return wring_error_set(error, result, 0, "topics: %s", wring_result_text(result));
+        return wring_error_set(error, result, 0, "tables: %s", wring_result_text(result));
     }
     for (size_t i = 0; i < routes; i++) {
         const wring_route *route = &server->config.routes[i];

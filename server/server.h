@@ -9,6 +9,8 @@
  * publish.c  publishing, from any thread
  * deliver.c  a published message to a worker's subscribers
  * batch.c    what is published within a coalescing window
+ * limits.c   how many connections, how fast, how old
+ * sources.c  connections by source address
  * slow.c     marks and policies for peers that do not keep up
  * backlog.c  what such a peer may yet lose
  */
@@ -22,6 +24,7 @@
 #include "proto/host.h"
 #include "proto/http1.h"
 #include "server/deflate.h"
+#include "server/limits.h"
 #include "server/topics.h"
 #include "wring/server.h"
 
@@ -39,6 +42,11 @@ typedef struct wring__server_counters {
     uint64_t dropped_oldest;
     uint64_t dropped_replaced;
     uint64_t slow_ended;
+    uint64_t rate_ended;
+    uint64_t too_old;
+    uint64_t refused_total;
+    uint64_t refused_source;
+    uint64_t handshakes_evicted;
 } wring__server_counters;
 
 typedef struct wring__server_worker {
@@ -48,6 +56,8 @@ typedef struct wring__server_worker {
     wring__session_common sessions;
     wring_deflate_stats deflate_stats;
     wring__server_counters counters;
+    wring__handshakes handshakes;
+    uint64_t random;         /* of wring__server_random */
     wring__tls_context *tls; /* its own reference; NULL: plain */
     pthread_t thread;
     uint32_t number; /* 0 .. workers - 1 */
@@ -71,6 +81,8 @@ struct wring_server {
     void *world; /* sim only */
     wring__server_worker *workers;
     wring__presence presence;
+    wring__sources sources;
+    _Atomic uint32_t connections; /* of all workers, where max_connections_total is set */
     uint16_t port;
     bool started;
     pthread_mutex_t lock; /* starting only: guards ready_count */
@@ -97,6 +109,9 @@ void wring__server_drain(wring_server *server, uint32_t drain_ms);
 void wring__deliver(wring__server_worker *worker, wring__shared *message);
 /** Delivers what was gathered for the topic; nothing is legal. */
 void wring__deliver_batch(wring__server_worker *worker, struct wring__topic *topic);
+
+/** A number for jitter: no secret may come of it. */
+uint64_t wring__server_random(wring__server_worker *worker);
 
 /** peer.c: the connections of a worker. */
 wring_ref wring__peer_ref(const wring_session *session); /* by it a server's session is known */

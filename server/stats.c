@@ -26,6 +26,11 @@ void wring_server_get_stats(const wring_server *server, wring_server_stats *out)
         out->dropped_newest += peek(&worker->counters.dropped_newest);
         out->dropped_oldest += peek(&worker->counters.dropped_oldest);
         out->dropped_replaced += peek(&worker->counters.dropped_replaced);
+        out->rate_ended += peek(&worker->counters.rate_ended);
+        out->too_old += peek(&worker->counters.too_old);
+        out->refused_total += peek(&worker->counters.refused_total);
+        out->refused_source += peek(&worker->counters.refused_source);
+        out->handshakes_evicted += peek(&worker->counters.handshakes_evicted);
         out->slow_ended += peek(&worker->counters.slow_ended);
         out->mail_refused += atomic_load_explicit(&worker->io.mailbox.full, memory_order_relaxed);
     }

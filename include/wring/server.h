@@ -98,6 +98,18 @@ typedef struct wring_server_config {
     uint32_t coalesce_us;          /**< what is published to a topic within so long, rounded up to
                                         milliseconds, leaves as one send for each subscriber;
                                         default off: with the turn */
+    uint32_t max_connections_total; /**< of all workers together; default unlimited */
+    uint32_t
+        max_connections_per_source;     /**< of one address (IPv6: of one /64); default unlimited */
+    uint32_t max_handshakes;            /**< unfinished ones, per worker: one more ends the oldest;
+                                             default 16,384 */
+    uint32_t max_handshakes_per_source; /**< unfinished ones of one address; default unlimited */
+    uint32_t message_rate;  /**< messages a second and connection; then 1008; default unlimited */
+    uint32_t message_burst; /**< ... and so many at once; default twice message_rate */
+    uint32_t control_rate;  /**< the same of pings and pongs; default 100 */
+    uint32_t control_burst; /**< default 500 */
+    uint32_t max_age_ms;    /**< a session that old, less up to a tenth by chance, is closed with
+                                 1001; default off */
     const wring_topic_rule *topic_rules; /**< tried in order; the first match wins */
     size_t topic_rule_count;
 } wring_server_config;
@@ -165,14 +177,19 @@ typedef struct wring_server_stats {
     uint64_t rx_bytes;
     uint64_t tx_bytes;
     uint64_t turns;
-    uint64_t mail_refused;     /**< pushes that found a mailbox full */
-    uint64_t mail_stale;       /**< mail for a session that was gone */
-    uint64_t reads_paused;     /**< times a connection was not read because its queue was full */
-    uint64_t congested;        /**< times a connection went above its soft mark */
-    uint64_t dropped_newest;   /**< messages that found a connection at its hard mark */
-    uint64_t dropped_oldest;   /**< messages that waited and were dropped */
-    uint64_t dropped_replaced; /**< messages that waited and were replaced by a newer one */
-    uint64_t slow_ended;       /**< sessions ended with WRING_ERR_SLOW_CONSUMER */
+    uint64_t mail_refused;       /**< pushes that found a mailbox full */
+    uint64_t mail_stale;         /**< mail for a session that was gone */
+    uint64_t reads_paused;       /**< times a connection was not read because its queue was full */
+    uint64_t congested;          /**< times a connection went above its soft mark */
+    uint64_t dropped_newest;     /**< messages that found a connection at its hard mark */
+    uint64_t dropped_oldest;     /**< messages that waited and were dropped */
+    uint64_t dropped_replaced;   /**< messages that waited and were replaced by a newer one */
+    uint64_t slow_ended;         /**< sessions ended with WRING_ERR_SLOW_CONSUMER */
+    uint64_t rate_ended;         /**< sessions ended with WRING_ERR_RATE_LIMIT */
+    uint64_t too_old;            /**< sessions closed at their maximum age */
+    uint64_t refused_total;      /**< connections over max_connections_total */
+    uint64_t refused_source;     /**< connections over a limit of their address */
+    uint64_t handshakes_evicted; /**< unfinished ones that had to go for a newer one */
 
     uint64_t deflate_connections; /**< open now, with permessage-deflate */
     uint64_t deflate_published;   /**< times a published message was compressed */

@@ -41,6 +41,8 @@ typedef struct wring_session_config {
     uint32_t idle_timeout_ms;    /**< nothing received for so long ends it; default off */
     uint32_t ping_interval_ms;   /**< a ping when nothing was received for so long; default off */
     bool allow_iana_close_codes; /**< also 1012, 1013 and 1014 on the wire */
+    uint32_t pong_timeout_ms;    /**< nothing received for so long after a ping ends the session;
+                                      default 20,000 */
 
     /* wring_session_create and wring_accept only; borrowed, `deflate` for the session's life */
     struct wring_deflate *deflate; /**< contexts of this thread (wring/deflate.h); NULL: none */

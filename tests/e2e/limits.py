@@ -8,6 +8,10 @@ import time
 from server import Server, at_end, frame, read_frame, run
 
 
+def serve(*options):
+    return Server("--drain-ms", "300", *options)  # some here never answer a close
+
+
 def stats(server):
     sock = socket.create_connection(("127.0.0.1", server.admin_port), timeout=20)
     sock.sendall(b"GET /stats HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n")
@@ -61,7 +65,7 @@ def numbers(sock, until):
 
 
 def a_peer_that_does_not_read_is_disconnected():
-    with Server(*SMALL) as server:
+    with serve(*SMALL) as server:
         slow, _ = flood(server, lambda s: s["slow_ended"] == 1)
         seen, code = numbers(slow, None)
         assert code == 1008 and seen == list(range(len(seen))), (code, len(seen))
@@ -69,13 +73,13 @@ def a_peer_that_does_not_read_is_disconnected():
 
 
 def or_with_1013_where_that_is_legal():
-    with Server(*SMALL, "--iana-close-codes") as server:
+    with serve(*SMALL, "--iana-close-codes") as server:
         slow, _ = flood(server, lambda s: s["slow_ended"] == 1)
         assert numbers(slow, None)[1] == 1013
 
 
 def drop_newest_keeps_the_connection_and_the_oldest():
-    with Server(*SMALL, "--slow-policy", "drop-newest") as server:
+    with serve(*SMALL, "--slow-policy", "drop-newest") as server:
         slow, count = flood(server, lambda s: s["dropped_newest"] > 0)
         dropped = stats(server)["dropped_newest"]
         slow.settimeout(1)
@@ -92,7 +96,7 @@ def drop_newest_keeps_the_connection_and_the_oldest():
 def drop_oldest_and_keep_latest_keep_the_newest():
     for policy, counter in (("drop-oldest", "dropped_oldest"),
                             ("keep-latest", "dropped_replaced")):
-        with Server(*SMALL, "--slow-policy", policy) as server:
+        with serve(*SMALL, "--slow-policy", policy) as server:
             slow, count = flood(server, lambda s: s[counter] > 0)
             dropped = stats(server)[counter]
             seen, _ = numbers(slow, count - 1)
@@ -101,7 +105,7 @@ def drop_oldest_and_keep_latest_keep_the_newest():
 
 
 def congested_for_too_long_ends_a_session():
-    with Server(*SMALL, "--slow-policy", "drop-oldest", "--slow-timeout", "300") as server:
+    with serve(*SMALL, "--slow-policy", "drop-oldest", "--slow-timeout", "300") as server:
         slow = subscribed(server, "/topic/x")
         publisher = subscribed(server, "/topic/x")
         for _ in range(1000):
@@ -112,7 +116,7 @@ def congested_for_too_long_ends_a_session():
 
 def a_window_gathers_what_is_published():
     """Many publishes, few sends: and all of it comes, in order, to all but its author."""
-    with Server("--workers", "1", "--admin-port", "0", "--coalesce-us", "50000") as server:
+    with serve("--workers", "1", "--admin-port", "0", "--coalesce-us", "50000") as server:
         readers = [subscribed(server, "/topic/x") for _ in range(3)]
         began = time.monotonic()
         for i in range(200):
@@ -129,7 +133,113 @@ def a_window_gathers_what_is_published():
         assert texts == binaries == list(range(200))
 
 
+def close_of(sock):
+    """Reads up to the close frame; its code."""
+    while True:
+        opcode, payload = read_frame(sock)
+        if opcode == 8:
+            return int.from_bytes(payload[:2], "big")
+
+
+def messages_over_the_rate_are_1008():
+    with serve("--workers", "1", "--admin-port", "0", "--message-rate", "10",
+                "--message-burst", "50") as server:
+        good, bad = server.upgraded(), server.upgraded()
+        bad.sendall(frame(1, b"x") * 100)
+        for _ in range(50):
+            assert read_frame(bad) == (1, b"x")
+        assert close_of(bad) == 1008 and at_end(bad)
+        good.sendall(frame(1, b"x") * 50)
+        for _ in range(50):
+            assert read_frame(good) == (1, b"x")
+        assert stats(server)["rate_ended"] == 1
+
+
+def a_ping_flood_is_1008():
+    with serve("--workers", "1", "--admin-port", "0") as server:
+        sock = server.upgraded()
+        sock.sendall(frame(9, b"x") * 5000)
+        pongs = 0
+        while (got := read_frame(sock))[0] == 10:
+            pongs += 1
+        assert got[0] == 8 and got[1][:2] == b"\x03\xf0" and pongs <= 501, (got, pongs)
+        assert stats(server)["rate_ended"] == 1
+
+
+def refused(server):
+    """The connection is closed without an answer."""
+    sock = server.connect()
+    try:
+        return sock.recv(1) == b""
+    except ConnectionResetError:
+        return True
+
+
+def connections_are_limited_in_all_and_by_address():
+    for option, counter in (("--max-connections-total", "refused_total"),
+                            ("--max-per-source", "refused_source")):
+        with serve("--workers", "2", "--admin-port", "0", option, "5") as server:
+            held = [server.upgraded() for _ in range(5)]
+            assert refused(server) and refused(server)
+            assert stats(server)[counter] == 2
+            held.pop().close()
+            wait_for(lambda: stats(server)["connections"] == 4)
+            held.append(server.upgraded())
+            assert refused(server)
+
+
+def unfinished_handshakes_make_room_for_newer_ones():
+    with serve("--workers", "1", "--admin-port", "0", "--max-handshakes", "10") as server:
+        upgraded = [server.upgraded() for _ in range(20)]  # finished ones do not count
+        silent = []
+        for _ in range(15):
+            silent.append(server.connect())
+            wait_for(lambda: stats(server)["accepted"] == 20 + len(silent))
+        assert stats(server)["handshakes_evicted"] == 5
+        for sock in silent[:5]:
+            sock.settimeout(5)
+            try:
+                assert sock.recv(1) == b""
+            except ConnectionResetError:
+                pass
+        late = server.upgraded()
+        for sock in upgraded + [late]:
+            sock.sendall(frame(1, b"x"))
+            assert read_frame(sock) == (1, b"x")
+    with serve("--max-handshakes-per-source", "3") as server:
+        done = [server.upgraded() for _ in range(5)]
+        silent = [server.connect() for _ in range(3)]
+        time.sleep(0.2)
+        assert refused(server)
+        assert len(done) + len(silent) == 8
+
+
+def sessions_end_at_their_maximum_age():
+    with serve("--workers", "1", "--admin-port", "0", "--max-age", "500") as server:
+        began = time.monotonic()
+        sock = server.upgraded()
+        assert close_of(sock) == 1001
+        assert time.monotonic() - began >= 0.44
+        sock.sendall(frame(8, b"\x03\xe9"))
+        assert at_end(sock)
+        assert stats(server)["too_old"] == 1
+
+
+def a_ping_without_an_answer_ends_the_session():
+    with serve("--ping-interval", "100", "--pong-timeout", "200") as server:
+        mute, alive = server.upgraded(), server.upgraded()
+        for _ in range(5):
+            assert read_frame(alive) == (9, b"")
+            alive.sendall(frame(10, b""))
+        assert read_frame(mute) == (9, b"")
+        assert close_of(mute) == 1001
+        assert at_end(mute)
+
+
 run([a_peer_that_does_not_read_is_disconnected, or_with_1013_where_that_is_legal,
      drop_newest_keeps_the_connection_and_the_oldest,
      drop_oldest_and_keep_latest_keep_the_newest, congested_for_too_long_ends_a_session,
-     a_window_gathers_what_is_published])
+     a_window_gathers_what_is_published, messages_over_the_rate_are_1008, a_ping_flood_is_1008,
+     connections_are_limited_in_all_and_by_address,
+     unfinished_handshakes_make_room_for_newer_ones, sessions_end_at_their_maximum_age,
+     a_ping_without_an_answer_ends_the_session])

@@ -47,6 +47,7 @@ void sim_run_begin_config(sim_run *run, uint64_t seed, wring_server_config *conf
     config->handshake_timeout_ms = WRING_OFF;
     config->tls = sim_run_tls;
     config->deflate = sim_deflate;
+    config->control_rate = WRING_OFF;
     wring_error error;
     EXPECT(wring_server_create(config, &run->server, &error) == WRING_OK);
     wring__server_set_backend(run->server, &wring__backend_sim, run->world);

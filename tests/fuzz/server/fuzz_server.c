@@ -93,6 +93,7 @@ static void server_begin(struct scene *scene, uint8_t limits) {
         .allow_iana_close_codes = (scene->flags & FLAG_IANA) != 0,
     };
     wring_server_config config = {
+        .control_rate = WRING_OFF, /* time stands still */
         .struct_size = sizeof config,
         .workers = 1,
         .handler = routed ? NULL : &fuzz_app_handler,

@@ -258,6 +258,60 @@ Test(session, a_ping_goes_out_once_per_silence_and_idleness_ends_it) {
     wring_session_destroy(f.session);
 }
 
+Test(session, an_unanswered_ping_ends_it_and_any_byte_is_an_answer) {
+    wring_session_config config = {.ping_interval_ms = 10, .pong_timeout_ms = 5};
+    feed f = feed_begin(config); /* opened at 1 ns */
+    const uint64_t ms = 1000000;
+    wring_session_expire(f.session, 10 * ms + 1);
+    cr_assert_eq(wring_session_deadline(f.session), 15 * ms + 1);
+    wring_session_expire(f.session, 15 * ms);
+    feed_events(&f);
+    cr_assert_str_eq(f.log, "");
+    wring_session_expire(f.session, 15 * ms + 1);
+    feed_events(&f);
+    cr_assert_str_eq(f.log, "END(ERR_TIMEOUT,1006)");
+    wring_session_destroy(f.session);
+
+    f = feed_begin(config);
+    wring_session_expire(f.session, 10 * ms + 1);
+    uint8_t byte[] = {0x81}; /* the first of a frame */
+    cr_assert_eq(wring_session_feed(f.session, (wring_mut_bytes){byte, 1}, 14 * ms), WRING_OK);
+    feed_events(&f);
+    cr_assert_eq(wring_session_deadline(f.session), 24 * ms);
+    wring_session_destroy(f.session);
+}
+
+/* Sixteen pongs wait; then only the latest ping's goes out, once the others are gone. */
+Test(session, a_flood_of_pings_is_answered_by_sixteen_pongs_and_the_latest) {
+    feed f = feed_begin(SERVER);
+    uint8_t pings[100][7];
+    for (uint8_t i = 0; i < 100; i++) {
+        memcpy(pings[i], (const uint8_t[]){0x89, 0x81, 0, 0, 0, 0, i}, 7);
+    }
+    cr_assert_eq(wring_session_feed(f.session, (wring_mut_bytes){pings[0], sizeof pings}, 2),
+                 WRING_OK);
+    wring_event event;
+    unsigned shown = 0;
+    while (wring_session_next(f.session, &event) == WRING_OK) {
+        shown += event.message.opcode == WRING_PING; /* each is shown all the same */
+    }
+    cr_expect_eq(shown, 100);
+    wring_bytes out = wring_session_output(f.session);
+    cr_assert_eq(out.len, 16 * 3);
+    for (uint8_t i = 0; i < 16; i++) {
+        cr_expect_eq(out.data[i * 3 + 2], i);
+    }
+    wring_session_sent(f.session, out.len - 1);
+    cr_expect_eq(wring_session_output(f.session).len, 1);
+    wring_session_sent(f.session, 1);
+    out = wring_session_output(f.session);
+    cr_assert_eq(out.len, 3);
+    cr_expect_eq(memcmp(out.data, (const uint8_t[]){0x8A, 1, 99}, 3), 0);
+    wring_session_sent(f.session, 3);
+    cr_expect_eq(wring_session_output(f.session).len, 0);
+    wring_session_destroy(f.session);
+}
+
 Test(session, a_client_masks_with_a_fresh_key_each_frame) {
     feed f = feed_begin(CLIENT);
     wring_frame frame = wring_binary(wring_bytes_of("\0\0\0\0\0\0\0\0", 8));

@@ -1,0 +1,186 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * Limits. See limits.h.
+ */
+#include "server/limits.h"
+
+#include <stdlib.h>
+
+#include "server/peer.h"
+#include "server/server.h"
+
+/* ---- unfinished handshakes ------------------------------------------------------------------- */
+
+wring_result wring__limits_init(wring__server_worker *worker) {
+    const uint32_t max = worker->server->config.max_handshakes;
+    wring__handshakes *h = &worker->handshakes;
+    if (max == WRING_OFF) {
+        return WRING_OK;
+    }
+    h->cap = max + 1;
+    h->refs = calloc(h->cap, sizeof *h->refs);
+    return h->refs == NULL ? WRING_ERR_NO_MEMORY : WRING_OK;
+}
+
+void wring__limits_deinit(wring__server_worker *worker) {
+    free(worker->handshakes.refs);
+    memset(&worker->handshakes, 0, sizeof worker->handshakes);
+}
+
+/* The oldest that is unfinished; NULL when none is tracked. */
+static wring__peer *oldest_take(wring__server_worker *worker) {
+    wring__handshakes *h = &worker->handshakes;
+    while (h->tracked > 0) {
+        wring__peer *peer = wring__peer_named(worker, h->refs[h->head]);
+        h->head = (h->head + 1) % h->cap;
+        h->tracked--;
+        if (peer != NULL && peer->in_handshake) {
+            return peer;
+        }
+    }
+    return NULL;
+}
+
+static void track(wring__server_worker *worker, wring__peer *peer) {
+    wring__handshakes *h = &worker->handshakes;
+    if (h->tracked == h->cap) { /* not to be evicted any more: its own deadline has it */
+        h->head = (h->head + 1) % h->cap;
+        h->tracked--;
+    }
+    const wring__conn *conn = &peer->conn;
+    h->refs[(h->head + h->tracked++) % h->cap] =
+        wring__ref_pack(conn->worker->index, conn->slot, conn->generation);
+}
+
+static void handshake_begin(wring__peer *peer) {
+    wring__server_worker *worker = wring__peer_worker(peer);
+    wring__handshakes *h = &worker->handshakes;
+    peer->in_handshake = true;
+    h->count++;
+    if (h->cap == 0) {
+        return;
+    }
+    track(worker, peer);
+    wring__peer *oldest = h->count < h->cap ? NULL : oldest_take(worker);
+    if (oldest != NULL) {
+        wring__count(&worker->counters.handshakes_evicted, 1);
+        wring__limits_handshake_over(oldest);
+        wring__conn_abort(&oldest->conn);
+    }
+}
+
+void wring__limits_handshake_over(wring__peer *peer) {
+    if (!peer->in_handshake) {
+        return;
+    }
+    wring__server_worker *worker = wring__peer_worker(peer);
+    peer->in_handshake = false;
+    worker->handshakes.count--;
+    if (peer->extra != NULL && peer->extra->source != NULL) {
+        wring__sources_upgraded(&worker->server->sources, peer->extra->source);
+    }
+}
+
+/* ---- coming and going ------------------------------------------------------------------------ */
+
+static bool total_enter(wring_server *server) {
+    const uint32_t max = server->config.max_connections_total;
+    if (max == WRING_OFF || atomic_fetch_add(&server->connections, 1) < max) {
+        return true;
+    }
+    atomic_fetch_sub(&server->connections, 1);
+    return false;
+}
+
+static void total_leave(wring_server *server) {
+    if (server->config.max_connections_total != WRING_OFF) {
+        atomic_fetch_sub(&server->connections, 1);
+    }
+}
+
+wring_result wring__limits_enter(wring__server_worker *worker, int socket, wring__source **source) {
+    wring_server *server = worker->server;
+    struct sockaddr_storage address;
+    wring__backend *backend = worker->io.backend;
+    *source = NULL;
+    if (!total_enter(server)) {
+        wring__count(&worker->counters.refused_total, 1);
+        return WRING_ERR_TOO_MANY_CONNECTIONS;
+    }
+    if (!wring__sources_are_limited(&server->sources) ||
+        !backend->ops->peer(backend, socket, &address)) {
+        return WRING_OK;
+    }
+    wring_result result = wring__sources_enter(&server->sources, &address, source);
+    if (result != WRING_OK) {
+        wring__count(&worker->counters.refused_source, 1);
+        total_leave(server);
+    }
+    return result;
+}
+
+void wring__limits_undo(wring__server_worker *worker, wring__source *source) {
+    total_leave(worker->server);
+    if (source != NULL) {
+        wring__sources_leave(&worker->server->sources, source, true);
+    }
+}
+
+void wring__limits_opened(wring__peer *peer, wring__source *source) {
+    if (source != NULL) {
+        peer->extra->source = source;
+    }
+    handshake_begin(peer);
+}
+
+void wring__limits_closed(wring__peer *peer) {
+    wring_server *server = wring__peer_worker(peer)->server;
+    wring__limits_handshake_over(peer);
+    total_leave(server);
+    if (peer->extra != NULL && peer->extra->source != NULL) {
+        wring__sources_leave(&server->sources, peer->extra->source, false);
+    }
+}
+
+/* ---- rates and age --------------------------------------------------------------------------- */
+
+/* A tenth is taken off at random, so that what came together does not come back together. */
+static wring_time_ns age_deadline(const wring__peer *peer, uint32_t max_age_ms) {
+    const wring__server_worker *worker = wring__peer_worker(peer);
+    const wring_duration_ns age = max_age_ms * WRING_NS_PER_MS;
+    return worker->io.now + age - wring__server_random(wring__peer_worker(peer)) % (age / 10 + 1);
+}
+
+void wring__limits_upgraded(wring__peer *peer) {
+    const wring_server_config *config = &wring__peer_worker(peer)->server->config;
+    wring__limits_handshake_over(peer);
+    if (config->max_age_ms == WRING_OFF) {
+        return;
+    }
+    wring__peer_extra *extra = wring__peer_extra_make(peer);
+    if (extra != NULL) {
+        extra->age_deadline = age_deadline(peer, config->max_age_ms);
+    }
+}
+
+static bool meter_take(wring__meter *meter, wring_time_ns now, uint32_t rate, uint32_t burst) {
+    return rate == WRING_OFF || wring__meter_take(meter, now, WRING_NS_PER_SEC / rate, burst);
+}
+
+wring_result wring__limits_admit(wring_session *session, const wring_message *message) {
+    wring__peer *peer = wring__peer_of(session);
+    const wring_server_config *config = &wring__peer_worker(peer)->server->config;
+    const bool data = message->opcode == WRING_TEXT || message->opcode == WRING_BINARY;
+    const uint32_t rate = data ? config->message_rate : config->control_rate;
+    if (rate == WRING_OFF || message->opcode == WRING_CLOSE) {
+        return WRING_OK;
+    }
+    wring__peer_extra *extra = wring__peer_extra_make(peer);
+    if (extra == NULL) {
+        return WRING_ERR_NO_MEMORY;
+    }
+    const bool ok = meter_take(data ? &extra->messages : &extra->controls, peer->conn.worker->now,
+                               rate, data ? config->message_burst : config->control_burst);
+    wring__count(&wring__peer_worker(peer)->counters.rate_ended, !ok);
+    return ok ? WRING_OK : WRING_ERR_RATE_LIMIT;
+}
