@@ -46,9 +46,15 @@ static inline wring__shared *wring__shared_ref(wring__shared *shared) {
 
 void wring__shared_unref(wring__shared *shared);
 
+/** Where the payload begins, or a header of `len` bytes before it. By the block, not by the array:
+ *  an address before an array's first element is none to the compiler. */
+static inline uint8_t *wring__shared_at(const wring__shared *shared, size_t header_len) {
+    return (uint8_t *)(uintptr_t)shared + offsetof(wring__shared, payload) - header_len;
+}
+
 /** Header and payload as one run. */
 static inline wring_bytes wring__shared_wire(const wring__shared *shared) {
-    return wring_bytes_of(shared->payload - shared->header_len,
+    return wring_bytes_of(wring__shared_at(shared, shared->header_len),
                           shared->payload_len + shared->header_len);
 }
 

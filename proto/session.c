@@ -323,7 +323,7 @@ void wring__session_frame_shared(wring__shared *shared) {
     if (shared->window_bits != 0) {
         first |= WRING__RSV1;
     }
-    wring__frame_header_write(shared->payload - len, first, shared->payload_len, NULL);
+    wring__frame_header_write(wring__shared_at(shared, len), first, shared->payload_len, NULL);
     shared->header_len = (uint8_t)len;
 }
 
