@@ -323,7 +323,7 @@ static void on_timeout(wring__task *task) {
         attempt_begin(client);
         return;
     }
-    const char *what = client->link != NULL      ? "the server did not answer the upgrade in time"
+    const char *what = client->link != NULL      ? wring__link_awaits(client->link)
                        : client->resolve != NULL ? "the name was not resolved in time"
                                                  : "the connection was not made in time";
     wring__link *link = client->link;
@@ -348,7 +348,10 @@ static void finish(wring_client *client, uint16_t code, wring_bytes reason) {
         return;
     }
     client->end = (wring_end){WRING_ERR_CLOSED, 0, false};
-    (void)wring_error_set(&client->last, WRING_ERR_CLOSED, 0, "closed before it was open");
+    (void)wring_error_set(&client->last, WRING_ERR_CLOSED, 0, "%s",
+                          client->status == WRING_CLIENT_WAITING
+                              ? "closed while it waited to connect again"
+                              : "closed before it was open");
     attempt_clear(client);
     if (link != NULL) {
         wring__link_abort(link);

@@ -157,6 +157,9 @@ const wring__address *wring__link_address(const wring__link *link);
 /** It is the one: proxy, TLS, upgrade. */
 void wring__link_proceed(wring__link *link);
 
+/** What did not come in time, as a sentence; before the session is open. */
+const char *wring__link_awaits(const wring__link *link);
+
 /** Begins the close handshake; before the session is open, ends at once. */
 void wring__link_close(wring__link *link, uint16_t code, wring_bytes reason);
 

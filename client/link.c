@@ -456,6 +456,17 @@ wring_result wring__link_dial(wring_client *client, const wring__address *addres
     return WRING_OK;
 }
 
+const char *wring__link_awaits(const wring__link *link) {
+    const wring__tls *stream = wring__conn_tls_of(&link->conn);
+    if (link->stage == STAGE_PROXY) {
+        return "the proxy did not answer in time";
+    }
+    if (stream != NULL && wring__tls_state_of(stream) == WRING__TLS_HANDSHAKING) {
+        return "the TLS handshake was not over in time";
+    }
+    return "the server did not answer the upgrade in time";
+}
+
 void wring__link_close(wring__link *link, uint16_t code, wring_bytes reason) {
     if (link->stage == STAGE_SESSION) {
         wring__conn_unhold(&link->conn);

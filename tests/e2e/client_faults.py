@@ -146,10 +146,14 @@ def too_slow():
     for serve in (silence, after_head(silence), after_head(silence, b"HTTP/1.1 101 Swi"), drip):
         events, took = last(serve, "--timeout", "400")
         assert events[-1]["result"] == "ERR_TIMEOUT", events
-        assert "in time" in events[-1]["why"], events
+        assert events[-1]["why"] == "the server did not answer the upgrade in time", events
         assert 0.4 <= took < 5, took
     events, took = last(silence, "--timeout", "400", scheme="wss")
     assert events[-1]["result"] == "ERR_TIMEOUT" and 0.4 <= took < 5, (events, took)
+    assert events[-1]["why"] == "the TLS handshake was not over in time", events
+    events, took = last(secured(after_head(drain)), "--timeout", "400", "--ca", certs.ca,
+                        scheme="wss", host="localhost")
+    assert events[-1]["why"] == "the server did not answer the upgrade in time", events
 
 
 def gone_before_the_answer():

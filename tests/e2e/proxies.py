@@ -189,7 +189,8 @@ def silent(sock):
 def proxies_that_are_wrong():
     good = b"HTTP/1.1 200 OK\r\n\r\n"
     for scheme in ("http://", "socks5://"):
-        expect(silent, scheme, "ERR_TIMEOUT", "in time", "--timeout", "400")
+        expect(silent, scheme, "ERR_TIMEOUT", "the proxy did not answer in time",
+               "--timeout", "400")
         expect(says(b""), scheme, "ERR_TRUNCATED", "before it answered")
     for answer, why in [(b"HTTP/1.1 403 Forbidden\r\n\r\n", "403"),
                         (b"HTTP/1.1 302 Found\r\nLocation: /\r\n\r\n", "302"),
