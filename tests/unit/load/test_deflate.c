@@ -6,7 +6,7 @@
 
 static void fill(uint8_t *out, size_t len) {
     for (size_t i = 0; i < len; i++) {
-        out[i] = (uint8_t)("the quick brown fox "[i % 20] + (i / 1000) % 7);
+        out[i] = (uint8_t)((uint8_t) "the quick brown fox "[i % 20] + (i / 1000) % 7);
     }
 }
 
