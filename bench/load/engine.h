@@ -70,7 +70,8 @@ typedef struct load_payload {
     size_t wire_len;     /* of `masked`: another one only when it is compressed */
     size_t tag_at;       /* in `masked` */
     uint32_t key;
-    uint8_t first; /* FIN, RSV1 and opcode */
+    uint64_t tag_key; /* `key` twice, turned to where the tag stands */
+    uint8_t first;    /* FIN, RSV1 and opcode */
     bool tagged;
     bool deflated;
 } load_payload;
@@ -90,6 +91,8 @@ typedef struct load_fanout_tag {
     wring_time_ns sent;
 } load_fanout_tag;
 
+/** Before any tag is written, and before threads start. */
+void load_tags_init(void);
 void load_echo_tag_write(uint8_t out[LOAD_ECHO_TAG], uint64_t number);
 bool load_echo_tag_read(const uint8_t *tag, size_t len, uint64_t *number);
 void load_fanout_tag_write(uint8_t out[LOAD_FANOUT_TAG], const load_fanout_tag *tag);
@@ -129,7 +132,7 @@ typedef struct load_rx {
 /** An echo that is awaited. */
 typedef struct load_awaited {
     wring_time_ns sent;
-    uint64_t number;
+    uint8_t tag[LOAD_ECHO_TAG];
     uint32_t len;
 } load_awaited;
 
@@ -137,8 +140,8 @@ typedef struct load_echo {
     load_awaited *ring;
     uint32_t head;
     uint32_t count;
-    uint32_t cap; /* a power of two */
-    uint64_t next;
+    uint32_t cap;  /* a power of two */
+    uint64_t next; /* number; the oldest in the ring has next - count */
 } load_echo;
 
 struct load_link {
@@ -281,6 +284,8 @@ struct load_thread {
     load_inflater *inflater;
     load_inflated *inflated; /* the last one: it comes to many */
     load_histogram *interval;
+    wring_duration_ns same; /* a latency that came `same_count` times in a row, not yet recorded */
+    uint64_t same_count;
     load_histogram *connects;
     load_counts measured;
     load_counts totals;
@@ -324,6 +329,20 @@ static inline bool load_thread_may_send(const load_thread *thread) {
 /** When message `k` of this thread's part of the schedule is due; WRING_TIME_NEVER after the end.
  */
 wring_time_ns load_thread_due(const load_thread *thread, uint64_t k);
+static inline void load_thread_latency_flush(load_thread *thread) {
+    if (thread->same_count > 0) {
+        load_histogram_record_many(thread->interval, thread->same, thread->same_count);
+        thread->same_count = 0;
+    }
+}
+/** Notes a latency of the interval. What was sent in one turn and answered in one has the same. */
+static inline void load_thread_latency(load_thread *thread, wring_duration_ns latency) {
+    if (latency != thread->same) {
+        load_thread_latency_flush(thread);
+        thread->same = latency;
+    }
+    thread->same_count++;
+}
 /** Does what was sent (or was to be sent) at `at` belong to the measured time. */
 bool load_thread_is_measured(const load_thread *thread, wring_time_ns at);
 

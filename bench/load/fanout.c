@@ -258,7 +258,7 @@ static void delivered(load_link *link, const load_message *message, const load_f
         thread->interval_messages++;
     }
     if (load_thread_is_measured(thread, tag->sent)) {
-        load_histogram_record(thread->interval, now > tag->sent ? now - tag->sent : 0);
+        load_thread_latency(thread, now > tag->sent ? now - tag->sent : 0);
     }
 }
 

@@ -89,7 +89,7 @@ void load_thread_opened(load_thread *thread, load_link *link) {
             thread->measured.received++;
         }
         if (load_thread_is_measured(thread, link->began)) {
-            load_histogram_record(thread->interval, took);
+            load_thread_latency(thread, took);
         }
         load_link_close(link);
         return;
@@ -190,6 +190,7 @@ static wring_time_ns interval_end(const load_thread *thread) {
 }
 
 static void interval_give(load_thread *thread) {
+    load_thread_latency_flush(thread);
     load_run_give(thread->run, thread->interval_index++, thread->interval,
                   thread->interval_messages);
     load_histogram_reset(thread->interval);
@@ -278,6 +279,7 @@ static void abandon_dials(load_thread *thread) {
 static void closing(load_thread *thread) {
     thread->phase = LOAD_CLOSING;
     thread->lost += thread->awaited;
+    load_thread_latency_flush(thread); /* what came while draining */
     if (thread->run->config->mode == LOAD_FANOUT) {
         load_fanout_count_lost(thread);
     }

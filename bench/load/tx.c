@@ -22,12 +22,22 @@ static const char magic[LOAD_FANOUT_MAGIC] = {'w', 'R', 'n', 'G'};
 
 enum { PUBLISHER_DIGITS = 4, NUMBER_DIGITS = 8, TIME_DIGITS = 10 };
 
-static uint8_t *digits_write(uint8_t *out, uint64_t value, unsigned count) {
-    for (unsigned i = 0; i < count; i++) {
-        *out++ = (uint8_t)digits[value & 63];
-        value >>= 6;
+/* Two letters at a time. */
+static uint16_t pairs[64 * 64];
+
+void load_tags_init(void) {
+    for (unsigned i = 0; i < WRING_ARRAY_LEN(pairs); i++) {
+        const char pair[2] = {digits[i & 63], digits[i >> 6]};
+        memcpy(&pairs[i], pair, sizeof pair);
     }
-    return out;
+}
+
+static uint8_t *digits_write(uint8_t *out, uint64_t value, unsigned count) {
+    for (unsigned i = 0; i < count; i += 2) {
+        memcpy(out + i, &pairs[value & 4095], 2);
+        value >>= 12;
+    }
+    return out + count;
 }
 
 static unsigned digit_value(uint8_t digit) {
@@ -147,6 +157,8 @@ static wring_result wire_make(load_payload *payload, const load_config *config) 
         memcpy(payload->masked, payload->plain, payload->len);
     }
     wring__mask(payload->masked, payload->wire_len, payload->key, 0);
+    wring__mask((uint8_t *)&payload->tag_key, sizeof payload->tag_key, payload->key,
+                (unsigned)payload->tag_at); /* of zeros: the key itself */
     return WRING_OK;
 }
 
@@ -162,6 +174,7 @@ static wring_result tail_make(load_payload *payload, const load_config *config) 
 }
 
 wring_result load_payload_make(load_payload *payload, const load_config *config) {
+    load_tags_init();
     payload->len = config->has_message ? config->message.len : config->sizes.max;
     payload->tagged = !config->has_message;
     payload->first = (uint8_t)(WRING__FIN | (config->binary ? WRING_BINARY : WRING_TEXT));
@@ -189,11 +202,17 @@ void load_payload_free(load_payload *payload) {
 
 /* ---- frames ---------------------------------------------------------------------------------- */
 
-/* `at`: where in the payload it stands. */
-static void tag_mask(uint8_t *out, const uint8_t *tag, size_t len, uint32_t key, size_t at) {
+static void tag_mask(uint8_t *out, const uint8_t *tag, size_t len, uint64_t key) {
     const uint8_t *bytes = (const uint8_t *)&key;
-    for (size_t i = 0; i < len; i++) {
-        out[i] = tag[i] ^ bytes[(at + i) & 3];
+    uint64_t eight;
+    size_t i = 0;
+    for (; i + sizeof eight <= len; i += sizeof eight) {
+        memcpy(&eight, tag + i, sizeof eight);
+        eight ^= key;
+        memcpy(out + i, &eight, sizeof eight);
+    }
+    for (; i < len; i++) {
+        out[i] = tag[i] ^ bytes[i & 7];
     }
 }
 
@@ -209,8 +228,7 @@ wring_result load_tx_message(load_link *link, const uint8_t *tag, size_t tag_len
     }
     const size_t header = wring__frame_header_write(out, payload->first, wire, &payload->key);
     memcpy(out + header, payload->masked, copied);
-    tag_mask(out + header + payload->tag_at, tag, wring__min_size(tag_len, len), payload->key,
-             payload->tag_at);
+    tag_mask(out + header + payload->tag_at, tag, wring__min_size(tag_len, len), payload->tag_key);
     wring__outq_commit(&link->conn.out, header + copied);
     wring_result result = WRING_OK;
     if (by_reference) {

@@ -3,7 +3,9 @@
 
 #include "bench/load/engine.h"
 
-Test(tags, an_echo_tag_is_its_number) {
+#define TAGS_TEST(name) Test(tags, name, .init = load_tags_init)
+
+TAGS_TEST(an_echo_tag_is_its_number) {
     static const uint64_t numbers[] = {
         0, 1, 63, 64, 4095, 4096, UINT64_C(1) << 40, (UINT64_C(1) << 48) - 1};
     for (size_t i = 0; i < sizeof numbers / sizeof numbers[0]; i++) {
@@ -16,7 +18,7 @@ Test(tags, an_echo_tag_is_its_number) {
     }
 }
 
-Test(tags, neighbours_differ_in_the_first_byte) { /* so that a message of one byte is numbered */
+TAGS_TEST(neighbours_differ_in_the_first_byte) { /* so that a message of one byte is numbered */
     for (uint64_t number = 0; number < 1000; number++) {
         uint8_t one[LOAD_ECHO_TAG];
         uint8_t two[LOAD_ECHO_TAG];
@@ -26,7 +28,7 @@ Test(tags, neighbours_differ_in_the_first_byte) { /* so that a message of one by
     }
 }
 
-Test(tags, a_tag_needs_no_escape_in_json) {
+TAGS_TEST(a_tag_needs_no_escape_in_json) {
     for (uint64_t number = 0; number < 64 * 64; number++) {
         uint8_t tag[LOAD_ECHO_TAG];
         load_echo_tag_write(tag, number * 68719476737);
@@ -36,13 +38,13 @@ Test(tags, a_tag_needs_no_escape_in_json) {
     }
 }
 
-Test(tags, letters_outside_the_alphabet_are_refused) {
+TAGS_TEST(letters_outside_the_alphabet_are_refused) {
     uint64_t number;
     cr_assert_not(load_echo_tag_read((const uint8_t *)"AAAA AAA", 8, &number));
     cr_assert_not(load_echo_tag_read((const uint8_t *)"AAAAAAA\xff", 8, &number));
 }
 
-Test(tags, a_fan_out_tag_has_publisher_number_and_time) {
+TAGS_TEST(a_fan_out_tag_has_publisher_number_and_time) {
     const load_fanout_tag tag = {4095, 123456789012, UINT64_C(1) << 59};
     uint8_t text[LOAD_FANOUT_TAG];
     load_fanout_tag got;
@@ -53,7 +55,7 @@ Test(tags, a_fan_out_tag_has_publisher_number_and_time) {
     cr_assert_eq(got.sent, tag.sent);
 }
 
-Test(tags, a_fan_out_tag_is_found_where_there_is_room_for_it) {
+TAGS_TEST(a_fan_out_tag_is_found_where_there_is_room_for_it) {
     const load_fanout_tag tag = {1, 2, 3};
     uint8_t text[200];
     for (size_t at = 0; at <= sizeof text - LOAD_FANOUT_TAG; at++) {
