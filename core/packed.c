@@ -46,6 +46,19 @@ bool wring__packed_next(const wring__shared *packed, size_t *offset, wring_frame
     return true;
 }
 
+size_t wring__packed_count(const wring__shared *message) {
+    if (message->opcode != WRING__PACKED) {
+        return 1;
+    }
+    wring_frame frame;
+    size_t offset = 0;
+    size_t count = 0;
+    while (wring__packed_next(message, &offset, &frame)) {
+        count++;
+    }
+    return count;
+}
+
 void wring__mail_lost(const wring__mail *mail) {
     if (mail->kind == WRING__MAIL_CALL) {
         wring__call *call = mail->data;

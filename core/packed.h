@@ -20,6 +20,9 @@ wring__shared *wring__packed_create(const wring_frame *frames, size_t count);
 /** Walks a packed list; start with offset 0. Views borrow from the block. */
 bool wring__packed_next(const wring__shared *packed, size_t *offset, wring_frame *frame);
 
+/** The frames in it; 1 for a message that is no list. */
+size_t wring__packed_count(const wring__shared *message);
+
 /** The payload of posted mail. */
 typedef struct wring__posted {
     wring_info info;

@@ -349,7 +349,7 @@ static void peer_asked(wring__conn *conn) {
 static void peer_mail(wring__conn *conn, const wring__mail *mail) {
     wring__peer *peer = peer_of_conn(conn);
     if (mail->kind == WRING__MAIL_SEND && wring__host_is_started(&peer->host) &&
-        !wring__slow_takes(peer)) {
+        !wring__slow_takes(peer, mail->data)) {
         wring__mail_lost(mail);
         return;
     }

@@ -6,6 +6,7 @@
 
 #include <errno.h>
 
+#include "core/packed.h"
 #include "server/server.h"
 
 static wring__server_counters *counters_of(const wring__peer *peer) {
@@ -147,14 +148,14 @@ void wring__slow_publish(wring__peer *peer, wring_slow_policy policy, wring__sha
     }
 }
 
-bool wring__slow_takes(wring__peer *peer) {
+bool wring__slow_takes(wring__peer *peer, const wring__shared *mail) {
     if (!is_over(peer)) {
         return true;
     }
     if (config_of(peer)->slow_policy == WRING_SLOW_DISCONNECT) {
         evict(peer);
     } else {
-        wring__count(&counters_of(peer)->dropped_newest, 1);
+        wring__count(&counters_of(peer)->dropped_newest, wring__packed_count(mail));
     }
     return false;
 }
@@ -169,6 +170,9 @@ bool wring__slow_drained(wring__peer *peer) {
         wring__shared *message = wring__backlog_pop(&extra->backlog);
         if (message == NULL) {
             break;
+        }
+        if (peer->host.session.close_sent) { /* nothing follows a close frame: it waited too long */
+            wring__count(&counters_of(peer)->dropped_oldest, 1);
         }
         send_now(peer, message);
         wring__shared_unref(message);

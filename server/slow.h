@@ -22,7 +22,7 @@ void wring__slow_publish(wring__peer *peer, wring_slow_policy policy, wring__sha
                          uint64_t id);
 
 /** The same for a message by wring_send: false when it must not be queued. */
-bool wring__slow_takes(wring__peer *peer);
+bool wring__slow_takes(wring__peer *peer, const wring__shared *mail);
 
 /** The queue is short again: moves the backlog on. True when nothing of it waits any more. */
 bool wring__slow_drained(wring__peer *peer);

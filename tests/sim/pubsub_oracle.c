@@ -7,6 +7,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#define MESSAGES_MAX 65536
+
 struct list { /* of message numbers */
     uint32_t *items;
     uint32_t count;
@@ -15,7 +17,9 @@ struct list { /* of message numbers */
 
 static struct {
     sim_run *run;
+    enum oracle_slack slack;
     uint32_t messages;
+    uint8_t topics[MESSAGES_MAX]; /* of each message */
     struct log {
         struct oracle_mail *mails;
         uint32_t count;
@@ -32,14 +36,17 @@ static struct {
         bool over;
         uint16_t close_code;
         struct list expected;
+        uint32_t received;
+        uint32_t next[ORACLE_TOPICS + 1]; /* in `expected`: what may come at the earliest */
     } sessions[ORACLE_SESSIONS];
     uint32_t session_count;
     uint32_t here; /* the worker that calls, or ORACLE_NOBODY */
 } oracle;
 
-void oracle_begin(sim_run *run) {
+void oracle_begin(sim_run *run, enum oracle_slack slack) {
     oracle_end();
     oracle.run = run;
+    oracle.slack = slack;
 }
 
 void oracle_end(void) {
@@ -54,7 +61,9 @@ void oracle_end(void) {
 
 /* ---- messages -------------------------------------------------------------------------------- */
 
-uint32_t oracle_message(void) {
+uint32_t oracle_message(uint32_t topic) {
+    EXPECT(oracle.messages < MESSAGES_MAX);
+    oracle.topics[oracle.messages] = (uint8_t)topic;
     return oracle.messages++;
 }
 
@@ -196,6 +205,11 @@ void oracle_after(wring_result result, const struct oracle_mail *mail) {
         }
     }
     EXPECT(is_publish || took + refused <= 1);
+    /* a session at its hard mark is sent nothing more, and the sender is told */
+    const bool full = mail->kind == MAIL_SEND && oracle.slack != ORACLE_EXACT;
+    if (full && result == WRING_ERR_QUEUE_FULL && took == 0) {
+        return;
+    }
     const bool reached = is_publish ? any_is_up() : took > 0;
     EXPECT(result == (refused > 0 ? WRING_ERR_QUEUE_FULL : reached ? WRING_OK : WRING_ERR_CLOSED));
 }
@@ -250,13 +264,29 @@ uint16_t oracle_close_code(uint32_t session) {
 
 /* ---- the client's side ----------------------------------------------------------------------- */
 
-void oracle_received(uint32_t index, uint32_t number, wring_bytes text) {
-    char want[ORACLE_TEXT_MAX];
-    const struct oracle_session *session = up_to_date(index);
-    EXPECT(number < session->expected.count); /* nothing twice, nothing that was not sent to it */
-    EXPECT(wring_bytes_equal(text, oracle_text(session->expected.items[number], want)));
+/* Messages of one topic keep their order, and all do unless the policy lets some overtake. */
+static uint32_t order_of(uint32_t message) {
+    return oracle.slack == ORACLE_OVERTAKEN ? oracle.topics[message] : 0;
 }
 
-uint32_t oracle_expected(uint32_t session) {
-    return up_to_date(session)->expected.count;
+void oracle_received(uint32_t index, wring_bytes text) {
+    char want[ORACLE_TEXT_MAX];
+    struct oracle_session *session = up_to_date(index);
+    const uint32_t message = (uint32_t)strtoul((const char *)text.data, NULL, 10);
+    EXPECT(message < oracle.messages);
+    EXPECT(wring_bytes_equal(text, oracle_text(message, want)));
+    uint32_t *next = &session->next[order_of(message)];
+    while (oracle.slack != ORACLE_EXACT && *next < session->expected.count &&
+           session->expected.items[*next] != message) {
+        (*next)++; /* one that was dropped, or of another order */
+    }
+    EXPECT(*next < session->expected.count); /* nothing twice, nothing that was not sent to it */
+    EXPECT(session->expected.items[*next] == message);
+    (*next)++;
+    session->received++;
+}
+
+uint32_t oracle_missing(uint32_t index) {
+    const struct oracle_session *session = up_to_date(index);
+    return session->expected.count - session->received;
 }

@@ -30,11 +30,19 @@ struct oracle_mail {
     uint64_t position; /* by oracle_took */
 };
 
-void oracle_begin(sim_run *run);
+/* What the policy for slow peers may do to a stream. */
+enum oracle_slack {
+    ORACLE_EXACT,    /* nothing: the marks are never reached */
+    ORACLE_GAPS,     /* messages may be missing */
+    ORACLE_OVERTAKEN /* and published ones may be overtaken by those of other topics and replies */
+};
+
+void oracle_begin(sim_run *run, enum oracle_slack slack);
 void oracle_end(void);
 
-/* A new message: its number and its text, which nobody else has. */
-uint32_t oracle_message(void);
+/* A new message: its number and its text, which nobody else has.
+ * `topic`: ORACLE_TOPICS for one that is not published */
+uint32_t oracle_message(uint32_t topic);
 wring_bytes oracle_text(uint32_t message, char out[ORACLE_TEXT_MAX]);
 
 /* Around a call that posts: which mailboxes took it, which refused, who got it without one.
@@ -54,9 +62,9 @@ wring_ref oracle_ref(uint32_t session); /* kept after its end: stale then */
 bool oracle_is_closed(uint32_t session);
 uint16_t oracle_close_code(uint32_t session);
 
-/* The client of `session` received its `index`-th message. */
-void oracle_received(uint32_t session, uint32_t index, wring_bytes text);
-/* How many there were to receive. */
-uint32_t oracle_expected(uint32_t session);
+/* The client of `session` received a message. */
+void oracle_received(uint32_t session, wring_bytes text);
+/* How many it has not received. */
+uint32_t oracle_missing(uint32_t session);
 
 #endif

@@ -72,6 +72,7 @@ void sim_echo(uint64_t seed);
 void sim_chat(uint64_t seed);
 void sim_slow(uint64_t seed);
 void sim_pubsub(uint64_t seed);
+void sim_pubsub_slow(uint64_t seed);
 void sim_the_client(uint64_t seed);
 void sim_the_client_with_tls(uint64_t seed);
 void sim_reconnect(uint64_t seed);
