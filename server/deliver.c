@@ -17,11 +17,13 @@ static bool is_quick(const wring__peer *peer, uint64_t soft_bytes) {
            (peer->extra == NULL || peer->extra->backlog.count == 0);
 }
 
-static void send_quick(wring__peer *peer, wring__shared *message) {
+static void send_quick(wring__peer *peer, wring__shared *message, uint64_t soft_bytes) {
     wring_result result = wring__session_send_shared(&peer->host.session, message);
     if (result == WRING_OK) {
         wring__conn_flush(&peer->conn);
-        wring__slow_look(peer);
+        if (WRING_UNLIKELY(wring__conn_unsent(&peer->conn) > soft_bytes)) {
+            wring__slow_look(peer);
+        }
     } else if (result == WRING_ERR_NO_MEMORY) {
         wring__conn_break(&peer->conn, ENOMEM); /* told in the dispatch phase */
     }
@@ -36,7 +38,7 @@ static uint64_t id_of(const wring__publication *about) {
 static void deliver_to(wring__peer *peer, const struct wring__topic *topic, wring__shared *message,
                        const wring__publication *about, uint64_t soft_bytes) {
     if (is_quick(peer, soft_bytes)) {
-        send_quick(peer, message);
+        send_quick(peer, message, soft_bytes);
     } else {
         wring__slow_publish(peer, topic->policy, message, id_of(about));
     }
@@ -96,7 +98,7 @@ static void deliver_joined(wring__server_worker *worker, const struct wring__top
         if (peer->is_author || compressed || !is_quick(peer, soft_bytes)) {
             deliver_each(worker, peer, topic);
         } else {
-            send_quick(peer, joined);
+            send_quick(peer, joined, soft_bytes);
         }
     }
     authors_mark(worker, topic->batch, false);
