@@ -55,7 +55,9 @@ static void call_terminate(wring__host *host, const wring_end *end) {
 
 static bool is_admitted(wring__host *host, const wring_message *message) {
     const wring__session_common *common = host->session.common;
-    wring_result result = common->admit == NULL ? WRING_OK : common->admit(&host->session, message);
+    const bool ask = common->admit != NULL && (!common->admit_controls_only ||
+                                               wring__opcode_is_control((uint8_t)message->opcode));
+    wring_result result = ask ? common->admit(&host->session, message) : WRING_OK;
     if (result != WRING_OK) {
         wring__session_refuse(&host->session, result);
     }

@@ -68,7 +68,8 @@ typedef struct wring__session_common {
     /** Asked for each message and control frame before the handler is; NULL: all are let in. What
      * it returns instead of WRING_OK ends the session. */
     wring_result (*admit)(wring_session *session, const wring_message *message);
-    uint64_t queue_max; /* bytes queued to a peer, above which no message is taken */
+    bool admit_controls_only; /* text and binary messages are let in without asking */
+    uint64_t queue_max;       /* bytes queued to a peer, above which no message is taken */
     wring__rx *rx_kept;
     uint32_t rx_kept_count;
     uint32_t rx_kept_max;

@@ -135,6 +135,7 @@ wring_result wring__server_worker_open(wring__server_worker *worker) {
     worker->sessions.ref_of = wring__peer_ref;
     worker->sessions.queue_max = queue_max(&server->config);
     worker->sessions.admit = is_rate_limited(&server->config) ? wring__limits_admit : NULL;
+    worker->sessions.admit_controls_only = server->config.message_rate == WRING_OFF;
     worker->tls = server->tls == NULL ? NULL : wring__tls_context_ref(server->tls);
     atomic_store(&worker->address, worker->io.index);
     wring__worker_listen(&worker->io, worker->listener);
