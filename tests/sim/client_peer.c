@@ -180,6 +180,9 @@ static void frames_take(struct peer *peer) {
         }
         if (peer->in[0] == 0x89) {
             EXPECT(len == 6);
+            if (peer->pongs > 0) { /* not the answer, though it comes first */
+                say_message(peer, peer->pongs - 1);
+            }
             pong_owe(peer);
         }
         memmove(peer->in, peer->in + len, peer->in_len - len);
