@@ -102,6 +102,8 @@ struct wring_session {
     bool host_started : 1;    /* the host's: init was called */
     bool host_terminated : 1; /* the host's: terminate was called */
     bool pong_seen : 1;       /* the client's: an empty pong, the answer to a keepalive ping */
+    bool is_author : 1;       /* the server's: during a delivery, has published some of it */
+    bool in_handshake : 1;    /* the server's: counted as unfinished */
 };
 
 static inline wring__outq *wring__session_out(const wring_session *session) {

@@ -81,7 +81,7 @@ static void authors_mark(wring__server_worker *worker, const wring__batch *batch
         const wring__publication about = wring__publication_of(batch->messages[i], &name);
         wring__peer *author = wring__peer_named(worker, about.except);
         if (author != NULL) {
-            author->is_author = mark;
+            author->host.session.is_author = mark;
         }
     }
 }
@@ -95,7 +95,7 @@ static void deliver_joined(wring__server_worker *worker, const struct wring__top
         wring__peer *peer = topic->subscriptions[i]->peer;
         /* a joined run is not compressed: who has a context gets each message's form */
         const bool compressed = peer->host.session.deflate != NULL;
-        if (peer->is_author || compressed || !is_quick(peer, soft_bytes)) {
+        if (peer->host.session.is_author || compressed || !is_quick(peer, soft_bytes)) {
             deliver_each(worker, peer, topic);
         } else {
             send_quick(peer, joined, soft_bytes);

@@ -34,7 +34,7 @@ static wring__peer *oldest_take(wring__server_worker *worker) {
         wring__peer *peer = wring__peer_named(worker, h->refs[h->head]);
         h->head = (h->head + 1) % h->cap;
         h->tracked--;
-        if (peer != NULL && peer->in_handshake) {
+        if (peer != NULL && peer->host.session.in_handshake) {
             return peer;
         }
     }
@@ -55,7 +55,7 @@ static void track(wring__server_worker *worker, wring__peer *peer) {
 static void handshake_begin(wring__peer *peer) {
     wring__server_worker *worker = wring__peer_worker(peer);
     wring__handshakes *h = &worker->handshakes;
-    peer->in_handshake = true;
+    peer->host.session.in_handshake = true;
     h->count++;
     if (h->cap == 0) {
         return;
@@ -70,11 +70,11 @@ static void handshake_begin(wring__peer *peer) {
 }
 
 void wring__limits_handshake_over(wring__peer *peer) {
-    if (!peer->in_handshake) {
+    if (!peer->host.session.in_handshake) {
         return;
     }
     wring__server_worker *worker = wring__peer_worker(peer);
-    peer->in_handshake = false;
+    peer->host.session.in_handshake = false;
     worker->handshakes.count--;
     if (peer->extra != NULL && peer->extra->source != NULL) {
         wring__sources_upgraded(&worker->server->sources, peer->extra->source);

@@ -32,8 +32,6 @@ typedef struct wring__peer {
         wring__subscription *subscriptions; /* after it */
     };
     wring__peer_extra *extra;     /* NULL: nothing unusual */
-    bool is_author;               /* during a delivery: has published some of it */
-    bool in_handshake;            /* counted as unfinished */
     _Alignas(16) uint8_t state[]; /* the handler's */
 } wring__peer;
 
