@@ -19,6 +19,7 @@
 struct options {
     wring_client_config client;
     wring_tls_client_config tls;
+    wring_deflate_config deflate;
     const char *subprotocols[8];
     wring_header headers[8];
     const char *say;
@@ -208,6 +209,22 @@ static void header_add(char *text) {
     }
 }
 
+/* "SERVER_TAKEOVER CLIENT_TAKEOVER SERVER_BITS CLIENT_BITS", each a number */
+static bool deflate_take(const char *text) {
+    unsigned n[4];
+    if (sscanf(text, "%u %u %u %u", &n[0], &n[1], &n[2], &n[3]) != 4) {
+        return false;
+    }
+    options.deflate = (wring_deflate_config){.struct_size = sizeof options.deflate,
+                                             .server_context_takeover = n[0] != 0,
+                                             .client_context_takeover = n[1] != 0,
+                                             .server_max_window_bits = (uint8_t)n[2],
+                                             .client_max_window_bits = (uint8_t)n[3],
+                                             .min_bytes = 1};
+    options.client.deflate = &options.deflate;
+    return true;
+}
+
 static bool option_take(int option, char *value) {
     wring_client_config *client = &options.client;
     const uint32_t number = value == NULL ? 0 : (uint32_t)strtoul(value, NULL, 10);
@@ -300,12 +317,13 @@ static bool options_parse(int argc, char **argv) {
         {"close-after", 1, NULL, 'n'},
         {"sessions", 1, NULL, 'S'},
         {"max", 1, NULL, 'M'},
+        {"deflate", 1, NULL, 'D'},
         {NULL, 0, NULL, 0},
     };
     int option;
     bool ok = true;
     while ((option = getopt_long(argc, argv, "", table, NULL)) != -1) {
-        ok = option_take(option, optarg) && ok;
+        ok = (option == 'D' ? deflate_take(optarg) : option_take(option, optarg)) && ok;
     }
     return ok && argc - optind == 2;
 }

@@ -171,10 +171,11 @@ class Greeter:
 
 
 @contextlib.contextmanager
-def node_server(*arguments):
+def node_server(*arguments, **more):
     """ws_server.mjs; gives its port."""
     script = os.path.join(os.path.dirname(os.path.abspath(__file__)), "ws_server.mjs")
-    with Program(shutil.which("node"), script, *arguments, stdout=subprocess.PIPE) as program:
+    with Program(shutil.which("node"), script, *arguments, stdout=subprocess.PIPE,
+                 env=environment(**more)) as program:
         yield int(program.process.stdout.readline().split()[1])
 
 

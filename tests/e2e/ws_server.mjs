@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // A server of Node's ws for the client's tests: node ws_server.mjs [cert key]. It says "port N".
-// /echo echoes; the other paths do what their names say.
+// /echo echoes; the other paths do what their names say. WS_DEFLATE: options of permessage-deflate in
+// JSON, without which no client is served.
 import fs from "node:fs";
 import http from "node:http";
 import https from "node:https";
@@ -10,8 +11,9 @@ const [cert, key] = process.argv.slice(2);
 const web = cert
     ? https.createServer({ cert: fs.readFileSync(cert), key: fs.readFileSync(key) })
     : http.createServer();
+const deflate = process.env.WS_DEFLATE ? JSON.parse(process.env.WS_DEFLATE) : false;
 const sockets = new WebSocketServer({
-    server: web, maxPayload: 1 << 27,
+    server: web, maxPayload: 1 << 27, perMessageDeflate: deflate,
     handleProtocols: (offered) => offered.has("second") ? "second" : false,
 });
 const paths = {
@@ -33,6 +35,7 @@ const paths = {
 };
 sockets.on("connection", (socket, request) => {
     socket.on("error", () => {});
+    if (deflate && !("permessage-deflate" in socket._extensions)) return socket.terminate();
     paths[request.url](socket, request);
 });
 web.listen(0, "127.0.0.1", () => console.log(`port ${web.address().port}`));

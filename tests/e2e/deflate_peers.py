@@ -1,0 +1,179 @@
+#!/usr/bin/python3
+# SPDX-License-Identifier: Apache-2.0
+"""permessage-deflate with programs nobody here wrote: `wring serve` with python3-websockets, our
+client with python3-websockets, Node's ws and libwebsockets. With and without takeover, windows of 9
+to 15 bits in both directions."""
+import asyncio
+import concurrent.futures
+import json
+import random
+import shutil
+import sys
+import threading
+
+import websockets
+from websockets.extensions.permessage_deflate import (ClientPerMessageDeflateFactory,
+                                                      ServerPerMessageDeflateFactory)
+
+from server import Server, run
+from tools import Program, client_echoes, free_port, node_server
+
+random.seed(7)
+WORDS = ["price", "12.75", '"bid":', "volume", "{", "}", "été", "\n"]
+SIZES = [0, 1, 20, 125, 126, 300, 5000, 65536, 200000]
+# server takeover, client takeover, server bits, client bits
+SETS = [(takeover & 1, takeover >> 1, server_bits, client_bits)
+        for takeover in range(4)
+        for server_bits, client_bits in ([(b, 15) for b in range(9, 16)] +
+                                         [(15, b) for b in range(9, 15)] + [(9, 9), (11, 13)])]
+
+
+def messages():
+    for size in SIZES:
+        yield " ".join(random.choices(WORDS, k=size // 5 + 1))[:size]
+        yield random.randbytes(size)
+        yield b"\0" * size
+
+
+async def echoes(socket):
+    for message in messages():
+        await socket.send(message)
+        assert await socket.recv() == message, len(message)
+
+
+def our_server_with_python():
+    """One server that allows everything; what the client asks for decides."""
+    async def one(server, wish):
+        server_takeover, client_takeover, server_bits, client_bits = wish
+        factory = ClientPerMessageDeflateFactory(
+            server_no_context_takeover=not server_takeover,
+            client_no_context_takeover=not client_takeover,
+            server_max_window_bits=server_bits, client_max_window_bits=client_bits)
+        async with websockets.connect(server.url(), compression=None, extensions=[factory],
+                                      max_size=1 << 26) as socket:
+            [extension] = socket.extensions
+            assert extension.remote_max_window_bits == server_bits, (wish, extension)
+            assert extension.local_max_window_bits == client_bits, (wish, extension)
+            assert extension.remote_no_context_takeover == (not server_takeover), (wish, extension)
+            assert extension.local_no_context_takeover == (not client_takeover), (wish, extension)
+            await echoes(socket)
+
+    with Server("--deflate", "--deflate-server-takeover", "--deflate-client-takeover",
+                "--deflate-server-bits", "15", "--deflate-min-bytes", "1") as server:
+        for wish in SETS:
+            asyncio.run(one(server, wish))
+
+
+def our_server_as_it_comes():
+    """Defaults on both sides; then a limit of what a message may inflate to."""
+    async def go(server):
+        async with websockets.connect(server.url(), max_size=1 << 26) as socket:
+            assert socket.extensions, "nothing was negotiated"
+            await echoes(socket)
+
+    async def bomb(server):
+        async with websockets.connect(server.url(), max_size=1 << 26) as socket:
+            await socket.send(b"\0" * 100000)
+            assert len(await socket.recv()) == 100000
+            await socket.send(b"\0" * 100001)
+            try:
+                await socket.recv()
+            except websockets.ConnectionClosed as end:
+                assert end.code == 1009, end
+            else:
+                raise AssertionError("a message over the limit came back")
+
+    with Server("--deflate") as server:
+        asyncio.run(go(server))
+    with Server("--deflate", "--deflate-max-inflated", "100000") as server:
+        asyncio.run(bomb(server))
+
+
+def our_server_without():
+    async def go(server):
+        async with websockets.connect(server.url(), max_size=1 << 26) as socket:
+            assert not socket.extensions
+            await echoes(socket)
+    with Server() as server:
+        asyncio.run(go(server))
+
+
+# ---- our client --------------------------------------------------------------------------------------
+
+def client_option(wish):
+    return ("--deflate", " ".join(str(int(n)) for n in wish))
+
+
+class Python:
+    """A websockets server in a thread: it echoes, and serves nobody without compression."""
+
+    def __init__(self, wish):
+        server_takeover, client_takeover, server_bits, client_bits = wish
+        self.factory = ServerPerMessageDeflateFactory(
+            server_no_context_takeover=not server_takeover,
+            client_no_context_takeover=not client_takeover,
+            server_max_window_bits=server_bits, client_max_window_bits=client_bits)
+        self.started = concurrent.futures.Future()
+        self.thread = threading.Thread(target=asyncio.run, args=(self.main(),))
+
+    async def echo(self, socket):
+        assert socket.extensions
+        async for message in socket:
+            await socket.send(message)
+
+    async def main(self):
+        stop = asyncio.Event()
+        async with websockets.serve(self.echo, "127.0.0.1", 0, compression=None, max_size=1 << 26,
+                                    extensions=[self.factory]) as server:
+            self.started.set_result((server.sockets[0].getsockname()[1],
+                                     asyncio.get_running_loop(), stop))
+            await stop.wait()
+
+    def __enter__(self):
+        self.thread.start()
+        port, self.loop, self.stop = self.started.result(timeout=30)
+        return port
+
+    def __exit__(self, *exc):
+        self.loop.call_soon_threadsafe(self.stop.set)
+        self.thread.join()
+
+
+def our_client_with_python():
+    for wish in SETS[::3]:
+        with Python(wish) as port:
+            client_echoes(f"ws://127.0.0.1:{port}/", *client_option(wish), "--max", "1048576")
+
+
+def our_client_with_node():
+    for wish in SETS[::3]:
+        server_takeover, client_takeover, server_bits, client_bits = wish
+        deflate = {"serverNoContextTakeover": not server_takeover,
+                   "clientNoContextTakeover": not client_takeover,
+                   "serverMaxWindowBits": server_bits, "clientMaxWindowBits": client_bits,
+                   "threshold": 0}
+        with node_server(WS_DEFLATE=json.dumps(deflate)) as port:
+            client_echoes(f"ws://127.0.0.1:{port}/echo", *client_option(wish), "--max", "1048576")
+
+
+def our_client_with_libwebsockets():
+    program = shutil.which("libwebsockets-test-server")
+    if program is None:
+        print("no libwebsockets-test-server: skipped")
+        sys.exit(77)
+    for wish in [(1, 1, 15, 15), (0, 0, 15, 15), (1, 0, 15, 10), (0, 1, 15, 12)]:
+        port = free_port()
+        with Program(program, f"--port={port}", port=port):
+            client_echoes(f"ws://127.0.0.1:{port}/", *client_option(wish), "--max", "65536",
+                          "--subprotocol", "lws-mirror-protocol", mode="mirror")
+
+
+def our_client_with_our_server():
+    with Server("--deflate", "--deflate-server-takeover", "--deflate-client-takeover",
+                "--deflate-server-bits", "15", "--deflate-min-bytes", "1") as server:
+        for wish in SETS[::3] + [(1, 1, 8, 8), (0, 0, 8, 8)]:
+            client_echoes(server.url(), *client_option(wish), "--max", "1048576")
+
+
+run([our_server_with_python, our_server_as_it_comes, our_server_without, our_client_with_python,
+     our_client_with_node, our_client_with_libwebsockets, our_client_with_our_server])
