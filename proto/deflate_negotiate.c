@@ -38,9 +38,9 @@ wring_result wring_deflate_config_adopt(const wring_deflate_config *in, wring_de
         memcpy(&c, in, wring__min_size(in->struct_size, sizeof c));
     }
     c.struct_size = sizeof c;
-    default_u8(&c.server_max_window_bits, 12);
-    default_u8(&c.client_max_window_bits, 15);
-    default_u8(&c.level, 1);
+    default_u8(&c.server_max_window_bits, c.server_context_takeover ? 12 : 15);
+    default_u8(&c.client_max_window_bits, c.client_context_takeover ? 12 : 15);
+    default_u8(&c.level, 5);
     default_u8(&c.mem_level, 5);
     c.min_bytes = c.min_bytes == 0 ? 256 : c.min_bytes;
     c.takeover_idle_ms = c.takeover_idle_ms == 0 ? 30000 : c.takeover_idle_ms;

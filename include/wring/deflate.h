@@ -37,9 +37,10 @@ typedef struct wring_deflate_config {
     bool server_context_takeover;   /**< the server's compressor keeps its window over messages, if
                                          the client allows it; default no */
     bool client_context_takeover;   /**< the client's, if the server allows it; default no */
-    uint8_t server_max_window_bits; /**< largest LZ77 window of the server, 8 to 15; default 12 */
-    uint8_t client_max_window_bits; /**< ... of the client; default 15 */
-    uint8_t level;                  /**< 1 (fastest) to 9 (smallest); default 1 */
+    uint8_t server_max_window_bits; /**< largest LZ77 window of the server, 8 to 15; default 15,
+                                       with takeover 12, since each connection then has its own */
+    uint8_t client_max_window_bits; /**< ... of the client; the same */
+    uint8_t level;                  /**< 1 (fastest) to 9 (smallest); default 5 */
     uint8_t mem_level;              /**< zlib's memLevel, 1 to 9; default 5 */
     wring_deflate_strategy strategy;
     uint32_t min_bytes;          /**< shorter messages go plain; default 256, WRING_OFF: all do */

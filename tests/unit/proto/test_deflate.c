@@ -521,6 +521,8 @@ Test(deflate, beyond_the_budget_connections_go_without_takeover) {
     const wring_deflate_config config =
         config_of((wring_deflate_config){.server_context_takeover = true,
                                          .client_context_takeover = true,
+                                         .server_max_window_bits = 15,
+                                         .client_max_window_bits = 15,
                                          .takeover_budget = 300000});
     wring__deflate *list[16];
     unsigned with = 0;
