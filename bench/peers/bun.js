@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Bun (its server is uWebSockets): bun bun.js PORT [CERT KEY]
+// Bun (its server is uWebSockets): bun bun.js PORT [CERT KEY]. With DEFLATE=shared or dedicated in the
+// environment it compresses.
 const [port, cert, key] = process.argv.slice(2);
+const kind = process.env.DEFLATE;
 Bun.serve({
     hostname: "127.0.0.1",
     port: Number(port),
@@ -12,7 +14,7 @@ Bun.serve({
             : new Response("upgrade only", { status: 426 });
     },
     websocket: {
-        perMessageDeflate: false,
+        perMessageDeflate: kind ? { compress: kind, decompress: kind } : false,
         maxPayloadLength: 64 << 20,
         backpressureLimit: 1 << 30,
         idleTimeout: 0,
@@ -21,8 +23,8 @@ Bun.serve({
             if (ws.data.pathname === "/fanout") ws.subscribe("all");
         },
         message(ws, message) {
-            if (ws.data.pathname === "/fanout") ws.publish("all", message);
-            else ws.send(message);
+            if (ws.data.pathname === "/fanout") ws.publish("all", message, Boolean(kind));
+            else ws.send(message, Boolean(kind));
         },
     },
 });

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * libwebsockets: bench-peer-lws PORT [CERT KEY]. Writes until the kernel takes no more, not once
- * for each writable callback.
+ * libwebsockets: bench-peer-lws PORT [CERT KEY], with DEFLATE in the environment for compression.
+ * Writes until the kernel takes no more, not once for each writable callback.
  */
 #include <libwebsockets.h>
 #include <stdbool.h>
@@ -171,6 +171,11 @@ int main(int argc, char **argv) {
          .rx_buffer_size = RX_BYTES},
         {0},
     };
+    static const struct lws_extension extensions[] = {
+        {"permessage-deflate", lws_extension_callback_pm_deflate,
+         "permessage-deflate; client_no_context_takeover; client_max_window_bits"},
+        {0},
+    };
     if (argc != 2 && argc != 4) {
         fprintf(stderr, "usage: bench-peer-lws PORT [CERT KEY]\n");
         return 2;
@@ -182,6 +187,7 @@ int main(int argc, char **argv) {
                                              .pt_serv_buf_size = RX_BYTES,
                                              .gid = -1,
                                              .uid = -1};
+    info.extensions = getenv("DEFLATE") == NULL ? NULL : extensions;
     if (argc == 4) {
         info.options = LWS_SERVER_OPTION_DO_SSL_GLOBAL_INIT;
         info.ssl_cert_filepath = argv[2];

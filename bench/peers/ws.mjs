@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Node with the package `ws` (and bufferutil, its native masking): node ws.mjs PORT [CERT KEY]
+// Node with the package `ws` (and bufferutil, its native masking): node ws.mjs PORT [CERT KEY].
+// With DEFLATE in the environment it compresses.
 import { readFileSync } from "node:fs";
 import http from "node:http";
 import https from "node:https";
@@ -13,7 +14,9 @@ const server = cert
         ciphers: "TLS_AES_128_GCM_SHA256", minVersion: "TLSv1.3",
     })
     : http.createServer();
-const options = { noServer: true, perMessageDeflate: false, maxPayload: 64 << 20 };
+const perMessageDeflate = process.env.DEFLATE
+    ? { serverNoContextTakeover: true, clientNoContextTakeover: true } : false;
+const options = { noServer: true, perMessageDeflate, maxPayload: 64 << 20 };
 const echo = new WebSocketServer(options);
 echo.on("connection", (ws) => {
     ws.on("message", (data, binary) => ws.send(data, { binary }));

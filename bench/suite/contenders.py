@@ -11,6 +11,7 @@ ROOT = pathlib.Path(__file__).resolve().parents[2]
 PEERS = ROOT / "bench" / "peers"
 NCHAN_MODULE = pathlib.Path("/usr/lib/nginx/modules/ngx_nchan_module.so")
 ALL = frozenset({"echo", "tls", "fanout", "connect", "idle"})
+COMPRESSING = ALL | {"deflate"}
 SUITE = "TLS_AES_128_GCM_SHA256"
 
 
@@ -53,7 +54,7 @@ class Contender:
         return f"{scheme}://127.0.0.1:{port}{self.path(row)}"
 
     def path(self, row):
-        return self.fanout_path if row.family == "fanout" else self.echo_path
+        return self.fanout_path if row.is_fanout else self.echo_path
 
     def is_there(self, build):
         program = self.program(build)
@@ -73,7 +74,17 @@ def wring_command(row, place):
     argv = [str(place.build / "wring"), "serve", "--port", str(place.port), "--workers", "1"]
     if place.cert:
         argv += ["--tls-cert", str(place.cert), "--tls-key", str(place.key)]
-    return argv
+    return argv + (["--deflate"] if row.family == "deflate" else [])
+
+
+def compressing(row, kind="shared"):
+    """In front of a peer's command: none of them compresses unless DEFLATE says how."""
+    return ["env", f"DEFLATE={kind}"] if row.family == "deflate" else []
+
+
+def bun_command(kind):
+    return lambda row, place: [*compressing(row, kind), str(bun()), str(PEERS / "bun.js"),
+                               str(place.port), *place.tls_arguments]
 
 
 def floor_command(backend):
@@ -118,23 +129,24 @@ def ws_version(build):
 
 
 CONTENDERS = [
-    Contender("wring", "wring", "#e4572e", ALL, wring_command, lambda build: build / "wring",
+    Contender("wring", "wring", "#e4572e", COMPRESSING, wring_command, lambda build: build / "wring",
               lambda build: said(str(build / "wring"), "--version"), fanout_path="/topic/all"),
     Contender("floor-uring", "floor, io_uring", "#475569", ALL, floor_command("uring"),
               lambda build: build / "bench" / "bench-floor", is_floor=True, has_tls=False),
     Contender("floor-epoll", "floor, epoll", "#94a3b8", ALL, floor_command("epoll"),
               lambda build: build / "bench" / "bench-floor", is_floor=True, has_tls=False),
-    Contender("bun", "Bun", "#8b5cf6", ALL,
-              lambda row, place: [str(bun()), str(PEERS / "bun.js"), str(place.port),
-                                  *place.tls_arguments],
+    Contender("bun", "Bun", "#8b5cf6", COMPRESSING, bun_command("shared"),
               lambda build: bun(), lambda build: said(str(bun()), "--version"), first_warmup_s=1),
-    Contender("lws", "libwebsockets", "#0d9488", ALL,
-              lambda row, place: [str(place.build / "bench" / "bench-peer-lws"), str(place.port),
+    Contender("bun-dedicated", "Bun, dedicated compressors", "#c4b5fd", frozenset({"deflate"}),
+              bun_command("dedicated"), lambda build: bun(),
+              lambda build: said(str(bun()), "--version"), first_warmup_s=1),
+    Contender("lws", "libwebsockets", "#0d9488", COMPRESSING,
+              lambda row, place: [*compressing(row), str(place.build / "bench" / "bench-peer-lws"), str(place.port),
                                   *place.tls_arguments],
               lambda build: build / "bench" / "bench-peer-lws",
               lambda build: said("pkg-config", "--modversion", "libwebsockets")),
-    Contender("ws", "Node ws", "#2563eb", ALL,
-              lambda row, place: ["node", str(PEERS / "ws.mjs"), str(place.port),
+    Contender("ws", "Node ws", "#2563eb", COMPRESSING,
+              lambda row, place: [*compressing(row), "node", str(PEERS / "ws.mjs"), str(place.port),
                                   *place.tls_arguments],
               lambda build: shutil.which("node") and PEERS / "node_modules" / "ws",
               ws_version, first_warmup_s=1),

@@ -16,8 +16,8 @@ class GeneratorError(Exception):
 def arguments(plan, row, contender, port, pid, warmup_s):
     duration_s = plan.duration_s + row.longer_s
     argv = [str(plan.build / "wring"), "bench"]
-    if row.family in ("fanout", "connect", "idle"):
-        argv.append(row.family)
+    if row.is_fanout or row.family in ("connect", "idle"):
+        argv.append("fanout" if row.is_fanout else row.family)
     argv += ["-c", str(row.connections), "-t", "1", "-d", f"{duration_s * 1000:.0f}ms",
              "--warmup", f"{warmup_s * 1000:.0f}ms", "--server-pid", str(pid),
              "--json", "--quiet"]
@@ -25,6 +25,8 @@ def arguments(plan, row, contender, port, pid, warmup_s):
         argv += ["--connect-rate", str(IDLE_CONNECT_RATE)]
     if row.family in ("echo", "tls", "fanout"):
         argv += ["--binary", "--size", str(row.size)]
+    if row.family == "deflate":
+        argv += ["--deflate", "--text", "--size", str(row.size)]
     if row.pipeline > 1 or row.burst > 1:
         argv += ["--pipeline", str(max(row.pipeline, row.burst))]
     if row.burst > 1:

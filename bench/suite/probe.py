@@ -108,9 +108,9 @@ def check(port, row, contender):
 
 
 def exchange(port, path, row):
-    payload = os.urandom(row.size)
+    payload = base64.b64encode(os.urandom(row.size))[:row.size]
     sender = Client(port, path, row.tls)
-    receiver = Client(port, path, row.tls) if row.family == "fanout" else sender
+    receiver = Client(port, path, row.tls) if row.is_fanout else sender
     sender.send(payload)
     if receiver.receive() != payload:
         raise ProbeError("another message comes back than was sent")

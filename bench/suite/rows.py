@@ -9,7 +9,7 @@ CONNECTIONS = (1, 64, 1000, 10000)
 # Beyond this many bytes under way at once a row measures the memory of the machine.
 UNDER_WAY_MAX = 600 * MIB
 
-FAMILIES = ("echo", "tls", "fanout", "connect", "idle")
+FAMILIES = ("echo", "tls", "fanout", "deflate", "connect", "idle")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -21,6 +21,11 @@ class Row:
     burst: int = 1  # fan-out: messages published together
     tls: bool = False
     quick: bool = False
+    published: bool = False  # of the family deflate: a fan-out
+
+    @property
+    def is_fanout(self):
+        return self.family == "fanout" or self.published
 
     @property
     def under_way(self):
@@ -39,7 +44,7 @@ class Row:
 
     @property
     def key(self):
-        parts = [self.family]
+        parts = [self.family + ("-fanout" if self.published else "")]
         if self.size:
             parts.append(size_text(self.size).replace(" ", ""))
         parts.append(f"{self.connections}c")
@@ -54,7 +59,7 @@ class Row:
     @property
     def title(self):
         count = f"{self.connections:,}"
-        if self.family == "fanout":
+        if self.is_fanout:
             together = f", bursts of {self.burst}" if self.burst > 1 else ""
             return f"{size_text(self.size)} to {count}{together}"
         if self.family == "connect":
@@ -102,6 +107,12 @@ def fanout_rows():
                 yield Row("fanout", connections, size, burst=burst, quick=quick)
 
 
+def deflate_rows():
+    for pipeline in (1, 16):
+        yield Row("deflate", 64, KIB, pipeline, quick=pipeline == 1)
+    yield Row("deflate", 1000, KIB, published=True, quick=True)
+
+
 def other_rows():
     yield Row("connect", 64, quick=True)
     yield Row("connect", 64, tls=True, quick=True)
@@ -112,7 +123,7 @@ def other_rows():
 
 
 def all_rows():
-    return [*echo_rows(), *tls_rows(), *fanout_rows(), *other_rows()]
+    return [*echo_rows(), *tls_rows(), *fanout_rows(), *deflate_rows(), *other_rows()]
 
 
 def full_rows():
