@@ -120,7 +120,8 @@ static void panel_head(bench_live *live, const load_progress *p) {
         (void)snprintf(left, sizeof left, "%.0f s left",
                        p->left_s + (p->phase == LOAD_WARMUP ? whole : 0));
     }
-    row(live, "%s  %s  %s", bar(share, blocks), phases[p->phase], left);
+    const bool holds = load->mode == LOAD_IDLE && p->phase == LOAD_MEASURING;
+    row(live, "%s  %s  %s", bar(share, blocks), holds ? "holding" : phases[p->phase], left);
     row(live, "%s", "");
 }
 
