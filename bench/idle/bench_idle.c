@@ -27,6 +27,9 @@
 #define WARM_UP 1100 /* more than the receive buffers of a worker */
 #define SETTLE  300000
 
+/* Caches of threads would count as allocated. The name is jemalloc's. */
+const char *malloc_conf = "tcache:false";
+
 struct options {
     const char *name;
     uint32_t count;
