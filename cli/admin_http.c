@@ -126,6 +126,10 @@ static enum admin_step stats(const admin_config *config, admin_response *out) {
         {"too_old", s.too_old},
         {"refused_total", s.refused_total},
         {"refused_source", s.refused_source},
+        {"memory_held", s.memory_held},
+        {"memory_stops", s.memory_stops},
+        {"memory_evicted", s.memory_evicted},
+        {"refused_memory", s.refused_memory},
         {"handshakes_evicted", s.handshakes_evicted},
     };
     body_add(out, "{\"workers\":%u", wring_server_workers(config->server));

@@ -61,6 +61,8 @@ struct serve_options {
     int idle_timeout;
     int ping_interval;
     int max_connections;
+    long long memory_budget;
+    int drain_spread;
     int max_connections_total;
     int max_per_source;
     int max_handshakes;
@@ -114,6 +116,8 @@ static bool options_parse(int argc, const char **argv, struct serve_options *o) 
         NUMBER("idle-timeout", idle_timeout, "ms without a byte until a session ends (off)"),
         NUMBER("ping-interval", ping_interval, "ms without a byte until a ping (off)"),
         NUMBER("max-connections", max_connections, "per worker (1048576)"),
+        BYTES("memory-budget", memory_budget, "of queues and messages (half of the memory)"),
+        NUMBER("drain-spread", drain_spread, "ms over which closes are spread (1 each)"),
         NUMBER("max-connections-total", max_connections_total, "of all workers (unlimited)"),
         NUMBER("max-per-source", max_per_source, "connections of one address (unlimited)"),
         NUMBER("max-handshakes", max_handshakes, "unfinished ones, per worker (16384)"),
@@ -183,6 +187,8 @@ static bool options_check(const struct serve_options *o) {
                                  o->idle_timeout,
                                  o->ping_interval,
                                  o->max_connections,
+                                 o->memory_budget,
+                                 o->drain_spread,
                                  o->max_connections_total,
                                  o->max_per_source,
                                  o->max_handshakes,
@@ -240,6 +246,8 @@ static wring_server_config config_of(const struct serve_options *o) {
         .handshake_timeout_ms = (uint32_t)o->handshake_timeout,
         .max_handshake_size = (uint32_t)o->max_handshake_size,
         .max_connections = (uint32_t)o->max_connections,
+        .memory_budget = (uint64_t)o->memory_budget,
+        .drain_spread_ms = (uint32_t)o->drain_spread,
         .max_connections_total = (uint32_t)o->max_connections_total,
         .max_connections_per_source = (uint32_t)o->max_per_source,
         .max_handshakes = (uint32_t)o->max_handshakes,
@@ -306,6 +314,12 @@ static void print_tls(const wring_tls_server_config *tls) {
 }
 
 static void print_limits(const wring_server_config *c) {
+    printf("memory-budget = %" PRIu64 "\n", c->memory_budget);
+    if (c->drain_spread_ms == 0) {
+        puts("drain-spread = auto");
+    } else {
+        print_number("drain-spread", c->drain_spread_ms);
+    }
     print_number("max-age", c->max_age_ms);
     print_number("max-connections-total", c->max_connections_total);
     print_number("max-per-source", c->max_connections_per_source);

@@ -30,12 +30,27 @@ void wring__block_cache_deinit(wring__block_cache *cache) {
     memset(cache, 0, sizeof *cache);
 }
 
+static void held_add(wring__block_cache *cache, size_t bytes) {
+    if (cache != NULL) {
+        cache->held += bytes;
+    }
+}
+
+static void held_remove(wring__block_cache *cache, size_t bytes) {
+    if (cache != NULL) {
+        cache->held -= bytes;
+    }
+}
+
 static wring__block *block_new(wring__block_cache *cache, wring__block *old, size_t cap) {
     if (cap > SIZE_MAX - sizeof *old - WRING__BLOCK_HEADROOM) {
         return NULL;
     }
+    const size_t old_cap = old == NULL ? 0 : old->cap;
     wring__block *block = realloc(old, sizeof *block + WRING__BLOCK_HEADROOM + cap);
     if (block != NULL) {
+        held_add(cache, cap);
+        held_remove(cache, old_cap);
         memset(block, 0, sizeof *block);
         block->data = bytes_of(block);
         block->cap = cap;
@@ -59,6 +74,7 @@ wring__block *wring__block_take_kept(wring__block_cache *cache, size_t cap) {
         if (block->cap >= cap) {
             *at = block->next;
             cache->kept_bytes -= block->cap;
+            held_add(cache, block->cap);
             block->cache = cache;
             block->refs = 1;
             return block;
@@ -88,6 +104,7 @@ void wring__block_unref(wring__block *block) {
         return;
     }
     wring__block_cache *cache = block->cache;
+    held_remove(cache, block->cap);
     if (cache == NULL || block->cap < KEPT_ONE_MIN || block->cap > KEPT_ONE_MAX ||
         cache->kept_bytes + block->cap > cache->kept_bytes_max) {
         free(block);

@@ -19,6 +19,8 @@ typedef struct wring__block_cache {
     struct wring__block *kept;
     size_t kept_bytes;
     size_t kept_bytes_max;
+    size_t held; /* bytes of the made blocks that are in use */
+    bool lean;   /* memory is short: whoever makes one larger does not make it twice as large */
 } wring__block_cache;
 
 typedef struct wring__block {

@@ -61,6 +61,12 @@ static size_t segment_room(enum segment_kind kind, size_t own) {
     WRING_UNREACHABLE();
 }
 
+/* What it takes, whatever of it is written or consumed by now. */
+static size_t segment_held(const segment *s) {
+    const bool own_bytes = s->kind != SEGMENT_SHARED && s->kind != SEGMENT_BLOCK;
+    return sizeof *s + (own_bytes ? (size_t)(s->data - s->bytes) + s->len + s->room : 0);
+}
+
 static segment *segment_acquire(wring__chunk_cache *cache, enum segment_kind kind, size_t own) {
     segment *s;
     if (cache != NULL && kind != SEGMENT_OWN && cache->free_list[kind] != NULL) {
@@ -79,10 +85,16 @@ static segment *segment_acquire(wring__chunk_cache *cache, enum segment_kind kin
     s->room = segment_room(kind, own);
     s->shared = NULL;
     s->kind = kind;
+    if (cache != NULL) {
+        cache->held += segment_held(s);
+    }
     return s;
 }
 
 static void segment_release(wring__chunk_cache *cache, segment *s) {
+    if (cache != NULL) {
+        cache->held -= segment_held(s);
+    }
     if (s->kind == SEGMENT_SHARED) {
         wring__shared_unref(s->shared);
     } else if (s->kind == SEGMENT_BLOCK) {

@@ -26,6 +26,7 @@
 
 /** Kept chunks and segments of one worker. NULL in place of it means plain malloc. */
 typedef struct wring__chunk_cache {
+    size_t held; /* bytes of segments in use, and what else the owner counts here */
     struct wring__segment *free_list[3]; /* by kind: shared, small, large */
     uint32_t free_count[3];
     uint32_t keep_max[3];
@@ -44,6 +45,11 @@ typedef struct wring__outq {
 
 void wring__chunk_cache_init(wring__chunk_cache *cache);
 void wring__chunk_cache_deinit(wring__chunk_cache *cache);
+
+/** Bytes in use by queues and blocks; not those that are kept for later. */
+static inline size_t wring__chunk_cache_held(const wring__chunk_cache *cache) {
+    return cache->held + cache->blocks.held;
+}
 
 /** Frees everything queued. Legal on a zeroed queue. */
 void wring__outq_deinit(wring__outq *q, wring__chunk_cache *cache);

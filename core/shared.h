@@ -26,6 +26,7 @@ typedef struct wring__shared {
                                          before it is handed over; each has one reference from
                                          the one before it */
     size_t payload_len;
+    size_t block_len;                              /* of payload and what lies behind it */
     uint8_t header_room[WRING__SHARED_HEADER_MAX]; /* the header ends where the payload begins */
     uint8_t payload[];
 } wring__shared;
@@ -38,6 +39,9 @@ wring__shared *wring__shared_create_room(uint8_t opcode, uint16_t close_code, si
 
 /** Its only holder found that it needs no more than `payload_len`. May move it. */
 wring__shared *wring__shared_shrink(wring__shared *shared, size_t payload_len);
+
+/** Bytes of all that exist in the process.   Thread: any. */
+uint64_t wring__shared_bytes(void);
 
 static inline wring__shared *wring__shared_ref(wring__shared *shared) {
     atomic_fetch_add_explicit(&shared->refs, 1, memory_order_relaxed);

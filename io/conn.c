@@ -122,7 +122,8 @@ static void rx_drop(wring__conn *conn) {
         wring__worker_return_buffer(conn->worker, rx_pop(conn));
     }
     wring__conn_long_drop(conn);
-    if (!conn->is_direct) {
+    if (!conn->is_direct && conn->stash != NULL) {
+        conn->worker->chunks.held -= conn->stash->cap;
         free(conn->stash);
         conn->stash = NULL;
     }
@@ -240,6 +241,11 @@ static void broken_by(wring__conn *conn, int32_t result) {
     }
 }
 
+uint64_t wring__conn_held(const wring__conn *conn) {
+    const struct wring__stash *stash = conn->is_direct ? NULL : conn->stash;
+    return wring__conn_unsent(conn) + (stash == NULL ? 0 : stash->cap);
+}
+
 uint64_t wring__conn_unsent(const wring__conn *conn) {
     return conn->out.bytes + (conn->tls == NULL ? 0 : conn->tls->out.bytes);
 }
@@ -277,11 +283,13 @@ static bool stash_append(wring__conn *conn, const uint8_t *data, size_t len) {
     size_t have = conn->stash == NULL ? 0 : conn->stash->len;
     size_t cap = conn->stash == NULL ? 0 : conn->stash->cap;
     if (cap - have < len) {
+        const size_t old_cap = cap;
         cap = cap * 2 > have + len ? cap * 2 : have + len;
         struct wring__stash *grown = realloc(conn->stash, sizeof *grown + cap);
         if (grown == NULL) {
             return false;
         }
+        conn->worker->chunks.held += cap - old_cap;
         conn->stash = grown;
         conn->stash->cap = cap;
     }
@@ -313,7 +321,7 @@ static uint64_t pause_bytes(const wring__conn *conn) {
 
 bool wring__conn_pause_when_full(wring__conn *conn) {
     const bool full = wring__conn_unsent(conn) > pause_bytes(conn);
-    if (!conn->paused && (full || conn->held)) {
+    if (!conn->paused && (full || conn->held || conn->worker->rx_stopped)) {
         conn->paused = true;
         wring__count(&conn->worker->counters.paused, 1);
         wring__conn_recv_cancel(conn);
@@ -322,9 +330,16 @@ bool wring__conn_pause_when_full(wring__conn *conn) {
 }
 
 static void resume_when_drained(wring__conn *conn) {
-    if (conn->paused && !conn->held && wring__conn_unsent(conn) <= pause_bytes(conn) / 2) {
+    if (conn->paused && !conn->held && !conn->worker->rx_stopped &&
+        wring__conn_unsent(conn) <= pause_bytes(conn) / 2) {
         conn->paused = false;
         wring__worker_make_ready(conn->worker, conn);
+    }
+}
+
+void wring__conn_read_on(wring__conn *conn) {
+    if (conn->state == WRING__CONN_OPEN) {
+        resume_when_drained(conn);
     }
 }
 
@@ -414,6 +429,7 @@ static void stash_give(wring__conn *conn) {
     conn->stash = NULL;
     wring_mut_bytes bytes = {stash->data, stash->len};
     rx_give(conn, bytes);
+    conn->worker->chunks.held -= stash->cap;
     free(stash);
 }
 

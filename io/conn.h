@@ -154,6 +154,12 @@ void wring__conn_set_deadline(wring__conn *conn, wring_time_ns deadline);
  * with every byte looks again when it is called, and sets no timer for each message. */
 void wring__conn_bring_deadline(wring__conn *conn, wring_time_ns deadline);
 
+/** Bytes it holds: queued, and received while paused. */
+uint64_t wring__conn_held(const wring__conn *conn);
+
+/** worker->rx_stopped is over: reads on, unless something else holds it. */
+void wring__conn_read_on(wring__conn *conn);
+
 /** Reads no further until wring__conn_unhold; the owner has no room. */
 void wring__conn_hold(wring__conn *conn);
 void wring__conn_unhold(wring__conn *conn);

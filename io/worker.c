@@ -398,6 +398,9 @@ wring_result wring__worker_turn(wring__worker *worker, wring_time_ns deadline) {
     phase_mail(worker);
     phase_dispatch(worker);
     phase_timers(worker);
+    if (worker->ops->turned != NULL) {
+        worker->ops->turned(worker);
+    }
     wring__worker_flush(worker);
     wring__worker_current = NULL;
     return result;

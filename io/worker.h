@@ -45,6 +45,7 @@ typedef struct wring__worker_ops {
     void (*mail)(wring__worker *worker, const wring__mail *mail);
     /** The owner's deadline (worker->owner_timer) passed. */
     void (*timer)(wring__worker *worker);
+    void (*turned)(wring__worker *worker); /* optional: each turn, before what is queued goes out */
 } wring__worker_ops;
 
 /** Something that runs on the worker at a time: embedded in the owner's struct. */
@@ -146,6 +147,7 @@ struct wring__worker {
     uint32_t pending;        /* operations of the worker's own under way, but accept */
     uint64_t pause_bytes[2]; /* of accepted connections, of dialled ones */
     uint64_t drained_bytes;
+    bool rx_stopped;        /* whoever receives something is paused */
     uint64_t mail_work;     /* by the owner's mail this turn: ends the mail phase early */
     _Atomic uint64_t *full; /* a bit a slot: its queue takes nothing more from other threads */
     uint32_t full_words;

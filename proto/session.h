@@ -165,6 +165,11 @@ static inline bool wring__session_owes_pong(const wring_session *session) {
     return session->rx != NULL && session->rx->pong_owed;
 }
 
+/** Bytes it holds of a message under assembly. */
+static inline uint64_t wring__session_held(const wring_session *session) {
+    return session->rx == NULL ? 0 : session->rx->assembly_cap;
+}
+
 /** Its clocks begin anew, as if bytes had come. */
 void wring__session_touch(wring_session *session, wring_time_ns now);
 

@@ -15,6 +15,7 @@
 /* What a fragment is charged besides its payload: so that a flood of empty ones ends as well. */
 #define FRAGMENT_OVERHEAD 64
 #define ASSEMBLY_MIN      256
+#define ASSEMBLY_LEAN     ((size_t)16 * 1024) /* grown by so much when memory is short */
 /* Pongs that may wait in the queue: a flood of pings is answered by these and the latest. */
 #define PONGS_MAX 16
 
@@ -347,6 +348,9 @@ static wring_result assembly_reserve(wring__rx *rx, wring__block_cache *cache, s
         return WRING_OK;
     }
     size_t cap = rx->assembly_cap < ASSEMBLY_MIN ? ASSEMBLY_MIN : rx->assembly_cap * 2;
+    if (cache != NULL && cache->lean) {
+        cap = need + ASSEMBLY_LEAN;
+    }
     if (rx->frame_fin && rx->payload_left < cap) {
         cap = wring__min_size(cap, rx->assembly_len + (size_t)rx->payload_left);
     }

@@ -4,6 +4,7 @@
  */
 #include <sched.h>
 #include <stddef.h>
+#include <unistd.h>
 
 #include "io/registry.h"
 #include "proto/session.h"
@@ -73,6 +74,9 @@ static bool rate_is_legal(uint32_t rate) {
 }
 
 static wring_result limits_check(const wring_server_config *config, wring_error *error) {
+    if (config->memory_budget < 1024 * 1024) {
+        return bad(error, "memory_budget", "is below 1 MiB");
+    }
     if (config->max_handshakes != WRING_OFF && config->max_handshakes > WRING__SLOT_MAX) {
         return bad(error, "max_handshakes", "is above 16,777,215");
     }
@@ -128,7 +132,14 @@ static wring_result config_check(const wring_server_config *config, wring_error 
     return result == WRING_OK ? routes_check(config, error) : result;
 }
 
+static uint64_t half_of_memory(void) {
+    const long pages = sysconf(_SC_PHYS_PAGES);
+    const long page = sysconf(_SC_PAGESIZE);
+    return pages <= 0 || page <= 0 ? WRING_UNLIMITED : (uint64_t)pages * (uint64_t)page / 2;
+}
+
 static void limits_defaults(wring_server_config *out) {
+    out->memory_budget = out->memory_budget == 0 ? half_of_memory() : out->memory_budget;
     default_u32(&out->max_connections_total, WRING_OFF);
     default_u32(&out->max_connections_per_source, WRING_OFF);
     default_u32(&out->max_handshakes, 16384);

@@ -311,6 +311,11 @@ static void peer_refuse(wring__peer *peer, wring_result reason) {
     wring__peer_settle(peer);
 }
 
+static void peer_go_away(wring__peer *peer) {
+    wring__host_close(&peer->host, WRING_CLOSE_GOING_AWAY, wring_str("server is shutting down"));
+    wring__peer_settle(peer);
+}
+
 static void peer_timer(wring__conn *conn) {
     wring__peer *peer = peer_of_conn(conn);
     if (!wring__host_is_started(&peer->host)) {
@@ -318,6 +323,10 @@ static void peer_timer(wring__conn *conn) {
         return;
     }
     const wring_time_ns now = conn->worker->now;
+    if (worker_of(peer)->draining && peer->host.session.state == WRING_SESSION_OPEN) {
+        peer_go_away(peer);
+        return;
+    }
     if (peer->extra != NULL && peer->extra->slow_deadline <= now) {
         peer_refuse(peer, WRING_ERR_SLOW_CONSUMER);
         return;
@@ -411,6 +420,10 @@ wring_result wring__peer_accept(wring__worker *io, wring__socket socket) {
     wring__server_worker *worker = WRING_CONTAINER_OF(io, wring__server_worker, io);
     const wring_server *server = worker->server;
     wring__source *source;
+    if (worker->memory.refuses) {
+        wring__count(&worker->counters.refused_memory, 1);
+        return WRING_ERR_MEMORY_BUDGET;
+    }
     wring_result result = wring__limits_enter(worker, socket, &source);
     if (result != WRING_OK) {
         return result;
@@ -438,18 +451,45 @@ wring_result wring__peer_accept(wring__worker *io, wring__socket socket) {
     return WRING_OK;
 }
 
-void wring__peer_drain(wring__conn *conn, void *unused) {
-    (void)unused;
-    wring__peer *peer = peer_of_conn(conn);
-    if (conn->ops != &peer_ops || conn->state != WRING__CONN_OPEN) {
-        return; /* a client's, which is told as a guest */
+static bool is_drainable(const wring__conn *conn) {
+    return conn->ops == &peer_ops &&
+           conn->state == WRING__CONN_OPEN; /* else: a client's, a guest */
+}
+
+void wring__peer_drain_count(wring__conn *conn, void *arg) {
+    wring__drain *drain = arg;
+    if (is_drainable(conn) && wring__host_is_started(&peer_of_conn(conn)->host)) {
+        drain->count++;
     }
-    if (!wring__host_is_started(&peer->host)) {
-        respond_error(peer, 503, "the server is shutting down");
+}
+
+void wring__peer_drain(wring__conn *conn, void *arg) {
+    wring__drain *drain = arg;
+    if (!is_drainable(conn)) {
         return;
     }
-    wring__host_close(&peer->host, WRING_CLOSE_GOING_AWAY, wring_str("server is shutting down"));
-    wring__peer_settle(peer);
+    wring__peer *peer = peer_of_conn(conn);
+    if (!wring__host_is_started(&peer->host)) {
+        respond_error(peer, 503, "the server is shutting down");
+    } else if (drain->spread_ns == 0) {
+        peer_go_away(peer);
+    } else {
+        const uint64_t part = drain->spread_ns / drain->count;
+        const uint64_t at = part * drain->next++ + wring__server_random(drain->worker) % (part + 1);
+        wring__conn_bring_deadline(conn, conn->worker->now + at); /* peer_timer closes it */
+    }
+}
+
+wring__peer *wring__peer_of_conn(wring__conn *conn) {
+    return conn->ops == &peer_ops ? peer_of_conn(conn) : NULL;
+}
+
+void wring__peer_evict(wring__peer *peer, wring_result reason) {
+    if (peer->conn.state == WRING__CONN_OPEN && wring__host_is_started(&peer->host)) {
+        wring__host_refuse(&peer->host, reason);
+        wring__peer_settle(peer);
+    }
+    wring__conn_abort(&peer->conn);
 }
 
 void wring__peer_abort(wring__conn *conn, void *unused) {

@@ -18,6 +18,17 @@ static wring__server_worker *worker_of(wring__worker *io) {
     return WRING_CONTAINER_OF(io, wring__server_worker, io);
 }
 
+/* So that what was connected does not come back all at once. */
+static uint64_t drain_spread(const wring__server_worker *worker, uint32_t count,
+                             uint64_t drain_ns) {
+    const uint32_t asked_ms = worker->server->config.drain_spread_ms;
+    if (asked_ms == WRING_OFF || count < 2) {
+        return 0;
+    }
+    return asked_ms == 0 ? wring__min_u64(count * WRING_NS_PER_MS, drain_ns / 2)
+                         : wring__min_u64(asked_ms * WRING_NS_PER_MS, drain_ns);
+}
+
 static void drain_begin(wring__server_worker *worker, uint64_t drain_ns) {
     if (worker->draining) {
         return;
@@ -25,7 +36,10 @@ static void drain_begin(wring__server_worker *worker, uint64_t drain_ns) {
     worker->draining = true;
     wring__worker_stop_listening(&worker->io);
     wring__wheel_set(&worker->io.wheel, &worker->io.owner_timer, worker->io.now + drain_ns);
-    wring__worker_each(&worker->io, wring__peer_drain, NULL);
+    wring__drain drain = {.worker = worker};
+    wring__worker_each(&worker->io, wring__peer_drain_count, &drain);
+    drain.spread_ns = drain_spread(worker, drain.count, drain_ns);
+    wring__worker_each(&worker->io, wring__peer_drain, &drain);
     wring__worker_drain_guests(&worker->io);
 }
 
@@ -51,11 +65,16 @@ static void worker_timer(wring__worker *io) {
     wring__worker_abort_guests(io);
 }
 
+static void worker_turned(wring__worker *io) {
+    wring__memory_look(worker_of(io));
+}
+
 static const wring__worker_ops worker_ops = {
     .name = "server",
     .accepted = wring__peer_accept,
     .mail = worker_mail,
     .timer = worker_timer,
+    .turned = worker_turned,
 };
 
 static wring__listen_config listen_config(const wring_server *server, uint16_t port) {
@@ -71,7 +90,7 @@ static wring__listen_config listen_config(const wring_server *server, uint16_t p
 uint64_t wring__server_random(wring__server_worker *worker) {
     uint64_t x = worker->random;
     if (x == 0) {
-        x = worker->server->presence.seed ^ worker->io.index ^ worker->io.now;
+        x = (worker->number + 1) * UINT64_C(0x9E3779B97F4A7C15) ^ worker->io.now;
         x |= 1;
     }
     x ^= x >> 12;
@@ -132,6 +151,7 @@ wring_result wring__server_worker_open(wring__server_worker *worker) {
     }
     worker->initialised = true;
     wring__session_common_init(&worker->sessions, &server->config.session, &worker->io.chunks);
+    wring__memory_init(worker);
     worker->sessions.ref_of = wring__peer_ref;
     worker->sessions.queue_max = queue_max(&server->config);
     worker->sessions.admit = is_rate_limited(&server->config) ? wring__limits_admit : NULL;
@@ -158,6 +178,7 @@ void wring__server_worker_close(wring__server_worker *worker) {
     worker->tls = NULL;
     wring__topics_deinit(&worker->topics);
     wring__limits_deinit(worker);
+    wring__memory_deinit(worker);
     wring__session_common_deinit(&worker->sessions);
     wring__worker_deinit(&worker->io);
 }

@@ -11,6 +11,7 @@
  * batch.c    what is published within a coalescing window
  * limits.c   how many connections, how fast, how old
  * sources.c  connections by source address
+ * memory.c   the memory budget
  * slow.c     marks and policies for peers that do not keep up
  * backlog.c  what such a peer may yet lose
  */
@@ -25,6 +26,7 @@
 #include "proto/http1.h"
 #include "server/deflate.h"
 #include "server/limits.h"
+#include "server/memory.h"
 #include "server/topics.h"
 #include "wring/server.h"
 
@@ -47,6 +49,9 @@ typedef struct wring__server_counters {
     uint64_t refused_total;
     uint64_t refused_source;
     uint64_t handshakes_evicted;
+    uint64_t memory_stops;
+    uint64_t memory_evicted;
+    uint64_t refused_memory;
 } wring__server_counters;
 
 typedef struct wring__server_worker {
@@ -57,6 +62,8 @@ typedef struct wring__server_worker {
     wring_deflate_stats deflate_stats;
     wring__server_counters counters;
     wring__handshakes handshakes;
+    wring__memory memory;
+    _Atomic uint64_t held;   /* bytes, as of its last turn */
     uint64_t random;         /* of wring__server_random */
     wring__tls_context *tls; /* its own reference; NULL: plain */
     pthread_t thread;
@@ -114,11 +121,22 @@ void wring__deliver_batch(wring__server_worker *worker, struct wring__topic *top
 uint64_t wring__server_random(wring__server_worker *worker);
 
 /** peer.c: the connections of a worker. */
+struct wring__peer *wring__peer_of_conn(wring__conn *conn); /* NULL: not a server's */
+/** Ends the session and the connection at once; what is queued is lost. */
+void wring__peer_evict(struct wring__peer *peer, wring_result reason);
 wring_ref wring__peer_ref(const wring_session *session); /* by it a server's session is known */
 /** The one a ref names; NULL when it is gone or lives elsewhere. */
 struct wring__peer *wring__peer_named(wring__server_worker *worker, wring_ref ref);
 wring_result wring__peer_accept(wring__worker *worker, wring__socket socket);
-void wring__peer_drain(wring__conn *conn, void *worker);
+/** Connections are closed evenly over `spread_ns`, each at a random moment of its part. */
+typedef struct wring__drain {
+    wring__server_worker *worker;
+    uint64_t spread_ns; /* 0: now */
+    uint32_t count;
+    uint32_t next;
+} wring__drain;
+void wring__peer_drain_count(wring__conn *conn, void *drain);
+void wring__peer_drain(wring__conn *conn, void *drain);
 void wring__peer_abort(wring__conn *conn, void *unused);
 
 #endif

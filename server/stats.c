@@ -26,6 +26,10 @@ void wring_server_get_stats(const wring_server *server, wring_server_stats *out)
         out->dropped_newest += peek(&worker->counters.dropped_newest);
         out->dropped_oldest += peek(&worker->counters.dropped_oldest);
         out->dropped_replaced += peek(&worker->counters.dropped_replaced);
+        out->memory_held += atomic_load_explicit(&worker->held, memory_order_relaxed);
+        out->memory_stops += peek(&worker->counters.memory_stops);
+        out->memory_evicted += peek(&worker->counters.memory_evicted);
+        out->refused_memory += peek(&worker->counters.refused_memory);
         out->rate_ended += peek(&worker->counters.rate_ended);
         out->too_old += peek(&worker->counters.too_old);
         out->refused_total += peek(&worker->counters.refused_total);
@@ -34,6 +38,7 @@ void wring_server_get_stats(const wring_server *server, wring_server_stats *out)
         out->slow_ended += peek(&worker->counters.slow_ended);
         out->mail_refused += atomic_load_explicit(&worker->io.mailbox.full, memory_order_relaxed);
     }
+    out->memory_held += wring__shared_bytes();
     wring__server_deflate_stats(server, out);
     out->connections = out->accepted > out->closed ? out->accepted - out->closed : 0;
 }

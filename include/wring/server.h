@@ -98,6 +98,10 @@ typedef struct wring_server_config {
     uint32_t coalesce_us;          /**< what is published to a topic within so long, rounded up to
                                         milliseconds, leaves as one send for each subscriber;
                                         default off: with the turn */
+    uint64_t memory_budget;        /**< bytes of queues and messages, of all workers together;
+                                        default half of the machine's memory */
+    uint32_t drain_spread_ms; /**< when stopping, closes are spread over so long; WRING_OFF: all at
+                                   once; default a millisecond each, half of drain_ms at most */
     uint32_t max_connections_total; /**< of all workers together; default unlimited */
     uint32_t
         max_connections_per_source;     /**< of one address (IPv6: of one /64); default unlimited */
@@ -189,6 +193,10 @@ typedef struct wring_server_stats {
     uint64_t too_old;            /**< sessions closed at their maximum age */
     uint64_t refused_total;      /**< connections over max_connections_total */
     uint64_t refused_source;     /**< connections over a limit of their address */
+    uint64_t memory_held;        /**< bytes that count for memory_budget, now */
+    uint64_t memory_stops;       /**< times a worker stopped reading for the budget */
+    uint64_t memory_evicted;     /**< sessions ended with WRING_ERR_MEMORY_BUDGET */
+    uint64_t refused_memory;     /**< connections refused for the budget */
     uint64_t handshakes_evicted; /**< unfinished ones that had to go for a newer one */
 
     uint64_t deflate_connections; /**< open now, with permessage-deflate */

@@ -236,10 +236,61 @@ def a_ping_without_an_answer_ends_the_session():
         assert at_end(mute)
 
 
+def memory_stays_within_its_budget():
+    """Half messages of 8 MiB from forty peers: reading stops, the largest go, others are served."""
+    budget = 64 << 20
+    with serve("--workers", "2", "--admin-port", "0", "--memory-budget", str(budget)) as server:
+        witness = server.upgraded()
+        hogs = [server.upgraded() for _ in range(40)]
+        begun = frame(2, b"x" * (16 << 20))[: 8 << 20]
+        for sock in hogs:
+            sock.setblocking(False)
+        left = [memoryview(begun)] * len(hogs)
+        highest = 0
+        end = time.monotonic() + 60
+        while any(left) and time.monotonic() < end:
+            for i, sock in enumerate(hogs):
+                try:
+                    left[i] = left[i][sock.send(left[i][:65536]):] if left[i] else left[i]
+                except BlockingIOError:
+                    pass
+                except OSError:  # it had to go
+                    left[i] = memoryview(b"")
+            highest = max(highest, stats(server)["memory_held"])
+            if stats(server)["memory_evicted"] >= 10:
+                break
+        seen = stats(server)
+        assert seen["memory_evicted"] > 0 and seen["memory_stops"] > 0, seen
+        assert highest <= budget * 1.25, (highest, budget)
+        for sock in hogs:
+            sock.close()
+        wait_for(lambda: stats(server)["memory_held"] < budget // 2)
+        witness.sendall(frame(1, b"still here"))
+        assert read_frame(witness) == (1, b"still here")
+        late = server.upgraded()
+        late.sendall(frame(1, b"welcome"))
+        assert read_frame(late) == (1, b"welcome")
+
+
+def closes_are_spread_when_it_stops():
+    with Server("--workers", "1", "--drain-spread", "1000") as server:
+        socks = [server.upgraded() for _ in range(20)]
+        server.process.terminate()
+        began = time.monotonic()
+        times = []
+        for sock in socks:
+            assert close_of(sock) == 1001
+            times.append(time.monotonic() - began)
+            sock.sendall(frame(8, b"\x03\xe9"))
+        assert times[-1] > 0.8, times  # in the order they came, evenly
+        assert server.process.wait(timeout=30) == 0
+
+
 run([a_peer_that_does_not_read_is_disconnected, or_with_1013_where_that_is_legal,
      drop_newest_keeps_the_connection_and_the_oldest,
      drop_oldest_and_keep_latest_keep_the_newest, congested_for_too_long_ends_a_session,
      a_window_gathers_what_is_published, messages_over_the_rate_are_1008, a_ping_flood_is_1008,
      connections_are_limited_in_all_and_by_address,
      unfinished_handshakes_make_room_for_newer_ones, sessions_end_at_their_maximum_age,
-     a_ping_without_an_answer_ends_the_session])
+     a_ping_without_an_answer_ends_the_session, memory_stays_within_its_budget,
+     closes_are_spread_when_it_stops])

@@ -20,6 +20,7 @@ static const struct {
     {"pubsub", sim_pubsub},
     {"pubsub-slow", sim_pubsub_slow},
     {"slow", sim_slow},
+    {"drain", sim_drain},
     {"client", sim_the_client},
     {"tls", sim_the_client_with_tls},
     {"reconnect", sim_reconnect},

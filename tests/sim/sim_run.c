@@ -88,6 +88,7 @@ void sim_run_end(sim_run *run) {
     for (uint32_t i = 0; i < run->server->config.workers; i++) {
         EXPECT(run->server->workers[i].io.conn_count == 0);
         EXPECT(run->server->workers[i].topics.topic_count == 0);
+        EXPECT(run->server->workers[i].io.chunks.held == 0); /* every byte was given back */
     }
     wring_server_stop(run->server, 0);
     wring_server_destroy(run->server);
