@@ -15,16 +15,11 @@ static const struct {
     const char *name;
     void (*run)(uint64_t seed);
 } scenarios[] = {
-    {"echo", sim_echo},
-    {"chat", sim_chat},
-    {"pubsub", sim_pubsub},
-    {"pubsub-slow", sim_pubsub_slow},
-    {"slow", sim_slow},
-    {"drain", sim_drain},
-    {"client", sim_the_client},
-    {"tls", sim_the_client_with_tls},
-    {"reconnect", sim_reconnect},
-    {"eyeballs", sim_eyeballs},
+    {"echo", sim_echo},           {"chat", sim_chat},
+    {"pubsub", sim_pubsub},       {"pubsub-slow", sim_pubsub_slow},
+    {"slow", sim_slow},           {"drain", sim_drain},
+    {"client", sim_the_client},   {"tls", sim_the_client_with_tls},
+    {"reconnect", sim_reconnect}, {"eyeballs", sim_eyeballs},
 };
 
 static wring__trace_entry entries[TRACE_KEEP];

@@ -8,6 +8,7 @@
 #include <stdlib.h>
 
 #include "tests/sim/sim_test.h"
+#include "wring/push.h"
 
 #define READERS_MAX 4
 #define MESSAGES    60
@@ -31,6 +32,8 @@ static unsigned joined;
 static unsigned published;
 static unsigned drained;
 static wring_slow_policy policy;
+static bool pauses; /* the publisher's session is not read for a while, now and then */
+static wring_ref paused;
 
 /* ---- the server's handler -------------------------------------------------------------------- */
 
@@ -51,7 +54,17 @@ static wring_verdict slow_in(wring_session *session, const wring_message *messag
         EXPECT(wring_publish_with(current->server, wring_str("news"), &frame, &options) ==
                WRING_OK);
         published++;
+        if (pauses && published % 7 == 0 && paused == WRING_REF_NONE) {
+            wring_session_pause(session);
+            paused = wring_session_ref(session);
+        }
     }
+    return WRING_CONTINUE;
+}
+
+static wring_verdict slow_info(wring_session *session, const wring_info *info) {
+    (void)info;
+    wring_session_resume(session);
     return WRING_CONTINUE;
 }
 
@@ -61,8 +74,11 @@ static wring_verdict slow_drained(wring_session *session) {
     return WRING_CONTINUE;
 }
 
-static const wring_handler slow = {
-    .name = "slow", .init = slow_init, .handle_in = slow_in, .drained = slow_drained};
+static const wring_handler slow = {.name = "slow",
+                                   .init = slow_init,
+                                   .handle_in = slow_in,
+                                   .handle_info = slow_info,
+                                   .drained = slow_drained};
 
 /* ---- the clients ----------------------------------------------------------------------------- */
 
@@ -200,6 +216,21 @@ static void clients_end(sim_run *run) {
     }
 }
 
+/* From a paused session nothing comes but what was here already, until it is read again. */
+static void pause_check(sim_run *run) {
+    const wring_info info = {0};
+    for (unsigned round = 0; round < 20; round++) {
+        round_run(run, false);
+    }
+    const unsigned before = published;
+    for (unsigned round = 0; round < 50; round++) {
+        round_run(run, false);
+    }
+    EXPECT(published == before);
+    EXPECT(wring_post(paused, &info, NULL) == WRING_OK);
+    paused = WRING_REF_NONE;
+}
+
 static void messages_send(sim_run *run) {
     unsigned sent = 0;
     unsigned round = 0;
@@ -213,6 +244,9 @@ static void messages_send(sim_run *run) {
             publish(&publisher, sent++);
         }
         round_run(run, false);
+        if (paused != WRING_REF_NONE) {
+            pause_check(run);
+        }
     }
     for (; !all_is_accounted_for(); round++) {
         EXPECT(round < 3000000);
@@ -226,6 +260,8 @@ void sim_slow(uint64_t seed) {
     sim_run run;
     current = &run;
     joined = published = drained = 0;
+    pauses = seed % 16 >= 8;
+    paused = WRING_REF_NONE;
     policy = policies[seed % 4];
     const wring_topic_rule rule = {
         .name = "new*", .slow_policy = policy, .coalesce_us = seed % 8 < 4 ? 0 : 2000};
