@@ -13,12 +13,12 @@ OVERVIEW = (
     ("Connections", ("connect-64c", "connect-64c-tls")),
 )
 THROUGHPUT = (
-    ("echo-20B-64c", "Echo, 20 B, 64 connections: messages/s"),
-    ("echo-20B-64c-p32", "Echo, 20 B, pipeline 32: messages/s"),
-    ("echo-1KiB-64c-p32", "Echo, 1 KiB, pipeline 32: messages/s"),
-    ("tls-1KiB-64c", "Echo over TLS, 1 KiB: messages/s"),
-    ("fanout-64B-1000c", "Fan-out, 64 B to 1,000: deliveries/s"),
-    ("fanout-64B-1000c-b16", "Fan-out, 64 B, bursts of 16: deliveries/s"),
+    ("echo-20B-64c", "Echo, 20 B, 64 connections: messages"),
+    ("echo-20B-64c-p32", "Echo, 20 B, pipeline 32: messages"),
+    ("echo-1KiB-64c-p32", "Echo, 1 KiB, pipeline 32: messages"),
+    ("tls-1KiB-64c", "Echo over TLS, 1 KiB, 64 connections: messages"),
+    ("fanout-64B-1000c", "Fan-out, 64 B to 1,000: deliveries"),
+    ("fanout-64B-1000c-b16", "Fan-out, 64 B, bursts of 16: deliveries"),
 )
 DOT_TITLES = {
     "echo": "Echo: server CPU time per message",
@@ -78,14 +78,15 @@ def throughput(result, summaries):
         if key not in by_key:
             continue
         cells = by_key[key].cells
-        known = [(one, cells[one["key"]].rate) for one in result["contenders"]
-                 if one["key"] in cells and cells[one["key"]].rate]
+        known = [(one, 1e6 / cells[one["key"]].cost.median) for one in result["contenders"]
+                 if one["key"] in cells and cells[one["key"]].cost]
         known.sort(key=lambda pair: -pair[1])
-        panels.append((title, [bar(one, [(rate, 1)], figures.rate(rate)) for one, rate in known]))
+        panels.append((title, [bar(one, [(count, 1)], figures.rate(count))
+                               for one, count in known]))
     if not panels:
         return None
-    return svg.bars("Throughput of one server CPU", "closed loop, one generator CPU; more is better; "
-                    "grey: the floor, raw TCP", panels, 2)
+    return svg.bars("What a second of server CPU time is worth", "1 s divided by the CPU time of a "
+                    "message; more is better; grey: the floor, raw TCP", panels, 2)
 
 
 def idle(result, summaries):

@@ -78,12 +78,12 @@ def rate_text(cell):
     if cell.p50_us is not None:
         text += (f", {figures.microseconds(cell.p50_us)} / "
                  f"{figures.microseconds(cell.p99_us)}")
-    return text
+    return f"{text}, {cell.busy:.0%}"
 
 
 def rate_table(result, summaries):
     shown = columns(result, summaries)
-    return table(["per second, p50 / p99"] + [contender["label"] for contender in shown],
+    return table(["per second, p50 / p99, busy"] + [contender["label"] for contender in shown],
                  [[summary.row["title"]] + [rate_text(summary.cells.get(contender["key"]))
                                             for contender in shown] for summary in summaries])
 
@@ -129,7 +129,8 @@ def family_section(result, summaries, family):
         return out + [idle_table(result, chosen)]
     return out + [
         cost_table(result, chosen),
-        details("Throughput and latency (closed loop: both follow from the server being kept busy)",
+        details("Throughput, latency, and how busy the server's CPU was: well below 100 % the generator "
+                "or the waiting is the limit, not the server",
                 rate_table(result, chosen)),
         details("Quartiles", spread_table(result, chosen))]
 
@@ -222,7 +223,8 @@ def method_lines(result, summaries):
   to the server is part of it, for everybody alike.
 - The floor ([bench/floor](../../bench/floor/README.md)) is a raw TCP program that moves the same
   bytes and does no WebSocket work; the factor is taken to the cheaper of its two backends.
-- The load is a closed loop, so latency and throughput say the same thing twice. Latency at a given
+- The load is a closed loop, so latency and throughput say the same thing twice, and where the
+  server is not busy all the time neither says much about it. Latency at a given
   rate is another question, which `wring bench --rate` answers.
 - Compression is off everywhere. Before it is measured, each server must return a random message
   unchanged; over TLS it must choose TLS_AES_128_GCM_SHA256.
@@ -260,7 +262,7 @@ def page(result):
         "to move the same bytes with no WebSocket in it?",
         "![Cost relative to the floor](overview.svg)",
         mean_table(result, summaries),
-        "![Throughput](throughput.svg)",
+        "![Messages for a second of server CPU time](throughput.svg)",
         "## Where wring stands",
         *standing_lines(result, summaries),
     ]

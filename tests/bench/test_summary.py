@@ -55,6 +55,10 @@ class Summaries(unittest.TestCase):
         self.assertAlmostEqual(found.against_best.median, 4.1 / 5)
         self.assertEqual(found.verdict, "leads")
 
+    def test_busy_is_the_share_of_the_time_the_server_worked(self):
+        found = summary.summarize_row(row(wring=cell([4, 4, 4])), FLOORS)
+        self.assertAlmostEqual(found.cells["wring"].busy, 1.0)
+
     def test_trailing_is_told(self):
         found = summary.summarize_row(row(wring=cell([6, 6, 6]), bun=cell([5, 5, 5])), FLOORS)
         self.assertEqual(found.verdict, "trails")
