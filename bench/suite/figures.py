@@ -81,6 +81,6 @@ def microseconds(value):
 def size_bytes(value):
     if value is None:
         return "–"
-    if value < 1000:
+    if abs(value) < 1000:
         return f"{value:.0f} B"
     return significant(value / 1024) + " KiB"

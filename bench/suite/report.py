@@ -20,7 +20,8 @@ EXPLANATIONS = {
                "CPU time per message:",
     "connect": "TCP accept, upgrade and close, 64 connections at a time. Server CPU time per "
                "connection; the floor computes the accept key too, but has no TLS.",
-    "idle": "Resident memory the server process gained per open connection, and the kernel's "
+    "idle": "Resident memory the server process gained per open connection, after some traffic over "
+            "64 others so that buffers shared by all are there already, and the kernel's "
             "memory for one end of it: half of what the machine's slab memory grew by, so other "
             "programs disturb it, and no server has much say in it.",
 }
