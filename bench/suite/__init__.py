@@ -6,6 +6,7 @@
     servers.py     one server process: start, CPU time, memory, end
     probe.py       does a server answer rightly, before it is measured
     generator.py   `wring bench`: its options, its JSON
+    texts.py       a message to compress
     figures.py     medians, quartiles, ratios
     runner.py      rounds of interleaved measurements
     machine.py     on what

@@ -5,6 +5,7 @@ import subprocess
 
 from bench.suite import rows
 from bench.suite.servers import pin
+from bench.suite.texts import json_like
 
 PATIENCE_S = 25
 IDLE_CONNECT_RATE = 2500
@@ -12,6 +13,12 @@ IDLE_CONNECT_RATE = 2500
 
 class GeneratorError(Exception):
     """The measurement gave no usable figure; the text says why."""
+
+
+def text_file(plan, size):
+    path = plan.folder / f"message-{size}.json"
+    path.write_text(json_like(size))
+    return path
 
 
 def arguments(plan, row, contender, port, pid, warmup_s):
@@ -27,7 +34,10 @@ def arguments(plan, row, contender, port, pid, warmup_s):
     if row.family in ("echo", "tls", "fanout"):
         argv += ["--binary", "--size", str(row.size)]
     if row.family == "deflate":
-        argv += ["--deflate", "--text", "--size", str(row.size)]
+        # A publisher's messages carry its number and the time, so they cannot come from a file.
+        argv += ["--deflate", "--text"]
+        argv += (["--size", str(row.size)] if row.published else
+                 ["--message-file", str(text_file(plan, row.size))])
     if row.pipeline > 1 or row.burst > 1:
         argv += ["--pipeline", str(max(row.pipeline, row.burst))]
     if row.burst > 1:

@@ -7,9 +7,13 @@ import socket
 import ssl
 import struct
 import subprocess
+import zlib
+
+from bench.suite.texts import json_like
 
 TIMEOUT_S = 5
 # Offered as the generator offers them.
+DEFLATE_OFFER = "permessage-deflate; server_no_context_takeover; client_no_context_takeover"
 OFFER = "TLS_AES_128_GCM_SHA256:TLS_AES_256_GCM_SHA384:TLS_CHACHA20_POLY1305_SHA256"
 
 
@@ -31,7 +35,7 @@ def masked_frame(payload, key):
 
 
 class Client:
-    def __init__(self, port, path, tls):
+    def __init__(self, port, path, tls, extensions=""):
         self.stream = socket.create_connection(("127.0.0.1", port), TIMEOUT_S)
         if tls:
             context = ssl.create_default_context()
@@ -40,10 +44,11 @@ class Client:
             self.stream = context.wrap_socket(self.stream)
         self.file = self.stream.makefile("rb")
         key = base64.b64encode(os.urandom(16)).decode()
+        offered = f"Sec-WebSocket-Extensions: {extensions}\r\n" if extensions else ""
         self.stream.sendall(
             f"GET {path} HTTP/1.1\r\nHost: 127.0.0.1:{port}\r\nUpgrade: websocket\r\n"
             f"Connection: Upgrade\r\nSec-WebSocket-Key: {key}\r\n"
-            "Sec-WebSocket-Version: 13\r\n\r\n".encode())
+            f"Sec-WebSocket-Version: 13\r\n{offered}\r\n".encode())
         status = self.file.readline().decode(errors="replace").strip()
         if " 101" not in status:
             raise ProbeError(f"{path} answers '{status}'")
@@ -60,8 +65,8 @@ class Client:
         return data
 
     def receive(self):
-        """The next message's payload; control frames are passed over."""
-        message = b""
+        """The next message: its first byte and its payload; control frames are passed over."""
+        message, begin = b"", None
         while True:
             first, length = self.read_exactly(2)
             if length == 126:
@@ -72,8 +77,9 @@ class Client:
             if first & 0x08:
                 continue
             message += payload
+            begin = first if begin is None else begin
             if first & 0x80:
-                return message
+                return begin, message
 
     def close(self):
         self.file.close()
@@ -91,20 +97,37 @@ def suite_of(port):
     raise ProbeError("no TLS 1.3 handshake")
 
 
+def compressed_bytes(port, path, row):
+    """Of the reply to a text of the row's size; it must inflate to that text (RFC 7692 7.2.2)."""
+    text = json_like(row.size).encode()
+    client = Client(port, path, row.tls, DEFLATE_OFFER)
+    client.send(text)
+    first, reply = client.receive()
+    client.close()
+    if not first & 0x40:
+        raise ProbeError("the reply is not compressed")
+    if zlib.decompressobj(-15).decompress(reply + b"\0\0\xff\xff") != text:
+        raise ProbeError("the reply inflates to another text")
+    return len(reply)
+
+
 def check(port, row, contender):
-    """Raises ProbeError with what is wrong."""
+    """Raises ProbeError with what is wrong. Returns what is known of the server's replies."""
     try:
         if contender.is_floor:  # upgrades like a server, and has no content to check
             Client(port, contender.path(row), False).close()
-            return
+            return {}
         if row.tls and suite_of(port) != OFFER.split(":")[0]:
             raise ProbeError(f"TLS takes {suite_of(port)}")
         path = contender.path(row)
         if row.family in ("connect", "idle"):
             Client(port, path, row.tls).close()
-            return
-        exchange(port, path, row)
-    except (OSError, ssl.SSLError, subprocess.TimeoutExpired) as error:
+        elif row.family == "deflate" and not row.published:
+            return {"reply_bytes": compressed_bytes(port, path, row)}
+        else:
+            exchange(port, path, row)
+        return {}
+    except (OSError, ssl.SSLError, zlib.error, subprocess.TimeoutExpired) as error:
         raise ProbeError(str(error) or type(error).__name__) from error
 
 
@@ -113,7 +136,7 @@ def exchange(port, path, row):
     sender = Client(port, path, row.tls)
     receiver = Client(port, path, row.tls) if row.is_fanout else sender
     sender.send(payload)
-    if receiver.receive() != payload:
+    if receiver.receive()[1] != payload:
         raise ProbeError("another message comes back than was sent")
     receiver.close()
     sender.close()

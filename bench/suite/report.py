@@ -15,9 +15,10 @@ EXPLANATIONS = {
            "same messages in the clear, so the factor includes what encryption itself costs.",
     "fanout": "One publisher, everybody else receives; the next message, or burst of messages, is "
               "published when all have the last. Server CPU time per delivery:",
-    "deflate": "permessage-deflate without context takeover, 1 KiB of text in both directions, each "
-               "server at its own defaults; echo, and fan-out to 1,000. The floor has none. Server "
-               "CPU time per message:",
+    "deflate": "permessage-deflate without context takeover in both directions, each server at its own "
+               "defaults; echo of JSON records, and fan-out of text to 1,000. The floor has none. "
+               "Server CPU time per message, and bytes of an echo's payload: a smaller reply is "
+               "worth some time.",
     "connect": "TCP accept, upgrade and close, 64 connections at a time. Server CPU time per "
                "connection; the floor computes the accept key too, but has no TLS.",
     "idle": "Resident memory the server process gained per open connection, after some traffic over "
@@ -54,6 +55,8 @@ def cost_text(summary, key):
     if cell.cost is None:
         return "failed"
     text = figures.significant(cell.cost.median)
+    if cell.reply_bytes is not None:
+        text += f", {cell.reply_bytes:.0f} B"
     if cell.ratio is not None and key != summary.floor:
         text += f" ({cell.ratio.median:.2f} ×)"
     servers = [one for one in summary.cells.values()
@@ -227,7 +230,7 @@ def method_lines(result, summaries):
 - The load is a closed loop, so latency and throughput say the same thing twice, and where the
   server is not busy all the time neither says much about it. Latency at a given
   rate is another question, which `wring bench --rate` answers.
-- Compression is off everywhere. Before it is measured, each server must return a random message
+- Compression is off but in its own rows. Before it is measured, each server must return a random message
   unchanged; over TLS it must choose TLS_AES_128_GCM_SHA256.
 - Rows with more than 600 MiB of messages under way are left out.
 - Peers are those that Debian and npm have: uWebSockets itself is in neither (its Node binding is

@@ -72,7 +72,7 @@ def start(plan, row, contender):
     place = Place(plan.build, folder, port, *(pair if row.tls and contender.has_tls else ()))
     server = Server(contender.command(row, place), port, plan.server_cpu, folder / "log")
     try:
-        probe.check(port, row, contender)
+        server.known = probe.check(port, row, contender)
     except probe.ProbeError:
         server.stop()
         raise
@@ -96,7 +96,8 @@ def start_all(plan, row, cells, stack):
 
 def measure(plan, row, cell, server, at):
     try:
-        cell.samples[at] = generator.measure(plan, row, cell.contender, server, at == 0)
+        sample = generator.measure(plan, row, cell.contender, server, at == 0)
+        cell.samples[at] = sample | server.known
     except generator.GeneratorError as error:
         last = f"; the server ended: {server.last_words()}" if server.has_ended() else ""
         cell.failures.append(f"round {at + 1}: {error}{last}")

@@ -56,6 +56,7 @@ class Server:
     def __init__(self, command, port, cpu, log, environment=None):
         self.port = port
         self.log = log
+        self.known = {}  # what the probe has found out
         self.output = open(log, "wb")
         self.process = subprocess.Popen(
             command, stdin=subprocess.DEVNULL, stdout=self.output, stderr=self.output,

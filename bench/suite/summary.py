@@ -18,6 +18,7 @@ class CellSummary:
     p50_us: float = None
     p99_us: float = None
     user_us: float = None
+    reply_bytes: float = None  # of a payload on the wire
     busy: float = None  # share of the time in which the server's CPU worked for it
     user_bytes: float = None
     kernel_bytes: float = None
@@ -65,7 +66,7 @@ def summarize_cell(key, cell, family, floor_costs):
         busy=figures.quantile(busy, 0.5) if busy else None, key=key, failures=cell["failures"], cost=figures.spread(list(own.values())),
         ratio=figures.ratio(own, floor_costs) if floor_costs else None,
         **{name: median_of(cell, name) for name in
-           ("rate", "p50_us", "p99_us", "user_us", "user_bytes", "kernel_bytes")})
+           ("rate", "reply_bytes", "p50_us", "p99_us", "user_us", "user_bytes", "kernel_bytes")})
 
 
 def cheapest(keys, spreads):

@@ -3,8 +3,9 @@
 import pathlib
 import types
 import unittest
+import zlib
 
-from bench.suite import generator, rows
+from bench.suite import generator, rows, texts
 from bench.suite.contenders import by_key
 
 PLAN = types.SimpleNamespace(build=pathlib.Path("/b"), duration_s=0.5, warmup_s=0.1)
@@ -47,6 +48,14 @@ class Arguments(unittest.TestCase):
         self.assertEqual(argv[argv.index("--burst") + 1], "16")
         self.assertEqual(argv[argv.index("--pipeline") + 1], "16")
         self.assertTrue(argv[-1].endswith("/topic/all"))
+
+
+class Text(unittest.TestCase):
+    def test_it_is_as_long_as_asked_the_same_each_time_and_compressible(self):
+        text = texts.json_like(1024)
+        self.assertEqual(len(text), 1024)
+        self.assertEqual(text, texts.json_like(1024))
+        self.assertTrue(200 < len(zlib.compress(text.encode())) < 700)
 
 
 class Reports(unittest.TestCase):
