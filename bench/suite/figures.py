@@ -78,6 +78,11 @@ def microseconds(value):
     return significant(value) + " µs"
 
 
+def memory(user, kernel):
+    """Other programs can free more of the kernel's memory than the connections take."""
+    return f"{size_bytes(user)} + {size_bytes(kernel) if kernel >= 0 else '?'}"
+
+
 def size_bytes(value):
     if value is None:
         return "–"

@@ -100,8 +100,7 @@ def row_line(row_summary, labels):
         if cell.cost is None:
             parts.append(f"{labels[key]} FAILED ({cell.failures[0] if cell.failures else '?'})")
         elif row_summary.row["family"] == "idle":
-            parts.append(f"{labels[key]} {figures.size_bytes(cell.user_bytes)} + "
-                         f"{figures.size_bytes(cell.kernel_bytes)}")
+            parts.append(f"{labels[key]} {figures.memory(cell.user_bytes, cell.kernel_bytes)}")
         else:
             ratio = f" ({cell.ratio.median:.2f})" if cell.ratio else ""
             parts.append(f"{labels[key]} {figures.significant(cell.cost.median)}{ratio}")

@@ -100,7 +100,7 @@ def idle(result, summaries):
         known.sort(key=lambda pair: pair[1].user_bytes)
         panels.append((summary.row["title"], [
             bar(one, [(max(0, cell.user_bytes), 1), (max(0, cell.kernel_bytes), 0.28)],
-                f"{figures.size_bytes(cell.user_bytes)} + {figures.size_bytes(cell.kernel_bytes)}")
+                figures.memory(cell.user_bytes, cell.kernel_bytes))
             for one, cell in known]))
     if not panels:
         return None

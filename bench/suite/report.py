@@ -112,7 +112,7 @@ def idle_table(result, summaries):
             return ""
         if cell.user_bytes is None:
             return "failed"
-        return f"{figures.size_bytes(cell.user_bytes)} + {figures.size_bytes(cell.kernel_bytes)}"
+        return figures.memory(cell.user_bytes, cell.kernel_bytes)
     return table(["user space + kernel"] + [contender["label"] for contender in shown],
                  [[summary.row["title"]] + [text(summary.cells.get(contender["key"]))
                                             for contender in shown] for summary in summaries])
@@ -255,6 +255,16 @@ def machine_lines(result):
     ]
 
 
+def busy_lines(result):
+    """A machine with other work is no place for absolute figures, and the reader must know."""
+    load = float(result["machine"]["load_at_start"])
+    if load < 1:
+        return []
+    return [f"**The machine was busy with other work (load average {load:g} on "
+            f"{result['machine']['cpus']} CPUs when it began): costs are higher than on a quiet "
+            "one, and differences of less than the quartiles mean nothing.**"]
+
+
 def page(result):
     summaries = summarize(result)
     quick = " This is a quick run: few rows, short rounds." if result["plan"]["quick"] else ""
@@ -262,6 +272,7 @@ def page(result):
         "# Performance",
         f"Made by `script/bench suite --keep` on {result['date'][:10]}; not edited by hand.{quick} "
         f"Figures of one run are comparable with each other, not with those of another machine.",
+        *busy_lines(result),
         "How much CPU time does a server spend on a message, as a multiple of what the kernel takes "
         "to move the same bytes with no WebSocket in it?",
         "![Cost relative to the floor](overview.svg)",

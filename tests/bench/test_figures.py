@@ -60,6 +60,8 @@ class Texts(unittest.TestCase):
         self.assertEqual(figures.size_bytes(4432), "4.33 KiB")
         self.assertEqual(figures.size_bytes(192), "192 B")
         self.assertEqual(figures.times(1.084), "1.08 ×")
+        self.assertEqual(figures.memory(192, 4432), "192 B + 4.33 KiB")
+        self.assertEqual(figures.memory(192, -5), "192 B + ?")
 
 
 if __name__ == "__main__":

@@ -106,6 +106,11 @@ class Page(unittest.TestCase):
         self.assertIn("**4.00 (1.00 ×)**", page)
         self.assertIn("| failed |", page)
 
+    def test_a_busy_machine_is_told(self):
+        self.assertNotIn("busy with other work", report.page(self.result))
+        self.result["machine"]["load_at_start"] = "7.5"
+        self.assertIn("busy with other work (load average 7.5", report.page(self.result))
+
     def test_pictures_are_well_formed(self):
         found = pictures.all_pictures(self.result)
         self.assertEqual(set(found), {"overview.svg", "throughput.svg", "idle.svg", "echo.svg",
