@@ -96,6 +96,7 @@ static void *server_sim_open(uint64_t seed) {
                                                  .server_context_takeover = true,
                                                  .client_context_takeover = true,
                                                  .server_max_window_bits = 15,
+                                                 .client_max_window_bits = 15,
                                                  .min_bytes = 1,
                                                  /* no timers: when nothing is due, nothing comes */
                                                  .takeover_idle_ms = WRING_OFF};

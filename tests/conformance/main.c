@@ -103,8 +103,8 @@ static const char *serve_start(const char *wring) {
         close(out[0]);
         /* what an offer asks for decides */
         execl(wring, wring, "serve", "--port", "0", "--deflate", "--deflate-server-takeover",
-              "--deflate-client-takeover", "--deflate-server-bits", "15", "--deflate-min-bytes",
-              "1", (char *)NULL);
+              "--deflate-client-takeover", "--deflate-server-bits", "15", "--deflate-client-bits",
+              "15", "--deflate-min-bytes", "1", (char *)NULL);
         perror(wring);
         _exit(127);
     }

@@ -11,7 +11,8 @@ import WebSocket from "ws";
 import { Server } from "./harness.mjs";
 
 const server = await Server.start("--deflate", "--deflate-server-takeover",
-    "--deflate-client-takeover", "--deflate-server-bits", "15", "--deflate-min-bytes", "1");
+    "--deflate-client-takeover", "--deflate-server-bits", "15", "--deflate-client-bits", "15",
+    "--deflate-min-bytes", "1");
 test.after(() => server.stop());
 
 const sizes = [0, 1, 30, 125, 126, 1000, 65535, 65536, 300000];

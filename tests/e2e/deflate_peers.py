@@ -59,7 +59,8 @@ def our_server_with_python():
             await echoes(socket)
 
     with Server("--deflate", "--deflate-server-takeover", "--deflate-client-takeover",
-                "--deflate-server-bits", "15", "--deflate-min-bytes", "1") as server:
+                "--deflate-server-bits", "15", "--deflate-client-bits", "15", "--deflate-min-bytes",
+                "1") as server:
         for wish in SETS:
             asyncio.run(one(server, wish))
 
@@ -170,7 +171,8 @@ def our_client_with_libwebsockets():
 
 def our_client_with_our_server():
     with Server("--deflate", "--deflate-server-takeover", "--deflate-client-takeover",
-                "--deflate-server-bits", "15", "--deflate-min-bytes", "1") as server:
+                "--deflate-server-bits", "15", "--deflate-client-bits", "15", "--deflate-min-bytes",
+                "1") as server:
         for wish in SETS[::3] + [(1, 1, 8, 8), (0, 0, 8, 8)]:
             client_echoes(server.url(), *client_option(wish), "--max", "1048576")
 
