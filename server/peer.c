@@ -40,6 +40,9 @@ void wring__peer_settle(wring__peer *peer) {
         wring__conn_flush(&peer->conn);
         wring__slow_look(peer);
     }
+    if (peer->conn.held && peer->host.session.state == WRING_SESSION_CLOSING) {
+        wring__conn_unhold(&peer->conn); /* the peer's close frame has to be read */
+    }
     if (wring__host_is_closed(&peer->host)) {
         wring__slow_end(peer);
         wring__topics_unsubscribe_all(&worker_of(peer)->topics, peer);

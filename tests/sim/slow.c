@@ -34,6 +34,9 @@ static unsigned drained;
 static wring_slow_policy policy;
 static bool pauses; /* the publisher's session is not read for a while, now and then */
 static wring_ref paused;
+static wring_ref publisher_ref;
+
+#define TAG_PAUSE_AND_CLOSE 1
 
 /* ---- the server's handler -------------------------------------------------------------------- */
 
@@ -54,6 +57,7 @@ static wring_verdict slow_in(wring_session *session, const wring_message *messag
         EXPECT(wring_publish_with(current->server, wring_str("news"), &frame, &options) ==
                WRING_OK);
         published++;
+        publisher_ref = wring_session_ref(session);
         if (pauses && published % 7 == 0 && paused == WRING_REF_NONE) {
             wring_session_pause(session);
             paused = wring_session_ref(session);
@@ -63,9 +67,18 @@ static wring_verdict slow_in(wring_session *session, const wring_message *messag
 }
 
 static wring_verdict slow_info(wring_session *session, const wring_info *info) {
-    (void)info;
+    if (info->tag == TAG_PAUSE_AND_CLOSE) {
+        wring_session_pause(session);
+        wring_session_close(session, WRING_CLOSE_NORMAL, wring_str(""));
+        return WRING_CONTINUE;
+    }
     wring_session_resume(session);
     return WRING_CONTINUE;
+}
+
+static void slow_terminate(wring_session *session, const wring_end *end) {
+    const bool is_publisher = wring_session_ref(session) == publisher_ref;
+    EXPECT(!is_publisher || end->result == WRING_OK); /* the close was answered in time */
 }
 
 static wring_verdict slow_drained(wring_session *session) {
@@ -78,6 +91,7 @@ static const wring_handler slow = {.name = "slow",
                                    .init = slow_init,
                                    .handle_in = slow_in,
                                    .handle_info = slow_info,
+                                   .terminate = slow_terminate,
                                    .drained = slow_drained};
 
 /* ---- the clients ----------------------------------------------------------------------------- */
@@ -197,7 +211,11 @@ static void clients_begin(sim_run *run) {
 }
 
 static void clients_end(sim_run *run) {
-    if (publisher.phase == CLIENT_OPEN) {
+    const bool server_closes = pauses && publisher.phase == CLIENT_OPEN;
+    if (server_closes) { /* a session that is paused and then closed is read for the close */
+        const wring_info info = {.tag = TAG_PAUSE_AND_CLOSE};
+        EXPECT(wring_post(publisher_ref, &info, NULL) == WRING_OK);
+    } else if (publisher.phase == CLIENT_OPEN) {
         wring_session_close(publisher.session, 1000, wring_str(""));
     }
     for (unsigned i = 0; i < reader_count; i++) {
