@@ -129,7 +129,8 @@ def ws_version(build):
 
 
 CONTENDERS = [
-    Contender("wring", "wring", "#e4572e", COMPRESSING, wring_command, lambda build: build / "wring",
+    Contender("wring", "wring", "#e4572e", COMPRESSING, wring_command,
+              lambda build: build / "wring",
               lambda build: said(str(build / "wring"), "--version"), fanout_path="/topic/all"),
     Contender("floor-uring", "floor, io_uring", "#475569", ALL, floor_command("uring"),
               lambda build: build / "bench" / "bench-floor", is_floor=True, has_tls=False),
@@ -141,8 +142,8 @@ CONTENDERS = [
               bun_command("dedicated"), lambda build: bun(),
               lambda build: said(str(bun()), "--version"), first_warmup_s=1),
     Contender("lws", "libwebsockets", "#0d9488", COMPRESSING,
-              lambda row, place: [*compressing(row), str(place.build / "bench" / "bench-peer-lws"), str(place.port),
-                                  *place.tls_arguments],
+              lambda row, place: [*compressing(row), str(place.build / "bench" / "bench-peer-lws"),
+                                  str(place.port), *place.tls_arguments],
               lambda build: build / "bench" / "bench-peer-lws",
               lambda build: said("pkg-config", "--modversion", "libwebsockets")),
     Contender("ws", "Node ws", "#2563eb", COMPRESSING,

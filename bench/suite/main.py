@@ -34,10 +34,12 @@ def parse(argv):
     parser.add_argument("--rows", metavar="REGEX", help="rows whose name matches")
     parser.add_argument("--only", metavar="NAMES", help="contenders, separated by commas")
     parser.add_argument("--rounds", type=int, metavar="N", help="5; quick: 3")
-    parser.add_argument("--seconds", type=float, metavar="S", help="measured a turn: 0.5; quick: 0.4")
+    parser.add_argument("--seconds", type=float, metavar="S",
+                        help="measured a turn: 0.5; quick: 0.3")
     parser.add_argument("--keep", action="store_true",
                         help="raw results to bench/results, the page to docs/performance")
-    parser.add_argument("--list", action="store_true", help="names of rows and contenders, and ends")
+    parser.add_argument("--list", action="store_true",
+                        help="names of rows and contenders, and ends")
     parser.add_argument("--report", metavar="FILE", help="only makes the page of a result file")
     parser.add_argument("--build", metavar="FOLDER", default="build/release",
                         help="CMake's folder with the programs (build/release)")
@@ -89,7 +91,7 @@ def make_plan(options):
     return Plan(
         rows=chosen_rows(options), contenders=chosen_contenders(options),
         rounds=options.rounds or (3 if short else 5),
-        duration_s=options.seconds or (0.4 if short else 0.5),
+        duration_s=options.seconds or (0.3 if short else 0.5),
         warmup_s=0.1 if short else 0.15, build=(ROOT / options.build).resolve(), folder=folder,
         server_cpu=server_cpu, generator_cpu=generator_cpu)
 
