@@ -75,6 +75,7 @@ struct serve_options {
     int pong_timeout;
     int receive_buffers;
     int receive_buffer_size;
+    int busy_poll_us;
     int iana_close_codes;
     char *tls_cert;
     char *tls_key;
@@ -130,6 +131,7 @@ static bool options_parse(int argc, const char **argv, struct serve_options *o) 
         NUMBER("pong-timeout", pong_timeout, "ms to wait after a ping (20000)"),
         NUMBER("receive-buffers", receive_buffers, "per worker, a power of two (1024)"),
         NUMBER("receive-buffer-size", receive_buffer_size, "bytes (16448)"),
+        NUMBER("busy-poll-us", busy_poll_us, "look for work so long before sleeping (0)"),
         SWITCH("iana-close-codes", iana_close_codes, "also accept and send 1012, 1013, 1014"),
         {"tls-cert", 0, POPT_ARG_STRING, &o->tls_cert, 0, "PEM: certificate and chain; wss://",
          "FILE"},
@@ -201,6 +203,7 @@ static bool options_check(const struct serve_options *o) {
                                  o->pong_timeout,
                                  o->receive_buffers,
                                  o->receive_buffer_size,
+                                 o->busy_poll_us,
                                  o->admin_max_body};
     for (size_t i = 0; i < sizeof numbers / sizeof numbers[0]; i++) {
         if (numbers[i] < 0) {
@@ -265,6 +268,7 @@ static wring_server_config config_of(const struct serve_options *o) {
         .coalesce_us = (uint32_t)o->coalesce_us,
         .receive_buffers = (uint32_t)o->receive_buffers,
         .receive_buffer_size = (uint32_t)o->receive_buffer_size,
+        .busy_poll_us = (uint32_t)o->busy_poll_us,
         .unpinned = o->unpinned != 0,
         .session = {.struct_size = sizeof config.session,
                     .max_frame = (uint64_t)o->max_frame,
@@ -353,6 +357,7 @@ static void print_config(const wring_server_config *c, int drain_ms) {
            c->max_connections, c->max_subscriptions, c->backlog);
     printf("receive-buffers = %u\nreceive-buffer-size = %u\nring-entries = %u\n",
            c->receive_buffers, c->receive_buffer_size, c->ring_entries);
+    printf("busy-poll-us = %u\n", c->busy_poll_us);
     printf("mailbox-items = %u\niana-close-codes = %s\npinned = %s\n", c->mailbox_items,
            c->session.allow_iana_close_codes ? "yes" : "no", c->unpinned ? "no" : "yes");
 }

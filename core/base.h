@@ -19,6 +19,15 @@
 #define WRING_ARRAY_LEN(a)                  (sizeof(a) / sizeof((a)[0]))
 #define WRING_CACHE_LINE                    64
 #define WRING_CACHE_ALIGNED                 __attribute__((aligned(WRING_CACHE_LINE)))
+/* In a loop that waits for another CPU. */
+static inline void wring__cpu_relax(void) {
+#if defined(__x86_64__)
+    __builtin_ia32_pause();
+#elif defined(__aarch64__)
+    __asm__ volatile("yield");
+#endif
+}
+
 #define WRING_CONTAINER_OF(p, type, member) ((type *)(void *)((char *)(p)-offsetof(type, member)))
 
 /** Reports file, line and function, then aborts. Used through the macros below. */

@@ -40,6 +40,7 @@ typedef struct wring__backend_config {
     uint32_t entries;        /* submission queue entries; 0: 1,024 */
     uint32_t buffer_count;   /* receive buffers, a power of two up to 32,768; 0: 1,024 */
     uint32_t buffer_size;    /* bytes of each; 0: WRING__BUFFER_SIZE_DEFAULT */
+    uint32_t busy_poll_us;   /* looks for completions so long before it sleeps; 0: sleeps at once */
     uint32_t direct_sockets; /* sockets of a table of the backend's own; 0: picked */
     void *world;             /* sim only: the world this backend is a host of */
 } wring__backend_config;

@@ -58,6 +58,9 @@ static int ring_open(struct uring_backend *backend, uint32_t entries) {
     memset(&params, 0, sizeof params);
     params.flags = IORING_SETUP_CQSIZE | IORING_SETUP_SINGLE_ISSUER | IORING_SETUP_DEFER_TASKRUN |
                    IORING_SETUP_CLAMP;
+    if (backend->busy_poll_ns > 0) {
+        params.flags |= IORING_SETUP_TASKRUN_FLAG; /* says in user space that there is work */
+    }
     params.cq_entries = entries * CQ_ENTRIES_PER_ENTRY;
     int result = io_uring_queue_init_params(entries, &backend->ring, &params);
     backend->ring_open = result == 0;
@@ -106,6 +109,7 @@ static wring_result uring_open(const wring__backend_config *config, wring__backe
         config->buffer_count == 0 ? BUFFER_COUNT_DEFAULT : config->buffer_count;
     backend->super.buffer_size =
         config->buffer_size == 0 ? WRING__BUFFER_SIZE_DEFAULT : config->buffer_size;
+    backend->busy_poll_ns = config->busy_poll_us * UINT64_C(1000);
     backend->wake_fd = -1;
     const char *what = "io_uring_setup";
     int result = ring_open(backend, entries);
@@ -268,8 +272,23 @@ static void uring_wake(wring__backend *super, wring__backend *from) {
     (void)ignored;
 }
 
+/* True: there is something to be had, and no need to sleep for it. */
+static bool busy_poll(struct uring_backend *backend, wring_time_ns deadline) {
+    wring__uring_submit(backend);
+    const wring_time_ns until =
+        wring__min_u64(deadline, uring_now(&backend->super) + backend->busy_poll_ns);
+    do {
+        if (io_uring_cq_ready(&backend->ring) > 0 ||
+            (IO_URING_READ_ONCE(*backend->ring.sq.kflags) & IORING_SQ_TASKRUN) != 0) {
+            return true;
+        }
+        wring__cpu_relax();
+    } while (uring_now(&backend->super) < until);
+    return false;
+}
+
 static int submit_and_wait(struct uring_backend *backend, wring_time_ns deadline) {
-    if (deadline == 0) {
+    if (deadline == 0 || (backend->busy_poll_ns > 0 && busy_poll(backend, deadline))) {
         return io_uring_submit_and_get_events(&backend->ring);
     }
     struct io_uring_cqe *cqe;
@@ -328,6 +347,8 @@ static size_t completions_take(struct uring_backend *backend, wring__completion 
     unsigned head;
     unsigned seen = 0;
     size_t count = 0;
+    uint32_t buffers = 0;
+    bool exhausted = false;
     io_uring_for_each_cqe(&backend->ring, head, cqe) {
         if (count == max) {
             break;
@@ -336,10 +357,13 @@ static size_t completions_take(struct uring_backend *backend, wring__completion 
         if (cqe->user_data >> URING_TOKEN_OP_SHIFT == 0) {
             count += own_cqe_take(backend, cqe, &out[count]);
         } else {
+            buffers += (cqe->flags & IORING_CQE_F_BUFFER) != 0;
+            exhausted |= cqe->res == -ENOBUFS;
             cqe_take(backend, cqe, &out[count++]);
         }
     }
     io_uring_cq_advance(&backend->ring, seen);
+    wring__uring_buffers_used(backend, buffers, exhausted);
     return count;
 }
 
@@ -348,6 +372,7 @@ static wring_result uring_turn(wring__backend *super, wring_time_ns deadline,
     struct uring_backend *backend = uring_of(super);
     wake_arm(backend);
     wring__uring_accepts_arm(backend);
+    wring__uring_buffers_fill(backend);
     bool waiting = io_uring_cq_ready(&backend->ring) > 0;
     int result = submit_and_wait(backend, waiting ? 0 : deadline);
     backend->message_count = 0;

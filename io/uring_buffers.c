@@ -3,13 +3,22 @@
  * The ring of receive buffers that all connections of a worker share.
  */
 #include <errno.h>
+#include <stdlib.h>
 #include <sys/mman.h>
 
 #include "io/uring_internal.h"
 
+/* What a turn used last is forgotten after so many. */
+#define WINDOW_TURNS 8192
+#define WANT_LEAST   32
+
+static uint32_t want_of(uint32_t all, uint32_t used) {
+    const uint32_t want = used + used / 2 + WANT_LEAST;
+    return want < all ? want : all;
+}
+
 static void buffer_add(struct uring_backend *backend, uint16_t buffer, int offset) {
     uint8_t *data = wring__backend_buffer(&backend->super, buffer);
-    WRING_POISON(data, backend->super.buffer_size);
     io_uring_buf_ring_add(backend->buffer_ring, data, backend->super.buffer_size, buffer,
                           io_uring_buf_ring_mask(backend->super.buffer_count), offset);
 }
@@ -23,6 +32,7 @@ int wring__uring_buffers_open(struct uring_backend *backend) {
     if (backend->buffer_ring == NULL || backend->super.buffers == NULL) {
         return -ENOMEM;
     }
+    WRING_POISON(backend->super.buffers, backend->buffers_bytes);
     struct io_uring_buf_reg registration;
     memset(&registration, 0, sizeof registration);
     registration.ring_addr = (uint64_t)(uintptr_t)backend->buffer_ring;
@@ -33,10 +43,15 @@ int wring__uring_buffers_open(struct uring_backend *backend) {
         return result;
     }
     io_uring_buf_ring_init(backend->buffer_ring);
-    for (uint32_t i = 0; i < count; i++) {
-        buffer_add(backend, (uint16_t)i, (int)i);
+    struct uring_buffers *buffers = &backend->buffers;
+    buffers->home = calloc(count, sizeof *buffers->home);
+    if (buffers->home == NULL) {
+        return -ENOMEM;
     }
-    io_uring_buf_ring_advance(backend->buffer_ring, (int)count);
+    for (uint32_t i = count; i > 0; i--) {
+        buffers->home[buffers->home_count++] = (uint16_t)(i - 1);
+    }
+    buffers->want = want_of(count, 0);
     return 0;
 }
 
@@ -44,6 +59,7 @@ void wring__uring_buffers_close(struct uring_backend *backend) {
     if (backend->buffer_ring != NULL) {
         munmap(backend->buffer_ring, backend->buffer_ring_bytes);
     }
+    free(backend->buffers.home);
     if (backend->super.buffers != NULL) {
         WRING_UNPOISON(backend->super.buffers, backend->buffers_bytes);
         munmap(backend->super.buffers, backend->buffers_bytes);
@@ -53,7 +69,39 @@ void wring__uring_buffers_close(struct uring_backend *backend) {
 void wring__uring_buffers_return(wring__backend *super, const uint16_t *buffers, size_t count) {
     struct uring_backend *backend = uring_of(super);
     for (size_t i = 0; i < count; i++) {
-        buffer_add(backend, buffers[i], (int)i);
+        WRING_POISON(wring__backend_buffer(super, buffers[i]), super->buffer_size);
+        backend->buffers.home[backend->buffers.home_count++] = buffers[i];
     }
-    io_uring_buf_ring_advance(backend->buffer_ring, (int)count);
+}
+
+void wring__uring_buffers_fill(struct uring_backend *backend) {
+    struct uring_buffers *buffers = &backend->buffers;
+    int added = 0;
+    while (buffers->lent < buffers->want && buffers->home_count > 0) {
+        buffer_add(backend, buffers->home[--buffers->home_count], added++);
+        buffers->lent++;
+    }
+    if (added > 0) {
+        io_uring_buf_ring_advance(backend->buffer_ring, added);
+    }
+}
+
+void wring__uring_buffers_used(struct uring_backend *backend, uint32_t count, bool exhausted) {
+    struct uring_buffers *buffers = &backend->buffers;
+    const uint32_t all = backend->super.buffer_count;
+    WRING_ASSERT(count <= buffers->lent);
+    buffers->lent -= count;
+    if (count > buffers->used_max) {
+        buffers->used_max = count;
+        const uint32_t want = want_of(all, count);
+        buffers->want = want > buffers->want ? want : buffers->want;
+    }
+    if (exhausted) {
+        buffers->want = want_of(all, buffers->want);
+    }
+    if (++buffers->turns == WINDOW_TURNS) {
+        buffers->want = want_of(all, buffers->used_max);
+        buffers->turns = 0;
+        buffers->used_max = 0;
+    }
 }

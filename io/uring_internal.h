@@ -67,6 +67,18 @@ struct uring_peer {
     uint16_t family;
 };
 
+/* Which receive buffers the kernel has. Its ring is first in, first out: with all of them in it
+ * each receive would write to memory that no cache holds. It gets what a turn uses and a little
+ * more, the ones used last first. */
+struct uring_buffers {
+    uint16_t *home; /* a stack of those the kernel has not */
+    uint32_t home_count;
+    uint32_t lent;     /* the kernel has */
+    uint32_t want;     /* the kernel should have */
+    uint32_t used_max; /* in one turn, of this window of turns */
+    uint32_t turns;    /* of this window */
+};
+
 struct uring_files {
     struct uring_peer *peers; /* by slot */
     uint32_t *free_slots;     /* a stack of those given back */
@@ -82,6 +94,7 @@ struct uring_backend {
     struct io_uring_buf_ring *buffer_ring;
     size_t buffer_ring_bytes;
     size_t buffers_bytes;
+    struct uring_buffers buffers;
     struct msghdr *messages; /* of the gathered sends queued since the last submit */
     uint32_t message_count;
     uint32_t message_max;
@@ -89,6 +102,7 @@ struct uring_backend {
     struct uring_listener listeners[URING_LISTENERS_MAX];
     uint32_t listener_count;
     uint32_t can; /* enum uring_capability */
+    wring_duration_ns busy_poll_ns;
     uint64_t wake_value;
     int wake_fd;
     bool wake_armed;
@@ -123,6 +137,10 @@ void *wring__uring_pages(size_t bytes); /* zeroed, touched when used; NULL: no m
 int wring__uring_buffers_open(struct uring_backend *backend);
 void wring__uring_buffers_close(struct uring_backend *backend);
 void wring__uring_buffers_return(wring__backend *super, const uint16_t *buffers, size_t count);
+/* Before a turn: the kernel gets as many as it should have. After: what it used, and whether that
+ * was all it had. */
+void wring__uring_buffers_fill(struct uring_backend *backend);
+void wring__uring_buffers_used(struct uring_backend *backend, uint32_t count, bool exhausted);
 
 /* ---- uring_files.c ---- */
 

@@ -116,6 +116,9 @@ static wring_result config_check(const wring_server_config *config, wring_error 
     if (!is_power_of_two(config->receive_buffers) || config->receive_buffers > 32768) {
         return bad(error, "receive_buffers", "is not a power of two up to 32,768");
     }
+    if (config->busy_poll_us > 1000000) {
+        return bad(error, "busy_poll_us", "is above a second");
+    }
     if (config->receive_buffer_size < 64 || config->receive_buffer_size > (1u << 24)) {
         return bad(error, "receive_buffer_size", "is below 64 bytes or above 16 MiB");
     }

@@ -119,6 +119,7 @@ wring_result wring__server_worker_open(wring__server_worker *worker) {
         .backend_config = {.entries = server->config.ring_entries,
                            .buffer_count = server->config.receive_buffers,
                            .buffer_size = server->config.receive_buffer_size,
+                           .busy_poll_us = server->config.busy_poll_us,
                            .world = server->world},
         .ops = &worker_ops,
         .group = server,

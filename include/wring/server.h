@@ -83,6 +83,8 @@ typedef struct wring_server_config {
     uint32_t receive_buffer_size;       /**< bytes; default 16 KiB and a header */
     uint32_t ring_entries;              /**< submission queue entries per worker; default 1,024 */
     uint32_t mailbox_items;             /**< per worker; default 65,536 */
+    uint32_t busy_poll_us;              /**< a worker with nothing to do looks for work so long
+                                             before it sleeps; default 0, most 1,000,000 */
     uint32_t max_subscriptions;         /**< topics per connection; default 1,024 */
     bool unpinned;                      /**< do not pin workers to CPUs */
     const wring_tls_server_config *tls; /**< wss:// instead of ws://; NULL: plain */

@@ -241,9 +241,10 @@ static void wake_another(void) {
     wring__backend_uring.close(own);
 }
 
-static int run(uint32_t direct_sockets) {
+static int run(uint32_t direct_sockets, uint32_t busy_poll_us) {
     const wring__backend_ops *ops = &wring__backend_uring;
-    wring__backend_config config = {.entries = 64, .direct_sockets = direct_sockets};
+    wring__backend_config config = {
+        .entries = 64, .direct_sockets = direct_sockets, .busy_poll_us = busy_poll_us};
     wring__listen_config listen = {.host = "127.0.0.1", .backlog = 1024};
     wring_error error;
     uint16_t port;
@@ -269,7 +270,7 @@ int main(void) {
     static const uint32_t tables[] = {0, 1, 70, WRING__DIRECT_NONE};
     int result = 0;
     for (size_t i = 0; i < WRING_ARRAY_LEN(tables) && result == 0; i++) {
-        result = run(tables[i]);
+        result = run(tables[i], i % 2 == 0 ? 0 : 100);
     }
     return result;
 }
