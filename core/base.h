@@ -19,6 +19,8 @@
 #define WRING_ARRAY_LEN(a)                  (sizeof(a) / sizeof((a)[0]))
 #define WRING_CACHE_LINE                    64
 #define WRING_CACHE_ALIGNED                 __attribute__((aligned(WRING_CACHE_LINE)))
+#define WRING_CONTAINER_OF(p, type, member) ((type *)(void *)((char *)(p)-offsetof(type, member)))
+
 /* In a loop that waits for another CPU. */
 static inline void wring__cpu_relax(void) {
 #if defined(__x86_64__)
@@ -27,8 +29,6 @@ static inline void wring__cpu_relax(void) {
     __asm__ volatile("yield");
 #endif
 }
-
-#define WRING_CONTAINER_OF(p, type, member) ((type *)(void *)((char *)(p)-offsetof(type, member)))
 
 /** Reports file, line and function, then aborts. Used through the macros below. */
 _Noreturn void wring__panic(const char *what, const char *file, int line, const char *function);
