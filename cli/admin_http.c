@@ -131,6 +131,19 @@ static enum admin_step stats(const admin_config *config, admin_response *out) {
         {"memory_evicted", s.memory_evicted},
         {"refused_memory", s.refused_memory},
         {"handshakes_evicted", s.handshakes_evicted},
+        {"deflate_connections", s.deflate_connections},
+        {"deflate_published", s.deflate_published},
+        {"deflate_published_bytes_before", s.deflate_published_bytes_before},
+        {"deflate_published_bytes_after", s.deflate_published_bytes_after},
+        {"deflate_tx_messages", s.deflate.tx_messages},
+        {"deflate_tx_bytes_before", s.deflate.tx_bytes_before},
+        {"deflate_tx_bytes_after", s.deflate.tx_bytes_after},
+        {"deflate_tx_plain_messages", s.deflate.tx_plain_messages},
+        {"deflate_rx_messages", s.deflate.rx_messages},
+        {"deflate_rx_bytes_before", s.deflate.rx_bytes_before},
+        {"deflate_rx_bytes_after", s.deflate.rx_bytes_after},
+        {"deflate_takeover_refused", s.deflate.takeover_refused},
+        {"deflate_context_bytes", s.deflate.context_bytes},
     };
     body_add(out, "{\"workers\":%u", wring_server_workers(config->server));
     for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {

@@ -10,6 +10,7 @@ import random
 import shutil
 import sys
 import threading
+import urllib.request
 
 import websockets
 from websockets.extensions.permessage_deflate import (ClientPerMessageDeflateFactory,
@@ -88,6 +89,31 @@ def our_server_as_it_comes():
         asyncio.run(go(server))
     with Server("--deflate", "--deflate-max-inflated", "100000") as server:
         asyncio.run(bomb(server))
+
+
+def its_figures():
+    """Two echoes and one published message, as /stats tells them."""
+    async def go(server):
+        text = "a text that is worth it, " * 40
+        async with websockets.connect(server.url()) as socket:
+            for _ in range(2):
+                await socket.send(text)
+                assert await socket.recv() == text
+        topic = [await websockets.connect(server.url("/topic/x")) for _ in range(3)]
+        await topic[0].send(text)
+        assert [await one.recv() for one in topic[1:]] == [text, text]
+        with urllib.request.urlopen(f"http://127.0.0.1:{server.admin_port}/stats") as answer:
+            stats = json.load(answer)
+        for one in topic:
+            await one.close()
+        assert stats["deflate_connections"] >= 3, stats
+        assert (stats["deflate_published"], stats["deflate_tx_messages"]) == (1, 2), stats
+        assert stats["deflate_rx_messages"] == 3, stats
+        assert stats["deflate_rx_bytes_after"] == 3 * len(text), stats
+        assert 0 < stats["deflate_published_bytes_after"] < len(text) / 4, stats
+
+    with Server("--deflate", "--admin-port", "0") as server:
+        asyncio.run(go(server))
 
 
 def our_server_without():
@@ -177,5 +203,6 @@ def our_client_with_our_server():
             client_echoes(server.url(), *client_option(wish), "--max", "1048576")
 
 
-run([our_server_with_python, our_server_as_it_comes, our_server_without, our_client_with_python,
-     our_client_with_node, our_client_with_libwebsockets, our_client_with_our_server])
+run([our_server_with_python, our_server_as_it_comes, its_figures, our_server_without,
+     our_client_with_python, our_client_with_node, our_client_with_libwebsockets,
+     our_client_with_our_server])
