@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
  * What was published to a topic within its coalescing window, to leave as one send per subscriber.
- * One thread.
+ * A window of 0 ends with the worker's turn, before what is queued is sent. One thread.
  */
 #ifndef WRING_SERVER_BATCH_H
 #define WRING_SERVER_BATCH_H

@@ -2,6 +2,10 @@
  *
  * The walk that gives a published message, or a window's worth of them, to a worker's subscribers.
  * It calls no user code, so nothing changes under it. One thread.
+ *
+ * What one turn publishes to a topic goes out as one run of bytes that all subscribers share.
+ * Nobody can tell by the order of what arrives: at most one topic is gathered at a time, and before
+ * anything else is queued to one of its subscribers what was gathered is delivered.
  */
 #include <errno.h>
 
@@ -60,6 +64,9 @@ static void deliver_one(wring__server_worker *worker, const struct wring__topic 
 
 /* ---- a window's worth ------------------------------------------------------------------------ */
 
+/* Below so many subscribers a copy of it all costs more than an entry each in their queues. */
+#define JOIN_SUBSCRIBERS_MIN 4
+
 /* For who published some of it, or is slow: one by one. */
 static void deliver_each(wring__server_worker *worker, wring__peer *peer,
                          const struct wring__topic *topic) {
@@ -104,12 +111,9 @@ static void deliver_joined(wring__server_worker *worker, const struct wring__top
     authors_mark(worker, topic->batch, false);
 }
 
-void wring__deliver_batch(wring__server_worker *worker, struct wring__topic *topic) {
-    wring__batch *batch = topic->batch;
-    if (batch == NULL || batch->count == 0) {
-        return;
-    }
-    wring__shared *joined = batch->count == 1 ? NULL : wring__batch_join(batch);
+static void deliver_gathered(wring__server_worker *worker, struct wring__topic *topic) {
+    wring__shared *joined =
+        topic->count < JOIN_SUBSCRIBERS_MIN ? NULL : wring__batch_join(topic->batch);
     if (joined != NULL) {
         deliver_joined(worker, topic, joined);
         wring__shared_unref(joined);
@@ -119,7 +123,40 @@ void wring__deliver_batch(wring__server_worker *worker, struct wring__topic *top
         }
     }
     worker->io.mail_work += topic->count;
+}
+
+void wring__deliver_batch(wring__server_worker *worker, struct wring__topic *topic) {
+    wring__batch *batch = topic->batch;
+    struct wring__topic **gathered = &worker->topics.gathered;
+    *gathered = *gathered == topic ? NULL : *gathered;
+    if (batch == NULL || batch->count == 0) {
+        return;
+    }
+    if (batch->count == 1) {
+        wring_bytes name;
+        const wring__publication about = wring__publication_of(batch->messages[0], &name);
+        deliver_one(worker, topic, batch->messages[0], &about);
+    } else {
+        deliver_gathered(worker, topic);
+    }
     wring__batch_clear(batch);
+}
+
+void wring__deliver_batches_of(wring__server_worker *worker, const wring__peer *peer,
+                               wring_duration_ns window_max) {
+    for (const wring__subscription *s = peer->subscriptions; s != NULL; s = s->next) {
+        if (s->topic->coalesce_ns <= window_max) {
+            wring__deliver_batch(worker, s->topic);
+        }
+    }
+}
+
+static void topic_deliver(struct wring__topic *topic, void *worker) {
+    wring__deliver_batch(worker, topic);
+}
+
+void wring__deliver_all_batches(wring__server_worker *worker) {
+    wring__topics_each(&worker->topics, topic_deliver, worker);
 }
 
 static void window_over(wring__task *task) {
@@ -144,6 +181,36 @@ static bool gather(wring__server_worker *worker, struct wring__topic *topic,
     return result == WRING_OK;
 }
 
+/* It may go on to reply in the same callback: then this must be queued by then. */
+static bool reaches_current(const wring__server_worker *worker, const struct wring__topic *topic,
+                            const wring__publication *about) {
+    const wring__peer *peer = worker->current;
+    if (peer == NULL || (about->except != WRING_REF_NONE &&
+                         about->except == wring__peer_ref(&peer->host.session))) {
+        return false;
+    }
+    const wring__subscription *s = peer->subscriptions;
+    while (s != NULL && s->topic != topic) {
+        s = s->next;
+    }
+    return s != NULL;
+}
+
+/* For the end of the turn, after whatever another topic has gathered. */
+static bool gather_for_turn(wring__server_worker *worker, struct wring__topic *topic,
+                            wring__shared *message, const wring__publication *about) {
+    struct wring__topic **gathered = &worker->topics.gathered;
+    const bool at_once = reaches_current(worker, topic, about);
+    if (*gathered != NULL && (*gathered != topic || at_once)) {
+        wring__deliver_batch(worker, *gathered);
+    }
+    if (at_once || !gather(worker, topic, message)) {
+        return false;
+    }
+    *gathered = topic;
+    return true;
+}
+
 void wring__deliver(wring__server_worker *worker, wring__shared *message) {
     wring_bytes name;
     const wring__publication about = wring__publication_of(message, &name);
@@ -151,7 +218,9 @@ void wring__deliver(wring__server_worker *worker, wring__shared *message) {
     if (topic == NULL) {
         return;
     }
-    if (topic->coalesce_ns == 0 || !gather(worker, topic, message)) {
+    const bool waits = topic->coalesce_ns == 0 ? gather_for_turn(worker, topic, message, &about)
+                                               : gather(worker, topic, message);
+    if (!waits) {
         deliver_one(worker, topic, message, &about);
     }
 }

@@ -196,6 +196,7 @@ static void upgrade(wring__peer *peer, const wring_route *route, wring_request *
     }
     wring__conn_set_deadline(&peer->conn, WRING_TIME_NEVER); /* the handshake's is over */
     wring__limits_upgraded(peer);
+    worker_of(peer)->current = peer; /* `init` may subscribe, publish and reply */
     wring__host_start(&peer->host, binding_of(worker_of(peer)->server, route),
                       route->handler->state_size == 0 ? NULL : peer->state, request,
                       peer->conn.worker->now);
@@ -279,8 +280,23 @@ static void head_rx(wring__peer *peer, wring_mut_bytes bytes) {
 
 /* ---- the pump's callbacks -------------------------------------------------------------------- */
 
+/* Before anything that may call the peer's handler or queue bytes to it: what was published to it
+ * goes first, if its window is no longer than that (0: the turn's). */
+static void callbacks_begin(wring__peer *peer, wring_duration_ns window_max) {
+    wring__server_worker *worker = worker_of(peer);
+    if (!wring__host_is_started(&peer->host)) {
+        worker->current = NULL; /* it has no subscriptions yet */
+        return;
+    }
+    worker->current = peer;
+    if (worker->topics.gathered != NULL || window_max > 0) {
+        wring__deliver_batches_of(worker, peer, window_max);
+    }
+}
+
 static void peer_rx(wring__conn *conn, wring_mut_bytes bytes) {
     wring__peer *peer = peer_of_conn(conn);
+    callbacks_begin(peer, 0);
     if (wring__host_is_started(&peer->host)) {
         session_rx(peer, bytes);
     } else {
@@ -289,6 +305,7 @@ static void peer_rx(wring__conn *conn, wring_mut_bytes bytes) {
 }
 
 static void peer_end(wring__peer *peer, wring_result reason) {
+    callbacks_begin(peer, 0);
     if (wring__host_is_started(&peer->host)) {
         wring__host_fail(&peer->host, reason);
         wring__peer_settle(peer);
@@ -321,6 +338,7 @@ static void peer_go_away(wring__peer *peer) {
 
 static void peer_timer(wring__conn *conn) {
     wring__peer *peer = peer_of_conn(conn);
+    callbacks_begin(peer, worker_of(peer)->draining ? WRING_TIME_NEVER : 0);
     if (!wring__host_is_started(&peer->host)) {
         refuse(peer, WRING_ERR_TIMEOUT); /* accept to upgrade took too long */
         return;
@@ -350,6 +368,7 @@ static void peer_timer(wring__conn *conn) {
 
 static void peer_asked(wring__conn *conn) {
     wring__peer *peer = peer_of_conn(conn);
+    callbacks_begin(peer, 0);
     if (peer->extra != NULL && peer->extra->evict != WRING_OK) {
         peer_refuse(peer, peer->extra->evict);
     } else if (wring__host_is_started(&peer->host) && wring__slow_drained(peer)) {
@@ -360,6 +379,8 @@ static void peer_asked(wring__conn *conn) {
 
 static void peer_mail(wring__conn *conn, const wring__mail *mail) {
     wring__peer *peer = peer_of_conn(conn);
+    const bool ends = mail->kind == WRING__MAIL_CLOSE || mail->kind == WRING__MAIL_STOP;
+    callbacks_begin(peer, ends ? WRING_TIME_NEVER : 0); /* nothing follows a close frame */
     if (mail->kind == WRING__MAIL_SEND && wring__host_is_started(&peer->host) &&
         !wring__slow_takes(peer, mail->data)) {
         wring__mail_lost(mail);
@@ -381,6 +402,9 @@ static void peer_free(wring__peer *peer) {
 
 static void peer_closed(wring__conn *conn) {
     wring__peer *peer = peer_of_conn(conn);
+    if (worker_of(peer)->current == peer) {
+        worker_of(peer)->current = NULL;
+    }
     if (!wring__host_is_started(&peer->host)) {
         wring__head_free(&peer->head);
     }

@@ -45,7 +45,9 @@ static void drain_begin(wring__server_worker *worker, uint64_t drain_ns) {
 
 static void worker_mail(wring__worker *io, const wring__mail *mail) {
     wring__server_worker *worker = worker_of(io);
+    worker->current = NULL;
     if (mail->kind == WRING__MAIL_DRAIN) {
+        wring__deliver_all_batches(worker); /* before the first close frame */
         drain_begin(worker, mail->value);
         return;
     }

@@ -63,9 +63,10 @@ typedef struct wring__server_worker {
     wring__server_counters counters;
     wring__handshakes handshakes;
     wring__memory memory;
-    _Atomic uint64_t held;   /* bytes, as of its last turn */
-    uint64_t random;         /* of wring__server_random */
-    wring__tls_context *tls; /* its own reference; NULL: plain */
+    _Atomic uint64_t held;       /* bytes, as of its last turn */
+    struct wring__peer *current; /* whose callbacks run or ran last; NULL: nobody's */
+    uint64_t random;             /* of wring__server_random */
+    wring__tls_context *tls;     /* its own reference; NULL: plain */
     pthread_t thread;
     uint32_t number; /* 0 .. workers - 1 */
     wring__socket listener;
@@ -116,6 +117,12 @@ void wring__server_drain(wring_server *server, uint32_t drain_ms);
 void wring__deliver(wring__server_worker *worker, wring__shared *message);
 /** Delivers what was gathered for the topic; nothing is legal. */
 void wring__deliver_batch(wring__server_worker *worker, struct wring__topic *topic);
+/** The same for every topic the peer is subscribed to whose window is no longer than that; 0: the
+ *  turn's. */
+void wring__deliver_batches_of(wring__server_worker *worker, const struct wring__peer *peer,
+                               wring_duration_ns window_max);
+/** The same for every topic. */
+void wring__deliver_all_batches(wring__server_worker *worker);
 
 /** A number for jitter: no secret may come of it. */
 uint64_t wring__server_random(wring__server_worker *worker);

@@ -68,6 +68,15 @@ struct wring__topic *wring__topics_find(const wring__topics *topics, wring_bytes
     return NULL;
 }
 
+void wring__topics_each(wring__topics *topics, void (*visit)(struct wring__topic *topic, void *arg),
+                        void *arg) {
+    for (uint32_t i = 0; i < topics->bucket_count; i++) {
+        for (struct wring__topic *t = topics->buckets[i]; t != NULL; t = t->next) {
+            visit(t, arg);
+        }
+    }
+}
+
 /* Twice the buckets; when memory is out the old ones do, only slower. */
 static void buckets_grow(wring__topics *topics) {
     struct wring__topic **old = topics->buckets;
@@ -143,6 +152,7 @@ static void topic_drop_when_empty(wring__topics *topics, struct wring__topic *to
     *link = topic->next;
     topics->topic_count--;
     presence_remove(topics, topic->hash);
+    topics->gathered = topics->gathered == topic ? NULL : topics->gathered;
     wring__batch_destroy(topic->batch);
     free(topic->subscriptions);
     free(topic);

@@ -42,6 +42,8 @@ typedef struct wring__topics {
     uint32_t worker;           /* whose bit there is ours */
     uint32_t *slot_counts;     /* topics in each of its slots */
     const wring_server_config *config;
+    struct wring__topic *gathered; /* the one that has messages to deliver at the end of this turn;
+                                      NULL: none */
 } wring__topics;
 
 WRING_MUST_CHECK wring_result wring__topics_init(wring__topics *topics, wring__presence *presence,
@@ -60,5 +62,9 @@ void wring__topics_unsubscribe_all(wring__topics *topics, struct wring__peer *pe
 /** NULL when nobody here is subscribed.  @param hash  by the seed of the presence */
 struct wring__topic *wring__topics_find(const wring__topics *topics, wring_bytes name,
                                         uint64_t hash);
+
+/** Visits every topic; the visitor changes no membership. */
+void wring__topics_each(wring__topics *topics, void (*visit)(struct wring__topic *topic, void *arg),
+                        void *arg);
 
 #endif
