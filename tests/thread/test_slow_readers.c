@@ -193,7 +193,7 @@ static size_t frame_take(struct client *client, const uint8_t *at, size_t len, b
     }
     if (at[0] == 0x88) {
         client->ended = true;
-        client->close_code = payload < 2 ? 0 : (uint16_t)(at[header] << 8 | at[header + 1]);
+        client->close_code = (uint16_t)(payload < 2 ? 0 : at[header] << 8 | at[header + 1]);
     } else {
         CHECK(at[0] == 0x82 && (payload == SHORT || payload == LONG) && !client->ended);
         message_take(client, at + header, is_healthy);
