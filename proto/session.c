@@ -202,14 +202,11 @@ void wring_session_fail(wring_session *session, wring_result reason) {
 
 /* ---- sending --------------------------------------------------------------------------------- */
 
-/* What is shorter is copied: it shares its send with its neighbours. */
-#define REFERENCE_MIN 4096
-
 /* An answer that is the message itself goes out from where that lies: the header takes the place of
  * the received one, or of the block's headroom. Once: a second answer may differ in its opcode. */
 static bool answers_by_reference(const wring_session *session, wring_bytes payload) {
     const wring__session_common *common = session->common;
-    if (payload.len < REFERENCE_MIN || payload.len != common->shown_len ||
+    if (payload.len < WRING__REFERENCE_MIN || payload.len != common->shown_len ||
         payload.data != common->shown || common->config.role != WRING_ROLE_SERVER) {
         return false;
     }

@@ -54,6 +54,10 @@ typedef struct wring__rx {
     uint8_t pong[WRING_CONTROL_PAYLOAD_MAX];
 } wring__rx;
 
+/** An answer shorter than this is copied even if it is the message shown: it shares its send with
+ *  its neighbours. */
+#define WRING__REFERENCE_MIN 4096
+
 /** What the sessions of one worker and configuration have in common: each keeps one pointer. */
 typedef struct wring__session_common {
     wring_session_config config;                      /* frozen */

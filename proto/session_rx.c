@@ -562,15 +562,18 @@ static bool rx_whole_message(wring_session *session, wring_event *event) {
     }
     const uint8_t opcode = in[0] ^ WRING__FIN;
     size_t len = in[1] ^ (server ? WRING__MASK : 0u); /* a wrong mask bit: more than 127 */
-    if (len == 126 && session->in_len >= 4) {
-        len = wring__load_be16(in + 2); /* below 126 it is too long a form: not for here */
-        header_len += len >= 126 ? 2 : SIZE_MAX / 2;
-    } else if (len > 125) {
-        return false;
+    if (len > 125) {
+        header_len += 2;
+        if (len != 126 || session->in_len < header_len) {
+            return false;
+        }
+        len = wring__load_be16(in + 2);
+        if (len < 126) { /* too long a form: not for here */
+            return false;
+        }
     }
-    if ((opcode != WRING_TEXT && opcode != WRING_BINARY) || session->in_len < header_len ||
-        len > session->in_len - header_len || len > config->max_frame ||
-        len > config->max_message) {
+    if ((opcode != WRING_TEXT && opcode != WRING_BINARY) || len > session->in_len - header_len ||
+        len > config->max_frame || len > config->max_message) {
         return false;
     }
     uint32_t key = 0, utf8 = WRING__UTF8_COMPLETE;
@@ -591,7 +594,9 @@ static bool rx_whole_message(wring_session *session, wring_event *event) {
         return false;
     }
     in_skip(session, header_len + len);
-    reference_offer(session, session->common->fed, in, len);
+    if (len >= WRING__REFERENCE_MIN) {
+        reference_offer(session, session->common->fed, in, len);
+    }
     event->kind = WRING_EVENT_MESSAGE;
     event->message.opcode = (wring_opcode)opcode;
     event->message.close_code = 0;
