@@ -91,6 +91,9 @@ static void *worker_run(void *arg) {
             wring__panic("the ring broke", __FILE__, __LINE__, __func__);
         }
     }
+    if (worker->result == WRING_OK) {
+        wring__worker_leave(&worker->io);
+    }
     return NULL;
 }
 

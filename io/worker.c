@@ -406,6 +406,13 @@ wring_result wring__worker_turn(wring__worker *worker, wring_time_ns deadline) {
     return result;
 }
 
+void wring__worker_leave(wring__worker *worker) {
+    WRING_ASSERT(wring__worker_is_quiet(worker));
+    size_t none = 0; /* no operation is under way but the backend's own */
+    (void)worker->backend->ops->turn(worker->backend, 0, worker->completions,
+                                     WRING__COMPLETIONS_MAX, &none);
+}
+
 void wring__worker_pin(uint32_t number) {
     cpu_set_t allowed;
     cpu_set_t one;

@@ -190,6 +190,10 @@ void wring__worker_stop_listening(wring__worker *worker);
  *  Errors: WRING_ERR_SYSTEM when the backend is broken: nothing can be saved. */
 WRING_MUST_CHECK wring_result wring__worker_turn(wring__worker *worker, wring_time_ns deadline);
 
+/** After the last turn: what that one queued, such as the wake of another worker, reaches the
+ *  kernel. */
+void wring__worker_leave(wring__worker *worker);
+
 /** Queues the sends of all that became dirty since the last turn: the last phase of one, and for an
  *  owner that appends between turns. */
 void wring__worker_flush(wring__worker *worker);

@@ -211,6 +211,7 @@ static void *worker_run(void *arg) {
             wring__panic("the ring broke", __FILE__, __LINE__, __func__);
         }
     }
+    wring__worker_leave(&worker->io);
     return NULL;
 }
 
