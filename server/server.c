@@ -310,6 +310,9 @@ wring_result wring_server_create(const wring_server_config *config, wring_server
 
 void wring__server_set_backend(wring_server *server, const wring__backend_ops *backend,
                                void *world) {
+    if (world != NULL) {
+        server->presence.seed = 1; /* a replay has the same topics share a slot */
+    }
     server->backend = backend;
     server->world = world;
 }
