@@ -49,16 +49,6 @@ const char *bench_mode_name(load_mode mode) {
 
 /* ---- popt ------------------------------------------------------------------------------------ */
 
-static bool list_add(char **list, size_t *count, size_t max, char *value, const char *what) {
-    if (*count == max) {
-        cli_complain("more than %zu %s", max, what);
-        free(value);
-        return false;
-    }
-    list[(*count)++] = value;
-    return true;
-}
-
 /* The mode is the first argument, if it is one. */
 static void arguments_take(cli_parser *parser, bench_options *o) {
     o->first = cli_parser_argument(parser);
@@ -132,9 +122,9 @@ static bool line_parse(int argc, const char **argv, bench_options *o) {
     bool ok = true;
     while (ok && (code = cli_parser_next(&parser)) > 0) {
         ok = code == 'H'
-                 ? list_add(o->headers, &o->header_count, BENCH_HEADERS_MAX, text, "headers")
-                 : list_add(o->subprotocols, &o->subprotocol_count, BENCH_SUBPROTOCOLS_MAX, text,
-                            "subprotocols");
+                 ? cli_list_add(o->headers, &o->header_count, BENCH_HEADERS_MAX, text, "headers")
+                 : cli_list_add(o->subprotocols, &o->subprotocol_count, BENCH_SUBPROTOCOLS_MAX,
+                                text, "subprotocols");
         text = NULL;
     }
     arguments_take(&parser, o);

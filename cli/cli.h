@@ -43,6 +43,11 @@ int cli_parser_next(cli_parser *parser);
 /** A copy of the next argument that is no option; NULL when there is none. */
 char *cli_parser_argument(cli_parser *parser);
 
+/** Keeps the value of an option that may be repeated; complains when there are `max` already.
+ *  @param what  "headers"
+ *  Own: value is taken, also on failure. */
+bool cli_list_add(char **list, size_t *count, size_t max, char *value, const char *what);
+
 /** False after an error, or when an argument is left; printed with what to do. */
 bool cli_parser_end(cli_parser *parser);
 

@@ -41,16 +41,6 @@ static const char examples[] =
 
 /* ---- options --------------------------------------------------------------------------------- */
 
-static bool list_add(char **list, size_t *count, size_t max, char *value, const char *what) {
-    if (*count == max) {
-        cli_complain("more than %zu %s", max, what);
-        free(value);
-        return false;
-    }
-    list[(*count)++] = value;
-    return true;
-}
-
 static bool options_parse(int argc, const char **argv, connect_options *o) {
     char *text = NULL;
     const struct poptOption table[] = {
@@ -87,10 +77,10 @@ static bool options_parse(int argc, const char **argv, connect_options *o) {
     int code;
     bool ok = true;
     while (ok && (code = cli_parser_next(&parser)) > 0) {
-        ok = code == 'H'
-                 ? list_add(o->header_texts, &o->header_count, CONNECT_HEADERS_MAX, text, "headers")
-                 : list_add(o->subprotocols, &o->subprotocol_count, CONNECT_SUBPROTOCOLS_MAX, text,
-                            "subprotocols");
+        ok = code == 'H' ? cli_list_add(o->header_texts, &o->header_count, CONNECT_HEADERS_MAX,
+                                        text, "headers")
+                         : cli_list_add(o->subprotocols, &o->subprotocol_count,
+                                        CONNECT_SUBPROTOCOLS_MAX, text, "subprotocols");
         text = NULL;
     }
     o->url = cli_parser_argument(&parser);

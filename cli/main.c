@@ -63,6 +63,16 @@ char *cli_parser_argument(cli_parser *parser) {
     return argument == NULL ? NULL : strdup(argument);
 }
 
+bool cli_list_add(char **list, size_t *count, size_t max, char *value, const char *what) {
+    if (*count == max) {
+        cli_complain("more than %zu %s", max, what);
+        free(value);
+        return false;
+    }
+    list[(*count)++] = value;
+    return true;
+}
+
 bool cli_parser_end(cli_parser *parser) {
     const char *extra = poptGetArg(parser->context);
     const bool ok = parser->code == -1 && extra == NULL;
