@@ -276,7 +276,8 @@ struct load_thread {
     uint64_t awaited;      /* answers */
     uint64_t unique;       /* fan-out: deliveries that were no repetition */
     wring_time_ns arrived; /* the last answer */
-    uint64_t paced;        /* messages of the schedule sent so far */
+    wring_time_ns closing_from;
+    uint64_t paced; /* messages of the schedule sent so far */
     uint32_t deck_at;
     uint32_t turn_at; /* whose turn it is to send */
     uint64_t interval_index;
@@ -302,7 +303,7 @@ struct load_thread {
     load_fanout_tag tag;
 
     _Atomic uint32_t opened, failed, dropped; /* of connections; dropped: lost */
-    atomic_bool started;                      /* its ring is open, or `result` says why not */
+    atomic_bool started;                      /* its ring is open: it can be woken */
     atomic_bool ready;                        /* all dials have ended */
     _Atomic uint64_t ready_at;
     _Atomic uint32_t left; /* closing: connections that are not gone yet */
@@ -314,7 +315,7 @@ struct load_thread {
 };
 
 void *load_thread_main(void *thread);
-/** Wakes a thread that may sleep.   Thread: any. */
+/** Wakes a thread that may sleep; one without a ring needs none.   Thread: any. */
 void load_thread_wake(load_thread *thread);
 /** A link opened, failed before that, was lost after. */
 void load_thread_opened(load_thread *thread, load_link *link);

@@ -10,6 +10,7 @@
  *   tx.c       prebuilt masked frames
  *   echo.c     what an answer means in echo mode
  *   fanout.c   publishers and subscribers
+ *   errors.c   errors by kind
  *   target.c   URL, addresses, preflight
  */
 #ifndef WRING_LOAD_LOAD_H
@@ -71,6 +72,7 @@ typedef struct load_errors {
     uint32_t count;
 } load_errors;
 
+/** Counts `text`, which may hold what a server sent: it is made printable. */
 void load_errors_add(load_errors *errors, uint64_t count, const char *text);
 uint64_t load_errors_total(const load_errors *errors);
 

@@ -43,33 +43,6 @@ void load_result_deinit(load_result *result) {
     memset(result, 0, sizeof *result);
 }
 
-/* ---- errors by kind -------------------------------------------------------------------------- */
-
-void load_errors_add(load_errors *errors, uint64_t count, const char *text) {
-    for (uint32_t i = 0; i < errors->count; i++) {
-        if (strncmp(errors->kinds[i].text, text, sizeof errors->kinds[i].text - 1) == 0) {
-            errors->kinds[i].count += count;
-            return;
-        }
-    }
-    if (errors->count == LOAD_ERROR_KINDS) {
-        errors->kinds[LOAD_ERROR_KINDS - 1].count += count;
-        return;
-    }
-    load_error_kind *kind = &errors->kinds[errors->count++];
-    (void)snprintf(kind->text, sizeof kind->text, "%s",
-                   errors->count == LOAD_ERROR_KINDS ? "others" : text);
-    kind->count = count;
-}
-
-uint64_t load_errors_total(const load_errors *errors) {
-    uint64_t total = 0;
-    for (uint32_t i = 0; i < errors->count; i++) {
-        total += errors->kinds[i].count;
-    }
-    return total;
-}
-
 /* ---- intervals ------------------------------------------------------------------------------- */
 
 static bool series_push(load_run *run, const load_sample *sample) {
@@ -199,9 +172,7 @@ static void threads_join(load_run *run) {
 
 static void threads_wake(load_run *run) {
     for (uint32_t i = 0; i < run->thread_count; i++) {
-        if (atomic_load(&run->threads[i]->started)) {
-            load_thread_wake(run->threads[i]);
-        }
+        load_thread_wake(run->threads[i]);
     }
 }
 

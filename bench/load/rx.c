@@ -18,6 +18,9 @@ void load_rx_free(load_rx *rx) {
 /* ---- what a frame or message means ----------------------------------------------------------- */
 
 static void message_give(load_link *link, const load_message *message) {
+    if (link->thread->phase == LOAD_CLOSING) {
+        return; /* what had not come by its begin is counted as lost */
+    }
     switch ((enum load_role)link->role) {
     case LOAD_ROLE_ECHO:
         load_echo_message(link, message);

@@ -17,9 +17,11 @@
 
 /* Handshakes under way at a time, of all threads: a listener's backlog is of about that size, and
  * a SYN that it drops comes again after a second only. */
-#define DIALLING_MAX  256
-#define CLOSING_MAX   1024
-#define CLOSE_NS      (3 * WRING_NS_PER_SEC)
+#define DIALLING_MAX 256
+#define CLOSING_MAX  1024
+#define CLOSE_NS     (3 * WRING_NS_PER_SEC)
+/* ... and all of them together: then what is left is ended without the server's answer. */
+#define CLOSE_ALL_NS  (15 * WRING_NS_PER_SEC)
 #define DIAL_RETRY_NS (10 * WRING_NS_PER_MS)
 /* Draining ends when no answer came for so long. */
 #define SILENCE_NS (2 * WRING_NS_PER_SEC)
@@ -73,7 +75,9 @@ void load_thread_error(load_thread *thread, uint64_t count, const char *text) {
 
 void load_thread_wake(load_thread *thread) {
     const wring__mail mail = {.kind = WRING__MAIL_WORKER};
-    (void)!wring__worker_post(&thread->worker, &mail); /* full: it is awake */
+    if (atomic_load(&thread->started)) {
+        (void)!wring__worker_post(&thread->worker, &mail); /* full: it is awake */
+    }
 }
 
 /* ---- opening --------------------------------------------------------------------------------- */
@@ -276,8 +280,9 @@ static void abandon_dials(load_thread *thread) {
     }
 }
 
-static void closing(load_thread *thread) {
+static void closing(load_thread *thread, wring_time_ns now) {
     thread->phase = LOAD_CLOSING;
+    thread->closing_from = now;
     thread->lost += thread->awaited;
     load_thread_latency_flush(thread); /* what came while draining */
     if (thread->run->config->mode == LOAD_FANOUT) {
@@ -299,12 +304,21 @@ static void phase_step(load_thread *thread, wring_time_ns now) {
         atomic_store(&thread->quiet, true);
     }
     if (thread->phase <= LOAD_DRAINING && atomic_load(&run->closing)) {
-        closing(thread);
+        closing(thread, now);
     }
 }
 
-static void close_some(load_thread *thread) {
+static void abort_one(wring__conn *conn, void *arg) {
+    (void)arg;
+    wring__conn_abort(conn);
+}
+
+static void close_some(load_thread *thread, wring_time_ns now) {
     uint32_t room = CLOSING_MAX;
+    if (now > thread->closing_from + CLOSE_ALL_NS) {
+        wring__worker_each(&thread->worker, abort_one, NULL);
+        return;
+    }
     for (load_link *link = thread->oldest; link != NULL && room > 0; link = link->newer) {
         room--;
     }
@@ -396,7 +410,7 @@ static bool thread_turn(load_thread *thread) {
         atomic_store(&thread->ready, true);
     }
     if (thread->phase == LOAD_CLOSING) {
-        close_some(thread);
+        close_some(thread, now);
         atomic_store_explicit(&thread->left, worker->conn_count, memory_order_relaxed);
         return !wring__worker_is_quiet(worker);
     }
@@ -434,8 +448,8 @@ void *load_thread_main(void *arg) {
     /* the schedule's wake-ups are not to be rounded by the usual 50 us */
     (void)prctl(PR_SET_TIMERSLACK, 1, 0, 0, 0);
     thread->result = thread_open(thread);
-    atomic_store(&thread->started, true);
     if (thread->result == WRING_OK) {
+        atomic_store(&thread->started, true);
         while (thread_turn(thread)) {
         }
         thread->wire_sent = thread->worker.counters.tx_bytes;
