@@ -59,6 +59,16 @@ size_t wring__packed_count(const wring__shared *message) {
     return count;
 }
 
+bool wring__packed_close(const wring__shared *message, wring_frame *close) {
+    size_t offset = 0;
+    while (message->opcode == WRING__PACKED && wring__packed_next(message, &offset, close)) {
+        if (close->opcode == WRING_CLOSE) {
+            return true;
+        }
+    }
+    return false;
+}
+
 void wring__mail_lost(const wring__mail *mail) {
     if (mail->kind == WRING__MAIL_CALL) {
         wring__call *call = mail->data;

@@ -23,6 +23,9 @@ bool wring__packed_next(const wring__shared *packed, size_t *offset, wring_frame
 /** The frames in it; 1 for a message that is no list. */
 size_t wring__packed_count(const wring__shared *message);
 
+/** The close frame of a packed list; false for one without, and for a message that is no list. */
+bool wring__packed_close(const wring__shared *message, wring_frame *close);
+
 /** The payload of posted mail. */
 typedef struct wring__posted {
     wring_info info;

@@ -155,9 +155,10 @@ static void mail_send(wring__host *host, wring__shared *shared) {
         result = wring__session_send_shared(session, shared);
     }
     size_t offset = 0;
-    while (shared->opcode == WRING__PACKED && result == WRING_OK &&
-           wring__packed_next(shared, &offset, &frame)) {
-        result = wring_session_send(session, &frame);
+    while (shared->opcode == WRING__PACKED && wring__packed_next(shared, &offset, &frame)) {
+        if (result == WRING_OK || frame.opcode == WRING_CLOSE) { /* a full queue takes a close */
+            result = wring_session_send(session, &frame);
+        }
     }
     if (result == WRING_ERR_NO_MEMORY) {
         wring__host_fail(host, result);

@@ -384,6 +384,7 @@ static void peer_mail(wring__conn *conn, const wring__mail *mail) {
     if (mail->kind == WRING__MAIL_SEND && wring__host_is_started(&peer->host) &&
         !wring__slow_takes(peer, mail->data)) {
         wring__mail_lost(mail);
+        wring__peer_settle(peer);
         return;
     }
     wring__host_mail(&peer->host, mail);

@@ -154,8 +154,15 @@ bool wring__slow_takes(wring__peer *peer, const wring__shared *mail) {
     }
     if (config_of(peer)->slow_policy == WRING_SLOW_DISCONNECT) {
         evict(peer);
-    } else {
-        wring__count(&counters_of(peer)->dropped_newest, wring__packed_count(mail));
+        return false;
+    }
+    wring_frame close;
+    const bool closes = wring__packed_close(mail, &close);
+    wring__count(&counters_of(peer)->dropped_newest, wring__packed_count(mail) - closes);
+    if (closes) { /* the messages are dropped, the end they came with is not */
+        wring__host_close(&peer->host,
+                          close.close_code == 0 ? WRING_CLOSE_NO_STATUS : close.close_code,
+                          close.payload);
     }
     return false;
 }

@@ -22,6 +22,8 @@ struct reader {
     unsigned count;
     unsigned next;          /* what may come at the earliest */
     unsigned last_of[KEYS]; /* 1 + the last one it got with this key */
+    bool is_told;           /* by a close frame, at the end */
+    unsigned close_code;
 };
 
 static sim_run *current;
@@ -35,6 +37,9 @@ static wring_slow_policy policy;
 static bool pauses; /* the publisher's session is not read for a while, now and then */
 static wring_ref paused;
 static wring_ref publisher_ref;
+static wring_ref refs[READERS_MAX + 1]; /* of all sessions */
+static unsigned ref_count;
+static bool ending; /* by lists: see lists_send */
 
 #define TAG_PAUSE_AND_CLOSE 1
 
@@ -44,6 +49,7 @@ static wring_verdict slow_init(wring_session *session, const wring_request *requ
     (void)request;
     (void)opts;
     EXPECT(wring_subscribe(session, wring_str("news")) == WRING_OK);
+    refs[ref_count++] = wring_session_ref(session);
     wring_frame frame = wring_text(wring_str("joined"));
     EXPECT(wring_reply(session, &frame) == WRING_OK);
     return WRING_CONTINUE;
@@ -111,7 +117,10 @@ static void on_message(sim_client *client, const wring_message *message) {
     struct reader *reader = (struct reader *)client;
     char text[128] = {0};
     unsigned number;
-    if (message->opcode != WRING_TEXT) {
+    if (message->opcode == WRING_CLOSE) {
+        reader->close_code = message->close_code;
+    }
+    if (message->opcode != WRING_TEXT || ending) {
         return;
     }
     EXPECT(message->payload.len < sizeof text);
@@ -210,6 +219,41 @@ static void clients_begin(sim_run *run) {
     }
 }
 
+/* A list that fills the queue, and behind it, before any of it is sent, a list that finds it full:
+ * the messages of that one are dropped, its close frame is not. */
+static void lists_send(sim_run *run) {
+    char filler[1000];
+    for (size_t i = 0; i < sizeof filler; i++) { /* hardly to be compressed */
+        filler[i] = (char)('!' + wring__sim_random(run->world, 94));
+    }
+    const wring_frame fill[2] = {wring_text(wring_bytes_of(filler, sizeof filler)),
+                                 wring_text(wring_bytes_of(filler, sizeof filler))};
+    const wring_frame last[2] = {wring_text(wring_str("dropped")),
+                                 {WRING_CLOSE, 4001, wring_str("the end")}};
+    ending = true;
+    for (unsigned i = 0; i < reader_count; i++) {
+        readers[i].is_told = readers[i].super.phase == CLIENT_OPEN;
+    }
+    for (unsigned i = 0; i < ref_count; i++) {
+        if (refs[i] == publisher_ref) {
+            continue;
+        }
+        if (wring_send(refs[i], fill, 2) == WRING_OK) {
+            EXPECT(wring_send(refs[i], last, 2) == WRING_OK);
+        } else { /* full already: the sender knows */
+            (void)!wring_close(refs[i], 4001, wring_str("the end"));
+        }
+    }
+}
+
+static void lists_check(void) {
+    for (unsigned i = 0; i < reader_count && ending; i++) {
+        const unsigned code = readers[i].close_code;
+        EXPECT(!readers[i].is_told || code == 4001 ||
+               (code == WRING_CLOSE_POLICY_VIOLATION && policy == WRING_SLOW_DISCONNECT));
+    }
+}
+
 static void clients_end(sim_run *run) {
     const bool server_closes = pauses && publisher.phase == CLIENT_OPEN;
     if (server_closes) { /* a session that is paused and then closed is read for the close */
@@ -219,7 +263,7 @@ static void clients_end(sim_run *run) {
         wring_session_close(publisher.session, 1000, wring_str(""));
     }
     for (unsigned i = 0; i < reader_count; i++) {
-        if (readers[i].super.phase == CLIENT_OPEN) {
+        if (readers[i].super.phase == CLIENT_OPEN && !ending) {
             wring_session_close(readers[i].super.session, 1000, wring_str(""));
         }
     }
@@ -277,7 +321,8 @@ void sim_slow(uint64_t seed) {
                                                  WRING_SLOW_DROP_OLDEST, WRING_SLOW_KEEP_LATEST};
     sim_run run;
     current = &run;
-    joined = published = drained = 0;
+    joined = published = drained = ref_count = 0;
+    ending = false;
     pauses = seed % 16 >= 8;
     paused = WRING_REF_NONE;
     policy = policies[seed % 4];
@@ -288,13 +333,18 @@ void sim_slow(uint64_t seed) {
                                   .mailbox_items = 4096,
                                   .send_soft_bytes = 200,
                                   .send_hard_bytes = 600,
+                                  .slow_policy = policy, /* of what wring_send brings */
                                   .topic_rules = &rule,
                                   .topic_rule_count = 1};
     sim_run_begin_config(&run, seed, &config);
     clients_begin(&run);
     messages_send(&run);
     check();
+    if (seed % 3 == 1) {
+        lists_send(&run);
+    }
     clients_end(&run);
+    lists_check();
     sim_run_end(&run);
     sim_client_deinit(&publisher);
     for (unsigned i = 0; i < reader_count; i++) {
