@@ -153,7 +153,9 @@ static void teardown(wring__conn *conn) {
                              token(conn, WRING__OP_CANCEL));
         conn->pending++;
     } else if (conn->pending > 0) {
-        stream_shutdown(conn, SHUT_RDWR);
+        if (conn->pending > conn->recv_armed) { /* a receive alone ends by its cancel */
+            stream_shutdown(conn, SHUT_RDWR);
+        }
         wring__conn_recv_cancel(conn);
     }
     close_when_quiet(conn);
@@ -203,6 +205,14 @@ void wring__conn_shut(wring__conn *conn) {
     wring__wheel_set(&conn->worker->wheel, &conn->timer, conn->worker->now + DRAIN_TIMEOUT_NS);
     wring__conn_flush(conn);
     linger_when_drained(conn);
+}
+
+/* Linux (6.18) hands a shutdown to a thread of its own, which costs as much as an accept: where
+ * there is no end to wait for, the socket is closed at once. A TLS peer may still answer with an
+ * alert. */
+void wring__conn_finish(wring__conn *conn) {
+    conn->eof = conn->eof || (conn->state == WRING__CONN_OPEN && conn->tls == NULL);
+    wring__conn_shut(conn);
 }
 
 void wring__conn_abort(wring__conn *conn) {

@@ -290,7 +290,7 @@ def it_says_why_it_cannot_run():
          "ws://127.0.0.1:1/")
     few = lambda: resource.setrlimit(resource.RLIMIT_NOFILE, (500, 500))
     says(1, "give -t 23", "idle", "-c", "10k", "-t", "1", "ws://127.0.0.1:1/", preexec_fn=few)
-    none = lambda: resource.setrlimit(resource.RLIMIT_NOFILE, (3, 3))
+    none = lambda: resource.setrlimit(resource.RLIMIT_NOFILE, (4, 4))
     says(1, "too many open files", "-c", "2", "-t", "1", "ws://127.0.0.1:1/", preexec_fn=none)
     says(1, "too many open files", "-c", "3", "-t", "3", "ws://127.0.0.1:1/", preexec_fn=none)
     with Server() as server:
