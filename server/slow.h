@@ -21,8 +21,8 @@ void wring__slow_look(wring__peer *peer);
 void wring__slow_publish(wring__peer *peer, wring_slow_policy policy, wring__shared *message,
                          uint64_t id);
 
-/** The same for what came by wring_send: false when it must not be queued. The close frame of a list
- *  that is dropped is sent all the same, so callbacks may run. */
+/** The same for what came by wring_send: false when it must not be queued. The close frame of a
+ * list that is dropped is sent all the same, so callbacks may run. */
 bool wring__slow_takes(wring__peer *peer, const wring__shared *mail);
 
 /** The queue is short again: moves the backlog on. True when nothing of it waits any more. */
