@@ -8,7 +8,10 @@
 
 #include "io/registry.h"
 #include "proto/session.h"
+#include "server/cgroup.h"
 #include "server/server.h"
+
+#define MEMORY_BUDGET_MIN (1024 * 1024)
 
 static uint32_t cpus_allowed(void) {
     cpu_set_t set;
@@ -74,7 +77,7 @@ static bool rate_is_legal(uint32_t rate) {
 }
 
 static wring_result limits_check(const wring_server_config *config, wring_error *error) {
-    if (config->memory_budget < 1024 * 1024) {
+    if (config->memory_budget < MEMORY_BUDGET_MIN) {
         return bad(error, "memory_budget", "is below 1 MiB");
     }
     if (config->max_handshakes != WRING_OFF && config->max_handshakes > WRING__SLOT_MAX) {
@@ -135,10 +138,18 @@ static wring_result config_check(const wring_server_config *config, wring_error 
     return result == WRING_OK ? routes_check(config, error) : result;
 }
 
+/* Of the machine's memory, or of what its control groups leave the process. */
 static uint64_t half_of_memory(void) {
     const long pages = sysconf(_SC_PHYS_PAGES);
     const long page = sysconf(_SC_PAGESIZE);
-    return pages <= 0 || page <= 0 ? WRING_UNLIMITED : (uint64_t)pages * (uint64_t)page / 2;
+    const uint64_t machine =
+        pages <= 0 || page <= 0 ? WRING_UNLIMITED : (uint64_t)pages * (uint64_t)page;
+    const uint64_t group = wring__cgroup_memory_max("/proc/self/cgroup", "/sys/fs/cgroup");
+    const uint64_t memory = wring__min_u64(machine, group);
+    if (memory == WRING_UNLIMITED) {
+        return WRING_UNLIMITED;
+    }
+    return memory / 2 < MEMORY_BUDGET_MIN ? MEMORY_BUDGET_MIN : memory / 2;
 }
 
 static void limits_defaults(wring_server_config *out) {

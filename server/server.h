@@ -12,6 +12,7 @@
  * limits.c   how many connections, how fast, how old
  * sources.c  connections by source address
  * memory.c   the memory budget
+ * cgroup.c   how much memory there is for the process
  * slow.c     marks and policies for peers that do not keep up
  * backlog.c  what such a peer may yet lose
  */

@@ -101,7 +101,8 @@ typedef struct wring_server_config {
                                         milliseconds, leaves as one send for each subscriber;
                                         default off: with the turn */
     uint64_t memory_budget;        /**< bytes of queues and messages, of all workers together;
-                                        default half of the machine's memory */
+                                        default half of the memory of the machine or, if less,
+                                        of its control group (memory.max) */
     uint32_t drain_spread_ms; /**< when stopping, closes are spread over so long; WRING_OFF: all at
                                    once; default a millisecond each, half of drain_ms at most */
     uint32_t max_connections_total; /**< of all workers together; default unlimited */

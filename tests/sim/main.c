@@ -20,6 +20,7 @@ static const struct {
     {"slow", sim_slow},           {"drain", sim_drain},
     {"client", sim_the_client},   {"tls", sim_the_client_with_tls},
     {"reconnect", sim_reconnect}, {"eyeballs", sim_eyeballs},
+    {"budget", sim_budget},
 };
 
 static wring__trace_entry entries[TRACE_KEEP];

@@ -72,6 +72,7 @@ void sim_echo(uint64_t seed);
 void sim_chat(uint64_t seed);
 void sim_slow(uint64_t seed);
 void sim_drain(uint64_t seed);
+void sim_budget(uint64_t seed);
 void sim_pubsub(uint64_t seed);
 void sim_pubsub_slow(uint64_t seed);
 void sim_the_client(uint64_t seed);
