@@ -131,6 +131,7 @@ static enum admin_step stats(const admin_config *config, admin_response *out) {
         {"memory_evicted", s.memory_evicted},
         {"refused_memory", s.refused_memory},
         {"handshakes_evicted", s.handshakes_evicted},
+        {"refused_tls_rate", s.refused_tls_rate},
         {"deflate_connections", s.deflate_connections},
         {"deflate_published", s.deflate_published},
         {"deflate_published_bytes_before", s.deflate_published_bytes_before},

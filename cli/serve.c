@@ -67,6 +67,7 @@ struct serve_options {
     int max_per_source;
     int max_handshakes;
     int max_handshakes_per_source;
+    int tls_handshake_rate;
     int message_rate;
     int message_burst;
     int control_rate;
@@ -124,6 +125,7 @@ static bool options_parse(int argc, const char **argv, struct serve_options *o) 
         NUMBER("max-per-source", max_per_source, "connections of one address (unlimited)"),
         NUMBER("max-handshakes", max_handshakes, "unfinished ones, per worker (16384)"),
         NUMBER("max-handshakes-per-source", max_handshakes_per_source, "... of one address"),
+        NUMBER("tls-handshake-rate", tls_handshake_rate, "begun a second, per worker (unlimited)"),
         NUMBER("message-rate", message_rate, "messages a second of a connection (unlimited)"),
         NUMBER("message-burst", message_burst, "... so many at once (twice the rate)"),
         NUMBER("control-rate", control_rate, "pings and pongs a second of a connection (100)"),
@@ -196,6 +198,7 @@ static bool options_check(const struct serve_options *o) {
                                  o->max_per_source,
                                  o->max_handshakes,
                                  o->max_handshakes_per_source,
+                                 o->tls_handshake_rate,
                                  o->message_rate,
                                  o->message_burst,
                                  o->control_rate,
@@ -256,6 +259,7 @@ static wring_server_config config_of(const struct serve_options *o) {
         .max_connections_per_source = (uint32_t)o->max_per_source,
         .max_handshakes = (uint32_t)o->max_handshakes,
         .max_handshakes_per_source = (uint32_t)o->max_handshakes_per_source,
+        .tls_handshake_rate = (uint32_t)o->tls_handshake_rate,
         .message_rate = (uint32_t)o->message_rate,
         .message_burst = (uint32_t)o->message_burst,
         .control_rate = (uint32_t)o->control_rate,
@@ -330,6 +334,7 @@ static void print_limits(const wring_server_config *c) {
     print_number("max-per-source", c->max_connections_per_source);
     print_number("max-handshakes", c->max_handshakes);
     print_number("max-handshakes-per-source", c->max_handshakes_per_source);
+    print_number("tls-handshake-rate", c->tls_handshake_rate);
     print_number("message-rate", c->message_rate);
     print_number("message-burst", c->message_burst);
     print_number("control-rate", c->control_rate);

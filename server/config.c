@@ -83,6 +83,9 @@ static wring_result limits_check(const wring_server_config *config, wring_error 
     if (config->max_handshakes != WRING_OFF && config->max_handshakes > WRING__SLOT_MAX) {
         return bad(error, "max_handshakes", "is above 16,777,215");
     }
+    if (!rate_is_legal(config->tls_handshake_rate)) {
+        return bad(error, "tls_handshake_rate", "is above 1,000,000,000");
+    }
     if (!rate_is_legal(config->message_rate)) {
         return bad(error, "message_rate", "is above 1,000,000,000");
     }
@@ -158,6 +161,7 @@ static void limits_defaults(wring_server_config *out) {
     default_u32(&out->max_connections_per_source, WRING_OFF);
     default_u32(&out->max_handshakes, 16384);
     default_u32(&out->max_handshakes_per_source, WRING_OFF);
+    default_u32(&out->tls_handshake_rate, WRING_OFF);
     default_u32(&out->message_rate, WRING_OFF);
     default_u32(&out->message_burst,
                 out->message_rate > UINT32_MAX / 2 ? UINT32_MAX : 2 * out->message_rate);

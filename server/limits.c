@@ -81,6 +81,10 @@ void wring__limits_handshake_over(wring__peer *peer) {
     }
 }
 
+static bool meter_take(wring__meter *meter, wring_time_ns now, uint32_t rate, uint32_t burst) {
+    return rate == WRING_OFF || wring__meter_take(meter, now, WRING_NS_PER_SEC / rate, burst);
+}
+
 /* ---- coming and going ------------------------------------------------------------------------ */
 
 static bool total_enter(wring_server *server) {
@@ -98,11 +102,25 @@ static void total_leave(wring_server *server) {
     }
 }
 
+/* Before a byte of it is read: a ClientHello costs its sender next to nothing and us a signature.
+ */
+static bool tls_is_admitted(wring__server_worker *worker) {
+    const uint32_t rate = worker->server->config.tls_handshake_rate;
+    if (worker->tls == NULL || meter_take(&worker->tls_handshakes, worker->io.now, rate, rate)) {
+        return true;
+    }
+    wring__count(&worker->counters.refused_tls_rate, 1);
+    return false;
+}
+
 wring_result wring__limits_enter(wring__server_worker *worker, int socket, wring__source **source) {
     wring_server *server = worker->server;
     struct sockaddr_storage address;
     wring__backend *backend = worker->io.backend;
     *source = NULL;
+    if (!tls_is_admitted(worker)) {
+        return WRING_ERR_RATE_LIMIT;
+    }
     if (!total_enter(server)) {
         wring__count(&worker->counters.refused_total, 1);
         return WRING_ERR_TOO_MANY_CONNECTIONS;
@@ -161,10 +179,6 @@ void wring__limits_upgraded(wring__peer *peer) {
     if (extra != NULL) {
         extra->age_deadline = age_deadline(peer, config->max_age_ms);
     }
-}
-
-static bool meter_take(wring__meter *meter, wring_time_ns now, uint32_t rate, uint32_t burst) {
-    return rate == WRING_OFF || wring__meter_take(meter, now, WRING_NS_PER_SEC / rate, burst);
 }
 
 wring_result wring__limits_admit(wring_session *session, const wring_message *message) {

@@ -43,7 +43,8 @@ WRING_MUST_CHECK wring_result wring__limits_init(struct wring__server_worker *wo
 void wring__limits_deinit(struct wring__server_worker *worker);
 
 /** A connection came in: counts it, before anything is made of it.
- *  Errors: WRING_ERR_TOO_MANY_CONNECTIONS, WRING_ERR_NO_MEMORY; then nothing is counted. */
+ *  Errors: WRING_ERR_TOO_MANY_CONNECTIONS, WRING_ERR_RATE_LIMIT, WRING_ERR_NO_MEMORY; then nothing
+ *  is counted. */
 WRING_MUST_CHECK wring_result wring__limits_enter(struct wring__server_worker *worker, int socket,
                                                   wring__source **source);
 /** What wring__limits_enter counted had no connection made of it. */

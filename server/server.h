@@ -50,6 +50,7 @@ typedef struct wring__server_counters {
     uint64_t refused_total;
     uint64_t refused_source;
     uint64_t handshakes_evicted;
+    uint64_t refused_tls_rate;
     uint64_t memory_stops;
     uint64_t memory_evicted;
     uint64_t refused_memory;
@@ -63,6 +64,7 @@ typedef struct wring__server_worker {
     wring_deflate_stats deflate_stats;
     wring__server_counters counters;
     wring__handshakes handshakes;
+    wring__meter tls_handshakes;
     wring__memory memory;
     _Atomic uint64_t held;       /* bytes, as of its last turn */
     struct wring__peer *current; /* whose callbacks run or ran last; NULL: nobody's */

@@ -35,6 +35,7 @@ void wring_server_get_stats(const wring_server *server, wring_server_stats *out)
         out->refused_total += peek(&worker->counters.refused_total);
         out->refused_source += peek(&worker->counters.refused_source);
         out->handshakes_evicted += peek(&worker->counters.handshakes_evicted);
+        out->refused_tls_rate += peek(&worker->counters.refused_tls_rate);
         out->slow_ended += peek(&worker->counters.slow_ended);
         out->mail_refused += atomic_load_explicit(&worker->io.mailbox.full, memory_order_relaxed);
     }

@@ -119,6 +119,8 @@ typedef struct wring_server_config {
                                  1001; default off */
     const wring_topic_rule *topic_rules; /**< tried in order; the first match wins */
     size_t topic_rule_count;
+    uint32_t tls_handshake_rate; /**< TLS handshakes begun a second, per worker, and so many at
+                                      once: one more is closed unread; default unlimited */
 } wring_server_config;
 
 /** Fills in every default, as wring_server_create does; for showing the configuration. */
@@ -202,6 +204,7 @@ typedef struct wring_server_stats {
     uint64_t memory_evicted;     /**< sessions ended with WRING_ERR_MEMORY_BUDGET */
     uint64_t refused_memory;     /**< connections refused for the budget */
     uint64_t handshakes_evicted; /**< unfinished ones that had to go for a newer one */
+    uint64_t refused_tls_rate;   /**< connections over tls_handshake_rate */
 
     uint64_t deflate_connections; /**< open now, with permessage-deflate */
     uint64_t deflate_published;   /**< times a published message was compressed */

@@ -5,7 +5,8 @@ import json
 import socket
 import time
 
-from server import Server, at_end, frame, read_frame, run
+from server import UPGRADE, Server, at_end, frame, read_frame, run
+from tools import Certs
 
 
 def serve(*options):
@@ -214,6 +215,39 @@ def unfinished_handshakes_make_room_for_newer_ones():
         assert len(done) + len(silent) == 8
 
 
+def tls_handshakes_are_limited_by_the_second():
+    """A flood of them is closed unread; sessions that are open do not notice."""
+    certs = Certs()
+    cert, key = certs.pair("server")
+    with serve("--workers", "1", "--admin-port", "0", "--tls-handshake-rate", "5", "--tls-cert",
+               cert, "--tls-key", key) as server:
+        def secure():
+            sock = certs.client_context().wrap_socket(server.connect(), server_hostname="localhost")
+            sock.sendall(UPGRADE.format(path="/echo").encode())
+            while not sock.recv(4096).endswith(b"\r\n\r\n"):
+                pass
+            return sock
+        first = secure()
+        open_ones = [first]
+        while stats(server)["refused_tls_rate"] < 20:
+            try:
+                open_ones.append(secure())
+            except OSError:  # ssl.SSLError is one
+                pass
+        seen = stats(server)
+        assert seen["accepted"] == len(open_ones) + seen["refused_tls_rate"], (seen, len(open_ones))
+        for sock in open_ones:
+            sock.sendall(frame(1, b"still here"))
+            assert read_frame(sock) == (1, b"still here")
+
+        def admitted():
+            try:
+                return secure()
+            except OSError:
+                return None
+        wait_for(admitted)  # a fifth of a second later
+
+
 def sessions_end_at_their_maximum_age():
     with serve("--workers", "1", "--admin-port", "0", "--max-age", "500") as server:
         began = time.monotonic()
@@ -291,6 +325,6 @@ run([a_peer_that_does_not_read_is_disconnected, or_with_1013_where_that_is_legal
      drop_oldest_and_keep_latest_keep_the_newest, congested_for_too_long_ends_a_session,
      a_window_gathers_what_is_published, messages_over_the_rate_are_1008, a_ping_flood_is_1008,
      connections_are_limited_in_all_and_by_address,
-     unfinished_handshakes_make_room_for_newer_ones, sessions_end_at_their_maximum_age,
+     unfinished_handshakes_make_room_for_newer_ones, tls_handshakes_are_limited_by_the_second, sessions_end_at_their_maximum_age,
      a_ping_without_an_answer_ends_the_session, memory_stays_within_its_budget,
      closes_are_spread_when_it_stops])
