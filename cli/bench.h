@@ -58,6 +58,7 @@ typedef struct bench_search {
 /** The command line: texts as they were given, and what they were parsed to. */
 typedef struct bench_options {
     bench_command command;
+    load_mode searched; /* by find-max */
     load_config load;
     char *connections, *duration, *rate, *connect_rate, *size, *message, *message_file, *warmup;
     char *source_ip, *connect_timeout, *publishers, *topics, *p99, *tolerance, *interval;

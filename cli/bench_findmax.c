@@ -26,7 +26,8 @@ typedef struct search {
 } search;
 
 static bool keeps_bound(const bench_options *o, const load_result *r) {
-    return r->unsent == 0 && r->lost == 0 && r->latency->count > 0 &&
+    /* a server that ends who cannot keep up has not kept the rate either */
+    return r->unsent == 0 && r->lost == 0 && r->connections.lost == 0 && r->latency->count > 0 &&
            load_histogram_percentile(r->latency, 99) <= o->p99_ns;
 }
 
@@ -73,7 +74,7 @@ static bool step(search *s, double rate, bool *holds) {
     bench_step *noted = &s->found->steps[s->found->count++];
     *noted = (bench_step){rate, load_histogram_percentile(result.latency, 50),
                           load_histogram_percentile(result.latency, 99), *holds,
-                          result.unsent > 0 || result.lost > 0};
+                          result.unsent > 0 || result.lost > 0 || result.connections.lost > 0};
     step_print(o, noted);
     if (*holds && rate > s->holds) {
         load_result_deinit(&s->best);

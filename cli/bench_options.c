@@ -17,7 +17,8 @@ static const char examples[] =
     "  fanout    publishers send, subscribers count what is lost, repeated or out of order\n"
     "  connect   opens and closes connections: handshakes a second, and their latency\n"
     "  idle      opens connections and holds them: what one costs\n"
-    "  find-max  the highest constant rate whose p99 stays within --p99\n"
+    "  find-max  the highest constant rate whose p99 stays within --p99; of fanout when that word\n"
+    "            follows, else of echo\n"
     "  compare   two JSON reports: ratios, and exit code 3 when the second one is worse\n"
     "\nExamples:\n"
     "  wring bench ws://127.0.0.1:8080/echo\n"
@@ -27,6 +28,7 @@ static const char examples[] =
     "  wring bench connect -c 32 -k wss://127.0.0.1:8443/echo\n"
     "  wring bench idle -c 60k -d 30s ws://127.0.0.1:8080/echo\n"
     "  wring bench find-max --p99 5ms -c 100 ws://127.0.0.1:8080/echo\n"
+    "  wring bench find-max fanout -c 1k --p99 50ms ws://127.0.0.1:8080/topic/load\n"
     "  wring bench --json-file new.json --svg new.svg ws://127.0.0.1:8080/echo\n"
     "  wring bench compare old.json new.json --tolerance 5%\n"
     "\nCounts and rates take k and m (1,000s), sizes k and m (1,024s), durations ms, s, m, h.\n"
@@ -49,6 +51,19 @@ const char *bench_mode_name(load_mode mode) {
 
 /* ---- popt ------------------------------------------------------------------------------------ */
 
+/* Of find-max: the mode whose rate is searched, if it is said. */
+static void searched_take(cli_parser *parser, bench_options *o) {
+    static const load_mode modes[] = {LOAD_ECHO, LOAD_FANOUT};
+    for (size_t i = 0; o->first != NULL && i < sizeof modes / sizeof modes[0]; i++) {
+        if (strcmp(o->first, mode_names[modes[i]]) == 0) {
+            free(o->first);
+            o->searched = modes[i];
+            o->first = cli_parser_argument(parser);
+            return;
+        }
+    }
+}
+
 /* The mode is the first argument, if it is one. */
 static void arguments_take(cli_parser *parser, bench_options *o) {
     o->first = cli_parser_argument(parser);
@@ -59,6 +74,9 @@ static void arguments_take(cli_parser *parser, bench_options *o) {
             o->first = cli_parser_argument(parser);
             break;
         }
+    }
+    if (o->command == BENCH_FIND_MAX) {
+        searched_take(parser, o);
     }
     if (o->command == BENCH_COMPARE) {
         o->second = cli_parser_argument(parser);
@@ -305,10 +323,6 @@ static bool deflate_check(bench_options *o) {
         cli_complain("--deflate needs messages of one --size, or a --message");
         return false;
     }
-    if (o->verify != 0) {
-        cli_complain("--verify does not go with --deflate: answers are not inflated whole");
-        return false;
-    }
     load->deflate = true;
     load->upgrade.extensions = LOAD_DEFLATE_OFFER;
     return true;
@@ -317,7 +331,7 @@ static bool deflate_check(bench_options *o) {
 static bool adopt(bench_options *o) {
     load_config *load = &o->load;
     load->url = o->first;
-    load->mode = o->command < BENCH_FIND_MAX ? (load_mode)o->command : LOAD_ECHO;
+    load->mode = o->command < BENCH_FIND_MAX ? (load_mode)o->command : o->searched;
     load->threads = (uint32_t)o->threads;
     const bool schedule = load->rate > 0 || o->command == BENCH_FIND_MAX;
     if (o->command == BENCH_FIND_MAX) { /* of each step */

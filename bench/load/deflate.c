@@ -71,6 +71,31 @@ void load_inflater_destroy(load_inflater *inflater) {
     }
 }
 
+void load_inflater_reset(load_inflater *inflater) {
+    inflateReset(&inflater->z);
+}
+
+bool load_inflate(load_inflater *inflater, const uint8_t *data, size_t len,
+                  void (*take)(void *arg, const uint8_t *data, size_t len), void *arg) {
+    z_stream *z = &inflater->z;
+    uint8_t out[16 * 1024];
+    z->next_in = (Bytef *)(uintptr_t)data;
+    z->avail_in = (uInt)len;
+    do {
+        z->next_out = out;
+        z->avail_out = sizeof out;
+        const int code = inflate(z, Z_SYNC_FLUSH);
+        if (code != Z_OK && code != Z_STREAM_END && code != Z_BUF_ERROR) {
+            return false;
+        }
+        take(arg, out, sizeof out - z->avail_out);
+        if (code == Z_STREAM_END) {
+            inflateReset(z); /* RFC 7692 7.2.3.5: a final block may be followed by more */
+        }
+    } while (z->avail_in > 0 || z->avail_out == 0);
+    return true;
+}
+
 bool load_inflate_head(load_inflater *inflater, const uint8_t *data, size_t len, uint8_t *out,
                        size_t cap, size_t *out_len) {
     z_stream *z = &inflater->z;

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
  * permessage-deflate (RFC 7692) as a load generator needs it: the message is compressed once for
- * the whole run, and of what comes back only the beginning is inflated, to find its number.
+ * the whole run, and of what comes back only the beginning is inflated, to find its number; all of
+ * it with --verify.
  */
 #ifndef WRING_LOAD_DEFLATE_H
 #define WRING_LOAD_DEFLATE_H
@@ -26,6 +27,14 @@ typedef struct load_inflater load_inflater;
 
 load_inflater *load_inflater_create(void); /* NULL when memory is out */
 void load_inflater_destroy(load_inflater *inflater);
+
+/** Begins a message. */
+void load_inflater_reset(load_inflater *inflater);
+
+/** Inflates the next piece of a message and hands on what it gives, borrowed for the call.
+ *  False when it is no deflate stream. */
+bool load_inflate(load_inflater *inflater, const uint8_t *data, size_t len,
+                  void (*take)(void *arg, const uint8_t *data, size_t len), void *arg);
 
 /** Inflates the beginning of a message, as far as `cap` bytes or the input go.
  *  False when it is no deflate stream. */

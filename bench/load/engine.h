@@ -126,7 +126,9 @@ typedef struct load_rx {
     uint8_t frame_opcode;
     bool fin;
     bool in_frame;
-    bool compressed; /* the message */
+    bool compressed;         /* the message */
+    load_inflater *inflater; /* of a compressed message in pieces, with --verify */
+    uint64_t inflated;       /* bytes of the message so far, with --verify */
 } load_rx;
 
 /** An echo that is awaited. */
@@ -180,6 +182,11 @@ void load_link_abandon(load_link *link);
 
 void load_rx_bytes(load_link *link, const uint8_t *data, size_t len);
 void load_rx_free(load_rx *rx);
+
+/** verify.c: a compressed answer begins, goes on, and is whole. False: the link has failed. */
+bool load_verify_begin(load_link *link, bool in_pieces);
+bool load_verify_inflated(load_link *link, const uint8_t *data, size_t len);
+bool load_verify_end(load_link *link);
 
 /** A whole message: `head` are its first `head_len` bytes. */
 typedef struct load_message {

@@ -7,6 +7,7 @@
  *   thread.c   one worker thread: opens its share of the connections, paces, drains, closes
  *   link.c     one connection: dial, TLS, upgrade, close
  *   rx.c       frames received, by header arithmetic
+ *   verify.c   answers byte by byte
  *   tx.c       prebuilt masked frames
  *   echo.c     what an answer means in echo mode
  *   fanout.c   publishers and subscribers

@@ -13,6 +13,8 @@
 void load_rx_free(load_rx *rx) {
     free(rx->head);
     rx->head = NULL;
+    load_inflater_destroy(rx->inflater);
+    rx->inflater = NULL;
 }
 
 /* ---- what a frame or message means ----------------------------------------------------------- */
@@ -147,6 +149,9 @@ static void frame_end(load_link *link) {
     if (!rx->fin) {
         return;
     }
+    if (rx->compressed && is_verified(link) && !load_verify_end(link)) {
+        return;
+    }
     const load_message message = {rx->head, rx->head_len, rx->message_len, rx->message_opcode,
                                   rx->compressed};
     rx->message_opcode = 0;
@@ -174,6 +179,9 @@ static bool frame_begin(load_link *link, const uint8_t *header) {
         if (rx->message_opcode == 0) {
             rx->message_opcode = rx->frame_opcode;
             rx->compressed = (header[0] & WRING__RSV1) != 0;
+            if (rx->compressed && is_verified(link) && !load_verify_begin(link, true)) {
+                return false;
+            }
         }
         rx->message_len += len;
     }
@@ -188,8 +196,10 @@ static size_t payload_take(load_link *link, const uint8_t *data, size_t len) {
         memcpy(rx->head + LOAD_HEAD_MAX + rx->control_len, data, n);
         rx->control_len = (uint8_t)(rx->control_len + n);
     } else {
-        if (is_verified(link)) {
+        if (is_verified(link) && !rx->compressed) {
             load_echo_verify(link, rx->message_len - rx->left, data, n);
+        } else if (is_verified(link) && !load_verify_inflated(link, data, n)) {
+            return n;
         }
         const size_t kept = wring__min_size(n, LOAD_HEAD_MAX - (size_t)rx->head_len);
         memcpy(rx->head + rx->head_len, data, kept);
@@ -227,6 +237,16 @@ static size_t piece_take(load_link *link, const uint8_t *data, size_t len) {
 
 /* ---- the usual case -------------------------------------------------------------------------- */
 
+static bool whole_verify(load_link *link, const load_message *message) {
+    if (message->compressed) {
+        return load_verify_begin(link, false) &&
+               load_verify_inflated(link, message->head, message->head_len) &&
+               load_verify_end(link);
+    }
+    load_echo_verify(link, 0, message->head, message->head_len);
+    return true;
+}
+
 /* A whole message in one frame that lies in the buffer: its length, 0 if it is anything else. */
 static size_t whole_take(load_link *link, const uint8_t *data, size_t len) {
     const load_rx *rx = &link->rx;
@@ -248,10 +268,9 @@ static size_t whole_take(load_link *link, const uint8_t *data, size_t len) {
     }
     const load_message message = {data + header, (size_t)payload, payload, data[0] & 0x0f,
                                   first != data[0]};
-    if (is_verified(link)) {
-        load_echo_verify(link, 0, message.head, message.head_len);
+    if (!is_verified(link) || whole_verify(link, &message)) {
+        message_done(link, &message);
     }
-    message_done(link, &message);
     return header + (size_t)payload;
 }
 

@@ -13,6 +13,7 @@ import subprocess
 import tempfile
 import time
 import xml.etree.ElementTree
+import zlib
 
 from bench_tools import bench, report
 from server import Server, frame, read_exactly, run
@@ -131,8 +132,9 @@ def compressed_messages_are_asked_for_and_counted():
     with Server("--deflate", "--deflate-min-bytes", "1") as server:
         for options in (("--size", 1000), ("--size", 0), ("--size", 7), ("--size", "300k"),
                         ("--message", "hello hello hello hello"), ("--size", 100, "--pipeline", 20)):
-            got = report(server.url(), "-c", 3, "--deflate", *QUICK, *options)
-            assert got["totals"]["sent"] == got["totals"]["received"] > 0, (options, got)
+            for verify in ((), ("--verify",)):
+                got = report(server.url(), "-c", 3, "--deflate", *verify, *QUICK, *options)
+                assert got["totals"]["sent"] == got["totals"]["received"] > 0, (options, got)
         assert got["errors"] == {} and got["config"]["deflate"] is True, got
         got = report("fanout", server.url("/topic/x"), "-c", 10, "--size", 300, "--deflate", *QUICK)
         assert got["totals"]["received"] == 10 * got["totals"]["sent"] > 0, got["totals"]
@@ -141,6 +143,43 @@ def compressed_messages_are_asked_for_and_counted():
         assert code == 1 and "the server declined permessage-deflate" in err, err
     code, _, err = bench("--deflate", "--size", "1-9", "ws://127.0.0.1:1/")
     assert code == 2 and "--deflate needs messages of one --size" in err, err
+
+
+def compressed_answers_are_verified_to_the_last_byte():
+    agreed = (b"Sec-WebSocket-Extensions: permessage-deflate; server_no_context_takeover; "
+              b"client_no_context_takeover")
+
+    def kinds(answer, code):
+        """A server that sends answer(plain, compress) as one compressed message, in pieces."""
+        def compress(data):
+            packer = zlib.compressobj(wbits=-15)
+            return (packer.compress(data) + packer.flush(zlib.Z_SYNC_FLUSH))[:-4]
+
+        def serve(sock):
+            sock.sendall(response(read_head(sock), more=agreed))
+            while True:
+                opcode, payload = read_client_frame(sock)
+                if opcode == 8:
+                    sock.sendall(frame(8, payload, mask=None))
+                    return
+                plain = zlib.decompressobj(-15).decompress(payload + b"\0\0\xff\xff")
+                out = answer(plain, compress)
+                sock.sendall(frame(opcode, out[:20], fin=False, rsv=4, mask=None)
+                             + frame(0, out[20:], mask=None)
+                             if pieces else frame(opcode, out, rsv=4, mask=None))
+        with Listener(serve) as server:
+            return set(report(f"ws://127.0.0.1:{server.port}/", "-c", 1, "--deflate", "--verify",
+                              "--size", 40000, "-d", "200ms", "--warmup", 0, code=code)["errors"])
+    for pieces in (False, True):
+        assert kinds(lambda plain, compress: compress(plain), 0) == set()
+        assert kinds(lambda plain, compress: compress(plain[:-1] + b"!"), 4) == \
+            {"answer: another content than was sent"}
+        assert kinds(lambda plain, compress: compress(plain[:-1]), 4) == \
+            {"answer: another length than was sent"}
+        assert "answer: another length than was sent" in \
+            kinds(lambda plain, compress: compress(plain + plain), 4)
+        assert kinds(lambda plain, compress: compress(plain)[:40] + b"\xff" * 40, 4) == \
+            {"protocol: a compressed message does not inflate"}
 
 
 def files_are_written():
@@ -357,6 +396,14 @@ def find_max_ends_at_a_rate_that_holds():
         assert code == 5 and "keeps a p99 of 1 ns" in err, (code, err)
 
 
+def find_max_searches_a_fan_out_as_well():
+    with Server() as server:
+        got = report("find-max", "fanout", server.url("/topic/x"), "-c", 20, "-d", "150ms",
+                     "--warmup", "50ms", "--p99", "200ms", "-r", 500)
+    assert got["mode"] == "fanout" and got["find_max"]["rate"] > 0, got["find_max"]
+    assert got["totals"]["received"] == 20 * got["totals"]["sent"] > 0, got["totals"]
+
+
 def a_terminal_gets_a_panel():
     """Redrawn in place, and gone before the report."""
     with Server() as server:
@@ -393,9 +440,10 @@ run([the_json_report_has_what_is_promised, echoes_of_every_size_and_kind,
      fan_out_through_the_chat_wraps_what_is_published,
      fan_out_over_many_topics_reaches_each_its_own, connect_counts_handshakes,
      idle_holds_what_it_opened, tls_is_verified_unless_told_not_to,
-     compressed_messages_are_asked_for_and_counted, files_are_written,
+     compressed_messages_are_asked_for_and_counted,
+     compressed_answers_are_verified_to_the_last_byte, files_are_written,
      the_headers_asked_for_are_sent, wrong_answers_are_told_apart,
      fragments_pings_and_pieces_make_no_difference, a_server_that_leaves_is_lost,
      it_says_why_it_cannot_run, more_connections_than_descriptors,
      ctrl_c_ends_with_the_report_so_far, compare_finds_a_regression,
-     find_max_ends_at_a_rate_that_holds, a_terminal_gets_a_panel])
+     find_max_ends_at_a_rate_that_holds, find_max_searches_a_fan_out_as_well, a_terminal_gets_a_panel])
