@@ -19,6 +19,7 @@ static struct {
     int min_bytes;
     int idle_ms;
     long long max_inflated;
+    long long turn_bytes;
     long long budget;
 } given;
 
@@ -37,6 +38,8 @@ const struct poptOption cli_deflate_options[] = {
      "shorter messages go uncompressed (256)", "BYTES"},
     {"deflate-max-inflated", 0, POPT_ARG_LONGLONG, &given.max_inflated, 0,
      "longest message once inflated (64 MiB)", "BYTES"},
+    {"deflate-turn-bytes", 0, POPT_ARG_LONGLONG, &given.turn_bytes, 0,
+     "inflated for one connection in a worker's turn (128 KiB)", "BYTES"},
     {"deflate-budget", 0, POPT_ARG_LONGLONG, &given.budget, 0,
      "memory of all kept windows (256 MiB)", "BYTES"},
     {"deflate-idle", 0, POPT_ARG_INT, &given.idle_ms, 0,
@@ -55,7 +58,7 @@ static bool in_range(const char *name, long long value, long long least, long lo
 bool cli_deflate_config(wring_deflate_config *config, const wring_deflate_config **out) {
     const bool others = given.server_takeover || given.client_takeover || given.server_bits ||
                         given.client_bits || given.level || given.mem_level || given.min_bytes ||
-                        given.idle_ms || given.max_inflated || given.budget;
+                        given.idle_ms || given.max_inflated || given.turn_bytes || given.budget;
     *out = NULL;
     if (!given.on) {
         if (others) {
@@ -70,6 +73,7 @@ bool cli_deflate_config(wring_deflate_config *config, const wring_deflate_config
         !in_range("deflate-min-bytes", given.min_bytes, 1, INT32_MAX) ||
         !in_range("deflate-idle", given.idle_ms, 1, INT32_MAX) ||
         !in_range("deflate-max-inflated", given.max_inflated, 1, INT64_MAX) ||
+        !in_range("deflate-turn-bytes", given.turn_bytes, 1, INT64_MAX) ||
         !in_range("deflate-budget", given.budget, 1, INT64_MAX)) {
         return false;
     }
@@ -85,6 +89,7 @@ bool cli_deflate_config(wring_deflate_config *config, const wring_deflate_config
         .takeover_idle_ms = (uint32_t)given.idle_ms,
         .max_inflated_bytes = (uint64_t)given.max_inflated,
         .takeover_budget = (uint64_t)given.budget,
+        .inflate_turn_bytes = (uint64_t)given.turn_bytes,
     };
     *out = config;
     return true;
@@ -102,6 +107,8 @@ void cli_deflate_print(const wring_deflate_config *config) {
            c.client_max_window_bits);
     printf("deflate-level = %u\ndeflate-mem-level = %u\ndeflate-min-bytes = %u\n", c.level,
            c.mem_level, c.min_bytes);
-    printf("deflate-max-inflated = %" PRIu64 "\ndeflate-budget = %" PRIu64 "\ndeflate-idle = %u\n",
-           c.max_inflated_bytes, c.takeover_budget, c.takeover_idle_ms);
+    printf("deflate-max-inflated = %" PRIu64 "\ndeflate-turn-bytes = %" PRIu64 "\n",
+           c.max_inflated_bytes, c.inflate_turn_bytes);
+    printf("deflate-budget = %" PRIu64 "\ndeflate-idle = %u\n", c.takeover_budget,
+           c.takeover_idle_ms);
 }

@@ -102,15 +102,24 @@ static void settle(wring__link *link) {
     wring__conn_shut(&link->conn);
 }
 
-static void session_rx(wring__link *link, wring_mut_bytes bytes) {
-    const wring_time_ns now = link->conn.worker->now;
-    link->host.session.pong_seen = false;
-    wring__host_rx(&link->host, bytes, now);
+/* After bytes were given to it. */
+static void session_took(wring__link *link) {
     if (link->ping_at != 0 && link->host.session.pong_seen) {
-        atomic_store_explicit(&link->client->rtt_ns, now - link->ping_at, memory_order_relaxed);
+        atomic_store_explicit(&link->client->rtt_ns, link->conn.worker->now - link->ping_at,
+                              memory_order_relaxed);
         link->ping_at = 0;
     }
+    if (wring__session_has_more(&link->host.session)) {
+        wring__conn_yield(&link->conn);
+    }
     settle(link);
+}
+
+static void session_rx(wring__link *link, wring_mut_bytes bytes) {
+    link->host.session.pong_seen = false;
+    wring__session_turn(&link->host.session, link->conn.worker->counters.turns);
+    wring__host_rx(&link->host, bytes, link->conn.worker->now);
+    session_took(link);
 }
 
 /* ---- the upgrade ----------------------------------------------------------------------------- */
@@ -390,6 +399,14 @@ static void link_timer(wring__conn *conn) {
     settle(link);
 }
 
+static void link_resume(wring__conn *conn) {
+    wring__link *link = link_of(conn);
+    link->host.session.pong_seen = false;
+    wring__session_turn(&link->host.session, conn->worker->counters.turns);
+    wring__host_resume(&link->host, conn->worker->now);
+    session_took(link);
+}
+
 static void link_mail(wring__conn *conn, const wring__mail *mail) {
     wring__link *link = link_of(conn);
     wring__host_mail(&link->host, mail);
@@ -425,6 +442,7 @@ static const wring__conn_ops link_ops = {
     .failed = link_failed,
     .timer = link_timer,
     .mail = link_mail,
+    .resume = link_resume,
     .closed = link_closed,
     .missing = link_missing,
     .room = link_room,

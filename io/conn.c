@@ -331,16 +331,16 @@ static uint64_t pause_bytes(const wring__conn *conn) {
 
 bool wring__conn_pause_when_full(wring__conn *conn) {
     const bool full = wring__conn_unsent(conn) > pause_bytes(conn);
-    if (!conn->paused && (full || conn->held || conn->worker->rx_stopped)) {
+    if (!conn->paused && (full || conn->held || conn->yielded || conn->worker->rx_stopped)) {
         conn->paused = true;
-        wring__count(&conn->worker->counters.paused, 1);
+        wring__count(&conn->worker->counters.paused, !conn->yielded);
         wring__conn_recv_cancel(conn);
     }
     return conn->paused;
 }
 
 static void resume_when_drained(wring__conn *conn) {
-    if (conn->paused && !conn->held && !conn->worker->rx_stopped &&
+    if (conn->paused && !conn->held && !conn->yielded && !conn->worker->rx_stopped &&
         wring__conn_unsent(conn) <= pause_bytes(conn) / 2) {
         conn->paused = false;
         wring__worker_make_ready(conn->worker, conn);
@@ -361,6 +361,22 @@ void wring__conn_hold(wring__conn *conn) {
 void wring__conn_unhold(wring__conn *conn) {
     conn->held = false;
     resume_when_drained(conn);
+}
+
+void wring__conn_yield(wring__conn *conn) {
+    conn->yielded = true;
+}
+
+/* Before anything else is read: whatever else it was paused for, what the owner has was received.
+ */
+static void yield_end(wring__conn *conn) {
+    conn->yielded = false;
+    conn->ops->resume(conn);
+    if (conn->yielded) {
+        wring__worker_make_ready(conn->worker, conn);
+    } else if (conn->state == WRING__CONN_OPEN) {
+        resume_when_drained(conn);
+    }
 }
 
 static void rx_give(wring__conn *conn, wring_mut_bytes bytes) {
@@ -537,6 +553,12 @@ void wring__conn_dispatch(wring__conn *conn) {
     }
     if (conn->paused) {
         stash_chain(conn);
+        if (conn->yielded) {
+            yield_end(conn);
+        }
+        if (conn->state != WRING__CONN_OPEN) {
+            return;
+        }
     }
     if (conn->asked) {
         conn->asked = false;

@@ -54,6 +54,7 @@ typedef struct wring__conn_ops {
     void (*timer)(wring__conn *conn); /* the deadline passed */
     void (*mail)(wring__conn *conn, const wring__mail *mail);
     void (*asked)(wring__conn *conn);  /* after wring__conn_ask or conn->tell_drained */
+    void (*resume)(wring__conn *conn); /* a turn after wring__conn_yield, which needs it */
     void (*closed)(wring__conn *conn); /* last call: frees the memory */
     /** Optional, both: how many bytes the frame in progress lacks; a block with room for some of
      *  them (`at`, `len`), which then come by rx from there, or NULL. */
@@ -90,8 +91,9 @@ struct wring__conn {
     bool eof_told : 1;
     bool broken : 1;
     bool connected_told : 1;
-    bool paused : 1; /* nothing is read: too much is queued, or the owner holds it */
+    bool paused : 1; /* nothing is read: too much is queued, or for one of the next two */
     bool held : 1;
+    bool yielded : 1;  /* the owner is not done with what it was given */
     bool one_shot : 1; /* receives one by one: its frames are long (io/conn_long.h) */
     bool is_direct : 1;
     bool dialled : 1;      /* by us */
@@ -166,6 +168,10 @@ void wring__conn_read_on(wring__conn *conn);
 /** Reads no further until wring__conn_unhold; the owner has no room. */
 void wring__conn_hold(wring__conn *conn);
 void wring__conn_unhold(wring__conn *conn);
+
+/** In a callback of rx or resume: the owner has done enough for this turn, and kept what is left of
+ *  the bytes it was given. Nothing more is read; `resume` is called in the next turn. */
+void wring__conn_yield(wring__conn *conn);
 
 /** For the worker: a completion of this connection, the phases of its turn. */
 void wring__conn_complete(wring__conn *conn, unsigned op, const wring__completion *completion);

@@ -90,6 +90,15 @@ static void keep(wring__conn *conn) {
     }
 }
 
+/* The owner is not done with what it was given: what else there is waits. */
+static void yield(wring__conn *conn, wring_result result, bool end) {
+    (void)wring__conn_pause_when_full(conn);
+    conn->tls->end_owed = end;
+    if (result == WRING_OK && !end) {
+        keep(conn);
+    }
+}
+
 static void plain_give(wring__conn *conn) {
     for (;;) {
         size_t len = 0;
@@ -102,6 +111,10 @@ static void plain_give(wring__conn *conn) {
         }
         if (conn->state != WRING__CONN_OPEN) {
             keep(conn);
+            return;
+        }
+        if (conn->yielded && (result == WRING_OK || result == WRING_MORE)) {
+            yield(conn, result, end);
             return;
         }
         if (end) { /* close_notify: RFC 8446 6.1 */
@@ -132,7 +145,8 @@ void wring__conn_tls_rx(wring__conn *conn, wring_mut_bytes ciphertext) {
 }
 
 void wring__conn_tls_resume(wring__conn *conn) {
-    if (wring__tls_has_pending(conn->tls->tls)) {
+    if (wring__tls_has_pending(conn->tls->tls) || conn->tls->end_owed) {
+        conn->tls->end_owed = false;
         plain_give(conn);
     }
 }

@@ -13,6 +13,7 @@
 struct wring__conn_tls {
     wring__tls *tls;
     wring__outq out; /* ciphertext */
+    bool end_owed;   /* close_notify came while the owner was not done with what came before */
 };
 
 /** Takes received ciphertext; what it decrypts to goes to the owner's rx. */

@@ -200,23 +200,32 @@ static wring_result inflated_grow(wring__inflated *out, uint64_t max) {
     return WRING_OK;
 }
 
-/* Inflates until `in` is used up, the output has all of it, or the stream has ended. */
-static wring_result inflate_all(z_stream *z, const uint8_t *in, size_t len, uint64_t max,
+/* What is made of one message: at most `max` bytes of it are legal, at `pause` it is interrupted.
+ */
+struct bounds {
+    uint64_t max;
+    uint64_t pause;
+};
+
+/* Inflates until `in` is used up, the output has all of it, or the stream has ended.
+ * WRING_MORE: the pause is reached, and there may be more. */
+static wring_result inflate_all(z_stream *z, const uint8_t *in, size_t len, struct bounds bounds,
                                 wring__inflated *out, bool *ended) {
     z->next_in = (z_const Bytef *)(uintptr_t)in;
     z->avail_in = (uInt)len;
     for (;;) {
-        wring_result result = inflated_grow(out, max);
+        wring_result result = inflated_grow(out, bounds.max);
         if (result != WRING_OK) {
             return result;
         }
-        const uint64_t left = wring__min_u64(out->cap - out->len, max + 1 - out->len);
+        const uint64_t end = wring__min_u64(bounds.max + 1, bounds.pause);
+        const uint64_t left = wring__min_u64(out->cap, end) - out->len;
         const uInt room = (uInt)wring__min_u64(left, STEP_MAX);
         z->next_out = out->data + out->len;
         z->avail_out = room;
         int code = inflate(z, Z_SYNC_FLUSH);
         out->len += room - z->avail_out;
-        if (out->len > max) {
+        if (out->len > bounds.max) {
             return WRING_ERR_INFLATE_TOO_BIG;
         }
         if (code == Z_MEM_ERROR) {
@@ -229,42 +238,53 @@ static wring_result inflate_all(z_stream *z, const uint8_t *in, size_t len, uint
         if (*ended || z->avail_out > 0) {
             return WRING_OK;
         }
+        if (out->len == bounds.pause) {
+            return WRING_MORE;
+        }
     }
 }
 
-/* One run of input. A block with BFINAL ends zlib's stream but not the message (RFC 7692 7.2.3.4):
- * what follows begins at a byte, and its window is the same. */
-static wring_result inflate_run(z_stream *z, const uint8_t *in, size_t len, uint64_t max,
+/* One run of input, from `*taken` on: also when that is its end, since zlib may hold output back. A
+ * block with BFINAL ends zlib's stream but not the message (RFC 7692 7.2.3.4): what follows begins
+ * at a byte, and its window is the same. */
+static wring_result inflate_run(z_stream *z, wring_bytes in, size_t *taken, struct bounds bounds,
                                 wring__inflated *out, bool *ended) {
-    while (len > 0) {
-        const size_t step = wring__min_size(len, STEP_MAX);
-        wring_result result = inflate_all(z, in, step, max, out, ended);
+    do {
+        const size_t step = wring__min_size(in.len - *taken, STEP_MAX);
+        wring_result result = inflate_all(z, in.data + *taken, step, bounds, out, ended);
+        *taken += step - z->avail_in;
         if (result != WRING_OK) {
             return result;
         }
         if (*ended && inflateResetKeep(z) != Z_OK) {
             return WRING_ERR_BAD_DEFLATE;
         }
-        in += step - z->avail_in;
-        len -= step - z->avail_in;
-    }
+    } while (*taken < in.len);
     return WRING_OK;
 }
 
-wring_result wring__inflater_run(wring__inflater *inflater, wring_bytes payload, uint64_t max,
-                                 wring__inflated *out) {
+/* A message whose last block had BFINAL and no more is whole: the four bytes would begin a block of
+ * their own. Of others they are the end; what little they can bring is not interrupted. */
+static wring_result inflate_tail(z_stream *z, uint64_t max, wring__inflated *out) {
+    const struct bounds bounds = {max, UINT64_MAX};
+    size_t taken = 0;
+    bool ended = false;
+    wring_result result =
+        inflate_run(z, wring_bytes_of(flush_tail, sizeof flush_tail), &taken, bounds, out, &ended);
+    const bool between_blocks = (z->data_type & 128) != 0;
+    return result == WRING_OK && !ended && !between_blocks ? WRING_ERR_BAD_DEFLATE : result;
+}
+
+wring_result wring__inflater_run(wring__inflater *inflater, wring_bytes payload, size_t *taken,
+                                 uint64_t max, uint64_t step, wring__inflated *out) {
     z_stream *z = &inflater->stream;
     const size_t before = out->len;
+    const struct bounds bounds = {max, step < UINT64_MAX - before ? before + step : UINT64_MAX};
     bool ended = false;
-    wring_result result = inflate_run(z, payload.data, payload.len, max, out, &ended);
-    /* A message whose last block had BFINAL and no more is whole: the four bytes would begin a
-     * block of their own. */
+    WRING_ASSERT(step > 0);
+    wring_result result = inflate_run(z, payload, taken, bounds, out, &ended);
     if (result == WRING_OK && !ended) {
-        result = inflate_run(z, flush_tail, sizeof flush_tail, max, out, &ended);
-        const bool between_blocks = (z->data_type & 128) != 0;
-        if (result == WRING_OK && !ended && !between_blocks) {
-            result = WRING_ERR_BAD_DEFLATE; /* it stops inside a block */
-        }
+        result = inflate_tail(z, max, out);
     }
     z->next_in = NULL; /* the caller's memory is not remembered */
     z->next_out = NULL;

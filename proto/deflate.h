@@ -4,6 +4,7 @@
  *
  *   deflate.c       contexts: one compressor, one inflater. The only file that knows zlib.
  *   deflate_pool.c  a thread's contexts, who uses which, what is worth compressing, the budget
+ *   deflate_rx.c    a thread's inflaters: messages received, in shares
  *
  * Without takeover a session has a pointer to a wring__deflate that all sessions with equal
  * parameters share; with takeover it has one of its own. One thread, where nothing else is said.
@@ -57,11 +58,16 @@ typedef struct wring__inflated {
     size_t cap;
 } wring__inflated;
 
-/** Inflates one message behind what `out` holds.  @param max  `out` never gets longer
- *  Errors: WRING_ERR_BAD_DEFLATE, WRING_ERR_INFLATE_TOO_BIG, WRING_ERR_NO_MEMORY; the inflater must
- *  then be reset or destroyed.   RFC: 7692 7.2.2 */
+/** Inflates one message behind what `out` holds, or some of it.
+ *  @param taken  bytes of the payload that are done: 0 at first, kept for the next call
+ *  @param max    `out` never gets longer
+ *  @param step   bytes to be made by this call, at least 1; UINT64_MAX: all
+ *  Errors: WRING_MORE (the step is made; go on with the same payload); WRING_ERR_BAD_DEFLATE,
+ *  WRING_ERR_INFLATE_TOO_BIG, WRING_ERR_NO_MEMORY: the inflater must then be reset or destroyed.
+ *  RFC: 7692 7.2.2 */
 WRING_MUST_CHECK wring_result wring__inflater_run(wring__inflater *inflater, wring_bytes payload,
-                                                  uint64_t max, wring__inflated *out);
+                                                  size_t *taken, uint64_t max, uint64_t step,
+                                                  wring__inflated *out);
 
 /** As wring__compressor_reset. */
 void wring__inflater_reset(wring__inflater *inflater);
@@ -83,9 +89,11 @@ typedef struct wring__deflate {
     bool rx_takeover;
     bool tx_short_only; /* the peer's window is 256 bytes: nothing longer is compressed */
     bool used;          /* contexts were, since wring__deflate_expire */
+    bool rx_busy;       /* with takeover: in the middle of a message */
     uint32_t min_bytes;
     uint32_t idle_ms; /* WRING_OFF: contexts are kept */
     uint64_t max_inflated;
+    uint64_t turn_bytes; /* inflated for one session in one turn, if turns are told of */
 
     /* with takeover only */
     wring__compressor *compressor; /* NULL: nothing sent is remembered */
@@ -138,10 +146,29 @@ void wring__deflate_bypassed(wring__deflate *deflate);
 /** The largest window a message compressed elsewhere may have been made with; 0: it goes plain. */
 uint8_t wring__deflate_window_max(const wring__deflate *deflate, size_t payload_len);
 
-/** Inflates one message.  @param max  besides max_inflated
- *  Own: give `out`; wring__deflate_recycle.  Errors: those of wring__inflater_run. */
-WRING_MUST_CHECK wring_result wring__deflate_inflate(wring__deflate *deflate, wring_bytes payload,
-                                                     uint64_t max, wring__inflated *out);
+/** A message being inflated, over several turns if it is large. Zeroed: not begun. */
+typedef struct wring__inflation {
+    wring__inflated out;       /* so far; a whole message is the caller's: wring__deflate_recycle */
+    wring__inflater *inflater; /* without takeover: the pool's, lent until the end */
+    size_t taken;              /* of the compressed bytes */
+    bool has_place;            /* is one of the few that are inflated over several turns */
+    bool waits;                /* has to be one of them before it goes on */
+} wring__inflation;
+
+/** From here on it is the session `whose` that inflates, in turn number `turn` of its thread. In
+ * one turn it gets turn_bytes, and nobody else does; where this is never said there is no limit. */
+void wring__deflate_turn(wring__deflate *deflate, const void *whose, uint64_t turn);
+
+/** Inflates one message.  @param whose  as above  @param max  besides max_inflated
+ *  Errors: WRING_MORE (the turn's share is used up: go on in another turn with the same payload);
+ *  those of wring__inflater_run: nothing is held then. */
+WRING_MUST_CHECK wring_result wring__deflate_inflate(wring__deflate *deflate, const void *whose,
+                                                     wring_bytes payload, uint64_t max,
+                                                     wring__inflation *inflation);
+
+/** Gives up a message that is not whole yet. Legal on a zeroed one. */
+void wring__deflate_abandon(wring__deflate *deflate, wring__inflation *inflation);
+
 void wring__deflate_recycle(wring__deflate *deflate, uint8_t *data, size_t cap);
 
 /** When wring__deflate_expire is due; WRING_TIME_NEVER: no contexts are held.

@@ -6,35 +6,9 @@
 #include <stdatomic.h>
 #include <stdlib.h>
 
-#include "proto/deflate.h"
+#include "proto/deflate_pool.h"
 
-/* Buffers up to here stay with the pool; a larger one serves its message and goes. */
-#define SCRATCH_KEEP ((size_t)256 << 10)
-/* Different tunings a pool keeps a compressor for: windows 9 to 15 of one configuration. */
-#define COMPRESSORS_MAX 8
-#define WINDOW_OF_8     256
-
-struct wring_deflate {
-    wring_deflate_config config; /* of wring_deflate_create */
-    struct shared_compressor {
-        wring__compressor *compressor;
-        wring__deflate_tuning tuning;
-    } compressors[COMPRESSORS_MAX];
-    unsigned next_evicted;
-    wring__inflater *inflater; /* 15 bits: right for any peer */
-    uint8_t *scratch;          /* compressed bytes, until they are queued */
-    size_t scratch_cap;
-    wring__inflated spare;  /* for the next message inflated */
-    wring__deflate *shared; /* of the sessions without takeover, by their parameters */
-    uint32_t users;         /* sessions */
-    wring_deflate_stats *stats;
-    wring_deflate_stats own_stats;
-};
-
-static void count(uint64_t *counter, uint64_t more) {
-    __atomic_store_n(counter, *counter + more, __ATOMIC_RELAXED); /* one writer, any reader */
-}
-
+#define WINDOW_OF_8 256
 /* ---- the budget ------------------------------------------------------------------------------ */
 
 static _Atomic uint64_t budget_used;
@@ -97,7 +71,7 @@ static uint64_t rx_memory(struct side side) {
 }
 
 static void takeover_refuse(wring_deflate *pool) {
-    count(&pool->stats->takeover_refused, 1);
+    wring__deflate_count(&pool->stats->takeover_refused, 1);
 }
 
 /* Takes what receiving needs for good; what sending needs has to fit now and is taken with the
@@ -141,6 +115,7 @@ static wring__deflate share_of(wring_deflate *pool, const wring_deflate_config *
         .min_bytes = config->min_bytes,
         .idle_ms = config->takeover_idle_ms,
         .max_inflated = config->max_inflated_bytes,
+        .turn_bytes = config->inflate_turn_bytes,
         .budget = config->takeover_budget,
     };
     return d;
@@ -148,7 +123,8 @@ static wring__deflate share_of(wring_deflate *pool, const wring_deflate_config *
 
 static bool shares_are_equal(const wring__deflate *a, const wring__deflate *b) {
     return memcmp(&a->tx, &b->tx, sizeof a->tx) == 0 && a->tx_short_only == b->tx_short_only &&
-           a->min_bytes == b->min_bytes && a->max_inflated == b->max_inflated;
+           a->min_bytes == b->min_bytes && a->max_inflated == b->max_inflated &&
+           a->turn_bytes == b->turn_bytes;
 }
 
 static wring__deflate *share_make(const wring__deflate *like) {
@@ -283,13 +259,14 @@ static bool tunings_are_equal(const wring__deflate_tuning *a, const wring__defla
 /* NULL when memory is out. */
 static wring__compressor *compressor_shared(wring_deflate *pool,
                                             const wring__deflate_tuning *tuning) {
-    for (unsigned i = 0; i < COMPRESSORS_MAX; i++) {
+    for (unsigned i = 0; i < WRING__DEFLATE_COMPRESSORS_MAX; i++) {
         if (pool->compressors[i].compressor != NULL &&
             tunings_are_equal(&pool->compressors[i].tuning, tuning)) {
             return pool->compressors[i].compressor;
         }
     }
-    struct shared_compressor *place = &pool->compressors[pool->next_evicted++ % COMPRESSORS_MAX];
+    struct shared_compressor *place =
+        &pool->compressors[pool->next_evicted++ % WRING__DEFLATE_COMPRESSORS_MAX];
     wring__compressor_destroy(place->compressor);
     place->compressor = wring__compressor_create(*tuning);
     place->tuning = *tuning;
@@ -312,7 +289,8 @@ static wring__compressor *compressor_own(wring__deflate *d) {
 
 static bool scratch_reserve(wring_deflate *pool, size_t need) {
     const bool fits = need <= pool->scratch_cap;
-    if (fits && (pool->scratch_cap <= SCRATCH_KEEP || need > SCRATCH_KEEP)) {
+    if (fits &&
+        (pool->scratch_cap <= WRING__DEFLATE_SCRATCH_KEEP || need > WRING__DEFLATE_SCRATCH_KEEP)) {
         return true;
     }
     free(pool->scratch); /* too small, or left from a larger message */
@@ -345,7 +323,7 @@ wring_result wring__deflate_message(wring__deflate *deflate, const wring_frame *
     *out = wring_bytes_of(NULL, 0);
     if (!wring__deflate_is_worth(payload, deflate->min_bytes, frame->close_code) ||
         (deflate->tx_short_only && payload.len > WINDOW_OF_8)) {
-        count(&stats->tx_plain_messages, 1);
+        wring__deflate_count(&stats->tx_plain_messages, 1);
         return WRING_OK;
     }
     if (!scratch_reserve(deflate->pool, wring__deflate_bound(payload.len))) {
@@ -353,12 +331,12 @@ wring_result wring__deflate_message(wring__deflate *deflate, const wring_frame *
     }
     const size_t len = message_compress(deflate, payload, frame->close_code == WRING_COMPRESS);
     if (len == 0) {
-        count(&stats->tx_plain_messages, 1);
+        wring__deflate_count(&stats->tx_plain_messages, 1);
         return WRING_OK;
     }
-    count(&stats->tx_messages, 1);
-    count(&stats->tx_bytes_before, payload.len);
-    count(&stats->tx_bytes_after, len);
+    wring__deflate_count(&stats->tx_messages, 1);
+    wring__deflate_count(&stats->tx_bytes_before, payload.len);
+    wring__deflate_count(&stats->tx_bytes_after, len);
     *out = wring_bytes_of(deflate->pool->scratch, len);
     return WRING_OK;
 }
@@ -377,77 +355,6 @@ uint8_t wring__deflate_window_max(const wring__deflate *deflate, size_t payload_
         return payload_len <= WINDOW_OF_8 ? 15 : 0;
     }
     return deflate->tx.window_bits;
-}
-
-/* ---- receiving ------------------------------------------------------------------------------- */
-
-static wring__inflater *inflater_own(wring__deflate *d) {
-    if (d->inflater == NULL) {
-        d->inflater =
-            wring__inflater_create(d->rx_window_bits, wring_bytes_of(d->window, d->window_len));
-        if (d->inflater != NULL) {
-            free(d->window);
-            d->window = NULL;
-            d->window_len = 0;
-        }
-    }
-    d->used = true;
-    return d->inflater;
-}
-
-static wring__inflater *inflater_shared(wring_deflate *pool) {
-    if (pool->inflater == NULL) {
-        pool->inflater = wring__inflater_create(15, wring_bytes_of(NULL, 0));
-    }
-    return pool->inflater;
-}
-
-/* After a message: the shared one is emptied, one that failed is of no more use. */
-static void inflater_settle(wring__deflate *d, wring__inflater *inflater, wring_result result) {
-    if (inflater == d->pool->inflater) {
-        wring__inflater_reset(inflater);
-    } else if (result != WRING_OK) {
-        wring__inflater_destroy(d->inflater);
-        d->inflater = NULL;
-    }
-}
-
-wring_result wring__deflate_inflate(wring__deflate *deflate, wring_bytes payload, uint64_t max,
-                                    wring__inflated *out) {
-    wring_deflate *pool = deflate->pool;
-    wring__inflater *inflater =
-        deflate->rx_takeover ? inflater_own(deflate) : inflater_shared(pool);
-    if (inflater == NULL) {
-        return WRING_ERR_NO_MEMORY;
-    }
-    *out = pool->spare;
-    out->len = 0;
-    memset(&pool->spare, 0, sizeof pool->spare);
-    max = wring__min_u64(max, wring__min_u64(deflate->max_inflated, SIZE_MAX / 4));
-    wring_result result = wring__inflater_run(inflater, payload, max, out);
-    inflater_settle(deflate, inflater, result);
-    if (result != WRING_OK) {
-        wring__deflate_recycle(deflate, out->data, out->cap);
-        memset(out, 0, sizeof *out);
-        return result;
-    }
-    count(&pool->stats->rx_messages, 1);
-    count(&pool->stats->rx_bytes_before, payload.len);
-    count(&pool->stats->rx_bytes_after, out->len);
-    return WRING_OK;
-}
-
-void wring__deflate_recycle(wring__deflate *deflate, uint8_t *data, size_t cap) {
-    wring_deflate *pool = deflate->pool;
-#ifndef WRING_ASAN /* with it every message has memory of its own, so that ASan sees its end */
-    if (pool->spare.data == NULL && cap <= SCRATCH_KEEP) {
-        pool->spare = (wring__inflated){data, 0, cap};
-        return;
-    }
-#endif
-    (void)pool;
-    (void)cap;
-    free(data);
 }
 
 /* ---- idleness -------------------------------------------------------------------------------- */
@@ -483,7 +390,7 @@ void wring__deflate_expire(wring__deflate *deflate, wring_time_ns activity_ns, w
         return;
     }
     deflate->looked_ns = now;
-    if (deflate->used) {
+    if (deflate->used || deflate->rx_busy) {
         deflate->used = false;
         return;
     }
@@ -527,7 +434,7 @@ void wring_deflate_destroy(wring_deflate *deflate) {
         return;
     }
     WRING_ASSERT(deflate->users == 0);
-    for (unsigned i = 0; i < COMPRESSORS_MAX; i++) {
+    for (unsigned i = 0; i < WRING__DEFLATE_COMPRESSORS_MAX; i++) {
         wring__compressor_destroy(deflate->compressors[i].compressor);
     }
     wring__inflater_destroy(deflate->inflater);
@@ -548,6 +455,7 @@ void wring__deflate_stats_add(const wring_deflate_stats *stats, wring_deflate_st
     add(&sum->rx_messages, &stats->rx_messages);
     add(&sum->rx_bytes_before, &stats->rx_bytes_before);
     add(&sum->rx_bytes_after, &stats->rx_bytes_after);
+    add(&sum->rx_interrupted, &stats->rx_interrupted);
     add(&sum->takeover_refused, &stats->takeover_refused);
 }
 

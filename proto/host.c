@@ -96,6 +96,11 @@ void wring__host_rx(wring__host *host, wring_mut_bytes bytes, wring_time_ns now)
     pump(host);
 }
 
+void wring__host_resume(wring__host *host, wring_time_ns now) {
+    wring__session_touch(&host->session, now); /* it is not the peer that lets us wait */
+    pump(host);
+}
+
 void wring__host_fail(wring__host *host, wring_result reason) {
     wring_session_fail(&host->session, reason);
     pump(host);

@@ -38,6 +38,9 @@ void wring__host_start(wring__host *host, const wring__binding *binding, void *s
 /** Bytes came; they are unmasked in place. Every message in them is dispatched. */
 void wring__host_rx(wring__host *host, wring_mut_bytes bytes, wring_time_ns now);
 
+/** Another turn: goes on with what wring__session_has_more tells of. */
+void wring__host_resume(wring__host *host, wring_time_ns now);
+
 /** The stream ended (WRING_ERR_TRUNCATED) or broke. */
 void wring__host_fail(wring__host *host, wring_result reason);
 

@@ -15,8 +15,9 @@
 
 /** Where the receiving machine stands. */
 enum wring__rx_phase {
-    WRING__RX_HEADER, /* collecting the header of the next frame */
-    WRING__RX_PAYLOAD /* taking the payload of the frame whose header is known */
+    WRING__RX_HEADER,  /* collecting the header of the next frame */
+    WRING__RX_PAYLOAD, /* taking the payload of the frame whose header is known */
+    WRING__RX_INFLATE  /* the whole compressed message is here, and some of it is inflated */
 };
 
 /** A frame or message that is not over yet. Exists only between its first byte and its last: what
@@ -33,6 +34,12 @@ typedef struct wring__rx {
     uint8_t *control;        /* payload of a control frame that straddles feeds */
     uint8_t *inflated;       /* the compressed message shown last; session->deflate's */
     size_t inflated_cap;
+
+    /* with WRING__RX_INFLATE */
+    wring_bytes compressed; /* the message: in the assembly, in the bytes fed, or in `kept` */
+    wring__inflation inflation;
+    wring__block *kept; /* the message and what was fed behind it: what was lent had to go back */
+    size_t charged;     /* of the output so far, to the worker's memory */
 
     /* the frame being received */
     uint64_t payload_left;
@@ -169,9 +176,24 @@ static inline bool wring__session_owes_pong(const wring_session *session) {
     return session->rx != NULL && session->rx->pong_owed;
 }
 
-/** Bytes it holds of a message under assembly. */
+/** Bytes it holds of a message under assembly, or being inflated. */
 static inline uint64_t wring__session_held(const wring_session *session) {
-    return session->rx == NULL ? 0 : session->rx->assembly_cap;
+    const wring__rx *rx = session->rx;
+    return rx == NULL ? 0 : rx->assembly_cap + rx->charged + (rx->kept == NULL ? 0 : rx->kept->cap);
+}
+
+/** It has had its share of this turn, and goes on from bytes it has kept: to be asked for events
+ *  again in another turn, and fed nothing before. Only for who calls wring__session_turn. */
+static inline bool wring__session_has_more(const wring_session *session) {
+    return session->rx != NULL && session->rx->phase == WRING__RX_INFLATE;
+}
+
+/** Before it is fed or asked, by who has several sessions on a thread: how many turns there were.
+ *  Its messages are inflated by so much in one of them, so that others have their turn. */
+static inline void wring__session_turn(wring_session *session, uint64_t turn) {
+    if (session->deflate != NULL) {
+        wring__deflate_turn(session->deflate, session, turn);
+    }
 }
 
 /** Its clocks begin anew, as if bytes had come. */

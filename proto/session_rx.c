@@ -61,6 +61,7 @@ static void rx_end(wring_session *session) {
     wring__session_common *common = session->common;
     wring__rx *rx = session->rx;
     inflated_end(session);
+    wring__session_inflate_end(session);
     session->rx = NULL;
     free(rx->control);
     const bool keep = common->rx_kept_count < common->rx_kept_max;
@@ -90,6 +91,7 @@ void wring__session_rx_deinit(wring_session *session) {
 static void rx_rest(wring_session *session) {
     wring__rx *rx = session->rx;
     inflated_end(session);
+    wring__session_kept_rest(session);
     if (rx->assembly_lent) {
         rx->assembly_lent = false;
         rx->assembly_len = 0;
@@ -97,7 +99,7 @@ static void rx_rest(wring_session *session) {
             assembly_drop(rx);
         }
     }
-    if (rx->phase == WRING__RX_HEADER &&
+    if (rx->phase == WRING__RX_HEADER && rx->kept == NULL &&
         (rx->header_len | rx->message_opcode | rx->pong_owed) == 0) {
         rx_end(session);
     }
@@ -403,7 +405,8 @@ wring__block *wring__session_rx_room(wring_session *session) {
     return rx->block;
 }
 
-static void message_show(wring__rx *rx, wring_event *event, const uint8_t *data, size_t len) {
+void wring__session_message_show(wring__rx *rx, wring_event *event, const uint8_t *data,
+                                 size_t len) {
     event->kind = WRING_EVENT_MESSAGE;
     event->message.opcode = (wring_opcode)rx->message_opcode;
     event->message.close_code = 0;
@@ -436,29 +439,6 @@ static wring_result data_unmask(wring__rx *rx, uint8_t *data, size_t len, bool l
     return cut || rx->utf8 == WRING__UTF8_REJECT ? WRING_ERR_INVALID_UTF8 : WRING_OK;
 }
 
-/* RFC 7692 6.2: the message is whole. */
-static wring_result message_inflate(wring_session *session, wring_event *event, const uint8_t *data,
-                                    size_t len) {
-    wring__rx *rx = session->rx;
-    wring__inflated inflated;
-    wring_result result = wring__deflate_inflate(session->deflate, wring_bytes_of(data, len),
-                                                 session->common->config.max_message, &inflated);
-    if (result != WRING_OK) {
-        return result;
-    }
-    rx->assembly_lent = true; /* the compressed bytes are not needed any more */
-    rx->inflated = inflated.data;
-    rx->inflated_cap = inflated.cap;
-    size_t bad_at;
-    if (rx->message_opcode == WRING_TEXT &&
-        wring__utf8_feed(WRING__UTF8_COMPLETE, inflated.data, inflated.len, &bad_at) !=
-            WRING__UTF8_COMPLETE) {
-        return WRING_ERR_INVALID_UTF8;
-    }
-    message_show(rx, event, inflated.data, inflated.len);
-    return WRING_OK;
-}
-
 static wring_result rx_data(wring_session *session, wring_event *event) {
     wring__rx *rx = session->rx;
     uint8_t *data = session->in;
@@ -473,10 +453,10 @@ static wring_result rx_data(wring_session *session, wring_event *event) {
     const bool in_place = rx->assembly != NULL && data == rx->assembly + rx->assembly_len;
     if (last && rx->assembly_len == 0 && !in_place) {
         if (rx->message_compressed) {
-            return message_inflate(session, event, data, len);
+            return wring__session_inflate(session, event, data, len);
         }
         reference_offer(session, session->common->fed, data, len);
-        message_show(rx, event, data, len);
+        wring__session_message_show(rx, event, data, len);
         return WRING_OK;
     }
     if (len > 0) {
@@ -492,12 +472,12 @@ static wring_result rx_data(wring_session *session, wring_event *event) {
     rx->key_phase = (rx->key_phase + len) & 3;
     rx->payload_left -= len;
     if (last && rx->message_compressed) {
-        return message_inflate(session, event, rx->assembly, rx->assembly_len);
+        return wring__session_inflate(session, event, rx->assembly, rx->assembly_len);
     }
     if (last) {
         rx->assembly_lent = true;
         reference_offer(session, rx->block, rx->assembly, rx->assembly_len);
-        message_show(rx, event, rx->assembly, rx->assembly_len);
+        wring__session_message_show(rx, event, rx->assembly, rx->assembly_len);
         return WRING_OK;
     }
     if (frame_is_whole) {
@@ -515,11 +495,15 @@ static bool rx_can_step(const wring_session *session) {
     if (session->in_len > 0) {
         return true;
     }
-    const wring__rx *rx = session->rx; /* an empty payload is over without a byte */
-    return rx != NULL && rx->phase == WRING__RX_PAYLOAD && rx->payload_left == 0;
+    const wring__rx *rx = session->rx;
+    if (rx == NULL || rx->phase == WRING__RX_HEADER) {
+        return false;
+    }
+    return rx->phase == WRING__RX_INFLATE || rx->payload_left == 0; /* an empty one needs no byte */
 }
 
-static wring_result rx_step(wring_session *session, wring_event *event) {
+/* Not inlined: what it needs would be saved for whole messages as well, which do not come here. */
+__attribute__((noinline)) static wring_result rx_step(wring_session *session, wring_event *event) {
     if (!rx_begin(session)) {
         return WRING_ERR_NO_MEMORY;
     }
@@ -531,6 +515,8 @@ static wring_result rx_step(wring_session *session, wring_event *event) {
     case WRING__RX_PAYLOAD:
         return wring__opcode_is_control(session->rx->frame_opcode) ? rx_control(session, event)
                                                                    : rx_data(session, event);
+    case WRING__RX_INFLATE:
+        return wring__session_inflate_on(session, event);
     }
     WRING_UNREACHABLE();
 }
@@ -619,6 +605,8 @@ wring_result wring_session_next(wring_session *session, wring_event *event) {
         }
         if (result != WRING_MORE) {
             rx_fail(session, result);
+        } else if (wring__session_has_more(session)) {
+            break; /* in another turn */
         }
     }
     if (session->rx != NULL) {

@@ -16,6 +16,22 @@ void wring__session_close_frame(wring_session *session, uint16_t code, wring_byt
 
 bool wring__session_code_is_legal(const wring_session *session, uint16_t code);
 
+/** A compressed message is whole, at `data`: inflates it, or as much of it as this turn allows.
+ *  WRING_OK: `event` shows it. WRING_MORE: the phase is WRING__RX_INFLATE, the bytes fed are kept.
+ *  Errors: those of wring__deflate_inflate, WRING_ERR_INVALID_UTF8. (session_inflate.c) */
+WRING_MUST_CHECK wring_result wring__session_inflate(wring_session *session, wring_event *event,
+                                                     const uint8_t *data, size_t len);
+/** ... goes on with it. */
+WRING_MUST_CHECK wring_result wring__session_inflate_on(wring_session *session, wring_event *event);
+/** Gives up what of it is not done. */
+void wring__session_inflate_end(wring_session *session);
+/** Lets go of bytes that were kept, once they are used up. */
+void wring__session_kept_rest(wring_session *session);
+
+/** Shows a message that is whole. */
+void wring__session_message_show(wring__rx *rx, wring_event *event, const uint8_t *data,
+                                 size_t len);
+
 /** Frees the buffers of the receiving half. */
 void wring__session_rx_deinit(wring_session *session);
 

@@ -232,11 +232,19 @@ static void request_handle(wring__peer *peer, wring_request *request) {
 
 /* ---- the request head ------------------------------------------------------------------------ */
 
+static void yield_when_more(wring__peer *peer) {
+    if (wring__session_has_more(&peer->host.session)) {
+        wring__conn_yield(&peer->conn);
+    }
+}
+
 static void session_rx(wring__peer *peer, wring_mut_bytes bytes) {
     wring__session_common *common = peer->host.session.common;
     common->fed = peer->conn.worker->fed;
+    wring__session_turn(&peer->host.session, peer->conn.worker->counters.turns);
     wring__host_rx(&peer->host, bytes, peer->conn.worker->now);
     common->fed = NULL;
+    yield_when_more(peer);
     wring__peer_settle(peer);
 }
 
@@ -306,6 +314,15 @@ static void peer_rx(wring__conn *conn, wring_mut_bytes bytes) {
     } else {
         head_rx(peer, bytes);
     }
+}
+
+static void peer_resume(wring__conn *conn) {
+    wring__peer *peer = peer_of_conn(conn);
+    callbacks_begin(peer, 0);
+    wring__session_turn(&peer->host.session, conn->worker->counters.turns);
+    wring__host_resume(&peer->host, conn->worker->now);
+    yield_when_more(peer);
+    wring__peer_settle(peer);
 }
 
 static void peer_end(wring__peer *peer, wring_result reason) {
@@ -437,6 +454,7 @@ static const wring__conn_ops peer_ops = {
     .timer = peer_timer,
     .mail = peer_mail,
     .asked = peer_asked,
+    .resume = peer_resume,
     .closed = peer_closed,
     .missing = peer_missing,
     .room = peer_room,

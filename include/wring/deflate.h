@@ -49,6 +49,9 @@ typedef struct wring_deflate_config {
     uint64_t max_inflated_bytes; /**< of one message; default 64 MiB; max_message counts as well */
     uint64_t takeover_budget;    /**< bytes of all contexts of the process; beyond it connections
                                       negotiate without takeover; default 256 MiB */
+    uint64_t inflate_turn_bytes; /**< inflated for one connection in a turn of its worker, then the
+                                      others have theirs; default 128 KiB, WRING_UNLIMITED. Not for
+                                      an embedder's sessions */
 } wring_deflate_config;
 
 /** What two ends agreed on. */
@@ -113,6 +116,7 @@ typedef struct wring_deflate_stats {
     uint64_t rx_bytes_after;    /**< inflated */
     uint64_t takeover_refused;  /**< connections that went without takeover for the budget's sake */
     uint64_t context_bytes;     /**< of the whole process: held by connections with takeover */
+    uint64_t rx_interrupted;    /**< turns that ended with a message not yet inflated whole */
 } wring_deflate_stats;
 
 /** Own: give; to be destroyed after the last session that uses it.

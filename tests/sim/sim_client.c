@@ -16,7 +16,8 @@ void sim_client_init(sim_client *client, sim_run *run) {
 static void dial(sim_client *client) {
     char offer[WRING_DEFLATE_TEXT_MAX];
     wring_h1_client_options options = {0};
-    if (sim_deflate != NULL && wring__sim_random(client->run->world, 4) != 0) {
+    if (sim_deflate != NULL &&
+        (client->must_deflate || wring__sim_random(client->run->world, 4) != 0)) {
         EXPECT(wring_deflate_create(sim_deflate, &client->contexts, NULL) == WRING_OK);
         (void)wring_deflate_offer(wring__deflate_pool_config(client->contexts), offer);
         options.extensions = offer;

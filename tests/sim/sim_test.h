@@ -52,7 +52,8 @@ struct sim_client {
     size_t request_len;
     size_t request_sent;
     char key[25];
-    bool ended; /* WRING_EVENT_END came */
+    bool must_deflate; /* it offers, if the server accepts; else most do */
+    bool ended;        /* WRING_EVENT_END came */
     wring_end end;
     void *app;
     void (*on_open)(sim_client *client);
@@ -70,6 +71,7 @@ void sim_client_deinit(sim_client *client);
 /* The scenarios. */
 void sim_echo(uint64_t seed);
 void sim_chat(uint64_t seed);
+void sim_bombs(uint64_t seed);
 void sim_slow(uint64_t seed);
 void sim_drain(uint64_t seed);
 void sim_budget(uint64_t seed);

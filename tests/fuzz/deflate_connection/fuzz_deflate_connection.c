@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
  * Compressed connections. Either the input is what a peer sends to a session that negotiated
- * permessage-deflate: fed whole, as the input cuts it and byte by byte, and all three have to tell
- * and answer the same. Or it is a program for two sessions that talk to each other: every message
- * arrives as it was sent.
+ * permessage-deflate: fed whole, as the input cuts it, byte by byte, and over turns that each
+ * inflate a few bytes; all of them have to tell and answer the same. Or it is a program for two
+ * sessions that talk to each other: every message arrives as it was sent.
  *
  *     flags | takeovers | windows | limit | cuts | bytes, or a program
  */
@@ -47,6 +47,7 @@ static wring_deflate *contexts_make(const struct plan *plan) {
 struct run {
     fuzz_log events;
     fuzz_log out;
+    uint64_t turn; /* 0: without */
 };
 
 static void message_check(const struct plan *plan, const wring_message *message) {
@@ -56,7 +57,7 @@ static void message_check(const struct plan *plan, const wring_message *message)
     FUZZ_CHECK(message->opcode != WRING_TEXT || fuzz_is_utf8(message->payload));
 }
 
-static void events_take(const struct plan *plan, struct run *run, wring_session *session) {
+static void events_next(const struct plan *plan, struct run *run, wring_session *session) {
     wring_event event;
     while (wring_session_next(session, &event) == WRING_OK) {
         if (event.kind == WRING_EVENT_END) {
@@ -68,8 +69,24 @@ static void events_take(const struct plan *plan, struct run *run, wring_session 
     }
 }
 
-static struct run run_make(const struct plan *plan, wring_bytes stream, const fuzz_cuts *how) {
-    struct run run = {0};
+/* What was fed is freed before the turn in which it is gone on with. */
+static void events_take(const struct plan *plan, struct run *run, wring_session *session,
+                        uint8_t *fed) {
+    if (run->turn > 0) {
+        wring__session_turn(session, ++run->turn);
+    }
+    events_next(plan, run, session);
+    free(fed);
+    while (wring__session_has_more(session)) {
+        FUZZ_CHECK(run->turn > 0);
+        wring__session_turn(session, ++run->turn);
+        events_next(plan, run, session);
+    }
+}
+
+static struct run run_make(const struct plan *plan, wring_bytes stream, const fuzz_cuts *how,
+                           bool in_turns) {
+    struct run run = {.turn = in_turns};
     fuzz_cuts cuts = how == NULL ? (fuzz_cuts){0} : *how;
     wring_deflate *contexts = contexts_make(plan);
     wring_session *session = session_make(
@@ -79,11 +96,10 @@ static struct run run_make(const struct plan *plan, wring_bytes stream, const fu
         const wring_bytes piece = fuzz_take(&stream, len);
         uint8_t *copy = fuzz_copy(piece);
         FUZZ_CHECK(wring_session_feed(session, (wring_mut_bytes){copy, piece.len}, 2) == WRING_OK);
-        events_take(plan, &run, session);
-        free(copy);
+        events_take(plan, &run, session, copy);
     }
     wring_session_eof(session);
-    events_take(plan, &run, session);
+    events_take(plan, &run, session, NULL);
     for (wring_bytes out; (out = wring_session_output(session)).len > 0;) {
         fuzz_log_bytes(&run.out, out);
         wring_session_sent(session, out.len);
@@ -101,10 +117,10 @@ static void run_free(struct run *run) {
 
 static void bytes_run(const struct plan *plan, wring_bytes stream) {
     static const fuzz_cuts bytewise = {0};
-    struct run whole = run_make(plan, stream, NULL);
-    const fuzz_cuts *ways[] = {&plan->cuts, &bytewise};
-    for (size_t i = 0; i < 2; i++) {
-        struct run cut = run_make(plan, stream, ways[i]);
+    struct run whole = run_make(plan, stream, NULL, false);
+    const fuzz_cuts *ways[] = {&plan->cuts, &bytewise, &plan->cuts, NULL};
+    for (size_t i = 0; i < WRING_ARRAY_LEN(ways); i++) {
+        struct run cut = run_make(plan, stream, ways[i], i >= 2);
         FUZZ_CHECK(fuzz_log_equal(&whole.events, &cut.events));
         FUZZ_CHECK(fuzz_log_equal(&whole.out, &cut.out));
         run_free(&cut);
@@ -205,6 +221,7 @@ static struct plan plan_take(wring_bytes *in) {
     plan.deflate.max_inflated_bytes = 100000;
     plan.deflate.min_bytes = (plan.flags & FLAG_SMALL) != 0 ? 1 : 0;
     plan.deflate.level = (takeovers & 4) != 0 ? 6 : 1;
+    plan.deflate.inflate_turn_bytes = 1 + takeovers / 8;
     plan.cuts = fuzz_cuts_take(in);
     return plan;
 }

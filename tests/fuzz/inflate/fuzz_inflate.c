@@ -59,17 +59,33 @@ static bool outcome_add(struct outcome *o, wring_result result, wring_bytes out)
     return result == WRING_OK;
 }
 
-/* A context by itself, from a buffer of `room` bytes; parked after each message if `park`. */
+/* A message in calls that make `step` bytes each, the payload at another place for each. */
+static wring_result run_steps(wring__inflater *inflater, wring_bytes message, uint64_t max,
+                              uint64_t step, wring__inflated *out) {
+    size_t taken = 0;
+    for (;;) {
+        uint8_t *copy = fuzz_copy(message);
+        const size_t before = out->len;
+        wring_result result = wring__inflater_run(inflater, wring_bytes_of(copy, message.len),
+                                                  &taken, max, step, out);
+        free(copy);
+        FUZZ_CHECK(result != WRING_MORE || out->len == before + step);
+        if (result != WRING_MORE) {
+            return result;
+        }
+    }
+}
+
+/* A context by itself, from a buffer of `room` bytes, in steps of so many if they are not 0; parked
+ * after each message if `park`. */
 static struct outcome run_alone(const struct plan *plan, size_t room, bool park) {
     struct outcome o = {0};
     wring__inflater *inflater = wring__inflater_create(plan->bits, (wring_bytes){0});
     FUZZ_CHECK(inflater != NULL);
     for (size_t i = 0; i < plan->count; i++) {
-        uint8_t *copy = fuzz_copy(plan->messages[i]);
         wring__inflated out = {room == 0 ? NULL : malloc(room), 0, room};
-        wring_result result = wring__inflater_run(
-            inflater, wring_bytes_of(copy, plan->messages[i].len), plan->max, &out);
-        free(copy);
+        wring_result result =
+            run_steps(inflater, plan->messages[i], plan->max, room == 0 ? UINT64_MAX : room, &out);
         FUZZ_CHECK(result != WRING_OK || out.len <= plan->max);
         FUZZ_CHECK(out.len <= plan->max + 1 && out.cap <= room + plan->max + 1);
         const bool good = outcome_add(&o, result, wring_bytes_of(out.data, out.len));
@@ -102,7 +118,9 @@ static void round_trip(wring__deflate *d, wring_bytes payload) {
     }
     wring__inflater *inflater = wring__inflater_create(15, (wring_bytes){0});
     wring__inflated out = {0};
-    FUZZ_CHECK(wring__inflater_run(inflater, wire, payload.len, &out) == WRING_OK);
+    size_t taken = 0;
+    FUZZ_CHECK(wring__inflater_run(inflater, wire, &taken, payload.len, UINT64_MAX, &out) ==
+               WRING_OK);
     FUZZ_CHECK(wring_bytes_equal(wring_bytes_of(out.data, out.len), payload));
     free(out.data);
     wring__inflater_destroy(inflater);
@@ -110,7 +128,8 @@ static void round_trip(wring__deflate *d, wring_bytes payload) {
 
 static wring__deflate *acquire(wring_deflate *pool, const struct plan *plan, bool takeover) {
     const wring_deflate_config config = {.struct_size = sizeof config,
-                                         .max_inflated_bytes = plan->max == 0 ? 1 : plan->max};
+                                         .max_inflated_bytes = plan->max == 0 ? 1 : plan->max,
+                                         .inflate_turn_bytes = 1 + plan->flags / 8};
     wring_deflate_config adopted;
     FUZZ_CHECK(wring_deflate_config_adopt(&config, &adopted, NULL) == WRING_OK);
     wring_deflate_params params = {15, plan->bits, true, !takeover, false};
@@ -119,14 +138,47 @@ static wring__deflate *acquire(wring_deflate *pool, const struct plan *plan, boo
     return d;
 }
 
+/* Over turns, each with a message of somebody else in it who may need an inflater as well. */
+static wring_result inflate_over_turns(wring__deflate *d, const struct plan *plan,
+                                       wring_bytes message, uint64_t *turn, wring__inflated *out) {
+    static const uint8_t hi[] = {0xca, 0xc8, 0x04, 0x00};
+    wring__inflation own = {0};
+    wring_result result;
+    for (;;) {
+        const size_t before = own.out.len;
+        wring__deflate_turn(d, plan, ++*turn);
+        result = wring__deflate_inflate(d, plan, message, plan->max, &own);
+        FUZZ_CHECK(result != WRING_MORE || own.out.len == before + d->turn_bytes);
+        if (result != WRING_MORE) {
+            break;
+        }
+        if (!d->rx_takeover && plan->max >= 2) {
+            wring__inflation other = {0};
+            wring__deflate_turn(d, &other, *turn);
+            wring_result between =
+                wring__deflate_inflate(d, &other, wring_bytes_of(hi, sizeof hi), plan->max, &other);
+            FUZZ_CHECK(between == (d->turn_bytes > 2 ? WRING_OK : WRING_MORE));
+            FUZZ_CHECK(between != WRING_OK || memcmp(other.out.data, "hi", 2) == 0);
+            if (between == WRING_OK) {
+                wring__deflate_recycle(d, other.out.data, other.out.cap);
+            } else {
+                wring__deflate_abandon(d, &other);
+            }
+        }
+    }
+    *out = own.out;
+    return result;
+}
+
 static struct outcome run_pool(const struct plan *plan) {
     struct outcome o = {0};
     wring_deflate *pool = wring__deflate_pool_create(NULL);
     FUZZ_CHECK(pool != NULL);
     wring__deflate *d = acquire(pool, plan, (plan->flags & FLAG_TAKEOVER) != 0);
+    uint64_t turn = 0;
     for (size_t i = 0; i < plan->count; i++) {
         wring__inflated out;
-        wring_result result = wring__deflate_inflate(d, plan->messages[i], plan->max, &out);
+        wring_result result = inflate_over_turns(d, plan, plan->messages[i], &turn, &out);
         if (!outcome_add(&o, result, wring_bytes_of(out.data, out.len))) {
             break;
         }

@@ -1,0 +1,41 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * The inside of a pool, for deflate_pool.c and deflate_rx.c. Nobody else includes it.
+ */
+#ifndef WRING_PROTO_DEFLATE_POOL_H
+#define WRING_PROTO_DEFLATE_POOL_H
+
+#include "proto/deflate.h"
+
+/* Buffers up to here stay with the pool; a larger one serves its message and goes. */
+#define WRING__DEFLATE_SCRATCH_KEEP ((size_t)256 << 10)
+/* Different tunings a pool keeps a compressor for: windows 9 to 15 of one configuration. */
+#define WRING__DEFLATE_COMPRESSORS_MAX 8
+
+struct wring_deflate {
+    wring_deflate_config config; /* of wring_deflate_create */
+    struct shared_compressor {
+        wring__compressor *compressor;
+        wring__deflate_tuning tuning;
+    } compressors[WRING__DEFLATE_COMPRESSORS_MAX];
+    unsigned next_evicted;
+    wring__inflater *inflater; /* 15 bits: right for any peer */
+    uint8_t *scratch;          /* compressed bytes, until they are queued */
+    size_t scratch_cap;
+    wring__inflated spare;  /* for the next message inflated */
+    wring__deflate *shared; /* of the sessions without takeover, by their parameters */
+    uint32_t users;         /* sessions */
+    uint32_t places;        /* of PLACES_MAX in use */
+    bool metered;           /* wring__deflate_turn was called */
+    const void *whose;      /* the session whose share of */
+    uint64_t turn;          /* ... this turn */
+    uint64_t turn_left;     /* ... is this much yet */
+    wring_deflate_stats *stats;
+    wring_deflate_stats own_stats;
+};
+
+static inline void wring__deflate_count(uint64_t *counter, uint64_t more) {
+    __atomic_store_n(counter, *counter + more, __ATOMIC_RELAXED); /* one writer, any reader */
+}
+
+#endif

@@ -1,0 +1,118 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * Compressed messages of a session, once they are whole (RFC 7692 6.2). One that makes more than a
+ * turn may cost is inflated over several of them: it and the bytes fed behind it move to memory of
+ * the session's own, and nothing is fed until they are used up.
+ */
+#include "proto/kernels.h"
+#include "proto/session_rx.h"
+
+/* What is held of the output from one turn to the next counts as memory of the worker. */
+static void charge(wring_session *session, size_t bytes) {
+    wring__rx *rx = session->rx;
+    if (session->common->cache != NULL) {
+        session->common->cache->held += bytes - rx->charged;
+    }
+    rx->charged = bytes;
+}
+
+/* The bytes fed are the caller's: what is not done with moves, once. */
+static wring_result input_keep(wring_session *session) {
+    wring__rx *rx = session->rx;
+    const bool lent = rx->compressed.data != rx->assembly;
+    const size_t len = (lent ? rx->compressed.len : 0) + session->in_len;
+    if (rx->kept != NULL || len == 0) {
+        WRING_ASSERT(rx->kept == NULL || session->in_len <= rx->kept->len);
+        return WRING_OK;
+    }
+    rx->kept = wring__block_make(wring__blocks_of(session->common->cache), len);
+    if (rx->kept == NULL) {
+        return WRING_ERR_NO_MEMORY;
+    }
+    uint8_t *to = rx->kept->data;
+    rx->kept->len = len;
+    if (lent) {
+        memcpy(to, rx->compressed.data, rx->compressed.len);
+        rx->compressed.data = to;
+        to += rx->compressed.len;
+    }
+    if (session->in_len > 0) {
+        memcpy(to, session->in, session->in_len);
+    }
+    session->in = to;
+    return WRING_OK;
+}
+
+void wring__session_kept_rest(wring_session *session) {
+    wring__rx *rx = session->rx;
+    if (rx->kept != NULL && session->in_len == 0 && rx->phase != WRING__RX_INFLATE) {
+        wring__block_unref(rx->kept);
+        rx->kept = NULL;
+    }
+}
+
+void wring__session_inflate_end(wring_session *session) {
+    wring__rx *rx = session->rx;
+    if (rx->phase == WRING__RX_INFLATE) {
+        wring__deflate_abandon(session->deflate, &rx->inflation);
+        charge(session, 0);
+    }
+    if (rx->kept != NULL) {
+        wring__block_unref(rx->kept);
+        rx->kept = NULL;
+        session->in_len = 0;
+    }
+}
+
+/* Validates what of the output is new; all that is there when it was begun anew. What is wrong is
+ * told when the message is whole, so that the outcome does not depend on how it was cut. */
+static void text_validate(wring__rx *rx, size_t before) {
+    const wring__inflated *out = &rx->inflation.out;
+    size_t bad_at;
+    if (out->len < before) {
+        rx->utf8 = WRING__UTF8_COMPLETE;
+        before = 0;
+    }
+    if (rx->utf8 != WRING__UTF8_REJECT && out->len > before) {
+        rx->utf8 = wring__utf8_feed(rx->utf8, out->data + before, out->len - before, &bad_at);
+    }
+}
+
+wring_result wring__session_inflate_on(wring_session *session, wring_event *event) {
+    wring__rx *rx = session->rx;
+    wring__inflation *inflation = &rx->inflation;
+    const size_t before = inflation->out.len;
+    wring_result result = wring__deflate_inflate(session->deflate, session, rx->compressed,
+                                                 session->common->config.max_message, inflation);
+    if (result != WRING_OK && result != WRING_MORE) {
+        return result;
+    }
+    if (rx->message_opcode == WRING_TEXT) {
+        text_validate(rx, before);
+    }
+    if (result == WRING_MORE) {
+        charge(session, inflation->out.cap);
+        return input_keep(session) == WRING_OK ? WRING_MORE : WRING_ERR_NO_MEMORY;
+    }
+    if (rx->message_opcode == WRING_TEXT && rx->utf8 != WRING__UTF8_COMPLETE) {
+        wring__deflate_recycle(session->deflate, inflation->out.data, inflation->out.cap);
+        memset(&inflation->out, 0, sizeof inflation->out);
+        return WRING_ERR_INVALID_UTF8;
+    }
+    charge(session, 0);
+    rx->assembly_lent = true; /* the compressed bytes are not needed any more */
+    rx->inflated = inflation->out.data;
+    rx->inflated_cap = inflation->out.cap;
+    const size_t len = inflation->out.len;
+    memset(inflation, 0, sizeof *inflation);
+    wring__session_message_show(rx, event, rx->inflated, len);
+    return WRING_OK;
+}
+
+wring_result wring__session_inflate(wring_session *session, wring_event *event, const uint8_t *data,
+                                    size_t len) {
+    wring__rx *rx = session->rx;
+    rx->compressed = wring_bytes_of(data, len);
+    rx->phase = WRING__RX_INFLATE;
+    return wring__session_inflate_on(session, event);
+}
