@@ -46,6 +46,14 @@ bool torture_disarm(void) {
     return struck;
 }
 
+bool torture_struck(void) {
+    return struck;
+}
+
+bool torture_fails_all(void) {
+    return fail_all;
+}
+
 int64_t torture_live(void) {
     return atomic_load(&live);
 }

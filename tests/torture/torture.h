@@ -19,6 +19,10 @@ _Noreturn void torture_fail(const char *what, const char *file, int line);
 void torture_arm(uint64_t number, bool all);
 /* No more failures. True when one happened. */
 bool torture_disarm(void);
+/* One has failed since torture_arm. */
+bool torture_struck(void);
+/* Those behind it fail as well. */
+bool torture_fails_all(void);
 /* Blocks that were allocated and not freed. */
 int64_t torture_live(void);
 /* Every allocation so far, failed ones too. */
@@ -36,6 +40,7 @@ typedef struct torture_case {
 extern const torture_case torture_session[];
 extern const torture_case torture_handshake[];
 extern const torture_case torture_client[];
+extern const torture_case torture_deflate[];
 extern const torture_case torture_world[];
 
 #endif

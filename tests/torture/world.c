@@ -22,6 +22,8 @@ static struct {
     wring_server *server;
     wring_pool *pool;
     bool tls;
+    const wring_deflate_config *deflate; /* NULL: none */
+    bool worked;                         /* server and clients were made */
     bool still;
     int sessions;
     wring_result told; /* the first bad news */
@@ -85,6 +87,7 @@ static wring_result server_begin(void) {
         .receive_buffer_size = 700, /* the longest message straddles */
         .session = {.struct_size = sizeof config.session, .idle_timeout_ms = 3000},
         .tls = world.tls ? &tls : NULL,
+        .deflate = world.deflate,
     };
     wring_error error = {0};
     wring_result result = wring_server_create(&config, &world.server, &error);
@@ -148,6 +151,7 @@ static wring_result talker_begin(struct talker *talker) {
         .handler_opts = talker,
         .session = {.struct_size = sizeof config.session, .idle_timeout_ms = 4000},
         .tls = world.tls ? &tls : NULL,
+        .deflate = world.deflate,
         .on_status = on_status,
         .on_status_opts = talker,
     };
@@ -200,6 +204,7 @@ static void work(void) {
     wring_result result =
         wring__pool_create_sim(&config, &wring__backend_sim, world.sim, &world.pool, &error);
     note(result);
+    world.worked = result == WRING_OK;
     for (int i = 0; i < CLIENTS && result == WRING_OK; i++) {
         note(talker_begin(&talkers[i]));
     }
@@ -209,7 +214,18 @@ static void work(void) {
     }
 }
 
+/* What the case is for was done. */
+static void deflate_check(void) {
+    wring_server_stats stats = {0};
+    wring_server_get_stats(world.server, &stats);
+    CHECK(stats.deflate.rx_interrupted > 0 && stats.deflate.tx_messages > 0);
+    CHECK(stats.deflate_published > 0);
+}
+
 static void end(void) {
+    if (world.deflate != NULL && world.told == WRING_OK && !torture_struck()) {
+        deflate_check();
+    }
     for (int i = 0; i < CLIENTS; i++) {
         wring_client_destroy(talkers[i].client);
     }
@@ -232,7 +248,7 @@ static void end(void) {
     wring_server_destroy(world.server);
 }
 
-static wring_result run(bool tls) {
+static wring_result run(bool tls, const wring_deflate_config *deflate) {
     const wring__sim_config config = {.seed = 7};
     static const wring_result known[] = {WRING_ERR_NO_MEMORY,     WRING_ERR_TRANSPORT,
                                          WRING_ERR_TRUNCATED,     WRING_ERR_TIMEOUT,
@@ -240,6 +256,7 @@ static wring_result run(bool tls) {
     memset(&world, 0, sizeof world);
     memset(talkers, 0, sizeof talkers);
     world.tls = tls;
+    world.deflate = deflate;
     world.sim = wring__sim_create(&config);
     note(server_begin());
     if (world.told == WRING_OK) {
@@ -256,6 +273,9 @@ static wring_result run(bool tls) {
         CHECK(talkers[0].received == MESSAGES && talkers[1].received == MESSAGES);
         return WRING_OK;
     }
+    /* one failure is one connection's */
+    CHECK(!world.worked || torture_fails_all() || talkers[0].received == MESSAGES ||
+          talkers[1].received == MESSAGES);
     bool is_known = false;
     for (size_t i = 0; i < sizeof known / sizeof known[0]; i++) {
         is_known = is_known || world.told == known[i];
@@ -265,15 +285,35 @@ static wring_result run(bool tls) {
 }
 
 static wring_result plain_world(void) {
-    return run(false);
+    return run(false, NULL);
 }
 
 static wring_result tls_world(void) {
-    return run(true);
+    return run(true, NULL);
+}
+
+/* Everything that can be is compressed, publications too, and what is received is inflated over
+ * several turns. Contexts are given up at once when they rest. */
+static wring_result deflate_world(void) {
+    const wring_deflate_config config = {
+        .struct_size = sizeof config, .min_bytes = 1, .inflate_turn_bytes = 500};
+    return run(false, &config);
+}
+
+static wring_result takeover_world(void) {
+    const wring_deflate_config config = {.struct_size = sizeof config,
+                                         .server_context_takeover = true,
+                                         .client_context_takeover = true,
+                                         .min_bytes = 1,
+                                         .takeover_idle_ms = 1,
+                                         .inflate_turn_bytes = 500};
+    return run(false, &config);
 }
 
 const torture_case torture_world[] = {
     {"server and clients", plain_world, true},
     {"server and clients, TLS", tls_world, true},
+    {"server and clients, compression", deflate_world, true},
+    {"server and clients, takeover", takeover_world, true},
     {0},
 };
