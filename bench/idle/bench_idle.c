@@ -3,6 +3,7 @@
  * bench-idle: what an idle connection costs the server's process.
  *
  *     bench-idle NAME COUNT [--tls12 | --tls13 | --mutual] [--topic] [--state BYTES]
+ *         [--deflate | --takeover]
  *
  * A server of one worker and nothing else in this process; the clients are in another. It is warmed
  * up until every receive buffer was used, then COUNT connections are opened, left alone and
@@ -35,6 +36,8 @@ struct options {
     uint32_t count;
     bool topic;
     bool mutual;
+    bool deflate;
+    bool takeover;
     int tls_version; /* 0: plain */
     size_t state;
 };
@@ -78,10 +81,15 @@ static wring_server *serve(const struct options *options) {
         .key_file = cert_path("server.key"),
         .client_ca_file = options->mutual ? cert_path("ca.pem") : NULL,
     };
+    const wring_deflate_config deflate = {.struct_size = sizeof deflate,
+                                          .server_context_takeover = options->takeover,
+                                          .client_context_takeover = options->takeover,
+                                          .takeover_budget = WRING_UNLIMITED};
     const wring_server_config config = {
         .struct_size = sizeof config,
         .workers = 1,
         .handler = &handler,
+        .deflate = options->deflate ? &deflate : NULL,
         .tls = options->tls_version == 0 ? NULL : &tls,
     };
     wring_server *server = NULL;
@@ -169,6 +177,7 @@ static struct options options_parse(int argc, char **argv) {
     static const struct option list[] = {
         {"tls12", no_argument, NULL, '2'},       {"tls13", no_argument, NULL, '3'},
         {"mutual", no_argument, NULL, 'm'},      {"topic", no_argument, NULL, 't'},
+        {"deflate", no_argument, NULL, 'd'},     {"takeover", no_argument, NULL, 'k'},
         {"state", required_argument, NULL, 's'}, {0}};
     struct options options = {0};
     int option;
@@ -187,6 +196,13 @@ static struct options options_parse(int argc, char **argv) {
         case 't':
             options.topic = true;
             break;
+        case 'k':
+            options.takeover = true;
+            options.deflate = true;
+            break;
+        case 'd':
+            options.deflate = true;
+            break;
         case 's':
             options.state = strtoul(optarg, NULL, 10);
             break;
@@ -196,7 +212,7 @@ static struct options options_parse(int argc, char **argv) {
     }
     if (argc - optind != 2) {
         die("usage: bench-idle NAME COUNT [--tls12 | --tls13 | --mutual] [--topic] "
-            "[--state BYTES]");
+            "[--state BYTES] [--deflate | --takeover]");
     }
     options.name = argv[optind];
     options.count = (uint32_t)strtoul(argv[optind + 1], NULL, 10);
@@ -211,6 +227,7 @@ int main(int argc, char **argv) {
         .tls_version = options.tls_version,
         .cert = options.mutual ? cert_path("client.pem") : NULL,
         .key = cert_path("client.key"),
+        .deflate = options.deflate,
     };
     clients_start(&config);
     wring_server *server = serve(&options);

@@ -18,7 +18,8 @@
 #include <unistd.h>
 
 #define CLIENTS_MAX 100000
-#define MESSAGE_MAX 65535
+#define MESSAGE_MAX 65000
+#define STORED      6 /* bytes around what deflate stores: RFC 1951 3.2.4, RFC 7692 7.2.3.3 */
 
 enum order_kind { ORDER_OPEN, ORDER_TALK, ORDER_CLOSE };
 
@@ -37,6 +38,7 @@ static struct {
     struct client list[CLIENTS_MAX];
     uint32_t count;
     SSL_CTX *context;
+    bool deflate;
     int orders; /* our end, in either process */
     pid_t child;
 } clients;
@@ -64,10 +66,13 @@ static bool upgrade(const struct client *client) {
                                   "Upgrade: websocket\r\n"
                                   "Connection: Upgrade\r\n"
                                   "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n"
-                                  "Sec-WebSocket-Version: 13\r\n\r\n";
+                                  "Sec-WebSocket-Version: 13\r\n";
+    static const char offer[] = "Sec-WebSocket-Extensions: permessage-deflate\r\n";
+    char text[sizeof request + sizeof offer + 2];
     char response[1024];
     size_t len = 0;
-    if (!stream_write(client, request, sizeof request - 1)) {
+    (void)snprintf(text, sizeof text, "%s%s\r\n", request, clients.deflate ? offer : "");
+    if (!stream_write(client, text, strlen(text))) {
         return false;
     }
     while (len < sizeof response - 1) {
@@ -78,7 +83,8 @@ static bool upgrade(const struct client *client) {
         len += (size_t)n;
         response[len] = 0;
         if (strstr(response, "\r\n\r\n") != NULL) {
-            return strncmp(response, "HTTP/1.1 101 ", 13) == 0;
+            const bool agreed = strstr(response, "permessage-deflate") != NULL;
+            return strncmp(response, "HTTP/1.1 101 ", 13) == 0 && agreed == clients.deflate;
         }
     }
     return false;
@@ -120,27 +126,66 @@ static bool open_all(uint16_t port, uint32_t count) {
     return true;
 }
 
-static bool talk_one(const struct client *client, uint32_t len) {
-    static uint8_t frame[MESSAGE_MAX + 8];
-    static uint8_t echo[MESSAGE_MAX + 4];
-    const size_t more = len > 125 ? 2 : 0; /* bytes of extended length, RFC 6455 5.2 */
-    memset(frame, 'x', sizeof frame);
-    frame[0] = 0x82;
-    frame[1] = (uint8_t)(0x80 | (len > 125 ? 126 : len));
-    frame[2] = (uint8_t)(len >> 8);
-    frame[3] = (uint8_t)len;
-    memset(frame + 2 + more, 0, 4); /* a key of zeros */
-    if (!stream_write(client, frame, len + 6 + more)) {
-        return told("write");
-    }
-    for (size_t have = 0; have < len + 2 + more;) {
-        ssize_t n = stream_read(client, echo, len + 2 + more - have);
+static bool stream_read_all(const struct client *client, uint8_t *data, size_t len) {
+    for (size_t have = 0; have < len;) {
+        ssize_t n = stream_read(client, data + have, len - have);
         if (n <= 0) {
-            return told("read");
+            return false;
         }
         have += (size_t)n;
     }
     return true;
+}
+
+/* `len` times x; as a stored block where deflate was agreed on. */
+static size_t payload_write(uint8_t *to, uint32_t len) {
+    const uint8_t head[5] = {0, (uint8_t)len, (uint8_t)(len >> 8), (uint8_t)~len,
+                             (uint8_t)(~len >> 8)};
+    if (!clients.deflate) {
+        memset(to, 'x', len);
+        return len;
+    }
+    memcpy(to, head, sizeof head);
+    memset(to + sizeof head, 'x', len);
+    to[sizeof head + len] = 0;
+    return len + STORED;
+}
+
+static size_t message_write(uint8_t *frame, uint32_t len) {
+    const size_t sent = len + (clients.deflate ? STORED : 0);
+    const size_t more = sent > 125 ? 2 : 0; /* bytes of extended length, RFC 6455 5.2 */
+    frame[0] = clients.deflate ? 0xC2 : 0x82;
+    frame[1] = (uint8_t)(0x80 | (more > 0 ? 126 : sent));
+    frame[2] = (uint8_t)(sent >> 8);
+    frame[3] = (uint8_t)sent;
+    memset(frame + 2 + more, 0, 4); /* a key of zeros */
+    return 6 + more + payload_write(frame + 6 + more, len);
+}
+
+/* An answer of whatever length: it may be compressed. */
+static bool answer_read(const struct client *client) {
+    static uint8_t data[MESSAGE_MAX];
+    uint8_t head[2], more[2];
+    if (!stream_read_all(client, head, sizeof head)) {
+        return false;
+    }
+    size_t len = head[1];
+    if (len == 126) {
+        if (!stream_read_all(client, more, sizeof more)) {
+            return false;
+        }
+        len = (size_t)more[0] << 8 | more[1];
+    }
+    return len <= sizeof data && stream_read_all(client, data, len);
+}
+
+static bool talk_one(const struct client *client, uint32_t len) {
+    static uint8_t frame[MESSAGE_MAX + STORED + 8];
+    const size_t whole = message_write(frame, len);
+    if (!stream_write(client, frame, whole)) {
+        return told("write");
+    }
+    return answer_read(client) || told("read");
 }
 
 static bool talk_all(uint32_t len) {
@@ -190,6 +235,7 @@ static bool context_make(const struct clients_config *config) {
 /* Ends without atexit: the certificates are the other process's to remove. */
 _Noreturn static void serve(const struct clients_config *config) {
     struct order order;
+    clients.deflate = config->deflate;
     if (config->tls && !context_make(config)) {
         fprintf(stderr, "bench-idle: the clients' TLS cannot be set up\n");
         _exit(1);

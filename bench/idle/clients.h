@@ -14,6 +14,7 @@ struct clients_config {
     int tls_version;  /* 12 or 13 */
     const char *cert; /* PEM files of a client's certificate; NULL: none */
     const char *key;
+    bool deflate; /* permessage-deflate is offered, and has to be accepted */
 };
 
 /** Starts the process. To be called before any thread is started. */
