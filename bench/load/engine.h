@@ -272,6 +272,7 @@ struct load_thread {
     load_link **open;
     uint32_t open_count;
     uint32_t next_open;
+    uint32_t next_source;
     uint32_t dialling;
     load_link *oldest; /* those that dial or close */
     load_link *newest;

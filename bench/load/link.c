@@ -304,7 +304,7 @@ wring_result load_link_dial(load_thread *thread, uint32_t number) {
     wring__dial_config config = {.address = &target->address.any,
                                  .address_len = target->address.len};
     if (target->source_count > 0) {
-        const load_address *source = &target->sources[number % target->source_count];
+        const load_address *source = &target->sources[thread->next_source++ % target->source_count];
         config.source = &source->any;
         config.source_len = source->len;
     }

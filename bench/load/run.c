@@ -119,6 +119,7 @@ static wring_result thread_make(load_run *run, uint32_t index) {
     thread->interval = load_histogram_create();
     thread->connects = load_histogram_create();
     thread->deck_at = index * (LOAD_DECK / 8);
+    thread->next_source = index;
     if (thread->links == NULL || thread->open == NULL || thread->interval == NULL ||
         thread->connects == NULL ||
         (run->config->deflate && (thread->inflater == NULL || thread->inflated == NULL))) {

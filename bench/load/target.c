@@ -164,10 +164,16 @@ static bool is_loopback_v4(const load_address *address) {
            ntohl(address->v4.sin_addr.s_addr) >> 24 == IN_LOOPBACKNET;
 }
 
+/* Connect mode: the server's end of a closed connection keeps the pair of ports for a minute, and a
+ * SYN that comes with it again may be dropped and comes once more a second later. */
+#define CONNECT_SOURCES 64
+
 /* On loopback every address of 127.0.0.0/8 is ours: as many are taken as the ports need. */
-static bool sources_invent(load_target *target, uint32_t connections) {
+static bool sources_invent(load_target *target, const load_config *config) {
     const uint32_t ports = ports_per_source(PORT_SHARE_FAST);
-    const uint32_t count = (connections + ports - 1) / ports;
+    const uint32_t needed = (load_config_connections(config) + ports - 1) / ports;
+    const uint32_t count =
+        config->mode == LOAD_CONNECT && needed < CONNECT_SOURCES ? CONNECT_SOURCES : needed;
     if (count < 2 || !is_loopback_v4(&target->address)) {
         return true;
     }
@@ -184,7 +190,7 @@ static bool sources_invent(load_target *target, uint32_t connections) {
 static wring_result sources_take(load_target *target, const load_config *config,
                                  wring_error *error) {
     if (config->source_count == 0) {
-        return sources_invent(target, load_config_connections(config))
+        return sources_invent(target, config)
                    ? WRING_OK
                    : wring_error_set(error, WRING_ERR_NO_MEMORY, ENOMEM, "out of memory");
     }
