@@ -331,9 +331,9 @@ static uint64_t pause_bytes(const wring__conn *conn) {
 
 bool wring__conn_pause_when_full(wring__conn *conn) {
     const bool full = wring__conn_unsent(conn) > pause_bytes(conn);
-    if (!conn->paused && (full || conn->held || conn->yielded || conn->worker->rx_stopped)) {
+    if (!conn->paused && (full || conn->held || conn->worker->rx_stopped)) {
         conn->paused = true;
-        wring__count(&conn->worker->counters.paused, !conn->yielded);
+        wring__count(&conn->worker->counters.paused, 1);
         wring__conn_recv_cancel(conn);
     }
     return conn->paused;
@@ -365,6 +365,10 @@ void wring__conn_unhold(wring__conn *conn) {
 
 void wring__conn_yield(wring__conn *conn) {
     conn->yielded = true;
+    if (!conn->paused) {
+        conn->paused = true;
+        wring__conn_recv_cancel(conn);
+    }
 }
 
 /* Before anything else is read: whatever else it was paused for, what the owner has was received.
@@ -374,8 +378,8 @@ static void yield_end(wring__conn *conn) {
     conn->ops->resume(conn);
     if (conn->yielded) {
         wring__worker_make_ready(conn->worker, conn);
-    } else if (conn->state == WRING__CONN_OPEN) {
-        resume_when_drained(conn);
+    } else {
+        wring__conn_read_on(conn);
     }
 }
 

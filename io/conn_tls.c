@@ -92,7 +92,6 @@ static void keep(wring__conn *conn) {
 
 /* The owner is not done with what it was given: what else there is waits. */
 static void yield(wring__conn *conn, wring_result result, bool end) {
-    (void)wring__conn_pause_when_full(conn);
     conn->tls->end_owed = end;
     if (result == WRING_OK && !end) {
         keep(conn);

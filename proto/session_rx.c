@@ -502,8 +502,7 @@ static bool rx_can_step(const wring_session *session) {
     return rx->phase == WRING__RX_INFLATE || rx->payload_left == 0; /* an empty one needs no byte */
 }
 
-/* Not inlined: what it needs would be saved for whole messages as well, which do not come here. */
-__attribute__((noinline)) static wring_result rx_step(wring_session *session, wring_event *event) {
+static wring_result rx_step(wring_session *session, wring_event *event) {
     if (!rx_begin(session)) {
         return WRING_ERR_NO_MEMORY;
     }
@@ -590,14 +589,9 @@ static bool rx_whole_message(wring_session *session, wring_event *event) {
     return true;
 }
 
-wring_result wring_session_next(wring_session *session, wring_event *event) {
-    session->common->shown_len = 0;
-    if (session->rx != NULL) {
-        rx_rest(session);
-    }
-    if (rx_whole_message(session, event)) {
-        return WRING_OK;
-    }
+/* What is no whole message. Not inlined: what it needs would be saved for those as well. */
+__attribute__((noinline)) static wring_result next_of_rest(wring_session *session,
+                                                           wring_event *event) {
     while (rx_can_step(session)) {
         wring_result result = rx_step(session, event);
         if (result == WRING_OK) {
@@ -613,4 +607,16 @@ wring_result wring_session_next(wring_session *session, wring_event *event) {
         rx_rest(session);
     }
     return end_take(session, event) ? WRING_OK : WRING_MORE;
+}
+
+wring_result wring_session_next(wring_session *session, wring_event *event) {
+    session->common->shown_len = 0;
+    if (session->rx != NULL) {
+        rx_rest(session);
+    }
+    if (rx_whole_message(session, event)) {
+        return WRING_OK;
+    }
+    const bool idle = session->in_len == 0 && session->rx == NULL && !session->end_pending;
+    return idle ? WRING_MORE : next_of_rest(session, event);
 }

@@ -238,7 +238,7 @@ static void yield_when_more(wring__peer *peer) {
     }
 }
 
-static void session_rx(wring__peer *peer, wring_mut_bytes bytes) {
+static inline void session_rx(wring__peer *peer, wring_mut_bytes bytes) {
     wring__session_common *common = peer->host.session.common;
     common->fed = peer->conn.worker->fed;
     wring__session_turn(&peer->host.session, peer->conn.worker->counters.turns);
