@@ -189,7 +189,14 @@ wring_result wring__outq_append_shared(wring__outq *q, wring__chunk_cache *cache
 
 wring_result wring__outq_append_block(wring__outq *q, wring__chunk_cache *cache,
                                       wring__block *block, wring_bytes bytes) {
-    segment *s = segment_acquire(cache, SEGMENT_SHARED, 0);
+    segment *s = q->tail;
+    if (s != NULL && s->kind == SEGMENT_BLOCK && s->block == block &&
+        s->data + s->len == bytes.data) {
+        s->len += bytes.len; /* they go on where the last ones end */
+        q->bytes += bytes.len;
+        return WRING_OK;
+    }
+    s = segment_acquire(cache, SEGMENT_SHARED, 0);
     if (s == NULL) {
         return WRING_ERR_NO_MEMORY;
     }

@@ -42,9 +42,9 @@ static uint32_t utf8_feed_first(uint32_t state, const uint8_t *data, size_t len,
     return wring__kernels_select()->utf8_feed(state, data, len, bad_at);
 }
 
-static uint32_t unmask_utf8_first(uint32_t state, uint8_t *data, size_t len, uint32_t key,
-                                  unsigned phase, size_t *bad_at) {
-    return wring__kernels_select()->unmask_utf8(state, data, len, key, phase, bad_at);
+static uint32_t unmask_utf8_first(uint32_t state, uint8_t *dst, const uint8_t *src, size_t len,
+                                  uint32_t key, size_t *bad_at) {
+    return wring__kernels_select()->unmask_utf8(state, dst, src, len, key, bad_at);
 }
 
 static const struct wring__kernels choosing = {

@@ -21,6 +21,12 @@
 #define WRING__UTF8_COMPLETE 0u
 #define WRING__UTF8_REJECT   48u
 
+/** The key whose first byte is the one for `phase`. */
+static inline uint32_t wring__key_turned(uint32_t key, size_t phase) {
+    const unsigned bits = 8u * (unsigned)(phase & 3);
+    return key >> bits | key << (-bits & 31u);
+}
+
 /** May the text end here: true for an empty text, false inside a character and after a reject. */
 static inline bool wring__utf8_is_complete(uint32_t state) {
     return state == WRING__UTF8_COMPLETE;
@@ -39,7 +45,7 @@ struct wring__kernels {
     /** Masks or unmasks `len` bytes in place. */
     void (*mask)(uint8_t *data, size_t len, uint32_t key, unsigned phase);
 
-    /** Masks `src` into `dst`; the two ranges are disjoint. */
+    /** Masks `src` into `dst`, which does not begin inside of `src` behind its first byte. */
     void (*mask_copy)(uint8_t *dst, const uint8_t *src, size_t len, uint32_t key, unsigned phase);
 
     /** Validates the next piece of a text.
@@ -48,10 +54,11 @@ struct wring__kernels {
      *  in the middle of a character (ED A0 fails at A0). Otherwise *bad_at is left alone. */
     uint32_t (*utf8_feed)(uint32_t state, const uint8_t *data, size_t len, size_t *bad_at);
 
-    /** Unmasks in place and validates in one pass. The whole range is unmasked, also on reject.
+    /** Unmasks as mask_copy does and validates in one pass, with phase 0. The whole range is
+     *  unmasked, also on reject.
      *  (Six parameters: all in registers, and a struct would have to be built per frame.) */
-    uint32_t (*unmask_utf8)(uint32_t state, uint8_t *data, size_t len, uint32_t key, unsigned phase,
-                            size_t *bad_at);
+    uint32_t (*unmask_utf8)(uint32_t state, uint8_t *dst, const uint8_t *src, size_t len,
+                            uint32_t key, size_t *bad_at);
 };
 
 /** Chooses the best implementation for this CPU, or the one named by the environment variable
@@ -90,9 +97,9 @@ static inline uint32_t wring__utf8_feed(uint32_t state, const uint8_t *data, siz
     return wring__kernels()->utf8_feed(state, data, len, bad_at);
 }
 
-static inline uint32_t wring__unmask_utf8(uint32_t state, uint8_t *data, size_t len, uint32_t key,
-                                          unsigned phase, size_t *bad_at) {
-    return wring__kernels()->unmask_utf8(state, data, len, key, phase, bad_at);
+static inline uint32_t wring__unmask_utf8(uint32_t state, uint8_t *dst, const uint8_t *src,
+                                          size_t len, uint32_t key, size_t *bad_at) {
+    return wring__kernels()->unmask_utf8(state, dst, src, len, key, bad_at);
 }
 
 /* Each defined in its own kernels_<isa>.c. */

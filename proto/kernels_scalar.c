@@ -88,10 +88,10 @@ uint32_t wring__utf8_feed_scalar(uint32_t state, const uint8_t *data, size_t len
     return state;
 }
 
-static uint32_t unmask_utf8_scalar(uint32_t state, uint8_t *data, size_t len, uint32_t key,
-                                   unsigned phase, size_t *bad_at) {
-    mask_scalar(data, len, key, phase);
-    return wring__utf8_feed_scalar(state, data, len, bad_at);
+static uint32_t unmask_utf8_scalar(uint32_t state, uint8_t *dst, const uint8_t *src, size_t len,
+                                   uint32_t key, size_t *bad_at) {
+    mask_copy_scalar(dst, src, len, key, 0);
+    return wring__utf8_feed_scalar(state, dst, len, bad_at);
 }
 
 const struct wring__kernels wring__kernels_scalar = {

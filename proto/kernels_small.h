@@ -14,11 +14,7 @@
 
 _Static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__, "turning the key needs little endian");
 
-/** The key whose first byte is the one for `phase`. */
-static inline uint32_t key_turned(uint32_t key, size_t phase) {
-    const unsigned bits = 8u * (unsigned)(phase & 3);
-    return key >> bits | key << (-bits & 31u);
-}
+#define key_turned wring__key_turned
 
 static inline uint64_t key_doubled(uint32_t key) {
     return (uint64_t)key << 32 | key;

@@ -227,6 +227,8 @@ static wring_result reference_append(wring_session *session, uint8_t first, wrin
     uint8_t *header = block->data + (payload.data - block->data) - header_len;
     common->shown_len = 0;
     wring__frame_header_write(header, first, payload.len, NULL);
+    common->burst_in = block == common->fed ? session->in : NULL; /* not behind an assembled one */
+    common->burst_end = header + header_len + payload.len;
     return wring__outq_append_block(wring__session_out(session), common->cache, block,
                                     wring_bytes_of(header, header_len + payload.len));
 }

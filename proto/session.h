@@ -61,9 +61,9 @@ typedef struct wring__rx {
     uint8_t pong[WRING_CONTROL_PAYLOAD_MAX];
 } wring__rx;
 
-/** An answer shorter than this is copied even if it is the message shown: it shares its send with
- *  its neighbours. */
-#define WRING__REFERENCE_MIN 4096
+/** An answer shorter than this is copied even if it is the message shown: that costs less than the
+ *  count of references. */
+#define WRING__REFERENCE_MIN 512
 
 /** What the sessions of one worker and configuration have in common: each keeps one pointer. */
 typedef struct wring__session_common {
@@ -76,6 +76,11 @@ typedef struct wring__session_common {
     const uint8_t *shown;
     size_t shown_len; /* 0: none */
     wring__block *shown_block;
+    /* The message before was answered so, and the next one follows it: where that answer ends. The
+     * next payload is unmasked to just where its own answer would have it, so that the answers to
+     * a burst of messages are one run of bytes. */
+    const uint8_t *burst_in; /* the frame this is about begins here; NULL: none */
+    uint8_t *burst_end;
     /** Asked for each message and control frame before the handler is; NULL: all are let in. What
      * it returns instead of WRING_OK ends the session. */
     wring_result (*admit)(wring_session *session, const wring_message *message);
@@ -84,6 +89,7 @@ typedef struct wring__session_common {
     wring__rx *rx_kept;
     uint32_t rx_kept_count;
     uint32_t rx_kept_max;
+    size_t rx_kept_bytes; /* of their assemblies */
 } wring__session_common;
 
 /** One per connection, most of them idle: it is kept to a cache line. The out queue and the

@@ -19,9 +19,9 @@
 /* Pongs that may wait in the queue: a flood of pings is answered by these and the latest. */
 #define PONGS_MAX 16
 
-/* A buffer up to this size rests with the state it was made for, until the next frame that
- * straddles two reads: on whichever session of the worker that is. */
-#define ASSEMBLY_KEPT_MAX ((size_t)64 * 1024)
+/* A buffer rests with the state it was made for, until the next frame that straddles two reads: on
+ * whichever session of the worker that is. All of them are at most so large. */
+#define ASSEMBLIES_KEPT_MAX ((size_t)128 * 1024)
 
 /* ---- the state of a frame in progress -------------------------------------------------------- */
 
@@ -34,6 +34,7 @@ static bool rx_begin(wring_session *session) {
     if (rx != NULL) {
         common->rx_kept = rx->next;
         common->rx_kept_count--;
+        common->rx_kept_bytes -= rx->assembly_cap;
     } else {
         rx = calloc(1, sizeof *rx);
     }
@@ -66,7 +67,7 @@ static void rx_end(wring_session *session) {
     free(rx->control);
     const bool keep = common->rx_kept_count < common->rx_kept_max;
     const bool is_held = rx->block != NULL && rx->block->refs > 1; /* a send or receive has it */
-    if (!keep || is_held || rx->assembly_cap > ASSEMBLY_KEPT_MAX) {
+    if (!keep || is_held || rx->assembly_cap > ASSEMBLIES_KEPT_MAX - common->rx_kept_bytes) {
         assembly_drop(rx);
     }
     if (!keep) {
@@ -79,6 +80,7 @@ static void rx_end(wring_session *session) {
                       .assembly_cap = rx->assembly_cap};
     common->rx_kept = rx;
     common->rx_kept_count++;
+    common->rx_kept_bytes += rx->assembly_cap;
 }
 
 void wring__session_rx_deinit(wring_session *session) {
@@ -112,6 +114,7 @@ wring_result wring_session_feed(wring_session *session, wring_mut_bytes bytes, u
     if (session->state == WRING_SESSION_CLOSED) {
         return WRING_OK;
     }
+    session->common->burst_in = NULL;
     session->in = bytes.data;
     session->in_len = bytes.len;
     if (session->state == WRING_SESSION_OPEN) {
@@ -433,7 +436,8 @@ static wring_result data_unmask(wring__rx *rx, uint8_t *data, size_t len, bool l
     }
     size_t bad_at;
     rx->utf8 = rx->frame_masked
-                   ? wring__unmask_utf8(rx->utf8, data, len, rx->key, rx->key_phase, &bad_at)
+                   ? wring__unmask_utf8(rx->utf8, data, data, len,
+                                        wring__key_turned(rx->key, rx->key_phase), &bad_at)
                    : wring__utf8_feed(rx->utf8, data, len, &bad_at);
     bool cut = last && rx->utf8 != WRING__UTF8_COMPLETE;
     return cut || rx->utf8 == WRING__UTF8_REJECT ? WRING_ERR_INVALID_UTF8 : WRING_OK;
@@ -533,6 +537,15 @@ static bool end_take(wring_session *session, wring_event *event) {
     return true;
 }
 
+/* Where a payload that came masked is to lie: behind the answer to the message before, if that was
+ * that message. The answer's header is shorter than the one received, so this is never later. */
+static uint8_t *payload_place(const wring_session *session, uint8_t *received, size_t len) {
+    const wring__session_common *common = session->common;
+    return common->burst_in == session->in && len >= WRING__REFERENCE_MIN
+               ? common->burst_end + wring__frame_header_len(len, false)
+               : received;
+}
+
 /* The common case in a third of the instructions: a text or binary message in one frame of less
  * than 64 KiB that is all here, with nothing begun before it. False: the machine below has to look.
  */
@@ -563,13 +576,14 @@ static bool rx_whole_message(wring_session *session, wring_event *event) {
     }
     uint32_t key = 0, utf8 = WRING__UTF8_COMPLETE;
     size_t bad_at;
+    uint8_t *payload = server ? payload_place(session, in + header_len, len) : in + header_len;
     in += header_len;
     if (server) {
         memcpy(&key, in - sizeof key, sizeof key);
         if (opcode == WRING_TEXT) {
-            utf8 = wring__unmask_utf8(utf8, in, len, key, 0, &bad_at);
+            utf8 = wring__unmask_utf8(utf8, payload, in, len, key, &bad_at);
         } else {
-            wring__mask(in, len, key, 0);
+            wring__mask_copy(payload, in, len, key, 0);
         }
     } else {
         utf8 = opcode == WRING_TEXT ? wring__utf8_feed(utf8, in, len, &bad_at) : utf8;
@@ -580,12 +594,12 @@ static bool rx_whole_message(wring_session *session, wring_event *event) {
     }
     in_skip(session, header_len + len);
     if (len >= WRING__REFERENCE_MIN) {
-        reference_offer(session, session->common->fed, in, len);
+        reference_offer(session, session->common->fed, payload, len);
     }
     event->kind = WRING_EVENT_MESSAGE;
     event->message.opcode = (wring_opcode)opcode;
     event->message.close_code = 0;
-    event->message.payload = wring_bytes_of(in, len);
+    event->message.payload = wring_bytes_of(payload, len);
     return true;
 }
 

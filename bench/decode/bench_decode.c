@@ -75,7 +75,7 @@ static size_t round_payload(void) {
     size_t bad_at = 0, good = 0;
     for (size_t i = 0; i < FRAMES; i++, at += bench.frame_len) {
         if (bench.opcode == WRING_TEXT) {
-            good += wring__unmask_utf8(0, at, bench.payload_len, KEY, 0, &bad_at) == 0;
+            good += wring__unmask_utf8(0, at, at, bench.payload_len, KEY, &bad_at) == 0;
         } else {
             wring__mask(at, bench.payload_len, KEY, 0);
             good++;

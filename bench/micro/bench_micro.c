@@ -97,10 +97,10 @@ static void call(enum micro_op op, const struct wring__kernels *kernels, size_t 
         sink = kernels->utf8_feed(0, payloads.mixed, size, &bad_at);
         return;
     case OP_FUSED_ASCII:
-        sink = kernels->unmask_utf8(0, payloads.ascii, size, 0, 0, &bad_at);
+        sink = kernels->unmask_utf8(0, payloads.ascii, payloads.ascii, size, 0, &bad_at);
         return;
     case OP_FUSED_MIXED:
-        sink = kernels->unmask_utf8(0, payloads.mixed, size, 0, 0, &bad_at);
+        sink = kernels->unmask_utf8(0, payloads.mixed, payloads.mixed, size, 0, &bad_at);
         return;
     }
 }

@@ -7,6 +7,8 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
+/* mask_copy and unmask_utf8 may also move what they unmask, towards its start. */
+#define SHIFT_MAX  13
 #define LEN_MAX    512
 #define OFFSET_MAX 64
 #define TEXT_MAX   12000 /* more than two chunks of the fused loop */
@@ -86,13 +88,19 @@ static const char *compare_mask_at(const struct wring__kernels *kernels, struct 
                         is_pattern_outside(out.first, at, at + len, out.page) &&
                         is_pattern_outside(in.first, at, at, in.page);
     memcpy(out.first + at, in.first + at, len);
+    const size_t shift = at < LEN_MAX ? 0 : 1 + len % SHIFT_MAX; /* where there is room before */
+    kernels->mask_copy(out.first + at - shift, out.first + at, len, key, phase);
+    const bool moved = memcmp(out.first + at - shift, want, len) == 0;
+    fill_pattern(out.first, at - shift, len + shift);
+    memcpy(out.first + at, in.first + at, len);
     kernels->mask(out.first + at, len, key, phase);
     const bool masked = memcmp(out.first + at, want, len) == 0 &&
                         is_pattern_outside(out.first, at, at + len, out.page);
     fill_pattern(out.first, at, len);
-    return copied && masked ? NULL
-                            : FAIL("%s %s: length %zu at %zu, phase %u", kernels->name,
-                                   copied ? "mask" : "mask_copy", len, at, phase);
+    return copied && moved && masked
+               ? NULL
+               : FAIL("%s %s: length %zu at %zu, phase %u, moved by %zu", kernels->name,
+                      copied && moved ? "mask" : "mask_copy", len, at, phase, shift);
 }
 
 const char *kernels_compare_masks(const struct wring__kernels *kernels) {
@@ -136,15 +144,20 @@ static struct outcome feed(const struct wring__kernels *kernels, uint32_t state,
     return got;
 }
 
+/* How far behind its place a masked text lies. */
+static size_t shift_of(size_t len) {
+    return len % SHIFT_MAX;
+}
+
 /* The fused loop over a masked copy in `room`; a text that comes back changed is an outcome that
  * equals nothing. */
 static struct outcome feed_masked(const struct wring__kernels *kernels, uint32_t state,
                                   const uint8_t *text, size_t len, uint8_t *room) {
     const uint32_t key = UINT32_C(0xC8A57F13);
-    const unsigned phase = (unsigned)len;
-    wring__kernels_scalar.mask_copy(room, text, len, key, phase);
+    const size_t shift = shift_of(len);
+    wring__kernels_scalar.mask_copy(room + shift, text, len, key, 0);
     struct outcome got = {.bad_at = NOWHERE};
-    got.state = kernels->unmask_utf8(state, room, len, key, phase, &got.bad_at);
+    got.state = kernels->unmask_utf8(state, room, room + shift, len, key, &got.bad_at);
     if (memcmp(room, text, len) != 0) {
         got.state = UINT32_MAX;
     }
@@ -170,7 +183,7 @@ static const char *compare_piece(const struct wring__kernels *kernels, uint32_t 
 /* A text, cut at two places (or fewer: a cut may be an end). */
 static const char *compare_cut(const struct wring__kernels *kernels, const uint8_t *text,
                                size_t len, size_t cut, size_t cut2) {
-    static uint8_t room[TEXT_MAX];
+    static uint8_t room[TEXT_MAX + SHIFT_MAX];
     uint32_t state = WRING__UTF8_COMPLETE;
     const char *wrong = compare_piece(kernels, &state, text, cut, room);
     if (wrong == NULL) {
@@ -323,7 +336,7 @@ const char *kernels_compare_bounds(const struct wring__kernels *kernels) {
         for (unsigned round = 0; round < 16 && wrong == NULL; round++) {
             const bool at_end = (round & 1) != 0;
             uint8_t *text = at_end ? in.end - len : in.first;
-            uint8_t *room = at_end ? out.end - len : out.first;
+            uint8_t *room = at_end ? out.end - len - shift_of(len) : out.first;
             kernels_random_text(text, len, 1 + (round >> 1 & 3), &seed);
             if (round >= 8 && len > 0) {
                 text[kernels_random(&seed) % len] ^= 0x80;

@@ -5,6 +5,7 @@
 #include <criterion/criterion.h>
 #include <stdlib.h>
 
+#include "proto/kernels.h"
 #include "proto/session.h"
 
 #define LEN 200000
@@ -132,7 +133,7 @@ Test(session_long, a_frame_is_received_where_it_is_assembled) {
 }
 
 Test(session_long, a_message_whole_in_its_buffer_is_answered_from_there) {
-    static const size_t lens[] = {4096, 65535, 65536};
+    static const size_t lens[] = {512, 4096, 65535, 65536};
     for (size_t i = 0; i < WRING_ARRAY_LEN(lens); i++) {
         struct fixture *f = begin(WRING_ROLE_SERVER, lens[i]);
         wring_event event;
@@ -221,5 +222,130 @@ Test(session_long, a_session_that_ends_leaves_the_room_to_the_receive_under_way)
     cr_assert_null(wring__session_rx_room(&f->session));
     memset(block->data + block->at, 1, block->len); /* the kernel may still write to it */
     wring__block_unref(block);
+    end(f);
+}
+
+/* ---- bursts ---------------------------------------------------------------------------------- */
+
+static const size_t burst[] = {600, 2000, 512, 65000, 700, 20, 900, 511, 512};
+
+/* Text and binary frames of these lengths back to back, each with a key of its own. */
+static uint8_t *burst_write(size_t *len) {
+    uint8_t *frames = malloc(200000);
+    size_t at = 0;
+    for (size_t i = 0; i < WRING_ARRAY_LEN(burst); i++) {
+        const uint32_t key = 0x01020408u * (uint32_t)(i + 1);
+        const unsigned opcode = i % 2 == 0 ? WRING_TEXT : WRING_BINARY;
+        at +=
+            wring__frame_header_write(frames + at, (uint8_t)(WRING__FIN | opcode), burst[i], &key);
+        memset(frames + at, 'a' + (int)i, burst[i]);
+        wring__mask(frames + at, burst[i], key, 0);
+        at += burst[i];
+    }
+    *len = at;
+    return frames;
+}
+
+static void expect_answers(const struct fixture *f, uint32_t skipped) {
+    uint8_t *got = malloc(f->out.bytes);
+    struct iovec iov[32];
+    size_t count = wring__outq_gather(&f->out, iov, 32), at = 0;
+    for (size_t i = 0; i < count; i++) {
+        memcpy(got + at, iov[i].iov_base, iov[i].iov_len);
+        at += iov[i].iov_len;
+    }
+    cr_assert_eq(at, f->out.bytes);
+    at = 0;
+    for (size_t i = 0; i < WRING_ARRAY_LEN(burst); i++) {
+        if ((skipped >> i & 1) != 0) {
+            continue;
+        }
+        uint8_t header[14];
+        const unsigned opcode = i % 2 == 0 ? WRING_TEXT : WRING_BINARY;
+        const size_t header_len =
+            wring__frame_header_write(header, (uint8_t)(WRING__FIN | opcode), burst[i], NULL);
+        cr_assert_arr_eq(got + at, header, header_len, "%zu", i);
+        for (size_t j = 0; j < burst[i]; j++) {
+            cr_assert_eq(got[at + header_len + j], 'a' + (int)i, "%zu at %zu", i, j);
+        }
+        at += header_len + burst[i];
+    }
+    cr_assert_eq(at, f->out.bytes);
+    free(got);
+}
+
+/* Bit i of `skipped`: message i gets no answer. Answers the rest; returns the number of runs. */
+static size_t burst_echo(uint32_t skipped) {
+    struct fixture *f = begin(WRING_ROLE_SERVER, 1);
+    size_t len;
+    wring_event event;
+    free(f->frame);
+    f->frame = burst_write(&len);
+    f->fed.data = f->frame;
+    f->fed.cap = len;
+    f->common.fed = &f->fed;
+    wring_result result = feed(f, f->frame, len, &event);
+    for (size_t i = 0; i < WRING_ARRAY_LEN(burst); i++) {
+        cr_assert_eq(result, WRING_OK);
+        cr_assert_eq(event.message.payload.len, burst[i]);
+        if ((skipped >> i & 1) == 0) {
+            reply(f, event.message.opcode, event.message.payload.data, burst[i]);
+        }
+        result = wring_session_next(&f->session, &event);
+    }
+    cr_assert_eq(result, WRING_MORE);
+    expect_answers(f, skipped);
+    struct iovec iov[32];
+    const size_t runs = wring__outq_gather(&f->out, iov, 32);
+    end(f);
+    return runs;
+}
+
+Test(session_long, the_answers_to_a_burst_are_one_run_of_bytes) {
+    /* 20 and 511 bytes are copied; they part the run */
+    cr_assert_eq(burst_echo(0), 5);
+    for (uint32_t skipped = 1; skipped < 1u << WRING_ARRAY_LEN(burst); skipped++) {
+        (void)burst_echo(skipped);
+    }
+}
+
+Test(session_long, an_answer_from_its_assembly_begins_no_burst) {
+    struct fixture *f = begin(WRING_ROLE_SERVER, 1);
+    size_t len;
+    wring_event event;
+    free(f->frame);
+    f->frame = burst_write(&len);
+    f->fed.data = f->frame;
+    f->fed.cap = len;
+    f->common.fed = &f->fed;
+    cr_assert_eq(feed(f, f->frame, 300, &event), WRING_MORE);
+    wring_result result = feed(f, f->frame + 300, len - 300, &event);
+    for (size_t i = 0; i < WRING_ARRAY_LEN(burst); i++) {
+        cr_assert_eq(result, WRING_OK);
+        const uint8_t *payload = event.message.payload.data;
+        cr_assert_eq(payload >= f->frame && payload<f->frame + len, i> 0, "%zu", i);
+        reply(f, event.message.opcode, payload, burst[i]);
+        result = wring_session_next(&f->session, &event);
+    }
+    expect_answers(f, 0);
+    end(f);
+}
+
+Test(session_long, a_burst_ends_with_what_was_fed) {
+    struct fixture *f = begin(WRING_ROLE_SERVER, 1);
+    size_t len;
+    wring_event event;
+    free(f->frame);
+    f->frame = burst_write(&len);
+    f->fed.data = f->frame;
+    f->fed.cap = len;
+    f->common.fed = &f->fed;
+    const size_t first = 8 + burst[0];
+    cr_assert_eq(feed(f, f->frame, first, &event), WRING_OK);
+    reply(f, WRING_TEXT, event.message.payload.data, burst[0]);
+    cr_assert_eq(wring_session_next(&f->session, &event), WRING_MORE);
+    /* the bytes behind may be another session's: nothing is put before them */
+    cr_assert_eq(feed(f, f->frame + first, 8 + burst[1], &event), WRING_OK);
+    cr_assert_eq(event.message.payload.data, f->frame + first + 8);
     end(f);
 }
