@@ -10,7 +10,9 @@
  *   - `token` comes back as it was given; its bits are the worker's business (core/ref.h), but
  *     that none has an operation of 0: those are the backend's own;
  *   - the iovecs of send are read before the next turn returns, the bytes until the completion;
- *   - a buffer named by a completion belongs to the worker until buffers_return.
+ *   - completions that name a receive buffer come in the order in which their bytes lie in it;
+ *   - a buffer belongs to the worker from the completion without WRING__COMPLETION_BUFFER_MORE
+ *     until buffers_return, and the bytes before that from theirs.
  *
  * Thread: all calls on the worker's thread, except wake.
  */
@@ -35,11 +37,14 @@ typedef struct wring__completion {
 
 #define WRING__COMPLETION_MORE   1u /* the operation stays armed: more completions follow */
 #define WRING__COMPLETION_BUFFER 2u
+/** The buffer is not full: the next bytes of whichever stream come behind these, in it. */
+#define WRING__COMPLETION_BUFFER_MORE 4u
 
 typedef struct wring__backend_config {
     uint32_t entries;        /* submission queue entries; 0: 1,024 */
     uint32_t buffer_count;   /* receive buffers, a power of two up to 32,768; 0: 1,024 */
-    uint32_t buffer_size;    /* bytes of each; 0: WRING__BUFFER_SIZE_DEFAULT */
+    uint32_t buffer_size;    /* bytes of each; 0: WRING__BUFFER_SIZE_DEFAULT. A backend may make
+                                fewer and longer ones of the same memory */
     uint32_t busy_poll_us;   /* looks for completions so long before it sleeps; 0: sleeps at once */
     uint32_t direct_sockets; /* sockets of a table of the backend's own; 0: picked */
     void *world;             /* sim only: the world this backend is a host of */
@@ -84,7 +89,7 @@ typedef struct wring__backend_ops {
 
     void (*accept)(wring__backend *backend, wring__socket listener, uint64_t token); /* multishot */
     void (*recv)(wring__backend *backend, wring__socket socket, uint64_t token);     /* multishot */
-    /** One receive: into a receive buffer, or into memory of the caller's. */
+    /** One receive: of read_size into a receive buffer, or into memory of the caller's. */
     void (*recv_once)(wring__backend *backend, wring__socket socket, uint64_t token);
     void (*recv_into)(wring__backend *backend, wring__socket socket, uint64_t token, uint8_t *data,
                       size_t len);
@@ -122,6 +127,7 @@ struct wring__backend {
     uint8_t *buffers; /* buffer_count x buffer_size, back to back */
     uint32_t buffer_count;
     uint32_t buffer_size;
+    uint32_t read_size; /* a receive of so much tells of a long message */
 };
 
 extern const wring__backend_ops wring__backend_uring;

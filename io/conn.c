@@ -12,10 +12,10 @@
 #include "io/conn_tls.h"
 #include "io/worker.h"
 
-/* Receive buffers of one connection handed to its owner in one turn: no peer starves the rest. */
-#define DISPATCH_BUFFERS_MAX 8
-#define GATHER_MAX           64
-#define DRAIN_TIMEOUT_NS     (10 * WRING_NS_PER_SEC)
+/* Bytes of one connection handed to its owner in one turn: no peer starves the rest. */
+#define DISPATCH_BYTES_MAX (128u << 10)
+#define GATHER_MAX         64
+#define DRAIN_TIMEOUT_NS   (10 * WRING_NS_PER_SEC)
 /* The close handshake is over: nothing more is to come but the peer's end of stream. */
 #define LINGER_NS (200 * WRING_NS_PER_MS)
 
@@ -69,8 +69,7 @@ static wring_result conn_init(wring__conn *conn, wring__worker *worker,
     conn->ops = ops;
     conn->worker = worker;
     conn->socket = WRING__SOCKET_NONE;
-    conn->rx_head = WRING__BUFFER_NONE;
-    conn->rx_tail = WRING__BUFFER_NONE;
+    conn->received = (wring__recv_chain){WRING__RECV_NONE, WRING__RECV_NONE};
     return wring__slots_acquire(&worker->slots, conn, &conn->slot, &conn->generation);
 }
 
@@ -108,19 +107,8 @@ wring_result wring__conn_connect(wring__conn *conn, wring__worker *worker,
 
 /* ---- ending ---------------------------------------------------------------------------------- */
 
-static uint16_t rx_pop(wring__conn *conn) {
-    uint16_t buffer = conn->rx_head;
-    conn->rx_head = conn->worker->rx_buffers[buffer].next;
-    if (conn->rx_head == WRING__BUFFER_NONE) {
-        conn->rx_tail = WRING__BUFFER_NONE;
-    }
-    return buffer;
-}
-
 static void rx_drop(wring__conn *conn) {
-    while (conn->rx_head != WRING__BUFFER_NONE) {
-        wring__worker_return_buffer(conn->worker, rx_pop(conn));
-    }
+    wring__recv_drop(&conn->worker->recv, &conn->received);
     wring__conn_long_drop(conn);
     if (!conn->is_direct && conn->stash != NULL) {
         conn->worker->chunks.held -= conn->stash->cap;
@@ -310,15 +298,14 @@ static bool stash_append(wring__conn *conn, const uint8_t *data, size_t len) {
 
 /* Moves what waits in receive buffers to the stash and gives the buffers back. */
 static void stash_chain(wring__conn *conn) {
-    wring__worker *worker = conn->worker;
-    while (conn->rx_head != WRING__BUFFER_NONE) {
-        uint16_t buffer = rx_pop(conn);
-        bool kept = stash_append(conn, wring__backend_buffer(worker->backend, buffer),
-                                 worker->rx_buffers[buffer].len);
-        wring__worker_return_buffer(worker, buffer);
+    wring__recv_pool *pool = &conn->worker->recv;
+    while (!wring__recv_is_empty(&conn->received)) {
+        const wring__recv_lease lease = wring__recv_take(pool, &conn->received, false);
+        const bool kept = stash_append(conn, lease.bytes.data, lease.bytes.len);
+        wring__recv_done(pool, &lease);
         if (!kept) {
             broken_by(conn, -ENOMEM);
-            return;
+            wring__recv_drop(pool, &conn->received);
         }
     }
 }
@@ -331,7 +318,8 @@ static uint64_t pause_bytes(const wring__conn *conn) {
 
 bool wring__conn_pause_when_full(wring__conn *conn) {
     const bool full = wring__conn_unsent(conn) > pause_bytes(conn);
-    if (!conn->paused && (full || conn->held || conn->worker->rx_stopped)) {
+    const bool stopped = full || conn->held || conn->worker->rx_stopped;
+    if (stopped && !conn->paused && !conn->broken) {
         conn->paused = true;
         wring__count(&conn->worker->counters.paused, 1);
         wring__conn_recv_cancel(conn);
@@ -376,7 +364,7 @@ void wring__conn_yield(wring__conn *conn) {
 static void yield_end(wring__conn *conn) {
     conn->yielded = false;
     conn->ops->resume(conn);
-    if (conn->yielded) {
+    if (conn->yielded || conn->broken) {
         wring__worker_make_ready(conn->worker, conn);
     } else {
         wring__conn_read_on(conn);
@@ -395,19 +383,13 @@ static void rx_give(wring__conn *conn, wring_mut_bytes bytes) {
 static void rx_take(wring__conn *conn, const wring__completion *completion) {
     wring__worker *worker = conn->worker;
     if (conn->state != WRING__CONN_OPEN || completion->result <= 0) {
-        wring__worker_return_buffer(worker, completion->buffer);
+        wring__recv_discard(&worker->recv, completion);
         return;
     }
-    struct wring__rx_buffer *buffer = &worker->rx_buffers[completion->buffer];
-    buffer->len = (uint32_t)completion->result;
-    buffer->next = WRING__BUFFER_NONE;
-    if (conn->rx_tail == WRING__BUFFER_NONE) {
-        conn->rx_head = completion->buffer;
-    } else {
-        worker->rx_buffers[conn->rx_tail].next = completion->buffer;
+    wring__count(&worker->counters.rx_bytes, (uint64_t)completion->result);
+    if (wring__recv_push(&worker->recv, &conn->received, completion) != WRING_OK) {
+        broken_by(conn, -ENOMEM);
     }
-    conn->rx_tail = completion->buffer;
-    wring__count(&worker->counters.rx_bytes, buffer->len);
 }
 
 static void recv_complete(wring__conn *conn, const wring__completion *completion) {
@@ -463,42 +445,22 @@ static void stash_give(wring__conn *conn) {
     free(stash);
 }
 
-/* The owner may keep what lies in the buffer until it is sent, if not too many are kept already. */
-static void buffer_give(wring__conn *conn, uint16_t index, wring_mut_bytes bytes) {
-    wring__worker *worker = conn->worker;
-    struct wring__rx_buffer *buffer = &worker->rx_buffers[index];
-    buffer->block.refs = 1;
-    worker->fed =
-        conn->tls == NULL && worker->lent_count < worker->lent_max ? &buffer->block : NULL;
-    rx_give(conn, bytes);
-    worker->fed = NULL;
-    if (buffer->block.refs == 1) {
-        wring__worker_return_buffer(worker, index);
-    } else {
-        worker->lent_count++;
-        wring__block_unref(&buffer->block);
-    }
-}
-
+/* The owner may keep what lies in the buffers until it is sent. */
 static void chain_give(wring__conn *conn) {
     wring__worker *worker = conn->worker;
-    bool full = false;
-    if (conn->rx_head == WRING__BUFFER_NONE) {
-        return;
+    wring__recv_pool *pool = &worker->recv;
+    size_t given = 0;
+    size_t longest = 0;
+    while (!wring__recv_is_empty(&conn->received) && given < DISPATCH_BYTES_MAX &&
+           conn->state == WRING__CONN_OPEN && !conn->paused) {
+        const wring__recv_lease lease = wring__recv_take(pool, &conn->received, conn->tls == NULL);
+        rx_give(conn, lease.bytes);
+        wring__recv_done(pool, &lease);
+        given += lease.bytes.len;
+        longest = lease.bytes.len > longest ? lease.bytes.len : longest;
     }
-    for (int i = 0; i < DISPATCH_BUFFERS_MAX; i++) {
-        if (conn->rx_head == WRING__BUFFER_NONE || conn->state != WRING__CONN_OPEN ||
-            conn->paused) {
-            break;
-        }
-        uint16_t buffer = rx_pop(conn);
-        wring_mut_bytes bytes = {wring__backend_buffer(worker->backend, buffer),
-                                 worker->rx_buffers[buffer].len};
-        full = bytes.len == worker->backend->buffer_size;
-        buffer_give(conn, buffer, bytes);
-    }
-    if (full || conn->one_shot) {
-        wring__conn_long_choose(conn, full);
+    if (given > 0) {
+        wring__conn_long_choose(conn, longest);
     }
 }
 
@@ -538,6 +500,9 @@ void wring__conn_dispatch(wring__conn *conn) {
         connect_tell(conn);
         return;
     }
+    if (conn->broken && !conn->yielded) {
+        conn->paused = false; /* no queue drains any more: what came before is given now or never */
+    }
     if (conn->tls != NULL && conn->state == WRING__CONN_OPEN && !conn->paused) {
         wring__conn_tls_resume(conn);
     }
@@ -572,16 +537,16 @@ void wring__conn_dispatch(wring__conn *conn) {
         }
     }
     const bool in_flight = conn->is_direct && conn->recv_armed;
-    bool all_given = conn->rx_head == WRING__BUFFER_NONE && (conn->stash == NULL || in_flight);
-    if (conn->broken) {
+    bool all_given = wring__recv_is_empty(&conn->received) && (conn->stash == NULL || in_flight);
+    if (conn->broken && all_given && !conn->yielded) {
         wring__conn_fail(conn, WRING_ERR_TRANSPORT);
     } else if (conn->eof && all_given && !conn->eof_told && !conn->paused) {
         end_tell(conn);
     }
-    if (conn->state != WRING__CONN_OPEN || conn->paused) {
+    if (conn->state != WRING__CONN_OPEN || (conn->paused && !conn->broken)) {
         return;
     }
-    if (!all_given) {
+    if (!all_given || conn->broken) {
         wring__worker_make_ready(conn->worker, conn);
     }
     if (!conn->recv_armed && !conn->eof && !conn->broken) {

@@ -26,6 +26,7 @@
 #include "core/outq.h"
 #include "core/wheel.h"
 #include "io/backend.h"
+#include "io/recv.h"
 #include "io/tls.h"
 
 typedef struct wring__worker wring__worker;
@@ -77,9 +78,8 @@ struct wring__conn {
     wring__socket socket;
     uint32_t slot;
     uint32_t generation;
-    int32_t error;    /* errno that broke the stream */
-    uint16_t rx_head; /* chain of receive buffers, WRING__BUFFER_NONE when empty */
-    uint16_t rx_tail;
+    int32_t error;              /* errno that broke the stream */
+    wring__recv_chain received; /* received bytes that wait for their dispatch */
     uint8_t state;
     uint8_t pending; /* operations the kernel still owes a last completion for */
     bool recv_armed : 1;

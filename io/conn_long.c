@@ -6,13 +6,13 @@
 
 #include "io/worker.h"
 
-/* A frame is long when it lacks so many receive buffers. */
-#define LONG_BUFFERS 2
+/* A frame is long when it lacks so many reads. */
+#define LONG_READS 2
 
 bool wring__conn_long_arm(wring__conn *conn) {
     wring__backend *backend = conn->worker->backend;
     WRING_ASSERT(!conn->is_direct);
-    if (conn->state != WRING__CONN_OPEN || conn->rx_head != WRING__BUFFER_NONE ||
+    if (conn->state != WRING__CONN_OPEN || !wring__recv_is_empty(&conn->received) ||
         conn->stash != NULL) {
         return false;
     }
@@ -63,14 +63,16 @@ void wring__conn_long_drop(wring__conn *conn) {
     }
 }
 
-void wring__conn_long_choose(wring__conn *conn, bool full) {
+void wring__conn_long_choose(wring__conn *conn, size_t longest) {
     if (conn->ops->missing == NULL || conn->tls != NULL || conn->state != WRING__CONN_OPEN) {
         return;
     }
     if (conn->one_shot) {
         conn->one_shot = conn->ops->missing(conn) > 0;
-    } else if (full && conn->ops->missing(conn) >=
-                           (uint64_t)LONG_BUFFERS * conn->worker->backend->buffer_size) {
+        return;
+    }
+    const uint32_t read_size = conn->worker->backend->read_size;
+    if (longest >= read_size && conn->ops->missing(conn) >= (uint64_t)LONG_READS * read_size) {
         conn->one_shot = true;
         wring__conn_recv_cancel(conn);
     }

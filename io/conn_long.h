@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Long frames: for conn.c only. Once a frame is known to bring much more than a receive buffer
- * holds, the kernel writes the rest of it where the owner assembles it. Such a connection receives
+ * Long frames: for conn.c only. Once a frame is known to bring much more than a read
+ * does, the kernel writes the rest of it where the owner assembles it. Such a connection receives
  * operation by operation, and goes back to the shared buffers and multishot when its frames are
  * short again.
  */
@@ -22,8 +22,8 @@ wring__block *wring__conn_long_take(wring__conn *conn, wring_mut_bytes *bytes);
 /** Drops what was received or, with the completion, will be. */
 void wring__conn_long_drop(wring__conn *conn);
 
-/** After buffers were given: whether to go on with the next by multishot.  @param full  the last
- *  buffer was, and more is likely to come */
-void wring__conn_long_choose(wring__conn *conn, bool full);
+/** After received bytes were given: whether to go on with the next by multishot.
+ *  @param longest  bytes of the longest read: of a full buffer's worth, more is likely to come */
+void wring__conn_long_choose(wring__conn *conn, size_t longest);
 
 #endif

@@ -58,6 +58,10 @@ struct sim_backend {
     size_t posted_cap;
     uint16_t *home; /* receive buffers not in use */
     uint32_t home_count;
+    bool is_incremental;
+    bool has_begun; /* a buffer that is not full: the next bytes go there */
+    uint16_t begun;
+    size_t begun_used;
     wring_time_ns deadline;
     bool woken;
     bool ran; /* had a turn since the clock moved */
@@ -104,6 +108,8 @@ static wring_result sim_open(const wring__backend_config *config, wring__backend
     backend->super.ops = &wring__backend_sim;
     backend->super.buffer_count = count;
     backend->super.buffer_size = size;
+    backend->super.read_size = size;
+    backend->is_incremental = wring__sim_random(sim, 2) == 0;
     backend->super.buffers = wring__sim_memory(NULL, (size_t)count * size);
     backend->home = wring__sim_memory(NULL, count * sizeof *backend->home);
     WRING_ASSERT(backend->super.buffers != NULL && backend->home != NULL);
@@ -232,6 +238,12 @@ static void sim_close_socket(wring__backend *super, wring__socket socket, uint64
 
 /* ---- doing ----------------------------------------------------------------------------------- */
 
+/* Completions of one operation do, and those that tell of one receive buffer; others need not. */
+static bool keep_their_order(const wring__completion *a, const wring__completion *b) {
+    return a->token == b->token ||
+           ((a->flags & b->flags & WRING__COMPLETION_BUFFER) != 0 && a->buffer == b->buffer);
+}
+
 static void post(struct sim_backend *backend, uint64_t token, int32_t result, uint16_t flags,
                  uint16_t buffer) {
     if (backend->posted_count == backend->posted_cap) {
@@ -241,17 +253,13 @@ static void post(struct sim_backend *backend, uint64_t token, int32_t result, ui
         WRING_ASSERT(backend->posted != NULL);
     }
     wring_time_ns at = backend->sim->now + wring__sim_delay(backend->sim);
-    for (size_t i = 0; i < backend->posted_count; i++) { /* one operation's keep their order */
-        if (backend->posted[i].completion.token == token && backend->posted[i].at > at) {
-            at = backend->posted[i].at;
+    const wring__completion completion = {token, result, buffer, flags};
+    for (size_t i = 0; i < backend->posted_count; i++) {
+        if (keep_their_order(&backend->posted[i].completion, &completion)) {
+            at = backend->posted[i].at > at ? backend->posted[i].at : at;
         }
     }
-    struct sim_posted *posted = &backend->posted[backend->posted_count++];
-    posted->completion.token = token;
-    posted->completion.result = result;
-    posted->completion.flags = flags;
-    posted->completion.buffer = buffer;
-    posted->at = at;
+    backend->posted[backend->posted_count++] = (struct sim_posted){completion, at};
     backend->sim->activity++;
 }
 
@@ -314,21 +322,29 @@ static void do_recv(struct sim_backend *backend, struct sim_op *op) {
         op_end(backend, op, (int32_t)want);
         return;
     }
-    if (backend->home_count == 0 || wring__sim_strikes(sim, WRING__SIM_NO_BUFFERS)) {
+    const bool none = backend->home_count == 0 && !backend->has_begun;
+    if (none || wring__sim_strikes(sim, WRING__SIM_NO_BUFFERS)) {
         op_end(backend, op, -ENOBUFS);
         return;
     }
-    uint16_t buffer = backend->home[--backend->home_count];
-    size_t want = wring__min_size(ready, backend->super.buffer_size);
+    uint16_t buffer = backend->has_begun ? backend->begun : backend->home[--backend->home_count];
+    const size_t begun = backend->has_begun ? backend->begun_used : 0;
+    size_t want = wring__min_size(ready, backend->super.buffer_size - begun);
     if (wring__sim_strikes(sim, WRING__SIM_SHORT_RECV)) {
         want = 1 + (size_t)wring__sim_random(sim, want);
     }
-    uint8_t *data = wring__backend_buffer(&backend->super, buffer);
+    uint8_t *data = wring__backend_buffer(&backend->super, buffer) + begun;
     WRING_UNPOISON(data, want);
     wring__sim_read(sim, op->socket, data, want);
     bool more = !op->once && !wring__sim_strikes(sim, WRING__SIM_LOST_MORE);
+    backend->begun_used = begun + want;
+    backend->has_begun =
+        backend->is_incremental && backend->begun_used < backend->super.buffer_size;
+    backend->begun = buffer;
     post(backend, op->token, (int32_t)want,
-         WRING__COMPLETION_BUFFER | (more ? WRING__COMPLETION_MORE : 0), buffer);
+         (uint16_t)(WRING__COMPLETION_BUFFER | (more ? WRING__COMPLETION_MORE : 0) |
+                    (backend->has_begun ? WRING__COMPLETION_BUFFER_MORE : 0)),
+         buffer);
     op->done = !more;
 }
 
@@ -444,10 +460,9 @@ static void ops_run(struct sim_backend *backend) {
     backend->op_count = kept;
 }
 
-/* Completions of one operation keep their order; those of different ones need not. */
-static bool posted_is_first_of_token(const struct sim_backend *backend, size_t index) {
+static bool posted_may_come(const struct sim_backend *backend, size_t index) {
     for (size_t i = 0; i < index; i++) {
-        if (backend->posted[i].completion.token == backend->posted[index].completion.token) {
+        if (keep_their_order(&backend->posted[i].completion, &backend->posted[index].completion)) {
             return false;
         }
     }
@@ -460,8 +475,7 @@ static bool posted_take(struct sim_backend *backend, wring__completion *out) {
     size_t start = reorder ? (size_t)wring__sim_random(backend->sim, count) : 0;
     for (size_t i = 0; i < count; i++) {
         size_t index = (start + i) % count;
-        if (backend->posted[index].at <= backend->sim->now &&
-            posted_is_first_of_token(backend, index)) {
+        if (backend->posted[index].at <= backend->sim->now && posted_may_come(backend, index)) {
             *out = backend->posted[index].completion;
             memmove(&backend->posted[index], &backend->posted[index + 1],
                     (count - index - 1) * sizeof backend->posted[0]);
@@ -545,7 +559,7 @@ bool wring__sim_host_ran(wring__backend *super) {
 void wring__sim_host_leftover(const wring__backend *super, wring__sim_leftovers *left) {
     const struct sim_backend *backend = (const struct sim_backend *)super;
     left->operations += backend->op_count + backend->posted_count;
-    left->buffers += super->buffer_count - backend->home_count;
+    left->buffers += super->buffer_count - backend->home_count - backend->has_begun;
 }
 
 const wring__backend_ops wring__backend_sim = {

@@ -168,7 +168,7 @@ static void uring_recv(wring__backend *super, wring__socket socket, uint64_t tok
 
 static void uring_recv_once(wring__backend *super, wring__socket socket, uint64_t token) {
     struct io_uring_sqe *sqe = wring__uring_sqe(uring_of(super));
-    io_uring_prep_recv(sqe, socket, NULL, 0, 0);
+    io_uring_prep_recv(sqe, socket, NULL, super->read_size, 0);
     sqe->flags |= IOSQE_BUFFER_SELECT;
     sqe->buf_group = URING_BUFFER_GROUP;
     uring_sqe_address(sqe, socket, token);
@@ -308,19 +308,16 @@ static bool submit_is_transient(int result) {
            result == -EBUSY;
 }
 
-static void cqe_take(struct uring_backend *backend, const struct io_uring_cqe *cqe,
-                     wring__completion *out) {
+static void cqe_take(const struct io_uring_cqe *cqe, wring__completion *out) {
     bool more = (cqe->flags & IORING_CQE_F_MORE) != 0;
     bool buffer = (cqe->flags & IORING_CQE_F_BUFFER) != 0;
+    bool goes_on = (cqe->flags & WRING__CQE_F_BUF_MORE) != 0;
     out->token = cqe->user_data;
     out->result = cqe->res;
     out->flags =
-        (uint16_t)((more ? WRING__COMPLETION_MORE : 0) | (buffer ? WRING__COMPLETION_BUFFER : 0));
+        (uint16_t)((more ? WRING__COMPLETION_MORE : 0) | (buffer ? WRING__COMPLETION_BUFFER : 0) |
+                   (goes_on ? WRING__COMPLETION_BUFFER_MORE : 0));
     out->buffer = (uint16_t)(cqe->flags >> IORING_CQE_BUFFER_SHIFT);
-    if (buffer) {
-        WRING_UNPOISON(wring__backend_buffer(&backend->super, out->buffer),
-                       cqe->res > 0 ? (size_t)cqe->res : 0);
-    }
 }
 
 /* A completion of the backend's own; true when the worker gets one for it. */
@@ -357,9 +354,10 @@ static size_t completions_take(struct uring_backend *backend, wring__completion 
         if (cqe->user_data >> URING_TOKEN_OP_SHIFT == 0) {
             count += own_cqe_take(backend, cqe, &out[count]);
         } else {
-            buffers += (cqe->flags & IORING_CQE_F_BUFFER) != 0;
+            buffers +=
+                (cqe->flags & (IORING_CQE_F_BUFFER | WRING__CQE_F_BUF_MORE)) == IORING_CQE_F_BUFFER;
             exhausted |= cqe->res == -ENOBUFS;
-            cqe_take(backend, cqe, &out[count++]);
+            cqe_take(cqe, &out[count++]);
         }
     }
     io_uring_cq_advance(&backend->ring, seen);

@@ -10,10 +10,20 @@
 
 /* What a turn used last is forgotten after so many. */
 #define WINDOW_TURNS 8192
-#define WANT_LEAST   32
 
-static uint32_t want_of(uint32_t all, uint32_t used) {
-    const uint32_t want = used + used / 2 + WANT_LEAST;
+/* Incremental buffers (Linux 6.12): the kernel goes on in a buffer where the last receive ended.
+ * Short messages of many connections lie close together, long ones in one run; so that all of them
+ * stay in the cache, and few frames straddle two buffers. */
+#define RUN_BYTES_MAX ((size_t)256 << 10)
+#define RUN_BYTES_MIN ((size_t)64 << 10)
+#define RUNS_GOOD     16 /* fewer: shorter ones */
+#define RUNS_MIN      8  /* fewer: classic buffers, one receive each */
+#define LEAST_RUNS    2
+#define LEAST_CLASSIC 32
+
+static uint32_t want_of(const struct uring_backend *backend, uint32_t used) {
+    const uint32_t all = backend->super.buffer_count;
+    const uint32_t want = used + used / 2 + backend->buffers.least;
     return want < all ? want : all;
 }
 
@@ -23,8 +33,41 @@ static void buffer_add(struct uring_backend *backend, uint16_t buffer, int offse
                           io_uring_buf_ring_mask(backend->super.buffer_count), offset);
 }
 
+static int ring_register(struct uring_backend *backend, uint32_t count, uint16_t flags) {
+    struct io_uring_buf_reg registration;
+    memset(&registration, 0, sizeof registration);
+    registration.ring_addr = (uint64_t)(uintptr_t)backend->buffer_ring;
+    registration.ring_entries = count;
+    registration.bgid = URING_BUFFER_GROUP;
+    registration.pad = flags;
+    return io_uring_register_buf_ring(&backend->ring, &registration, 0);
+}
+
+/* The memory of the buffers as longer, incremental ones; false: there is too little for that, or
+ * the kernel has none. */
+static bool runs_register(struct uring_backend *backend) {
+    const size_t total = backend->buffers_bytes;
+    size_t run = RUN_BYTES_MAX;
+    while (run > RUN_BYTES_MIN && total / run < RUNS_GOOD) {
+        run /= 2;
+    }
+    uint32_t count = 1;
+    while (count * 2 <= total / run && count * 2 <= backend->super.buffer_count) {
+        count *= 2;
+    }
+    if (count < RUNS_MIN || ring_register(backend, count, WRING__PBUF_RING_INC) != 0) {
+        return false;
+    }
+    backend->super.buffer_count = count;
+    backend->super.buffer_size = (uint32_t)(total / count) & ~63U;
+    backend->buffers.least = LEAST_RUNS;
+    return true;
+}
+
 int wring__uring_buffers_open(struct uring_backend *backend) {
     uint32_t count = backend->super.buffer_count;
+    struct uring_buffers *buffers = &backend->buffers;
+    backend->super.read_size = backend->super.buffer_size;
     backend->buffer_ring_bytes = count * sizeof(struct io_uring_buf);
     backend->buffers_bytes = (size_t)count * backend->super.buffer_size;
     backend->buffer_ring = wring__uring_pages(backend->buffer_ring_bytes);
@@ -33,17 +76,15 @@ int wring__uring_buffers_open(struct uring_backend *backend) {
         return -ENOMEM;
     }
     WRING_POISON(backend->super.buffers, backend->buffers_bytes);
-    struct io_uring_buf_reg registration;
-    memset(&registration, 0, sizeof registration);
-    registration.ring_addr = (uint64_t)(uintptr_t)backend->buffer_ring;
-    registration.ring_entries = count;
-    registration.bgid = URING_BUFFER_GROUP;
-    int result = io_uring_register_buf_ring(&backend->ring, &registration, 0);
-    if (result != 0) {
-        return result;
+    if (!runs_register(backend)) {
+        buffers->least = LEAST_CLASSIC;
+        int result = ring_register(backend, count, 0);
+        if (result != 0) {
+            return result;
+        }
     }
+    count = backend->super.buffer_count;
     io_uring_buf_ring_init(backend->buffer_ring);
-    struct uring_buffers *buffers = &backend->buffers;
     buffers->home = calloc(count, sizeof *buffers->home);
     if (buffers->home == NULL) {
         return -ENOMEM;
@@ -51,7 +92,7 @@ int wring__uring_buffers_open(struct uring_backend *backend) {
     for (uint32_t i = count; i > 0; i--) {
         buffers->home[buffers->home_count++] = (uint16_t)(i - 1);
     }
-    buffers->want = want_of(count, 0);
+    buffers->want = want_of(backend, 0);
     return 0;
 }
 
@@ -88,19 +129,18 @@ void wring__uring_buffers_fill(struct uring_backend *backend) {
 
 void wring__uring_buffers_used(struct uring_backend *backend, uint32_t count, bool exhausted) {
     struct uring_buffers *buffers = &backend->buffers;
-    const uint32_t all = backend->super.buffer_count;
     WRING_ASSERT(count <= buffers->lent);
     buffers->lent -= count;
     if (count > buffers->used_max) {
         buffers->used_max = count;
-        const uint32_t want = want_of(all, count);
+        const uint32_t want = want_of(backend, count);
         buffers->want = want > buffers->want ? want : buffers->want;
     }
     if (exhausted) {
-        buffers->want = want_of(all, buffers->want);
+        buffers->want = want_of(backend, buffers->want);
     }
     if (++buffers->turns == WINDOW_TURNS) {
-        buffers->want = want_of(all, buffers->used_max);
+        buffers->want = want_of(backend, buffers->used_max);
         buffers->turns = 0;
         buffers->used_max = 0;
     }

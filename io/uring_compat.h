@@ -12,4 +12,8 @@
 #define IORING_SETUP_NO_SQARRAY (1U << 16) /* Linux 6.6 */
 #endif
 
+/* Linux 6.12; in io_uring_buf_reg the flags are where liburing 2.3 has `pad`. */
+#define WRING__PBUF_RING_INC  2
+#define WRING__CQE_F_BUF_MORE (1U << 4)
+
 #endif

@@ -74,6 +74,7 @@ struct uring_buffers {
     uint16_t *home; /* a stack of those the kernel has not */
     uint32_t home_count;
     uint32_t lent;     /* the kernel has */
+    uint32_t least;    /* it should always have */
     uint32_t want;     /* the kernel should have */
     uint32_t used_max; /* in one turn, of this window of turns */
     uint32_t turns;    /* of this window */

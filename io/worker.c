@@ -82,29 +82,6 @@ void wring__worker_make_dead(wring__worker *worker, wring__conn *conn) {
 
 /* ---- setting up ------------------------------------------------------------------------------ */
 
-/* The last that was to be sent from a receive buffer is sent. */
-static void buffer_released(wring__block *block) {
-    wring__worker *worker = block->owner;
-    struct wring__rx_buffer *buffer = WRING_CONTAINER_OF(block, struct wring__rx_buffer, block);
-    worker->lent_count--;
-    wring__worker_return_buffer(worker, (uint16_t)(buffer - worker->rx_buffers));
-}
-
-/* Of the shared receive buffers, slow peers may pin so many. */
-#define LENT_SHARE 4
-
-static void buffers_init(wring__worker *worker) {
-    const wring__backend *backend = worker->backend;
-    worker->lent_max = backend->buffer_count / LENT_SHARE;
-    for (uint32_t i = 0; i < backend->buffer_count; i++) {
-        worker->rx_buffers[i].block =
-            (wring__block){.data = wring__backend_buffer(backend, (uint16_t)i),
-                           .cap = backend->buffer_size,
-                           .owner = worker,
-                           .released = buffer_released};
-    }
-}
-
 wring_result wring__worker_init(wring__worker *worker, const wring__worker_config *config,
                                 wring_error *error) {
     memset(worker, 0, sizeof *worker);
@@ -128,14 +105,12 @@ wring_result wring__worker_init(wring__worker *worker, const wring__worker_confi
     if (result != WRING_OK) {
         return result;
     }
-    uint32_t buffers = worker->backend->buffer_count;
-    worker->rx_buffers = calloc(buffers, sizeof *worker->rx_buffers);
-    worker->returns = calloc(buffers, sizeof *worker->returns);
     worker->full = calloc(worker->full_words, sizeof *worker->full);
     uint32_t items = config->mailbox_items == 0 ? MAILBOX_ITEMS_DEFAULT : config->mailbox_items;
-    result = worker->rx_buffers == NULL || worker->returns == NULL || worker->full == NULL
-                 ? WRING_ERR_NO_MEMORY
-                 : WRING_OK;
+    result = wring__recv_init(&worker->recv, worker->backend);
+    if (worker->full == NULL) {
+        result = WRING_ERR_NO_MEMORY;
+    }
     if (result == WRING_OK) {
         result = wring__mailbox_init(&worker->mailbox, items);
     }
@@ -150,7 +125,6 @@ wring_result wring__worker_init(wring__worker *worker, const wring__worker_confi
         return wring_error_set(error, result, 0, "worker %u: %s", config->index,
                                wring_result_text(result));
     }
-    buffers_init(worker);
     worker->now = worker->backend->ops->now(worker->backend);
     wring__wheel_init(&worker->wheel, worker->now);
     wring__wheel_init(&worker->task_wheel, worker->now);
@@ -160,6 +134,7 @@ wring_result wring__worker_init(wring__worker *worker, const wring__worker_confi
 
 void wring__worker_deinit(wring__worker *worker) {
     WRING_ASSERT(worker->conn_count == 0 && worker->guests == NULL);
+    wring__recv_deinit(&worker->recv);
     if (worker->backend != NULL) {
         worker->backend->ops->close(worker->backend);
     }
@@ -167,8 +142,6 @@ void wring__worker_deinit(wring__worker *worker) {
     wring__slots_deinit(&worker->slots);
     wring__slots_deinit(&worker->watches);
     wring__mailbox_deinit(&worker->mailbox);
-    free(worker->rx_buffers);
-    free(worker->returns);
     free(worker->plain);
     if (worker->attachment.destroy != NULL) {
         worker->attachment.destroy(worker->attachment.data);
@@ -242,11 +215,6 @@ static void accept_complete(wring__worker *worker, const wring__completion *comp
 
 /* ---- the phases of a turn -------------------------------------------------------------------- */
 
-void wring__worker_return_buffer(wring__worker *worker, uint16_t buffer) {
-    WRING_ASSERT(worker->return_count < worker->backend->buffer_count);
-    worker->returns[worker->return_count++] = buffer;
-}
-
 static void watch_complete(wring__worker *worker, uint32_t slot, uint32_t generation,
                            int32_t result) {
     wring__watch *watch = wring__slots_get(&worker->watches, slot, generation);
@@ -278,7 +246,7 @@ static void complete(wring__worker *worker, const wring__completion *completion)
     if (conn == NULL) {
         wring__count(&worker->counters.stale_completions, 1);
         if ((completion->flags & WRING__COMPLETION_BUFFER) != 0) {
-            wring__worker_return_buffer(worker, completion->buffer);
+            wring__recv_discard(&worker->recv, completion);
         }
         return;
     }
@@ -360,11 +328,7 @@ static void phase_dispatch(wring__worker *worker) {
             conn->ops->closed(conn);
         }
     }
-    if (worker->return_count > 0) {
-        worker->backend->ops->buffers_return(worker->backend, worker->returns,
-                                             worker->return_count);
-        worker->return_count = 0;
-    }
+    wring__recv_return(&worker->recv);
 }
 
 static void phase_timers(wring__worker *worker) {

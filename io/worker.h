@@ -22,8 +22,6 @@
 #include "io/backend.h"
 #include "io/conn.h"
 
-#define WRING__BUFFER_NONE UINT16_MAX
-
 /** The operations a token names (core/ref.h). */
 enum wring__op {
     WRING__OP_NONE,
@@ -152,16 +150,7 @@ struct wring__worker {
     _Atomic uint64_t *full; /* a bit a slot: its queue takes nothing more from other threads */
     uint32_t full_words;
 
-    struct wring__rx_buffer { /* per receive buffer */
-        wring__block block;   /* its holders, when bytes in it go out again from where they lie */
-        uint32_t len;
-        uint16_t next; /* in a connection's chain */
-    } * rx_buffers;
-    wring__block *fed;   /* what the bytes being given to an owner lie in, if they may be kept */
-    uint32_t lent_count; /* receive buffers kept by owners */
-    uint32_t lent_max;
-    uint16_t *returns; /* buffers to hand back with this turn's batch */
-    size_t return_count;
+    wring__recv_pool recv;
 
     wring__completion completions[WRING__COMPLETIONS_MAX];
     struct iovec iovecs[WRING__IOVECS_MAX]; /* of the sends queued since the last turn */
@@ -239,10 +228,9 @@ void wring__worker_abort_guests(wring__worker *worker);
 /** No connection, guest or operation is left. */
 bool wring__worker_is_quiet(const wring__worker *worker);
 
-/** For conn.c: lists and buffers. */
+/** For conn.c. */
 void wring__worker_make_ready(wring__worker *worker, wring__conn *conn);
 void wring__worker_make_dirty(wring__worker *worker, wring__conn *conn);
 void wring__worker_make_dead(wring__worker *worker, wring__conn *conn);
-void wring__worker_return_buffer(wring__worker *worker, uint16_t buffer);
 
 #endif

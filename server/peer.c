@@ -240,7 +240,7 @@ static void yield_when_more(wring__peer *peer) {
 
 static inline void session_rx(wring__peer *peer, wring_mut_bytes bytes) {
     wring__session_common *common = peer->host.session.common;
-    common->fed = peer->conn.worker->fed;
+    common->fed = peer->conn.worker->recv.fed;
     wring__session_turn(&peer->host.session, peer->conn.worker->counters.turns);
     wring__host_rx(&peer->host, bytes, peer->conn.worker->now);
     common->fed = NULL;

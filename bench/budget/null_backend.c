@@ -88,6 +88,7 @@ static wring_result null_open(const wring__backend_config *config, wring__backen
     backend->super.ops = &null_backend_ops;
     backend->super.buffer_count = BUFFER_COUNT;
     backend->super.buffer_size = BUFFER_SIZE;
+    backend->super.read_size = BUFFER_SIZE;
     backend->super.buffers = malloc((size_t)BUFFER_COUNT * BUFFER_SIZE);
     backend->home = malloc(BUFFER_COUNT * sizeof *backend->home);
     WRING_ASSERT(backend->super.buffers != NULL && backend->home != NULL);

@@ -152,7 +152,7 @@ static void recover(sim_run *run) {
     for (unsigned i = 0; i < HOGS; i++) {
         sim_client_cut(&hogs[i], i % 2 == 0);
     }
-    for (unsigned round = 0; held() > BUDGET / 10; round++) {
+    for (unsigned round = 0; held() > BUDGET / 4; round++) {
         EXPECT(round < 1000000);
         round_run(run, false);
     }

@@ -43,6 +43,9 @@ static bool is_weather(const struct watch *watch, wring_result result) {
     if (result == WRING_ERR_CONNECT) {
         return !watch->world->calm && watch->status == WRING_CLIENT_CONNECTING;
     }
+    if (result == WRING_ERR_TRANSPORT && watch->config.inbox_bytes != 0) {
+        return true; /* its inbox full, it reads no further: the server's end is a reset */
+    }
     return watch->world->cuts && (result == WRING_ERR_TRANSPORT || result == WRING_ERR_TRUNCATED ||
                                   result == WRING_ERR_TLS_TRUNCATED);
 }

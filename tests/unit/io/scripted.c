@@ -153,6 +153,7 @@ static wring_result scripted_open(const wring__backend_config *config, wring__ba
     it.super.buffers = buffers;
     it.super.buffer_count = SCRIPTED_BUFFERS;
     it.super.buffer_size = SCRIPTED_BUFFER_SIZE;
+    it.super.read_size = SCRIPTED_BUFFER_SIZE;
     memset(it.home, true, sizeof it.home);
     it.now = WRING_NS_PER_SEC;
     it.open = true;
