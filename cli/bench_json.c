@@ -77,11 +77,24 @@ static void counts_add(cJSON *root, const load_result *r) {
     cJSON_AddNumberToObject(rate, "bytes_per_s", (double)r->measured.received_bytes / seconds);
 }
 
-static void cpu_add(cJSON *root, const char *name, const load_cpu *cpu, const load_result *r) {
+static cJSON *cpu_add(cJSON *root, const char *name, const load_cpu *cpu) {
     cJSON *object = cJSON_AddObjectToObject(root, name);
     cJSON_AddNumberToObject(object, "user_s", cpu->user_s);
     cJSON_AddNumberToObject(object, "system_s", cpu->system_s);
-    cJSON_AddNumberToObject(object, "us_per_message", bench_us_per_message(cpu, r));
+    return object;
+}
+
+static void message_cpu_add(cJSON *root, const char *name, const load_cpu *cpu,
+                            const load_result *r) {
+    cJSON_AddNumberToObject(cpu_add(root, name, cpu), "us_per_message",
+                            bench_us_per_message(cpu, r));
+}
+
+static void opening_cpu_add(cJSON *root, const load_result *r) {
+    const load_cpu *cpu = &r->server_opening;
+    const double opened = (double)r->connections.opened;
+    cJSON_AddNumberToObject(cpu_add(root, "server_opening_cpu", cpu), "us_per_connection",
+                            opened > 0 ? (cpu->user_s + cpu->system_s) * 1e6 / opened : 0);
 }
 
 static void memory_add(cJSON *root, const bench_options *o, const load_result *r) {
@@ -148,9 +161,10 @@ bool bench_json_print(FILE *to, const bench_options *o, const load_result *r) {
     latency_add(root, "latency_us", r->latency);
     latency_add(root, "connect_us", r->connect);
     cJSON_AddNumberToObject(root, "behind_max_us", (double)r->behind_max / 1e3);
-    cpu_add(root, "cpu", &r->cpu, r);
+    message_cpu_add(root, "cpu", &r->cpu, r);
     if (o->load.server_pid != 0) {
-        cpu_add(root, "server_cpu", &r->server_cpu, r);
+        message_cpu_add(root, "server_cpu", &r->server_cpu, r);
+        opening_cpu_add(root, r);
     }
     memory_add(root, o, r);
     series_add(root, r);

@@ -122,6 +122,7 @@ typedef struct load_result {
     load_histogram *connect; /* ns from the dial to the 101 */
     load_cpu cpu;            /* of the generator, in the measured time */
     load_cpu server_cpu;     /* with server_pid */
+    load_cpu server_opening; /* the same, from the first dial until all were open */
     uint64_t server_rss_before;
     uint64_t server_rss_after; /* while all are open */
     uint64_t own_rss_before;

@@ -348,6 +348,11 @@ static void begin(load_run *run, wring_time_ns now) {
     threads_wake(run);
 }
 
+static load_cpu cpu_since(load_cpu before, int pid) {
+    const load_cpu now = load_proc_cpu(pid);
+    return (load_cpu){now.user_s - before.user_s, now.system_s - before.system_s};
+}
+
 /* Warm-up and measured time. The server's CPU time is taken at their borders. */
 static void measure(load_run *run, waiting *w) {
     load_result *result = run->result;
@@ -360,9 +365,7 @@ static void measure(load_run *run, waiting *w) {
     if (!w->stopped) {
         (void)wait_until(w, has_stopped, WRING_TIME_NEVER, true);
     }
-    const load_cpu after = load_proc_cpu(pid);
-    result->server_cpu.user_s = after.user_s - before.user_s;
-    result->server_cpu.system_s = after.system_s - before.system_s;
+    result->server_cpu = cpu_since(before, pid);
     result->interrupted = w->stopped;
     if (w->stopped) { /* all threads stop at a time that has not yet come */
         const wring_time_ns end = clock_now() + WRING_NS_PER_MS;
@@ -390,6 +393,7 @@ static double opening_seconds(const load_run *run, wring_time_ns from) {
 static wring_result drive(load_run *run, const load_observer *observer, wring_error *error) {
     waiting w = {.run = run, .observer = observer};
     const wring_time_ns from = clock_now();
+    const load_cpu cpu = load_proc_cpu(run->config->server_pid);
     usage_before(run);
     wring_result result = threads_start(run, error);
     if (result == WRING_OK) {
@@ -398,6 +402,7 @@ static wring_result drive(load_run *run, const load_observer *observer, wring_er
     }
     connections_count(run);
     run->result->opening_s = opening_seconds(run, from);
+    run->result->server_opening = cpu_since(cpu, run->config->server_pid);
     const bool opened = run->result->connections.opened > 0 || run->config->mode == LOAD_CONNECT;
     if (result == WRING_OK && !opened) {
         result = nothing_opened(run, error);

@@ -41,6 +41,8 @@ class Contender:
     fanout_path: str = "/fanout"
     echo_path: str = "/echo"
     is_floor: bool = False
+    is_own: bool = False  # another form of wring, not a peer of it
+    workers: int = 1  # on as many CPUs; the second one is the generator's too
     has_tls: bool = True
     first_warmup_s: float = 0  # before the first round: time for a compiler at run time
 
@@ -70,11 +72,14 @@ def said(*argv, pattern=r"\d+\.\d+(\.\d+)?"):
     return match.group(0) if match else ""
 
 
-def wring_command(row, place):
-    argv = [str(place.build / "wring"), "serve", "--port", str(place.port), "--workers", "1"]
-    if place.cert:
-        argv += ["--tls-cert", str(place.cert), "--tls-key", str(place.key)]
-    return argv + (["--deflate"] if row.family == "deflate" else [])
+def wring_command(workers):
+    def command(row, place):
+        argv = [str(place.build / "wring"), "serve", "--port", str(place.port),
+                "--workers", str(workers)]
+        if place.cert:
+            argv += ["--tls-cert", str(place.cert), "--tls-key", str(place.key)]
+        return argv + (["--deflate"] if row.family == "deflate" else [])
+    return command
 
 
 def compressing(row, kind="shared"):
@@ -129,9 +134,14 @@ def ws_version(build):
 
 
 CONTENDERS = [
-    Contender("wring", "wring", "#e4572e", COMPRESSING, wring_command,
+    Contender("wring", "wring", "#e4572e", COMPRESSING, wring_command(1),
               lambda build: build / "wring",
-              lambda build: said(str(build / "wring"), "--version"), fanout_path="/topic/all"),
+              lambda build: said(str(build / "wring"), "--version"), fanout_path="/topic/all",
+              is_own=True),
+    Contender("wring-2", "wring, two workers", "#f2a58f", frozenset({"fanout"}), wring_command(2),
+              lambda build: build / "wring",
+              lambda build: said(str(build / "wring"), "--version"), fanout_path="/topic/all",
+              is_own=True, workers=2),
     Contender("floor-uring", "floor, io_uring", "#475569", ALL, floor_command("uring"),
               lambda build: build / "bench" / "bench-floor", is_floor=True, has_tls=False),
     Contender("floor-epoll", "floor, epoll", "#94a3b8", ALL, floor_command("epoll"),

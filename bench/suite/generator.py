@@ -22,10 +22,10 @@ def text_file(plan, size):
 
 
 def arguments(plan, row, contender, port, pid, warmup_s):
-    duration_s = plan.duration_s + row.longer_s
+    duration_s = 0.05 if row.kept else plan.duration_s + row.longer_s
     argv = [str(plan.build / "wring"), "bench"]
     if row.is_fanout or row.family in ("connect", "idle"):
-        argv.append("fanout" if row.is_fanout else row.family)
+        argv.append("fanout" if row.is_fanout else "idle" if row.kept else row.family)
     argv += ["-c", str(row.connections), "-t", "1", "-d", f"{duration_s * 1000:.0f}ms",
              "--warmup", f"{warmup_s * 1000:.0f}ms", "--server-pid", str(pid),
              "--json", "--quiet"]
@@ -73,7 +73,7 @@ def check(report, row):
     for what in ("lost", "duplicated", "reordered"):
         if messages[what]:
             raise GeneratorError(f"{messages[what]} messages {what}{kinds}")
-    if row.family != "idle" and messages["received"] == 0:
+    if row.family != "idle" and not row.kept and messages["received"] == 0:
         raise GeneratorError(f"no message came back{kinds}")
 
 
@@ -94,6 +94,20 @@ def moving_sample(report):
         "generator_us": round(per_message_us(report["cpu"], report), 5),
         **{f"{name}_us": round(latency[name], 2) if latency["count"] else None
            for name in ("p50", "p99", "max")},
+    }
+
+
+def kept_sample(report):
+    """Of connections opened as fast as it goes; what they do afterwards is not in it."""
+    latency, opened, cpu = report["connect_us"], report["connections"]["opened"], \
+        report["server_opening_cpu"]
+    return {
+        "messages": opened,
+        "duration_s": round(report["opening_s"], 4),
+        "rate": round(opened / report["opening_s"], 1),
+        "server_us": round(cpu["us_per_connection"], 5),
+        "user_us": round(cpu["user_s"] * 1e6 / opened, 5),
+        **{f"{name}_us": round(latency[name], 2) for name in ("p50", "p99", "max")},
     }
 
 
@@ -133,4 +147,6 @@ def measure(plan, row, contender, server, is_first):
         raise GeneratorError(f"{error} (server CPU meanwhile: {sum(server.cpu_s()) - before:.2f} s)"
                              ) from error
     check(report, row)
+    if row.kept:
+        return kept_sample(report)
     return idle_sample(report) if row.family == "idle" else moving_sample(report)

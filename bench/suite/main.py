@@ -124,7 +124,7 @@ def result_head(options, plan):
         "plan": {"quick": options.quick, "rounds": plan.rounds, "duration_s": plan.duration_s,
                  "warmup_s": plan.warmup_s},
         "contenders": [{"key": one.key, "label": one.label, "colour": one.colour,
-                        "is_floor": one.is_floor} for one in plan.contenders],
+                        "is_floor": one.is_floor, "is_own": one.is_own} for one in plan.contenders],
         "rows": [],
     }
 

@@ -19,8 +19,9 @@ EXPLANATIONS = {
                "defaults; echo of JSON records, and fan-out of text to 1,000. The floor has none. "
                "Server CPU time per message, and bytes of an echo's payload: a smaller reply is "
                "worth some time.",
-    "connect": "TCP accept, upgrade and close, 64 connections at a time. Server CPU time per "
-               "connection; the floor computes the accept key too, but has no TLS.",
+    "connect": "TCP accept, upgrade and close, 64 connections at a time; and accept and upgrade alone, "
+               "as fast as they can be opened. Server CPU time per connection; the floor computes "
+               "the accept key too, but has no TLS.",
     "idle": "Resident memory the server process gained per open connection, after some traffic over "
             "64 others so that buffers shared by all are there already, and the kernel's "
             "memory for one end of it: half of what the machine's slab memory grew by, so other "
@@ -215,7 +216,8 @@ def method_lines(result, summaries):
     return [
         "## Method",
         f"""- The server is pinned to one CPU, the load generator (`wring bench`, one thread) to
-  another; all traffic is loopback. Every server is one thread or one process of event loop.
+  another; all traffic is loopback. Every server is one thread or one process of event loop, but
+  "wring, two workers", which has both CPUs and shows what a second worker costs a delivery.
 - {plan['rounds']} rounds a row; in each round every contender has its turn of
   {plan['warmup_s']:g} s warm-up (Bun and Node: 1 s before their first) and {plan['duration_s']:g} s
   measured (longer where many messages are under way; 3 rounds with 10,000 connections), and each

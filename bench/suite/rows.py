@@ -22,6 +22,7 @@ class Row:
     tls: bool = False
     quick: bool = False
     published: bool = False  # of the family deflate: a fan-out
+    kept: bool = False  # of the family connect: none is closed again
 
     @property
     def is_fanout(self):
@@ -54,6 +55,8 @@ class Row:
             parts.append(f"b{self.burst}")
         if self.tls and self.family != "tls":
             parts.append("tls")
+        if self.kept:
+            parts.append("kept")
         return "-".join(parts)
 
     @property
@@ -62,6 +65,8 @@ class Row:
         if self.is_fanout:
             together = f", bursts of {self.burst}" if self.burst > 1 else ""
             return f"{size_text(self.size)} to {count}{together}"
+        if self.kept:
+            return f"{count} opened and kept" + (", TLS" if self.tls else "")
         if self.family == "connect":
             return f"connect, {count} at a time" + (", TLS" if self.tls else "")
         if self.family == "idle":
@@ -116,6 +121,8 @@ def deflate_rows():
 def other_rows():
     yield Row("connect", 64, quick=True)
     yield Row("connect", 64, tls=True, quick=True)
+    yield Row("connect", 5000, kept=True, quick=True)
+    yield Row("connect", 1000, tls=True, kept=True)
     yield Row("idle", 10000)
     yield Row("idle", 10000, tls=True)
     yield Row("idle", 2000, quick=True)

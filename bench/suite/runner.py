@@ -70,7 +70,8 @@ def start(plan, row, contender):
     port = free_port()
     pair = (plan.folder / "cert.pem", plan.folder / "key.pem")
     place = Place(plan.build, folder, port, *(pair if row.tls and contender.has_tls else ()))
-    server = Server(contender.command(row, place), port, plan.server_cpu, folder / "log")
+    cpus = [plan.server_cpu, plan.generator_cpu][:contender.workers]
+    server = Server(contender.command(row, place), port, cpus, folder / "log")
     try:
         server.known = probe.check(port, row, contender)
     except probe.ProbeError:

@@ -27,13 +27,13 @@ def free_port():
                 continue
 
 
-def pin(cpu):
-    """For preexec_fn: the CPU, and as many descriptors as are allowed."""
+def pin(*cpus):
+    """For preexec_fn: the CPUs, and as many descriptors as are allowed."""
     def apply():
         import resource
         hard = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
         resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
-        os.sched_setaffinity(0, {cpu})
+        os.sched_setaffinity(0, cpus)
     return apply
 
 
@@ -53,14 +53,14 @@ def cpu_ticks(stat):
 
 
 class Server:
-    def __init__(self, command, port, cpu, log, environment=None):
+    def __init__(self, command, port, cpus, log, environment=None):
         self.port = port
         self.log = log
         self.known = {}  # what the probe has found out
         self.output = open(log, "wb")
         self.process = subprocess.Popen(
             command, stdin=subprocess.DEVNULL, stdout=self.output, stderr=self.output,
-            preexec_fn=pin(cpu), env={**os.environ, **(environment or {})}, start_new_session=True)
+            preexec_fn=pin(*cpus), env={**os.environ, **(environment or {})}, start_new_session=True)
         try:
             self.wait_for_port()
         except ServerError:

@@ -74,12 +74,12 @@ def cheapest(keys, spreads):
     return min(known, key=lambda key: spreads[key].median) if known else None
 
 
-def summarize_row(row, floors):
+def summarize_row(row, floors, own=("wring",)):
     cells, family = row["cells"], row["family"]
     by_round = {key: costs(cell, family) for key, cell in cells.items()}
     spreads = {key: figures.spread(list(values.values())) for key, values in by_round.items()}
     floor = cheapest([key for key in cells if key in floors], spreads)
-    peers = [key for key in cells if key not in floors and key != "wring"]
+    peers = [key for key in cells if key not in floors and key not in own]
     best = cheapest(peers, spreads)
     against = None
     if best and spreads.get("wring"):
@@ -92,7 +92,9 @@ def summarize_row(row, floors):
 
 def summarize(result):
     floors = {contender["key"] for contender in result["contenders"] if contender["is_floor"]}
-    return [summarize_row(row, floors) for row in result["rows"]]
+    own = {contender["key"] for contender in result["contenders"]
+           if contender.get("is_own", contender["key"] == "wring")}
+    return [summarize_row(row, floors, own) for row in result["rows"]]
 
 
 def mean_ratios(summaries, keys):

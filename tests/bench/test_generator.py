@@ -20,6 +20,8 @@ def report(**changes):
              "latency_us": {"count": 9, "p50": 10, "p99": 20, "max": 30},
              "connect_us": {"count": 9, "p50": 1, "p99": 2, "max": 3},
              "cpu": {"user_s": 0.001, "system_s": 0.002},
+             "opening_s": 0.25,
+             "server_opening_cpu": {"user_s": 0.01, "system_s": 0.02, "us_per_connection": 300.0},
              "server_cpu": {"user_s": 0.001, "system_s": 0.004}}
     found.update(changes)
     return found
@@ -68,6 +70,13 @@ class Reports(unittest.TestCase):
 
     def test_connecting_has_the_latency_of_the_handshake(self):
         self.assertEqual(generator.moving_sample(report(mode="connect"))["p50_us"], 1)
+
+    def test_opening_is_charged_with_what_it_took_and_nothing_after(self):
+        row = rows.Row("connect", 64, kept=True)
+        messages = report()["messages"] | {"received": 0}
+        generator.check(report(messages=messages), row)
+        sample = generator.kept_sample(report(mode="idle", messages=messages))
+        self.assertEqual((sample["server_us"], sample["rate"], sample["p50_us"]), (300, 256, 1))
 
     def test_no_latency_is_none_and_not_zero(self):
         none = {"count": 0, "p50": 0, "p99": 0, "max": 0}

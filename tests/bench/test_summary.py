@@ -55,6 +55,15 @@ class Summaries(unittest.TestCase):
         self.assertAlmostEqual(found.against_best.median, 4.1 / 5)
         self.assertEqual(found.verdict, "leads")
 
+    def test_another_form_of_wring_is_no_peer(self):
+        forms = [*CONTENDERS, {"key": "wring-2", "label": "two", "colour": "#f00",
+                               "is_floor": False, "is_own": True}]
+        forms[0] = forms[0] | {"is_own": True}
+        content = row("fanout-64B-1000c", wring=cell([4, 4, 4]), wring_2=cell([3, 3, 3]),
+                      bun=cell([6, 6, 6]))
+        found = summary.summarize(result(content) | {"contenders": forms})[0]
+        self.assertEqual(found.best_peer, "bun")
+
     def test_busy_is_the_share_of_the_time_the_server_worked(self):
         found = summary.summarize_row(row(wring=cell([4, 4, 4])), FLOORS)
         self.assertAlmostEqual(found.cells["wring"].busy, 1.0)
