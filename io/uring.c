@@ -56,8 +56,10 @@ static wring_result setup_error(wring_error *error, const char *what, int system
 static int ring_open(struct uring_backend *backend, uint32_t entries) {
     struct io_uring_params params;
     memset(&params, 0, sizeof params);
+    /* SUBMIT_ALL: an operation the kernel cannot take fails by itself. Else what is queued behind
+     * it would wait for the next submit, and the iovecs of a turn do not last so long. */
     params.flags = IORING_SETUP_CQSIZE | IORING_SETUP_SINGLE_ISSUER | IORING_SETUP_DEFER_TASKRUN |
-                   IORING_SETUP_CLAMP;
+                   IORING_SETUP_CLAMP | IORING_SETUP_SUBMIT_ALL;
     if (backend->busy_poll_ns > 0) {
         params.flags |= IORING_SETUP_TASKRUN_FLAG; /* says in user space that there is work */
     }
