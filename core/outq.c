@@ -9,18 +9,7 @@
 /* The first three are the free lists of a cache; a block's segment rests with the shared ones. */
 enum segment_kind { SEGMENT_SHARED, SEGMENT_SMALL, SEGMENT_LARGE, SEGMENT_OWN, SEGMENT_BLOCK };
 
-typedef struct wring__segment {
-    struct wring__segment *next;
-    const uint8_t *data; /* first byte not yet consumed */
-    size_t len;          /* bytes from there */
-    size_t room;         /* free bytes after them; 0 for shared */
-    union {
-        wring__shared *shared; /* SEGMENT_SHARED */
-        wring__block *block;   /* SEGMENT_BLOCK */
-    };
-    enum segment_kind kind;
-    uint8_t bytes[];
-} segment;
+typedef struct wring__segment segment;
 
 /* How many free segments a worker keeps: bounded, so that one burst is not held for ever. */
 static const uint32_t keep_max_default[3] = {16384, 8192, 256};
@@ -129,31 +118,22 @@ void wring__outq_deinit(wring__outq *q, wring__chunk_cache *cache) {
     memset(q, 0, sizeof *q);
 }
 
-uint8_t *wring__outq_reserve(wring__outq *q, wring__chunk_cache *cache, size_t len) {
+uint8_t *wring__outq_extend(wring__outq *q, wring__chunk_cache *cache, size_t len) {
     segment *s = q->tail;
-    if (s == NULL || s->room < len) {
-        enum segment_kind kind = SEGMENT_OWN;
-        if (len <= WRING__CHUNK_SMALL && (s == NULL || s->kind == SEGMENT_SHARED)) {
-            /* the first reply of a turn is usually the only one, and what comes behind a shared
-             * message is most often as short as that one */
-            kind = SEGMENT_SMALL;
-        } else if (len <= WRING__CHUNK_LARGE) {
-            kind = SEGMENT_LARGE;
-        }
-        s = segment_acquire(cache, kind, len);
-        if (s == NULL) {
-            return NULL;
-        }
-        outq_push(q, s);
+    enum segment_kind kind = SEGMENT_OWN;
+    if (len <= WRING__CHUNK_SMALL && (s == NULL || s->kind == SEGMENT_SHARED)) {
+        /* the first reply of a turn is usually the only one, and what comes behind a shared message
+         * is most often as short as that one */
+        kind = SEGMENT_SMALL;
+    } else if (len <= WRING__CHUNK_LARGE) {
+        kind = SEGMENT_LARGE;
     }
-    return (uint8_t *)(uintptr_t)s->data + s->len;
-}
-
-void wring__outq_commit(wring__outq *q, size_t len) {
-    WRING_ASSERT(q->tail != NULL && len <= q->tail->room);
-    q->tail->len += len;
-    q->tail->room -= len;
-    q->bytes += len;
+    s = segment_acquire(cache, kind, len);
+    if (s == NULL) {
+        return NULL;
+    }
+    outq_push(q, s);
+    return s->bytes;
 }
 
 wring_result wring__outq_append(wring__outq *q, wring__chunk_cache *cache, wring_bytes bytes) {

@@ -37,6 +37,20 @@ static inline wring__block_cache *wring__blocks_of(wring__chunk_cache *cache) {
     return cache == NULL ? NULL : &cache->blocks;
 }
 
+/** A run of queued bytes. For outq.c and the two functions below. */
+struct wring__segment {
+    struct wring__segment *next;
+    const uint8_t *data; /* first byte not yet consumed */
+    size_t len;          /* bytes from there */
+    size_t room;         /* free bytes after them; 0 for those of others */
+    union {
+        wring__shared *shared;
+        wring__block *block;
+    };
+    unsigned kind;
+    uint8_t bytes[];
+};
+
 typedef struct wring__outq {
     struct wring__segment *head;
     struct wring__segment *tail;
@@ -54,12 +68,24 @@ static inline size_t wring__chunk_cache_held(const wring__chunk_cache *cache) {
 /** Frees everything queued. Legal on a zeroed queue. */
 void wring__outq_deinit(wring__outq *q, wring__chunk_cache *cache);
 
+/** A new tail with that much room. For wring__outq_reserve. */
+uint8_t *wring__outq_extend(wring__outq *q, wring__chunk_cache *cache, size_t len);
+
 /** Room for `len` contiguous bytes at the tail; they count only after wring__outq_commit.
- *  NULL when memory is out.   Cost: O(1). */
-uint8_t *wring__outq_reserve(wring__outq *q, wring__chunk_cache *cache, size_t len);
+ *  NULL when memory is out.   Cost: O(1), a few instructions where the tail has room. */
+static inline uint8_t *wring__outq_reserve(wring__outq *q, wring__chunk_cache *cache, size_t len) {
+    const struct wring__segment *s = q->tail;
+    return s != NULL && s->room >= len ? (uint8_t *)(uintptr_t)s->data + s->len
+                                       : wring__outq_extend(q, cache, len);
+}
 
 /** `len` of the bytes reserved last are written. */
-void wring__outq_commit(wring__outq *q, size_t len);
+static inline void wring__outq_commit(wring__outq *q, size_t len) {
+    WRING_ASSERT(q->tail != NULL && len <= q->tail->room);
+    q->tail->len += len;
+    q->tail->room -= len;
+    q->bytes += len;
+}
 
 /** Copies bytes.  Errors: WRING_ERR_NO_MEMORY, and then nothing was appended. */
 WRING_MUST_CHECK wring_result wring__outq_append(wring__outq *q, wring__chunk_cache *cache,

@@ -233,8 +233,28 @@ static wring_result reference_append(wring_session *session, uint8_t first, wrin
                                     wring_bytes_of(header, header_len + payload.len));
 }
 
-/* Frames `payload` into the out queue; masks for a client (RFC 6455 5.3). */
-static wring_result frame_append(wring_session *session, uint8_t first, wring_bytes payload) {
+#define SHORT_MAX 125 /* the header has two bytes. RFC 6455 5.2 */
+
+/* Most of what a server sends. */
+static wring_result short_append(wring_session *session, uint8_t first, wring_bytes payload) {
+    wring__outq *out = wring__session_out(session);
+    const size_t len = 2 + payload.len;
+    uint8_t *room = wring__outq_reserve(out, session->common->cache, len);
+    if (room == NULL) {
+        return WRING_ERR_NO_MEMORY;
+    }
+    room[0] = first;
+    room[1] = (uint8_t)payload.len;
+    if (payload.len > 0) {
+        memcpy(room + 2, payload.data, payload.len);
+    }
+    wring__outq_commit(out, len);
+    return WRING_OK;
+}
+
+/* Not inlined: what it needs would be saved for short frames as well. */
+__attribute__((noinline)) static wring_result any_append(wring_session *session, uint8_t first,
+                                                         wring_bytes payload) {
     if (answers_by_reference(session, payload)) {
         return reference_append(session, first, payload);
     }
@@ -262,12 +282,17 @@ static wring_result frame_append(wring_session *session, uint8_t first, wring_by
     return WRING_OK;
 }
 
-/* A text or binary message: compressed if that was negotiated and is worth while. RFC 7692 6.1 */
-static wring_result data_append(wring_session *session, const wring_frame *frame) {
+/* Frames `payload` into the out queue; masks for a client (RFC 6455 5.3). */
+static wring_result frame_append(wring_session *session, uint8_t first, wring_bytes payload) {
+    return payload.len <= SHORT_MAX && session->common->config.role == WRING_ROLE_SERVER
+               ? short_append(session, first, payload)
+               : any_append(session, first, payload);
+}
+
+/* A text or binary message: compressed if that is worth while. RFC 7692 6.1 */
+__attribute__((noinline)) static wring_result deflate_append(wring_session *session,
+                                                             const wring_frame *frame) {
     const uint8_t first = (uint8_t)(WRING__FIN | frame->opcode);
-    if (session->deflate == NULL) {
-        return frame_append(session, first, frame->payload);
-    }
     wring_bytes compressed;
     wring_result result = wring__deflate_message(session->deflate, frame, &compressed);
     if (result != WRING_OK) {
@@ -304,7 +329,8 @@ wring_result wring_session_send(wring_session *session, const wring_frame *frame
                    : frame_append(session, first, frame->payload);
     case WRING_TEXT:
     case WRING_BINARY:
-        return data_append(session, frame);
+        return session->deflate == NULL ? frame_append(session, first, frame->payload)
+                                        : deflate_append(session, frame);
     case WRING_CLOSE:
         wring_session_close(session,
                             frame->close_code == 0 ? WRING_CLOSE_NO_STATUS : frame->close_code,
