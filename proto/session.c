@@ -215,9 +215,11 @@ static bool answers_by_reference(const wring_session *session, wring_bytes paylo
         payload.data > block->data + (block->cap - payload.len)) {
         return false; /* what was fed was a copy */
     }
-    /* of a header that came with an earlier read there may be less */
-    return wring__block_room_before(block, payload.data) >=
-           wring__frame_header_len(payload.len, false);
+    /* Where the header came with an earlier read there may be less. What lies before the bytes fed
+     * is another connection's. */
+    const size_t room = block == common->fed ? (size_t)(payload.data - common->fed_from)
+                                             : wring__block_room_before(block, payload.data);
+    return room >= wring__frame_header_len(payload.len, false);
 }
 
 static wring_result reference_append(wring_session *session, uint8_t first, wring_bytes payload) {

@@ -115,6 +115,7 @@ wring_result wring_session_feed(wring_session *session, wring_mut_bytes bytes, u
         return WRING_OK;
     }
     session->common->burst_in = NULL;
+    session->common->fed_from = bytes.data;
     session->in = bytes.data;
     session->in_len = bytes.len;
     if (session->state == WRING_SESSION_OPEN) {

@@ -57,6 +57,17 @@ def echoes_of_every_size_and_kind():
             assert got["totals"]["sent"] == got["totals"]["received"] > 0, (options, got)
 
 
+def bursts_of_many_connections_keep_every_byte():
+    """They share receive buffers, and the answers lie in them: no connection's may reach another's."""
+    with Server("--workers", "2") as incremental, \
+            Server("--workers", "2", "--receive-buffers", "16") as classic:
+        for server in (incremental, classic):
+            for sizes, kind in (("500-4000", "--text"), ("1-1500", "--binary")):
+                got = report(server.url(), "-c", 60, "--size", sizes, "--pipeline", 32, "--verify",
+                             "--warmup", 0, "-d", "2s", kind)
+                assert got["messages"]["received"] > 1000 and got["errors"] == {}, got
+
+
 def several_threads_share_the_connections():
     with Server("--workers", "2") as server:
         for threads in (1, 2, 3, 7):
@@ -436,7 +447,7 @@ def a_terminal_gets_a_panel():
 
 
 run([the_json_report_has_what_is_promised, echoes_of_every_size_and_kind,
-     several_threads_share_the_connections, a_constant_rate_is_kept,
+     bursts_of_many_connections_keep_every_byte, several_threads_share_the_connections, a_constant_rate_is_kept,
      fan_out_through_the_chat_wraps_what_is_published,
      fan_out_over_many_topics_reaches_each_its_own, connect_counts_handshakes,
      idle_holds_what_it_opened, tls_is_verified_unless_told_not_to,

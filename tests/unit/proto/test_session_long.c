@@ -198,6 +198,25 @@ Test(session_long, a_header_that_came_before_leaves_no_room_in_the_buffer) {
     }
 }
 
+/* The block is shared: what lies before the bytes fed may be another connection's. */
+Test(session_long, an_answer_never_writes_before_what_was_fed) {
+    for (size_t cut = 1; cut <= 8; cut++) {
+        struct fixture *f = begin(WRING_ROLE_SERVER, 5000);
+        wring_event event;
+        uint8_t before[8], head[8];
+        f->common.fed = &f->fed;
+        memcpy(head, f->frame, cut);
+        cr_assert_eq(feed(f, head, cut, &event), WRING_MORE);
+        memset(f->frame, 0x5A, cut);
+        memcpy(before, f->frame, cut);
+        cr_assert_eq(feed(f, f->frame + cut, f->frame_len - cut, &event), WRING_OK);
+        reply(f, WRING_BINARY, event.message.payload.data, 5000);
+        cr_assert_arr_eq(f->frame, before, cut);
+        cr_assert_eq(f->fed.refs, cut <= 4 ? 2 : 1, "%zu", cut);
+        end(f);
+    }
+}
+
 Test(session_long, an_answer_from_outside_the_callback_is_a_copy) {
     struct fixture *f = begin(WRING_ROLE_SERVER, 5000);
     wring_event event;
