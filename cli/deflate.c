@@ -6,6 +6,7 @@
 
 #include <inttypes.h>
 #include <stdio.h>
+#include <string.h>
 
 /* A process runs one command: so there is one set of options. */
 static struct {
@@ -16,6 +17,7 @@ static struct {
     int client_bits;
     int level;
     int mem_level;
+    char *strategy;
     int min_bytes;
     int idle_ms;
     long long max_inflated;
@@ -34,6 +36,8 @@ const struct poptOption cli_deflate_options[] = {
     {"deflate-client-bits", 0, POPT_ARG_INT, &given.client_bits, 0, "... of the client (15)", "N"},
     {"deflate-level", 0, POPT_ARG_INT, &given.level, 0, "1 (fastest) to 9 (smallest) (5)", "N"},
     {"deflate-mem-level", 0, POPT_ARG_INT, &given.mem_level, 0, "zlib's, 1 to 9 (5)", "N"},
+    {"deflate-strategy", 0, POPT_ARG_STRING, &given.strategy, 0,
+     "zlib's: default, filtered, huffman, rle or fixed (default)", "NAME"},
     {"deflate-min-bytes", 0, POPT_ARG_INT, &given.min_bytes, 0,
      "shorter messages go uncompressed (256)", "BYTES"},
     {"deflate-max-inflated", 0, POPT_ARG_LONGLONG, &given.max_inflated, 0,
@@ -47,6 +51,23 @@ const struct poptOption cli_deflate_options[] = {
     POPT_TABLEEND,
 };
 
+/* By number, which is zlib's. */
+static const char *const strategies[] = {"default", "filtered", "huffman", "rle", "fixed"};
+
+static bool strategy_find(const char *name, wring_deflate_strategy *out) {
+    *out = WRING_DEFLATE_DEFAULT;
+    for (unsigned i = 0; name != NULL && i < sizeof strategies / sizeof *strategies; i++) {
+        if (strcmp(name, strategies[i]) == 0) {
+            *out = (wring_deflate_strategy)i;
+            return true;
+        }
+    }
+    if (name != NULL) {
+        cli_complain("--deflate-strategy %s is not default, filtered, huffman, rle or fixed", name);
+    }
+    return name == NULL;
+}
+
 static bool in_range(const char *name, long long value, long long least, long long most) {
     if (value != 0 && (value < least || value > most)) {
         cli_complain("--%s %lld is not %lld to %lld", name, value, least, most);
@@ -57,8 +78,9 @@ static bool in_range(const char *name, long long value, long long least, long lo
 
 bool cli_deflate_config(wring_deflate_config *config, const wring_deflate_config **out) {
     const bool others = given.server_takeover || given.client_takeover || given.server_bits ||
-                        given.client_bits || given.level || given.mem_level || given.min_bytes ||
-                        given.idle_ms || given.max_inflated || given.turn_bytes || given.budget;
+                        given.client_bits || given.level || given.mem_level || given.strategy ||
+                        given.min_bytes || given.idle_ms || given.max_inflated ||
+                        given.turn_bytes || given.budget;
     *out = NULL;
     if (!given.on) {
         if (others) {
@@ -66,7 +88,9 @@ bool cli_deflate_config(wring_deflate_config *config, const wring_deflate_config
         }
         return !others;
     }
-    if (!in_range("deflate-server-bits", given.server_bits, 8, 15) ||
+    wring_deflate_strategy strategy;
+    if (!strategy_find(given.strategy, &strategy) ||
+        !in_range("deflate-server-bits", given.server_bits, 8, 15) ||
         !in_range("deflate-client-bits", given.client_bits, 8, 15) ||
         !in_range("deflate-level", given.level, 1, 9) ||
         !in_range("deflate-mem-level", given.mem_level, 1, 9) ||
@@ -85,6 +109,7 @@ bool cli_deflate_config(wring_deflate_config *config, const wring_deflate_config
         .client_max_window_bits = (uint8_t)given.client_bits,
         .level = (uint8_t)given.level,
         .mem_level = (uint8_t)given.mem_level,
+        .strategy = strategy,
         .min_bytes = (uint32_t)given.min_bytes,
         .takeover_idle_ms = (uint32_t)given.idle_ms,
         .max_inflated_bytes = (uint64_t)given.max_inflated,
@@ -105,8 +130,9 @@ void cli_deflate_print(const wring_deflate_config *config) {
            c.server_context_takeover ? "yes" : "no", c.client_context_takeover ? "yes" : "no");
     printf("deflate-server-bits = %u\ndeflate-client-bits = %u\n", c.server_max_window_bits,
            c.client_max_window_bits);
-    printf("deflate-level = %u\ndeflate-mem-level = %u\ndeflate-min-bytes = %u\n", c.level,
-           c.mem_level, c.min_bytes);
+    printf("deflate-level = %u\ndeflate-mem-level = %u\ndeflate-strategy = %s\n", c.level,
+           c.mem_level, strategies[c.strategy]);
+    printf("deflate-min-bytes = %u\n", c.min_bytes);
     printf("deflate-max-inflated = %" PRIu64 "\ndeflate-turn-bytes = %" PRIu64 "\n",
            c.max_inflated_bytes, c.inflate_turn_bytes);
     printf("deflate-budget = %" PRIu64 "\ndeflate-idle = %u\n", c.takeover_budget,

@@ -6,8 +6,10 @@ to 15 bits in both directions."""
 import asyncio
 import concurrent.futures
 import json
+import os
 import random
 import shutil
+import subprocess
 import sys
 import threading
 import urllib.request
@@ -203,6 +205,26 @@ def our_client_with_our_server():
             client_echoes(server.url(), *client_option(wish), "--max", "1048576")
 
 
+def the_strategy_is_asked_for_by_name():
+    """The same text in other bytes; a name there is not is told, with those there are."""
+    sizes = {}
+    for name in ("default", "filtered", "huffman", "rle", "fixed"):
+        with Server("--deflate", "--deflate-min-bytes", "1", "--deflate-strategy", name,
+                    "--admin-port", "0") as server:
+            done = subprocess.run([os.environ["WRING"], "bench", "-c", "1", "-d", "50ms", "--warmup",
+                                   "0", "--deflate", "--verify", "--quiet", "-m",
+                                   '{"price":12.25,"volume":1075},' * 40, server.url("/echo")],
+                                  capture_output=True, text=True, timeout=60)
+            assert done.returncode == 0, done
+            with urllib.request.urlopen(f"http://127.0.0.1:{server.admin_port}/stats") as answer:
+                stats = json.load(answer)
+            sizes[name] = stats["deflate_tx_bytes_after"] // stats["deflate_tx_messages"]
+    assert sizes["default"] < sizes["huffman"] and len(set(sizes.values())) > 2, sizes
+    bad = subprocess.run([os.environ["WRING"], "serve", "--deflate", "--deflate-strategy", "best"],
+                         capture_output=True, text=True, timeout=10)
+    assert bad.returncode == 2 and "filtered, huffman, rle or fixed" in bad.stderr, bad
+
+
 run([our_server_with_python, our_server_as_it_comes, its_figures, our_server_without,
      our_client_with_python, our_client_with_node, our_client_with_libwebsockets,
-     our_client_with_our_server])
+     our_client_with_our_server, the_strategy_is_asked_for_by_name])
