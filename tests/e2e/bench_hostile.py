@@ -137,7 +137,8 @@ def ctrl_c_at_any_moment():
             process = start(*SHORT, "-t", 2, *arguments, url)
             time.sleep(delay)
             process.send_signal(signal.SIGINT)
-            finish(process, 0, 1, 4, 130)  # it may have been over, or had not begun
+            begun = () if delay > 1 else (-signal.SIGINT,)  # before it has a handler
+            finish(process, 0, 1, 4, 130, *begun)  # it may also have been over
     ways = [("-c", 300, "--pipeline", 32), ("connect", "-c", 50), ("idle", "-c", 300),
             ("fanout", "-c", 50, "-P", 2), ("-c", 300, "--connect-rate", 200)]
     side_by_side([lambda way=way, delay=rng.uniform(0.01, 2.5): task(delay, *way)
