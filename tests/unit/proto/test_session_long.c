@@ -265,6 +265,17 @@ static uint8_t *burst_write(size_t *len) {
     return frames;
 }
 
+/* A session that is fed from a block with the burst in it. */
+static struct fixture *begin_burst(size_t *len) {
+    struct fixture *f = begin(WRING_ROLE_SERVER, 1);
+    free(f->frame);
+    f->frame = burst_write(len);
+    f->fed.data = f->frame;
+    f->fed.cap = *len;
+    f->common.fed = &f->fed;
+    return f;
+}
+
 static void expect_answers(const struct fixture *f, uint32_t skipped) {
     uint8_t *got = malloc(f->out.bytes);
     struct iovec iov[32];
@@ -295,14 +306,9 @@ static void expect_answers(const struct fixture *f, uint32_t skipped) {
 
 /* Bit i of `skipped`: message i gets no answer. Answers the rest; returns the number of runs. */
 static size_t burst_echo(uint32_t skipped) {
-    struct fixture *f = begin(WRING_ROLE_SERVER, 1);
     size_t len;
     wring_event event;
-    free(f->frame);
-    f->frame = burst_write(&len);
-    f->fed.data = f->frame;
-    f->fed.cap = len;
-    f->common.fed = &f->fed;
+    struct fixture *f = begin_burst(&len);
     wring_result result = feed(f, f->frame, len, &event);
     for (size_t i = 0; i < WRING_ARRAY_LEN(burst); i++) {
         cr_assert_eq(result, WRING_OK);
@@ -329,14 +335,9 @@ Test(session_long, the_answers_to_a_burst_are_one_run_of_bytes) {
 }
 
 Test(session_long, an_answer_from_its_assembly_begins_no_burst) {
-    struct fixture *f = begin(WRING_ROLE_SERVER, 1);
     size_t len;
     wring_event event;
-    free(f->frame);
-    f->frame = burst_write(&len);
-    f->fed.data = f->frame;
-    f->fed.cap = len;
-    f->common.fed = &f->fed;
+    struct fixture *f = begin_burst(&len);
     cr_assert_eq(feed(f, f->frame, 300, &event), WRING_MORE);
     wring_result result = feed(f, f->frame + 300, len - 300, &event);
     for (size_t i = 0; i < WRING_ARRAY_LEN(burst); i++) {
@@ -351,14 +352,9 @@ Test(session_long, an_answer_from_its_assembly_begins_no_burst) {
 }
 
 Test(session_long, a_burst_ends_with_what_was_fed) {
-    struct fixture *f = begin(WRING_ROLE_SERVER, 1);
     size_t len;
     wring_event event;
-    free(f->frame);
-    f->frame = burst_write(&len);
-    f->fed.data = f->frame;
-    f->fed.cap = len;
-    f->common.fed = &f->fed;
+    struct fixture *f = begin_burst(&len);
     const size_t first = 8 + burst[0];
     cr_assert_eq(feed(f, f->frame, first, &event), WRING_OK);
     reply(f, WRING_TEXT, event.message.payload.data, burst[0]);
