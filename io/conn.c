@@ -195,14 +195,6 @@ void wring__conn_shut(wring__conn *conn) {
     linger_when_drained(conn);
 }
 
-/* Linux (6.18) hands a shutdown to a thread of its own, which costs as much as an accept: where
- * there is no end to wait for, the socket is closed at once. A TLS peer may still answer with an
- * alert. */
-void wring__conn_finish(wring__conn *conn) {
-    conn->eof = conn->eof || (conn->state == WRING__CONN_OPEN && conn->tls == NULL);
-    wring__conn_shut(conn);
-}
-
 void wring__conn_abort(wring__conn *conn) {
     teardown(conn);
 }

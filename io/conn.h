@@ -131,9 +131,6 @@ void wring__conn_flush(wring__conn *conn);
 /** The owner is done: sends what is queued, then ends the stream in order. */
 void wring__conn_shut(wring__conn *conn);
 
-/** The same where the peer has said that it sends nothing more: its end is not waited for. */
-void wring__conn_finish(wring__conn *conn);
-
 /** Ends the stream at once; what is queued is lost. */
 void wring__conn_abort(wring__conn *conn);
 

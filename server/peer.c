@@ -46,11 +46,7 @@ void wring__peer_settle(wring__peer *peer) {
     if (wring__host_is_closed(&peer->host)) {
         wring__slow_end(peer);
         wring__topics_unsubscribe_all(&worker_of(peer)->topics, peer);
-        if (peer->host.session.close_received) { /* RFC 6455 5.5.1: nothing follows it */
-            wring__conn_finish(&peer->conn);
-        } else {
-            wring__conn_shut(&peer->conn);
-        }
+        wring__conn_shut(&peer->conn);
     } else {
         wring__conn_bring_deadline(&peer->conn,
                                    wring__host_deadline(&peer->host, peer->conn.worker->now));

@@ -50,6 +50,8 @@ def finish(process, *codes):
     told = (process.args[2:], process.returncode, err[-1500:])
     assert b"Sanitizer" not in err and b"assertion" not in err, told
     assert process.returncode in codes, told
+    if process.returncode < 0:  # by the signal, before it had begun
+        return None
     if process.returncode == 1 or (process.returncode == 130 and not out):
         assert err.strip(), told
         return None
