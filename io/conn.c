@@ -308,13 +308,17 @@ static uint64_t pause_bytes(const wring__conn *conn) {
     return conn->worker->pause_bytes[conn->dialled];
 }
 
+static void pause_reading(wring__conn *conn) {
+    conn->paused = true;
+    wring__conn_recv_cancel(conn);
+}
+
 bool wring__conn_pause_when_full(wring__conn *conn) {
     const bool full = wring__conn_unsent(conn) > pause_bytes(conn);
     const bool stopped = full || conn->held || conn->worker->rx_stopped;
     if (stopped && !conn->paused && !conn->broken) {
-        conn->paused = true;
         wring__count(&conn->worker->counters.paused, 1);
-        wring__conn_recv_cancel(conn);
+        pause_reading(conn);
     }
     return conn->paused;
 }
@@ -346,8 +350,7 @@ void wring__conn_unhold(wring__conn *conn) {
 void wring__conn_yield(wring__conn *conn) {
     conn->yielded = true;
     if (!conn->paused) {
-        conn->paused = true;
-        wring__conn_recv_cancel(conn);
+        pause_reading(conn);
     }
 }
 
