@@ -434,6 +434,7 @@ void wring_client_close(wring_client *client, uint16_t code, wring_bytes reason)
 
 void wring_client_destroy(wring_client *client) {
     if (client != NULL) {
+        wring__inbox_give_up(client);
         wring_client_close(client, WRING_CLOSE_NORMAL, wring_str(""));
         wring__client_release(client);
     }

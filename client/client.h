@@ -95,6 +95,7 @@ struct wring_client {
     struct wring__letter *lent; /* what wring_client_receive gave last */
     uint64_t inbox_bytes;
     bool inbox_full;
+    bool given_up; /* by wring_client_destroy: what comes is dropped */
 };
 
 /* ---- settings.c ------------------------------------------------------------------------------ */
@@ -173,5 +174,9 @@ void wring__link_unhold(wring__link *link);
  */
 extern const wring_handler wring__inbox_handler;
 void wring__inbox_deinit(wring_client *client);
+
+/** Nobody receives any more: the server is read on, so that the close handshake ends.
+ *  Thread: any. */
+void wring__inbox_give_up(wring_client *client);
 
 #endif

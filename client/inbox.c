@@ -30,6 +30,20 @@ static wring_verdict inbox_init(wring_session *session, const wring_request *req
     return WRING_CONTINUE;
 }
 
+/* True: the inbox is full with it. The lock is held. */
+static bool letter_put(wring_client *client, struct wring__letter *letter) {
+    if (client->given_up) { /* nobody will take it: only the close frame is awaited */
+        free(letter);
+        return false;
+    }
+    *client->inbox_tail = letter;
+    client->inbox_tail = &letter->next;
+    client->inbox_bytes += letter->len;
+    const bool full = client->inbox_bytes > client->settings.config.inbox_bytes;
+    client->inbox_full = client->inbox_full || full;
+    return full;
+}
+
 static wring_verdict inbox_in(wring_session *session, const wring_message *message) {
     wring_client *client = *(wring_client **)wring_session_user(session);
     if (message->opcode != WRING_TEXT && message->opcode != WRING_BINARY) {
@@ -47,11 +61,7 @@ static wring_verdict inbox_in(wring_session *session, const wring_message *messa
         memcpy(letter->data, message->payload.data, letter->len);
     }
     pthread_mutex_lock(&client->lock);
-    *client->inbox_tail = letter;
-    client->inbox_tail = &letter->next;
-    client->inbox_bytes += letter->len;
-    const bool full = client->inbox_bytes > client->settings.config.inbox_bytes;
-    client->inbox_full = client->inbox_full || full;
+    const bool full = letter_put(client, letter);
     pthread_cond_broadcast(&client->changed);
     pthread_mutex_unlock(&client->lock);
     if (full) {
@@ -120,7 +130,20 @@ wring_result wring_client_wait(wring_client *client, uint32_t timeout_ms, wring_
     return result;
 }
 
+static bool is_on_its_worker(wring_client *client) {
+    pthread_mutex_lock(&client->lock);
+    const bool is = client->worker != NULL && pthread_equal(client->thread, pthread_self());
+    pthread_mutex_unlock(&client->lock);
+    return is;
+}
+
 static void room_tell(wring_client *client) {
+    if (is_on_its_worker(client)) { /* where waiting for room in the mailbox would never end */
+        if (client->link != NULL) {
+            wring__link_unhold(client->link);
+        }
+        return;
+    }
     if (atomic_exchange(&client->unhold_posted, true)) {
         return;
     }
@@ -135,6 +158,17 @@ static void room_tell(wring_client *client) {
     if (result != WRING_OK) {
         atomic_store(&client->unhold_posted, false);
         wring__client_release(client);
+    }
+}
+
+void wring__inbox_give_up(wring_client *client) {
+    pthread_mutex_lock(&client->lock);
+    client->given_up = true;
+    const bool was_full = client->inbox_full;
+    client->inbox_full = false;
+    pthread_mutex_unlock(&client->lock);
+    if (was_full) {
+        room_tell(client);
     }
 }
 

@@ -127,11 +127,14 @@ WRING_API WRING_MUST_CHECK wring_result wring_connect(wring_loop loop, const cha
                                                       const wring_client_config *config,
                                                       wring_client **out, wring_error *error);
 
-/** Begins the close handshake and ends reconnecting; twice is legal.   Thread: any. */
+/** Begins the close handshake and ends reconnecting; twice is legal. What the server sends before
+ *  its close frame still comes: an inbox left full delays the end by session.close_timeout_ms.
+ *  Thread: any. */
 WRING_API void wring_client_close(wring_client *client, uint16_t code, wring_bytes reason);
 
 /** Closes with 1000 if it is open, and gives the client up: it is freed when its worker is done
- *  with it. NULL is legal.   Thread: any, callbacks included. */
+ *  with it, and messages nobody received are dropped. NULL is legal.
+ *  Thread: any, callbacks included. */
 WRING_API void wring_client_destroy(wring_client *client);
 
 /** The session at hand; WRING_REF_NONE when it is not open.   Thread: any. */

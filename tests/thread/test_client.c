@@ -223,6 +223,41 @@ static void a_full_inbox_holds_the_server_back(const wring_server *server) {
     wring_client_destroy(client);
 }
 
+static atomic_int gone_with; /* a close code; 0: not gone yet */
+
+static void on_gone(wring_client *client, const wring_client_report *report, void *opts) {
+    (void)client;
+    (void)opts;
+    if (report->status == WRING_CLIENT_CLOSED) {
+        CHECK(report->result == WRING_OK); /* and not the timeout, though nobody receives */
+        gone_with = report->close_code;
+    }
+}
+
+static void given_up_with_a_full_inbox_it_closes_in_order(const wring_server *server) {
+    char to[64];
+    snprintf(to, sizeof to, "ws://127.0.0.1:%u/flood", wring_server_port(server));
+    for (int closes_first = 0; closes_first < 2; closes_first++) {
+        const wring_client_config config = {
+            .struct_size = sizeof config,
+            .inbox_bytes = 1 << 20,
+            .session = {.struct_size = sizeof config.session, .close_timeout_ms = WAIT_MS},
+            .on_status = on_gone};
+        wring_client *client = client_of(wring_pool_loop(pool), to, &config);
+        gone_with = 0;
+        CHECK(wring_client_wait(client, WAIT_MS, NULL) == WRING_OK);
+        if (closes_first) { /* the inbox fills while it closes */
+            wring_client_close(client, WRING_CLOSE_NORMAL, wring_str(""));
+            CHECK(wring_client_wait_closed(client, 200, NULL) == WRING_ERR_TIMEOUT);
+        }
+        wring_client_destroy(client);
+        while (gone_with == 0) {
+            usleep(1000);
+        }
+        CHECK(gone_with == WRING_CLOSE_NORMAL);
+    }
+}
+
 /* Far more than sockets hold, in both directions at once: the client reads while it sends. */
 static void much_at_once_comes_back(const wring_server *server) {
     char to[64];
@@ -307,6 +342,7 @@ int main(int argc, char **argv) {
     many_senders_keep_their_order(wring_server_loop(server, 0)); /* a client of its own server */
     on_threads(connect_and_leave);
     a_full_inbox_holds_the_server_back(server);
+    given_up_with_a_full_inbox_it_closes_in_order(server);
     much_at_once_comes_back(server);
     back_when_the_server_is(&server);
     loops_that_end(server);
