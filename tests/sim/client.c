@@ -99,10 +99,10 @@ static wring_verdict end_somehow(struct subject *s, wring_session *session) {
         watch_give_up(watch);
         return WRING_CONTINUE;
     case 2:
-        watch->closing_at = wring__sim_now(watch->world->run.world);
+        watch_session_closes(watch);
         return WRING_STOP;
     default:
-        watch->closing_at = wring__sim_now(watch->world->run.world);
+        watch_session_closes(watch);
         wring_session_close(session, 4321, wring_str("done"));
         return WRING_CONTINUE;
     }
@@ -123,7 +123,7 @@ static wring_verdict meet(struct subject *s, wring_session *session, const wring
     EXPECT(wring_bytes_equal(message->payload, wring_bytes_of(want, 2)));
     s->watch.seen++;
     if (s->watch.seen == PEER_MESSAGES && s->peer.behaviour == PEER_OPENS_AND_ECHOES_NO_CLOSE) {
-        s->watch.closing_at = wring__sim_now(s->watch.world->run.world);
+        watch_session_closes(&s->watch);
         wring_session_close(session, 4321, wring_str("done"));
     }
     return WRING_CONTINUE;

@@ -137,6 +137,8 @@ extern const wring_handler watch_handler;
 /* Fills in handler and callbacks; the rest of watch->config is the scenario's, then connects. */
 void watch_connect(struct watch *watch, const char *url);
 void watch_close(struct watch *watch);
+/* Its handler ends the session at hand; the first who closes it starts the clock. */
+void watch_session_closes(struct watch *watch);
 /* Gives the client up, at any time. */
 void watch_give_up(struct watch *watch);
 bool watch_is_over(const struct watch *watch);

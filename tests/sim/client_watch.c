@@ -251,12 +251,16 @@ void watch_connect(struct watch *watch, const char *url) {
     watch->config = client->settings.config; /* with the defaults */
 }
 
-static void closing(struct watch *watch) {
-    watch->asked_at = watch->asked_to_close ? watch->asked_at : now_of(watch);
-    watch->asked_to_close = true;
+void watch_session_closes(struct watch *watch) {
     if (watch->closing_at == WRING_TIME_NEVER) {
         watch->closing_at = now_of(watch);
     }
+}
+
+static void closing(struct watch *watch) {
+    watch->asked_at = watch->asked_to_close ? watch->asked_at : now_of(watch);
+    watch->asked_to_close = true;
+    watch_session_closes(watch);
 }
 
 void watch_close(struct watch *watch) {
