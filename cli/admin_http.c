@@ -116,6 +116,7 @@ static enum admin_step stats(const admin_config *config, admin_response *out) {
         {"turns", s.turns},
         {"mail_refused", s.mail_refused},
         {"mail_stale", s.mail_stale},
+        {"mail_lost", s.mail_lost},
         {"reads_paused", s.reads_paused},
         {"congested", s.congested},
         {"dropped_newest", s.dropped_newest},

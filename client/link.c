@@ -409,7 +409,8 @@ static void link_resume(wring__conn *conn) {
 
 static void link_mail(wring__conn *conn, const wring__mail *mail) {
     wring__link *link = link_of(conn);
-    wring__host_mail(&link->host, mail);
+    const size_t lost = wring__host_mail(&link->host, mail);
+    wring__count(&conn->worker->counters.lost_mail, lost);
     if (wring__host_is_started(&link->host)) {
         settle(link);
     }

@@ -222,6 +222,23 @@ wring_loop wring_pool_loop(wring_pool *pool) {
     return pool->workers[next % pool->config.threads].io.index;
 }
 
+static uint64_t peek(const uint64_t *counter) {
+    return __atomic_load_n(counter, __ATOMIC_RELAXED);
+}
+
+void wring_pool_get_stats(const wring_pool *pool, wring_pool_stats *out) {
+    memset(out, 0, sizeof *out);
+    for (uint32_t i = 0; i < pool->config.threads; i++) {
+        const wring__worker *worker = &pool->workers[i].io;
+        out->rx_bytes += peek(&worker->counters.rx_bytes);
+        out->tx_bytes += peek(&worker->counters.tx_bytes);
+        out->turns += peek(&worker->counters.turns);
+        out->mail_stale += peek(&worker->counters.stale_mail);
+        out->mail_lost += peek(&worker->counters.lost_mail);
+        out->mail_refused += atomic_load_explicit(&worker->mailbox.full, memory_order_relaxed);
+    }
+}
+
 /* ---- ending ---------------------------------------------------------------------------------- */
 
 void wring__pool_drain(wring_pool *pool, uint32_t drain_ms) {

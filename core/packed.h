@@ -38,6 +38,9 @@ typedef struct wring__call {
     void (*lost)(struct wring__call *call);              /* the worker ended first */
 } wring__call;
 
+/** What is lost when nobody reads this mail: frames, but for a close frame, or a posted info. */
+size_t wring__mail_count(const wring__mail *mail);
+
 /** Nobody will read this mail: tells its sender if it asked for that, and frees what it carried. */
 void wring__mail_lost(const wring__mail *mail);
 

@@ -278,6 +278,11 @@ static wring_result phase_wait(wring__worker *worker, wring_time_ns deadline) {
     return result;
 }
 
+static void mail_lost(wring__worker *worker, const wring__mail *mail) {
+    wring__count(&worker->counters.lost_mail, wring__mail_count(mail));
+    wring__mail_lost(mail);
+}
+
 static void phase_mail(wring__worker *worker) {
     wring__mail mail;
     worker->mail_work = 0;
@@ -297,7 +302,7 @@ static void phase_mail(wring__worker *worker) {
             wring__worker_conn(worker, wring__ref_slot(mail.ref), wring__ref_generation(mail.ref));
         if (conn == NULL || conn->state != WRING__CONN_OPEN) {
             wring__count(&worker->counters.stale_mail, 1);
-            wring__mail_lost(&mail);
+            mail_lost(worker, &mail);
             continue;
         }
         conn->ops->mail(conn, &mail);
@@ -453,7 +458,7 @@ void wring__worker_empty_mailbox(wring__worker *worker) {
         if (mail.kind >= WRING__MAIL_WORKER) {
             worker->ops->mail(worker, &mail);
         } else {
-            wring__mail_lost(&mail);
+            mail_lost(worker, &mail);
         }
     }
 }

@@ -90,6 +90,7 @@ typedef struct wring__worker_counters {
     uint64_t closed;
     uint64_t stale_completions;
     uint64_t stale_mail;
+    uint64_t lost_mail; /* what it carried, and what came too late: see wring__mail_count */
     uint64_t buffers_exhausted;
     uint64_t paused;
     uint64_t rx_direct; /* receives that wrote where the owner assembles */

@@ -145,29 +145,45 @@ wring_time_ns wring__host_deadline(wring__host *host, wring_time_ns now) {
 
 /* ---- mail ------------------------------------------------------------------------------------ */
 
-static void mail_send(wring__host *host, wring__shared *shared) {
-    wring_session *session = &host->session;
+static wring_result single_send(wring_session *session, wring__shared *shared) {
+    if (session->deflate != NULL) {
+        const wring_frame frame = {(wring_opcode)shared->opcode, shared->close_code,
+                                   wring_bytes_of(shared->payload, shared->payload_len)};
+        return wring__session_send_admitted(session, &frame);
+    }
+    if (shared->header_len == 0) { /* we hold the only reference */
+        wring__session_frame_shared(shared);
+    }
+    return wring__session_send_shared(session, shared);
+}
+
+/* Whether it was admitted was asked of the list: it is sent together, so no mark cuts it short. */
+static wring_result list_send(wring_session *session, const wring__shared *list, size_t *lost) {
     wring_result result = WRING_OK;
     wring_frame frame;
-    if (shared->opcode != WRING__PACKED && session->deflate != NULL) {
-        frame = (wring_frame){(wring_opcode)shared->opcode, shared->close_code,
-                              wring_bytes_of(shared->payload, shared->payload_len)};
-        result = wring_session_send(session, &frame);
-    } else if (shared->opcode != WRING__PACKED) {
-        if (shared->header_len == 0) { /* we hold the only reference */
-            wring__session_frame_shared(shared);
-        }
-        result = wring__session_send_shared(session, shared);
-    }
     size_t offset = 0;
-    while (shared->opcode == WRING__PACKED && wring__packed_next(shared, &offset, &frame)) {
-        if (result == WRING_OK || frame.opcode == WRING_CLOSE) { /* a full queue takes a close */
-            result = wring_session_send(session, &frame);
+    while (wring__packed_next(list, &offset, &frame)) {
+        if (result == WRING_OK) {
+            result = wring__session_send_admitted(session, &frame);
         }
+        *lost += result != WRING_OK && frame.opcode != WRING_CLOSE;
     }
-    if (result == WRING_ERR_NO_MEMORY) {
-        wring__host_fail(host, result);
+    return result;
+}
+
+static size_t mail_send(wring__host *host, wring__shared *shared) {
+    size_t lost = 0;
+    wring_result result = WRING_OK;
+    if (shared->opcode == WRING__PACKED) {
+        result = list_send(&host->session, shared, &lost);
+    } else {
+        result = single_send(&host->session, shared);
+        lost = result != WRING_OK;
     }
+    if (result != WRING_OK && result != WRING_ERR_CLOSED) {
+        wring__host_fail(host, result); /* no memory, no random bytes for a mask */
+    }
+    return lost;
 }
 
 /* False: nobody took it, the session is over or its handler has no handle_info. */
@@ -184,12 +200,13 @@ static bool mail_post(wring__host *host, const wring__shared *shared) {
     return true;
 }
 
-void wring__host_mail(wring__host *host, const wring__mail *mail) {
+size_t wring__host_mail(wring__host *host, const wring__mail *mail) {
     wring__shared *shared = mail->data;
+    size_t lost = 0;
     bool taken = host->session.host_started;
     switch (taken ? mail->kind : 0) {
     case WRING__MAIL_SEND:
-        mail_send(host, shared);
+        lost = mail_send(host, shared);
         break;
     case WRING__MAIL_CLOSE:
         wring__host_close(host, shared->close_code,
@@ -205,10 +222,12 @@ void wring__host_mail(wring__host *host, const wring__mail *mail) {
         WRING_ASSERT(!taken);
     }
     if (!taken) {
+        lost = wring__mail_count(mail);
         wring__mail_lost(mail);
     } else if (shared != NULL) {
         wring__shared_unref(shared);
     }
+    return lost;
 }
 
 /* ---- what handlers call ---------------------------------------------------------------------- */

@@ -47,8 +47,10 @@ void wring__host_fail(wring__host *host, wring_result reason);
 /** A due deadline. */
 void wring__host_expire(wring__host *host, wring_time_ns now);
 
-/** Does what mail for this session asks for, and frees what it carried. */
-void wring__host_mail(wring__host *host, const wring__mail *mail);
+/** Does what mail for this session asks for, and frees what it carried.
+ *  Returns how much of it was lost, counted as wring__mail_count does: the session is over, or has
+ *  sent its close frame. A list of frames is sent whole, however much is queued. */
+size_t wring__host_mail(wring__host *host, const wring__mail *mail);
 
 /** Begins the close, or ends at once. */
 void wring__host_close(wring__host *host, uint16_t code, wring_bytes reason);

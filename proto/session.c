@@ -313,15 +313,7 @@ static wring_result send_check(const wring_session *session) {
     return closed ? WRING_ERR_CLOSED : WRING_OK;
 }
 
-wring_result wring_session_send(wring_session *session, const wring_frame *frame) {
-    wring_result result = send_check(session);
-    if (result != WRING_OK) {
-        return result;
-    }
-    if (frame->opcode != WRING_CLOSE &&
-        wring__session_out(session)->bytes >= session->common->queue_max) {
-        return WRING_ERR_QUEUE_FULL;
-    }
+static inline wring_result frame_send(wring_session *session, const wring_frame *frame) {
     uint8_t first = (uint8_t)(WRING__FIN | frame->opcode);
     switch (frame->opcode) {
     case WRING_PING:
@@ -342,6 +334,23 @@ wring_result wring_session_send(wring_session *session, const wring_frame *frame
         break;
     }
     return WRING_ERR_INVALID_ARGUMENT; /* numbers that are no opcode come here as well */
+}
+
+wring_result wring_session_send(wring_session *session, const wring_frame *frame) {
+    wring_result result = send_check(session);
+    if (result != WRING_OK) {
+        return result;
+    }
+    if (frame->opcode != WRING_CLOSE &&
+        wring__session_out(session)->bytes >= session->common->queue_max) {
+        return WRING_ERR_QUEUE_FULL;
+    }
+    return frame_send(session, frame);
+}
+
+wring_result wring__session_send_admitted(wring_session *session, const wring_frame *frame) {
+    wring_result result = send_check(session);
+    return result == WRING_OK ? frame_send(session, frame) : result;
 }
 
 void wring__session_frame_shared(wring__shared *shared) {

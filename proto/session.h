@@ -166,6 +166,11 @@ wring__block *wring__session_rx_room(wring_session *session);
 /** Payload bytes that the frame in progress still lacks. */
 uint64_t wring__session_rx_missing(const wring_session *session);
 
+/** The same as wring_session_send, however much is queued already: for what was admitted as a
+ *  whole.  Errors: those of wring_session_send but WRING_ERR_QUEUE_FULL. */
+WRING_MUST_CHECK wring_result wring__session_send_admitted(wring_session *session,
+                                                           const wring_frame *frame);
+
 /** Queues a shared message: one framing for all server sessions. The caller has written its header
  *  with wring__session_frame_shared. Errors as wring_session_send. */
 WRING_MUST_CHECK wring_result wring__session_send_shared(wring_session *session,

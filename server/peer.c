@@ -399,12 +399,12 @@ static void peer_mail(wring__conn *conn, const wring__mail *mail) {
     const bool ends = mail->kind == WRING__MAIL_CLOSE || mail->kind == WRING__MAIL_STOP;
     callbacks_begin(peer, ends ? WRING_TIME_NEVER : 0); /* nothing follows a close frame */
     if (mail->kind == WRING__MAIL_SEND && wring__host_is_started(&peer->host) &&
-        !wring__slow_takes(peer, mail->data)) {
+        !wring__slow_takes(peer, mail)) {
         wring__mail_lost(mail);
         wring__peer_settle(peer);
         return;
     }
-    wring__host_mail(&peer->host, mail);
+    wring__count(&conn->worker->counters.lost_mail, wring__host_mail(&peer->host, mail));
     if (wring__host_is_started(&peer->host)) {
         wring__peer_settle(peer);
     }

@@ -148,18 +148,24 @@ void wring__slow_publish(wring__peer *peer, wring_slow_policy policy, wring__sha
     }
 }
 
-bool wring__slow_takes(wring__peer *peer, const wring__shared *mail) {
-    if (!is_over(peer)) {
-        return true;
+static bool is_evicted(const wring__peer *peer) {
+    return peer->extra != NULL && peer->extra->evict != WRING_OK;
+}
+
+bool wring__slow_takes(wring__peer *peer, const wring__mail *mail) {
+    const bool ends = is_evicted(peer);
+    if (!ends && (peer->host.session.close_sent || !is_over(peer))) {
+        return true; /* a session that is closing takes nothing more, and says so itself */
     }
-    if (config_of(peer)->slow_policy == WRING_SLOW_DISCONNECT) {
+    if (ends || config_of(peer)->slow_policy == WRING_SLOW_DISCONNECT) {
+        wring__count(&peer->conn.worker->counters.lost_mail, wring__mail_count(mail));
         evict(peer);
         return false;
     }
     wring_frame close;
-    const bool closes = wring__packed_close(mail, &close);
-    wring__count(&counters_of(peer)->dropped_newest, wring__packed_count(mail) - closes);
-    if (closes) { /* the messages are dropped, the end they came with is not */
+    wring__count(&counters_of(peer)->dropped_newest, wring__mail_count(mail));
+    if (wring__packed_close(mail->data,
+                            &close)) { /* the messages are dropped, the end they came with is not */
         wring__host_close(&peer->host,
                           close.close_code == 0 ? WRING_CLOSE_NO_STATUS : close.close_code,
                           close.payload);

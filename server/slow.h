@@ -21,9 +21,11 @@ void wring__slow_look(wring__peer *peer);
 void wring__slow_publish(wring__peer *peer, wring_slow_policy policy, wring__shared *message,
                          uint64_t id);
 
-/** The same for what came by wring_send: false when it must not be queued. The close frame of a
- * list that is dropped is sent all the same, so callbacks may run. */
-bool wring__slow_takes(wring__peer *peer, const wring__shared *mail);
+/** For what came by wring_send: true when it is to be given to the session, as a whole. Else it was
+ *  counted and must be freed: at the hard mark it ends the session or is dropped; nothing that
+ * waits is given up for it, as it has neither topic nor key. The close frame of a list that is
+ * dropped is sent all the same, so callbacks may run. */
+bool wring__slow_takes(wring__peer *peer, const wring__mail *mail);
 
 /** The queue is short again: moves the backlog on. True when nothing of it waits any more. */
 bool wring__slow_drained(wring__peer *peer);

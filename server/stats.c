@@ -21,6 +21,7 @@ void wring_server_get_stats(const wring_server *server, wring_server_stats *out)
         out->tx_bytes += peek(&counters->tx_bytes);
         out->turns += peek(&counters->turns);
         out->mail_stale += peek(&counters->stale_mail);
+        out->mail_lost += peek(&counters->lost_mail);
         out->reads_paused += peek(&counters->paused);
         out->congested += peek(&worker->counters.congested);
         out->dropped_newest += peek(&worker->counters.dropped_newest);

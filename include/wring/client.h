@@ -53,6 +53,20 @@ WRING_API WRING_MUST_CHECK wring_result wring_pool_create(const wring_pool_confi
 /** One of the pool's threads, each in turn.   Thread: any. */
 WRING_API wring_loop wring_pool_loop(wring_pool *pool);
 
+/** Sums over the pool's threads since they were started. */
+typedef struct wring_pool_stats {
+    uint64_t rx_bytes;
+    uint64_t tx_bytes;
+    uint64_t turns;
+    uint64_t mail_refused; /**< pushes that found a mailbox full */
+    uint64_t mail_stale;   /**< mail for a session that was gone */
+    uint64_t mail_lost;    /**< frames that were sent, and infos that were posted, too late: their
+                                session was gone or had begun to close */
+} wring_pool_stats;
+
+/** Clients on a server's workers are in that one's statistics.   Thread: any. */
+WRING_API void wring_pool_get_stats(const wring_pool *pool, wring_pool_stats *out);
+
 /** Closes every client with 1001, waits at most `drain_ms` for their servers, ends the threads and
  *  frees the pool. Clients stay valid, and closed. Not from a callback. NULL is legal. */
 WRING_API void wring_pool_destroy(wring_pool *pool, uint32_t drain_ms);

@@ -2,7 +2,8 @@
  *
  * Reaching a session from any thread, by its ref. The work is handed to the session's worker; what
  * one thread sends to one session keeps its order. A ref whose worker is gone is answered with
- * WRING_ERR_CLOSED; mail for a session that ends meanwhile is dropped and counted.
+ * WRING_ERR_CLOSED; mail for a session that ends meanwhile is dropped, and each frame of it counted
+ * (mail_lost in wring_server_stats and wring_pool_stats).
  */
 #ifndef WRING_PUSH_H
 #define WRING_PUSH_H
@@ -11,7 +12,7 @@
 
 WRING_BEGIN_DECLS
 
-/** Sends frames, in order and together.
+/** Sends frames, in order and together: all of them or none.
  *  Own: copied.  Errors: WRING_ERR_CLOSED, WRING_ERR_QUEUE_FULL (nothing was sent),
  *  WRING_ERR_INVALID_ARGUMENT, WRING_ERR_NO_MEMORY.   Thread: any. Cost: one allocation. */
 WRING_API WRING_MUST_CHECK wring_result wring_send(wring_ref ref, const wring_frame *frames,

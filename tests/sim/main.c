@@ -21,6 +21,7 @@ static const struct {
     {"client", sim_the_client},   {"tls", sim_the_client_with_tls},
     {"reconnect", sim_reconnect}, {"eyeballs", sim_eyeballs},
     {"budget", sim_budget},       {"c14-bombs", sim_bombs},
+    {"sends", sim_sends},
 };
 
 static wring__trace_entry entries[TRACE_KEEP];

@@ -73,6 +73,7 @@ void sim_echo(uint64_t seed);
 void sim_chat(uint64_t seed);
 void sim_bombs(uint64_t seed);
 void sim_slow(uint64_t seed);
+void sim_sends(uint64_t seed);
 void sim_drain(uint64_t seed);
 void sim_budget(uint64_t seed);
 void sim_pubsub(uint64_t seed);

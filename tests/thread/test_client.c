@@ -181,6 +181,28 @@ static void many_senders_keep_their_order(wring_loop loop) {
     wring_client_destroy(shared);
 }
 
+/* A list behind a close that was sent first: taken, and then lost, all three of it. */
+static void what_comes_too_late_is_counted(void) {
+    wring_client *client = client_of(wring_pool_loop(pool), url, NULL);
+    CHECK(wring_client_wait(client, WAIT_MS, NULL) == WRING_OK);
+    const wring_ref ref = wring_client_ref(client);
+    const wring_frame frame = wring_text(wring_str("late"));
+    const wring_frame frames[] = {frame, frame, frame};
+    wring_pool_stats before;
+    wring_pool_stats after;
+    wring_pool_get_stats(pool, &before);
+    CHECK(wring_close(ref, WRING_CLOSE_NORMAL, wring_str("")) == WRING_OK);
+    CHECK(wring_send(ref, frames, 3) == WRING_OK);
+    CHECK(wring_client_wait_closed(client, WAIT_MS, NULL) == WRING_OK);
+    do {
+        usleep(1000);
+        wring_pool_get_stats(pool, &after);
+    } while (after.mail_lost == before.mail_lost);
+    CHECK(after.mail_lost == before.mail_lost + 3);
+    CHECK(after.tx_bytes > before.tx_bytes && after.turns > before.turns);
+    wring_client_destroy(client);
+}
+
 /* ---- let go of at any moment ----------------------------------------------------------------- */
 
 static void *connect_and_leave(void *arg) {
@@ -340,6 +362,7 @@ int main(int argc, char **argv) {
     on_threads(exchange_some);
     many_senders_keep_their_order(wring_pool_loop(pool));
     many_senders_keep_their_order(wring_server_loop(server, 0)); /* a client of its own server */
+    what_comes_too_late_is_counted();
     on_threads(connect_and_leave);
     a_full_inbox_holds_the_server_back(server);
     given_up_with_a_full_inbox_it_closes_in_order(server);
