@@ -190,6 +190,9 @@ void wring__conn_shut(wring__conn *conn) {
         teardown(conn);
         return;
     }
+    if (conn->is_direct) {
+        wring__conn_recv_cancel(conn); /* the block it was to fill may be large */
+    }
     wring__wheel_set(&conn->worker->wheel, &conn->timer, conn->worker->now + DRAIN_TIMEOUT_NS);
     wring__conn_flush(conn);
     linger_when_drained(conn);

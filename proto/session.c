@@ -456,7 +456,8 @@ void wring__session_touch(wring_session *session, wring_time_ns now) {
 
 void wring__session_refuse(wring_session *session, wring_result reason) {
     uint16_t code = wring_result_close_code(reason);
-    if (reason == WRING_ERR_SLOW_CONSUMER && session->common->config.allow_iana_close_codes) {
+    const bool is_our_need = reason == WRING_ERR_SLOW_CONSUMER || reason == WRING_ERR_MEMORY_BUDGET;
+    if (is_our_need && session->common->config.allow_iana_close_codes) {
         code = WRING_CLOSE_TRY_AGAIN_LATER;
     }
     wring__session_close_frame(session, code, wring_str(wring_result_text(reason)));

@@ -531,11 +531,17 @@ wring__peer *wring__peer_of_conn(wring__conn *conn) {
 }
 
 void wring__peer_evict(wring__peer *peer, wring_result reason) {
+    /* With nothing queued the close frame leaves at once; behind a queue it would wait for a peer
+     * that may not read, and what the kernel has of that may end within a frame. */
+    bool is_told = false;
     if (peer->conn.state == WRING__CONN_OPEN && wring__host_is_started(&peer->host)) {
+        is_told = wring__conn_unsent(&peer->conn) == 0;
         wring__host_refuse(&peer->host, reason);
         wring__peer_settle(peer);
     }
-    wring__conn_abort(&peer->conn);
+    if (!is_told) {
+        wring__conn_abort(&peer->conn);
+    }
 }
 
 void wring__peer_abort(wring__conn *conn, void *unused) {

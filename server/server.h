@@ -132,7 +132,8 @@ uint64_t wring__server_random(wring__server_worker *worker);
 
 /** peer.c: the connections of a worker. */
 struct wring__peer *wring__peer_of_conn(wring__conn *conn); /* NULL: not a server's */
-/** Ends the session and the connection at once; what is queued is lost. */
+/** Ends the session at once, and what it holds is freed. With nothing queued to it the peer gets a
+ *  close frame; else the connection is cut, and what is queued is lost. */
 void wring__peer_evict(struct wring__peer *peer, wring_result reason);
 wring_ref wring__peer_ref(const wring_session *session); /* by it a server's session is known */
 /** The one a ref names; NULL when it is gone or lives elsewhere. */

@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Limits and policies of `wring serve`, over plain sockets: peers that do not read."""
 import json
+import select
 import socket
 import time
 
@@ -296,6 +297,10 @@ def memory_stays_within_its_budget():
         seen = stats(server)
         assert seen["memory_evicted"] > 0 and seen["memory_stops"] > 0, seen
         assert highest <= budget * 1.25, (highest, budget)
+        gone = select.select(hogs, [], [], 20)[0]
+        for sock in gone:
+            sock.settimeout(20)
+            assert close_of(sock) == 1008  # before whatever its sending into a closed socket brought
         for sock in hogs:
             sock.close()
         wait_for(lambda: stats(server)["memory_held"] < budget // 2)

@@ -2,10 +2,12 @@
  *
  * The memory budget: peers that begin large messages and never end them bring the server to it.
  * Connections are refused before it is used up, the largest holders go, their neighbours lose
- * nothing, and when the pressure is over everything is as it was before.
+ * nothing, and when the pressure is over everything is as it was before. Who goes is told, unless
+ * it has not read what was sent to it.
  */
 #include <stdio.h>
 
+#include "server/peer.h"
 #include "tests/sim/sim_test.h"
 
 #define BUDGET     (1024 * 1024)
@@ -27,6 +29,8 @@ static sim_client hogs[HOGS];
 static struct neighbour neighbours[NEIGHBOURS];
 static sim_client late; /* dials again and again */
 static uint8_t hog_message[HOG_BYTES];
+static unsigned told;   /* hogs that had to go, by a close frame */
+static unsigned ending; /* connections seen on their way out */
 static unsigned refused;
 static unsigned welcomed;
 static uint64_t highest;
@@ -79,6 +83,14 @@ static void on_nothing(sim_client *client, const wring_message *message) {
     (void)message;
 }
 
+static void on_hog_message(sim_client *client, const wring_message *message) {
+    const uint16_t code = client->run->server->config.session.allow_iana_close_codes
+                              ? WRING_CLOSE_TRY_AGAIN_LATER
+                              : WRING_CLOSE_POLICY_VIOLATION;
+    EXPECT(message->opcode == WRING_CLOSE && message->close_code == code);
+    told++;
+}
+
 static void client_begin(sim_client *client, sim_run *run, void (*on_open)(sim_client *client),
                          void (*on_message)(sim_client *client, const wring_message *message)) {
     sim_client_init(client, run);
@@ -113,13 +125,29 @@ static uint64_t held(void) {
     return stats.memory_held;
 }
 
+/* What a session held is free when it is over, not when its connection is. */
+static void over_is_free(wring__conn *conn, void *unused) {
+    const wring__peer *peer = wring__peer_of_conn(conn);
+    (void)unused;
+    if (peer != NULL && conn->state > WRING__CONN_OPEN) {
+        EXPECT(wring__session_held(&peer->host.session) == 0);
+        EXPECT(conn->state != WRING__CONN_LINGERING || !conn->is_direct);
+        ending++;
+    }
+}
+
 static void round_run(sim_run *run, bool hogs_too) {
     const uint64_t before = wring__sim_activity(run->world);
     sim_run_workers(run);
+    for (uint32_t i = 0; i < run->server->config.workers; i++) {
+        wring__worker_each(&run->server->workers[i].io, over_is_free, NULL);
+    }
     highest = held() > highest ? held() : highest;
     for (unsigned i = 0; i < HOGS && hogs_too; i++) {
         if (!hog_has_sent(&hogs[i])) {
             sim_client_step(&hogs[i]);
+        } else {
+            sim_client_listen(&hogs[i]);
         }
     }
     for (unsigned i = 0; i < NEIGHBOURS; i++) {
@@ -191,17 +219,18 @@ void sim_budget(uint64_t seed) {
     wring_server_config config = {.workers = 1 + (uint32_t)(seed % 2),
                                   .handler = &handler,
                                   .mailbox_items = 4096,
+                                  .session.allow_iana_close_codes = seed % 4 >= 2,
                                   .memory_budget = BUDGET};
     sim_run_calm = true; /* megabytes through pipes of a byte would take too long */
     sim_run_begin_config(&run, seed, &config);
     sim_run_calm = false;
-    refused = welcomed = rounds = 0;
-    highest = 0;
+    told = refused = welcomed = rounds = 0;
+    highest = ending = 0;
     for (size_t i = 0; i < sizeof hog_message; i++) { /* not to be compressed */
         hog_message[i] = (uint8_t)wring__sim_random(run.world, 256);
     }
     for (unsigned i = 0; i < HOGS; i++) {
-        client_begin(&hogs[i], &run, on_hog_open, on_nothing);
+        client_begin(&hogs[i], &run, on_hog_open, on_hog_message);
     }
     for (unsigned i = 0; i < NEIGHBOURS; i++) {
         neighbours[i].sent = neighbours[i].answered = 0;
@@ -212,6 +241,7 @@ void sim_budget(uint64_t seed) {
     wring_server_stats stats;
     wring_server_get_stats(run.server, &stats);
     EXPECT(stats.memory_stops > 0 && stats.memory_evicted > 0 && stats.memory_evicted <= HOGS);
+    EXPECT(told == stats.memory_evicted && ending > 0);
     EXPECT(stats.refused_memory >= refused && (seed != 0 || refused > 0));
     EXPECT(highest <= BUDGET + HOGS * TURN_BYTES);
     recover(&run);

@@ -53,7 +53,10 @@ void sim_client_deinit(sim_client *client) {
 
 /* With what the response says of permessage-deflate. */
 static void session_make(sim_client *client, wring_headers headers) {
-    wring_session_config config = {.struct_size = sizeof config, .role = WRING_ROLE_CLIENT};
+    const wring_session_config *servers = &client->run->server->config.session;
+    wring_session_config config = {.struct_size = sizeof config,
+                                   .role = WRING_ROLE_CLIENT,
+                                   .allow_iana_close_codes = servers->allow_iana_close_codes};
     wring_deflate_params params;
     wring_error error;
     bool accepted = false;
@@ -161,6 +164,12 @@ void sim_client_step(sim_client *client) {
     }
     if (client->phase != CLIENT_GONE) {
         transmit(client);
+        receive(client);
+    }
+}
+
+void sim_client_listen(sim_client *client) {
+    if (client->phase == CLIENT_UPGRADING || client->phase == CLIENT_OPEN) {
         receive(client);
     }
 }

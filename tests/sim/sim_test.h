@@ -63,6 +63,8 @@ struct sim_client {
 void sim_client_init(sim_client *client, sim_run *run);
 /* Dials when new; moves bytes both ways; true when something moved. */
 void sim_client_step(sim_client *client);
+/* Only reads. */
+void sim_client_listen(sim_client *client);
 void sim_client_send(sim_client *client, wring_frame frame);
 /* Cuts the connection, in order or with a reset. */
 void sim_client_cut(sim_client *client, bool reset);
