@@ -9,6 +9,7 @@ import select
 import signal
 import socket
 import subprocess
+import threading
 import time
 
 from proxy_servers import HttpProxy, SocksProxy
@@ -32,15 +33,34 @@ def expect(done, code=0, out=None, err=""):
     assert re.search(err, done.stderr) if err else done.stderr == "", done
 
 
+def expect_back(url, data, *options):
+    """All of it comes back, however long that takes; then the input ends."""
+    process = subprocess.Popen([os.environ["WRING"], "connect", *options, url], bufsize=0,
+                               stdin=subprocess.PIPE, stdout=subprocess.PIPE, env=environment())
+    writer = threading.Thread(target=write_all, args=(process.stdin, data))
+    writer.start()
+    got = bytearray()
+    while len(got) < len(data) and (piece := process.stdout.read(1 << 20)):
+        got += piece
+    writer.join()
+    rest, _ = process.communicate(timeout=PATIENCE)
+    assert got + rest == data and process.returncode == 0, (len(got), rest[:99], process.returncode)
+
+
+def write_all(file, data):
+    for at in range(0, len(data), 1 << 16):
+        left = memoryview(data)[at:at + (1 << 16)]
+        while left:
+            left = left[file.write(left):]
+
+
 # ---- pipes -----------------------------------------------------------------------------------------
 
 def lines_go_out_and_answers_come_back():
     with Server() as server:
         expect(connect(server.url(), say="one\n\n  two \nthree"), out="one\n\n  two \nthree\n")
-        many = "".join(f"line {i}\n" for i in range(20000))
-        expect(connect(server.url(), say=many), out=many)
-        long = "x" * (16 << 20) + "\n"
-        expect(connect(server.url(), "--max-message", str(1 << 25), say=long), out=long)
+        expect_back(server.url(), "".join(f"line {i}\n" for i in range(20000)).encode())
+        expect_back(server.url(), b"x" * (16 << 20) + b"\n", "--max-message", str(1 << 25))
         expect(connect(server.url(), say=""), out="")
         expect(connect(server.url(), "--one", say="first\nsecond\n"), out="first\n")
         begin = time.monotonic()
@@ -49,10 +69,8 @@ def lines_go_out_and_answers_come_back():
 
 
 def a_file_goes_out_and_back_as_it_is():
-    data = os.urandom(3 << 20)
     with Server() as server:
-        done = connect(server.url(), "--binary", say=data, text=False)
-        assert done.returncode == 0 and done.stdout == data, (done.returncode, len(done.stdout))
+        expect_back(server.url(), os.urandom(3 << 20), "--binary")
 
 
 def memory(pid):
@@ -119,10 +137,15 @@ def headers_subprotocol_origin():
 
 def pings():
     with Server() as server:
-        done = connect(server.url(), "-v", "--ping", "50", "--linger", "300", say="hello\n")
-        assert done.returncode == 0 and done.stdout == "hello\n", done
-        assert "< pong" in done.stderr, done
-        assert re.search(r"\* round trip \d+\.\d+ ms", done.stderr), done
+        process = subprocess.Popen([os.environ["WRING"], "connect", "-v", "--ping", "50",
+                                    server.url()], text=True, stdin=subprocess.PIPE,
+                                   stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+                                   env=environment())
+        while "< pong" not in (line := process.stderr.readline()):
+            assert line, "it ended without one"
+        out, err = process.communicate("hello\n", timeout=PATIENCE)
+        assert process.returncode == 0 and out == "hello\n", (process.returncode, out)
+        assert re.search(r"\* round trip \d+\.\d+ ms", err), err
 
 
 def tls_options():
@@ -261,15 +284,21 @@ def signals():
             process.send_signal(number)
             assert process.wait(timeout=PATIENCE) == 0
     # a server that answers no close: the second signal ends it at once
-    with Listener(sends(b"\x81\x02hi")) as listener:
+    asked = threading.Event()
+
+    def answers_no_close(sock):
+        sock.sendall(response(read_head(sock)) + b"\x81\x02hi")
+        while sock.recv(4096):  # the close frame, then the end
+            asked.set()
+    with Listener(answers_no_close) as listener:
         process = subprocess.Popen(
             [os.environ["WRING"], "connect", f"ws://127.0.0.1:{listener.port}/"], text=True,
             stdin=subprocess.PIPE, stdout=subprocess.PIPE, env=environment())
         assert process.stdout.readline() == "hi\n"
         process.send_signal(signal.SIGINT)
-        time.sleep(0.3)
+        assert asked.wait(PATIENCE)
         process.send_signal(signal.SIGINT)
-        assert process.wait(timeout=3) == 130
+        assert process.wait(timeout=PATIENCE) == 130  # not the code of a timeout
 
 
 # ---- at a terminal ---------------------------------------------------------------------------------

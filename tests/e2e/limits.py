@@ -1,6 +1,7 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: Apache-2.0
 """Limits and policies of `wring serve`, over plain sockets: peers that do not read."""
+import contextlib
 import json
 import select
 import socket
@@ -83,15 +84,10 @@ def or_with_1013_where_that_is_legal():
 def drop_newest_keeps_the_connection_and_the_oldest():
     with serve(*SMALL, "--slow-policy", "drop-newest") as server:
         slow, count = flood(server, lambda s: s["dropped_newest"] > 0)
-        dropped = stats(server)["dropped_newest"]
-        slow.settimeout(1)
-        seen = []
-        try:
-            while True:
-                seen.append(int(read_frame(slow)[1][:6]))
-        except TimeoutError:
-            pass
-        assert seen == list(range(count - dropped))
+        kept = count - stats(server)["dropped_newest"]
+        assert [int(read_frame(slow)[1][:6]) for _ in range(kept)] == list(range(kept))
+        slow.sendall(frame(9, b"that was all?"))
+        assert read_frame(slow) == (10, b"that was all?")
         assert stats(server)["slow_ended"] == 0
 
 
@@ -160,11 +156,13 @@ def messages_over_the_rate_are_1008():
 def a_ping_flood_is_1008():
     with serve("--workers", "1", "--admin-port", "0") as server:
         sock = server.upgraded()
+        began = time.monotonic()
         sock.sendall(frame(9, b"x") * 5000)
         pongs = 0
         while (got := read_frame(sock))[0] == 10:
             pongs += 1
-        assert got[0] == 8 and got[1][:2] == b"\x03\xf0" and pongs <= 501, (got, pongs)
+        most = 501 + 100 * (time.monotonic() - began)  # the burst, and what the time allows
+        assert got[0] == 8 and got[1][:2] == b"\x03\xf0" and pongs <= most, (got, pongs, most)
         assert stats(server)["rate_ended"] == 1
 
 
@@ -208,10 +206,10 @@ def unfinished_handshakes_make_room_for_newer_ones():
         for sock in upgraded + [late]:
             sock.sendall(frame(1, b"x"))
             assert read_frame(sock) == (1, b"x")
-    with serve("--max-handshakes-per-source", "3") as server:
+    with serve("--admin-port", "0", "--max-handshakes-per-source", "3") as server:
         done = [server.upgraded() for _ in range(5)]
         silent = [server.connect() for _ in range(3)]
-        time.sleep(0.2)
+        wait_for(lambda: stats(server)["accepted"] == 8)
         assert refused(server)
         assert len(done) + len(silent) == 8
 
@@ -222,19 +220,26 @@ def tls_handshakes_are_limited_by_the_second():
     cert, key = certs.pair("server")
     with serve("--workers", "1", "--admin-port", "0", "--tls-handshake-rate", "5", "--tls-cert",
                cert, "--tls-key", key) as server:
-        def secure():
-            sock = certs.client_context().wrap_socket(server.connect(), server_hostname="localhost")
+        def secure(sock=None):
+            sock = certs.client_context().wrap_socket(sock or server.connect(),
+                                                      server_hostname="localhost")
             sock.sendall(UPGRADE.format(path="/echo").encode())
-            while not sock.recv(4096).endswith(b"\r\n\r\n"):
-                pass
+            head = b""
+            while b"\r\n\r\n" not in head:
+                piece = sock.recv(1)
+                assert piece, head
+                head += piece
             return sock
         first = secure()
         open_ones = [first]
+        accepted = 1
         while stats(server)["refused_tls_rate"] < 20:
-            try:
-                open_ones.append(secure())
-            except OSError:  # ssl.SSLError is one
-                pass
+            flood = [server.connect() for _ in range(50)]  # faster than they could be answered
+            accepted += len(flood)
+            wait_for(lambda: stats(server)["accepted"] == accepted)
+            for sock in flood:
+                with contextlib.suppress(OSError):  # ssl.SSLError is one
+                    open_ones.append(secure(sock))
         seen = stats(server)
         assert seen["accepted"] == len(open_ones) + seen["refused_tls_rate"], (seen, len(open_ones))
         for sock in open_ones:
@@ -261,7 +266,7 @@ def sessions_end_at_their_maximum_age():
 
 
 def a_ping_without_an_answer_ends_the_session():
-    with serve("--ping-interval", "100", "--pong-timeout", "200") as server:
+    with serve("--ping-interval", "100", "--pong-timeout", "3000") as server:
         mute, alive = server.upgraded(), server.upgraded()
         for _ in range(5):
             assert read_frame(alive) == (9, b"")
@@ -314,8 +319,8 @@ def memory_stays_within_its_budget():
 def closes_are_spread_when_it_stops():
     with Server("--workers", "1", "--drain-spread", "1000") as server:
         socks = [server.upgraded() for _ in range(20)]
-        server.process.terminate()
         began = time.monotonic()
+        server.process.terminate()
         times = []
         for sock in socks:
             assert close_of(sock) == 1001

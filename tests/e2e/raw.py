@@ -7,7 +7,7 @@ import time
 
 from server import KEY, UPGRADE, Server, at_end, frame, read_exactly, read_frame, run
 
-server = Server()
+server = Server("--close-timeout", "600000")  # longer than anybody here waits
 
 
 def close_code(payload):
@@ -15,14 +15,12 @@ def close_code(payload):
 
 
 def expect_close(data, code):
-    """What is sent is answered with this close code, then the stream ends within a second."""
+    """What is sent is answered with this close code, then the stream ends: nothing is waited for."""
     sock = server.upgraded()
     sock.sendall(data)
     opcode, payload = read_frame(sock)
     assert (opcode, close_code(payload)) == (8, code), (opcode, payload)
-    began = time.monotonic()
     assert at_end(sock)
-    assert time.monotonic() - began < 1
 
 
 def one_byte_at_a_time():
@@ -197,11 +195,14 @@ def silence_is_pinged_and_then_ended():
     with Server("--ping-interval", "100", "--idle-timeout", "400") as strict:
         sock = strict.upgraded()
         assert read_frame(sock) == (9, b"")
-        sock.sendall(frame(10, b""))
-        assert read_frame(sock) == (9, b"")
         opcode, payload = read_frame(sock)
         assert (opcode, close_code(payload)) == (8, 1001)
         assert at_end(sock)
+    with Server("--ping-interval", "100", "--idle-timeout", "60000") as patient:
+        sock = patient.upgraded()
+        for _ in range(3):  # one ping a silence, however long that is
+            assert read_frame(sock) == (9, b"")
+            sock.sendall(frame(10, b""))
 
 
 with server:

@@ -33,14 +33,14 @@ class Server:
 
     def __exit__(self, *exc):
         self.process.send_signal(signal.SIGTERM)
-        code = self.process.wait(timeout=30)
+        code = self.process.wait(timeout=60)
         assert code == 0 or exc[0], f"the server ended with {code}"
 
     def url(self, path="/echo"):
         return f"ws://127.0.0.1:{self.port}{path}"
 
     def connect(self):
-        sock = socket.create_connection(("127.0.0.1", self.port), timeout=20)
+        sock = socket.create_connection(("127.0.0.1", self.port), timeout=60)
         sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         return sock
 

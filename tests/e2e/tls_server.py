@@ -28,9 +28,9 @@ def s_client(port, *options, say=GET, wait=b"\r\n\r\nok\n", codes=(0,)):
     process = subprocess.Popen(["openssl", "s_client", "-connect", f"127.0.0.1:{port}", "-CAfile",
                                 certs.ca, "-verify_return_error", *options],
                                stdin=subprocess.PIPE, stdout=subprocess.PIPE,
-                               stderr=subprocess.STDOUT)
-    process.stdin.write(say.encode())
-    process.stdin.flush()
+                               stderr=subprocess.STDOUT, bufsize=0)
+    with contextlib.suppress(BrokenPipeError):  # it may have been refused already
+        process.stdin.write(say.encode())
     out = b""
     while wait not in out and (piece := os.read(process.stdout.fileno(), 65536)):
         out += piece
@@ -254,8 +254,9 @@ def a_cut_stream_is_an_abnormal_end():
             read_frame(sock)
             sock.sendall(frame(8, b"\x03\xe8"))
             assert read_frame(sock)[0] == 8
-    assert server.ends.splitlines() == ["end ERR_TLS_TRUNCATED 1006", "end ERR_TRUNCATED 1006",
-                                        "end OK 1000"], server.ends
+    # each told by its own worker
+    assert sorted(server.ends.splitlines()) == ["end ERR_TLS_TRUNCATED 1006",
+                                                "end ERR_TRUNCATED 1006", "end OK 1000"], server.ends
 
 
 def plain_on_the_tls_port():
@@ -290,12 +291,12 @@ def silence_in_the_handshake_is_timed_out():
     with Server(*PAIR, "--handshake-timeout", "300") as server:
         hello = b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03"
         for drip in (b"", hello):
+            begin = time.monotonic()
             with server.connect() as sock:
-                begin = time.monotonic()
-                for i in range(len(drip)):
-                    sock.sendall(drip[i:i + 1])
-                    time.sleep(0.02)
-                with contextlib.suppress(ConnectionResetError):
+                with contextlib.suppress(ConnectionResetError, BrokenPipeError):
+                    for i in range(len(drip)):
+                        sock.sendall(drip[i:i + 1])
+                        time.sleep(0.02)
                     while sock.recv(4096):
                         pass
                 assert 0.25 < time.monotonic() - begin < 10
@@ -311,7 +312,8 @@ def client_certificates_are_asked_for():
                              certs.file("unknown-ca.key")),
                         ("--cert", certs.file("expired.pem"), "--key", certs.file("expired.key"))):
             code, out, _ = curl(server.port, *options)
-            assert code in (35, 56) and out == "", (options, code, out)
+            # refused after its own side of the handshake: told when it sends, or when it reads
+            assert code in (35, 55, 56) and out == "", (options, code, out)
         # our client, which is refused after its own side of the handshake is done
         url = f"wss://localhost:{server.port}/echo"
         events = client_events(url, "--ca", certs.ca)

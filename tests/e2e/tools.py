@@ -144,6 +144,7 @@ class Listener:
         with contextlib.suppress(OSError):  # closed already
             self.sock.shutdown(socket.SHUT_RDWR)
         self.sock.close()
+        self.thread.join(PATIENCE)  # what `serve` has seen is there to be looked at
 
 
 class Greeter:
