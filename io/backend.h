@@ -89,10 +89,11 @@ typedef struct wring__backend_ops {
 
     void (*accept)(wring__backend *backend, wring__socket listener, uint64_t token); /* multishot */
     void (*recv)(wring__backend *backend, wring__socket socket, uint64_t token);     /* multishot */
-    /** One receive: of read_size into a receive buffer, or into memory of the caller's. */
+    /** One receive: of read_size into a receive buffer, or into memory of the caller's.
+     *  @param at_once  it does not wait: -EAGAIN when the socket has nothing */
     void (*recv_once)(wring__backend *backend, wring__socket socket, uint64_t token);
     void (*recv_into)(wring__backend *backend, wring__socket socket, uint64_t token, uint8_t *data,
-                      size_t len);
+                      size_t len, bool at_once);
     /** Makes a socket and begins to connect it; the address is read before the next turn returns.
      *  Errors: WRING_ERR_SYSTEM with errno set, and then no operation was queued. */
     wring_result (*connect)(wring__backend *backend, const wring__dial_config *config,

@@ -40,13 +40,24 @@ static uint64_t token(const wring__conn *conn, enum wring__op op) {
 static void recv_arm(wring__conn *conn) {
     WRING_ASSERT(!conn->recv_armed);
     wring__backend *backend = conn->worker->backend;
-    if (!conn->one_shot) {
+    const enum wring__long how = conn->one_shot > 0 ? wring__conn_long_arm(conn) : WRING__LONG_NO;
+    if (how == WRING__LONG_WAITS) {
+        return;
+    }
+    if (conn->one_shot == 0) {
         backend->ops->recv(backend, conn->socket, token(conn, WRING__OP_RECV));
-    } else if (!wring__conn_long_arm(conn)) {
+    } else if (how == WRING__LONG_NO) {
         backend->ops->recv_once(backend, conn->socket, token(conn, WRING__OP_RECV));
     }
     conn->recv_armed = true;
     conn->pending++;
+}
+
+void wring__conn_recv_on(wring__conn *conn) {
+    if (conn->state == WRING__CONN_OPEN && !conn->paused && !conn->recv_armed && !conn->eof &&
+        !conn->broken) {
+        recv_arm(conn);
+    }
 }
 
 void wring__conn_recv_cancel(wring__conn *conn) {
@@ -109,6 +120,7 @@ wring_result wring__conn_connect(wring__conn *conn, wring__worker *worker,
 
 static void rx_drop(wring__conn *conn) {
     wring__recv_drop(&conn->worker->recv, &conn->received);
+    wring__conn_long_leave(conn);
     wring__conn_long_drop(conn);
     if (!conn->is_direct && conn->stash != NULL) {
         conn->worker->chunks.held -= conn->stash->cap;
@@ -313,6 +325,7 @@ static uint64_t pause_bytes(const wring__conn *conn) {
 
 static void pause_reading(wring__conn *conn) {
     conn->paused = true;
+    wring__conn_long_leave(conn);
     wring__conn_recv_cancel(conn);
 }
 
@@ -405,7 +418,8 @@ static void recv_complete(wring__conn *conn, const wring__completion *completion
     } else if (completion->result == -ENOBUFS) {
         wring__count(&conn->worker->counters.buffers_exhausted,
                      1); /* normal: armed again when some are back */
-    } else if (completion->result < 0 && completion->result != -ECANCELED) {
+    } else if (completion->result < 0 && completion->result != -ECANCELED &&
+               completion->result != -EAGAIN) { /* of a receive that does not wait */
         broken_by(conn, completion->result);
     }
     switch ((enum wring__conn_state)conn->state) {
@@ -547,9 +561,7 @@ void wring__conn_dispatch(wring__conn *conn) {
     if (!all_given || conn->broken) {
         wring__worker_make_ready(conn->worker, conn);
     }
-    if (!conn->recv_armed && !conn->eof && !conn->broken) {
-        recv_arm(conn);
-    }
+    wring__conn_recv_on(conn);
 }
 
 /* ---- sending --------------------------------------------------------------------------------- */

@@ -93,9 +93,13 @@ struct wring__conn {
     bool connected_told : 1;
     bool paused : 1; /* nothing is read: too much is queued, or for one of the next two */
     bool held : 1;
-    bool yielded : 1;  /* the owner is not done with what it was given */
-    bool one_shot : 1; /* receives one by one: its frames are long (io/conn_long.h) */
+    bool yielded : 1;     /* the owner is not done with what it was given */
+    uint8_t one_shot : 2; /* receives one by one: its frames are long (io/conn_long.h) */
     bool is_direct : 1;
+    bool long_more : 1;  /* the last receive filled the owner's room: the socket has more */
+    bool long_turn : 1;  /* it has one */
+    bool long_waits : 1; /* for one: no receive is armed */
+    uint8_t long_receives : 3;
     bool dialled : 1;      /* by us */
     bool asked : 1;        /* the owner wants a call in the dispatch phase */
     bool tell_drained : 1; /* ... once the queue is at worker->drained_bytes */
@@ -146,8 +150,10 @@ void wring__conn_fail(wring__conn *conn, wring_result reason);
 /** Reads no further when too much is queued; true when it is so now. For conn_tls.c. */
 bool wring__conn_pause_when_full(wring__conn *conn);
 
-/** Asks for the end of the receive under way. For conn_long.c. */
+/** Asks for the end of the receive under way; arms the next if nothing speaks against it. For
+ *  conn_long.c. */
 void wring__conn_recv_cancel(wring__conn *conn);
+void wring__conn_recv_on(wring__conn *conn);
 
 /** Sets the owner's deadline; WRING_TIME_NEVER for none. Ignored unless OPEN. */
 void wring__conn_set_deadline(wring__conn *conn, wring_time_ns deadline);

@@ -4,29 +4,143 @@
  */
 #include "io/conn_long.h"
 
+#include <stdlib.h>
+
+#include "core/ref.h"
 #include "io/worker.h"
 
 /* A frame is long when it lacks so many reads. */
 #define LONG_READS 2
+/* Received without a long frame in progress before multishot is armed again: the first read of a
+ * frame does not show yet that it is long. */
+#define SHORT_READS 2
+/* Turns at a time, and receives in one while others wait (of WRING__ROOM_MAX at most each). */
+#define TURNS_MAX   2
+#define SHARE       4
+#define WAITING_MIN 64
 
-bool wring__conn_long_arm(wring__conn *conn) {
-    wring__backend *backend = conn->worker->backend;
-    WRING_ASSERT(!conn->is_direct);
-    if (conn->state != WRING__CONN_OPEN || !wring__recv_is_empty(&conn->received) ||
-        conn->stash != NULL) {
+/* ---- turns ----------------------------------------------------------------------------------- */
+
+void wring__long_turns_deinit(wring__long_turns *turns) {
+    WRING_ASSERT(turns->taken == 0);
+    free(turns->waiting);
+    memset(turns, 0, sizeof *turns);
+}
+
+static bool waiting_grow(wring__long_turns *turns) {
+    const uint32_t cap = turns->cap == 0 ? WAITING_MIN : turns->cap * 2;
+    uint64_t *grown = malloc(cap * sizeof *grown);
+    if (grown == NULL) {
         return false;
     }
-    wring__block *block = conn->ops->room(conn);
-    if (block == NULL) {
+    for (uint32_t i = 0; i < turns->count; i++) {
+        grown[i] = turns->waiting[(turns->head + i) & (turns->cap - 1)];
+    }
+    free(turns->waiting);
+    turns->waiting = grown;
+    turns->cap = cap;
+    turns->head = 0;
+    return true;
+}
+
+/* False: no memory to stand in line with. */
+static bool turn_wait(wring__conn *conn) {
+    wring__long_turns *turns = &conn->worker->turns;
+    if (turns->count == turns->cap && !waiting_grow(turns)) {
         return false;
+    }
+    turns->waiting[(turns->head + turns->count) & (turns->cap - 1)] =
+        wring__ref_pack(0, conn->slot, conn->generation);
+    turns->count++;
+    conn->long_waits = true;
+    wring__count(&conn->worker->counters.rx_waited, 1);
+    return true;
+}
+
+static wring__conn *waiting_pop(wring__worker *worker) {
+    wring__long_turns *turns = &worker->turns;
+    while (turns->count > 0) {
+        const uint64_t ref = turns->waiting[turns->head];
+        turns->head = (turns->head + 1) & (turns->cap - 1);
+        turns->count--;
+        wring__conn *conn =
+            wring__worker_conn(worker, wring__ref_slot(ref), wring__ref_generation(ref));
+        if (conn != NULL) {
+            conn->long_waits = false;
+            return conn;
+        }
+    }
+    return NULL;
+}
+
+void wring__conn_long_leave(wring__conn *conn) {
+    if (!conn->long_turn) {
+        return;
+    }
+    wring__worker *worker = conn->worker;
+    conn->long_turn = false;
+    worker->turns.taken--;
+    wring__conn *next;
+    while (worker->turns.taken < TURNS_MAX && (next = waiting_pop(worker)) != NULL) {
+        wring__conn_recv_on(next);
+    }
+}
+
+/* False: it waits in line. */
+static bool turn_take(wring__conn *conn) {
+    wring__long_turns *turns = &conn->worker->turns;
+    if (!conn->long_turn && turns->taken >= TURNS_MAX) {
+        return !turn_wait(conn);
+    }
+    if (!conn->long_turn) {
+        conn->long_turn = true;
+        conn->long_receives = 0;
+        turns->taken++;
+    } else if (conn->long_receives == SHARE && turns->count > 0 && turn_wait(conn)) {
+        wring__conn_long_leave(conn);
+        return false;
+    }
+    conn->long_receives = (uint8_t)(conn->long_receives % SHARE + 1);
+    return true;
+}
+
+/* ---- receiving ------------------------------------------------------------------------------- */
+
+static wring__block *room_of(wring__conn *conn) {
+    const bool may = conn->state == WRING__CONN_OPEN && conn->stash == NULL &&
+                     wring__recv_is_empty(&conn->received) && conn->ops->missing(conn) > 0;
+    return may ? conn->ops->room(conn) : NULL;
+}
+
+enum wring__long wring__conn_long_arm(wring__conn *conn) {
+    wring__backend *backend = conn->worker->backend;
+    WRING_ASSERT(!conn->is_direct);
+    if (conn->long_waits && conn->state == WRING__CONN_OPEN) {
+        return WRING__LONG_WAITS;
+    }
+    const bool more =
+        conn->long_more && conn->state == WRING__CONN_OPEN && conn->ops->missing(conn) > 0;
+    if (more && !turn_take(conn)) {
+        return WRING__LONG_WAITS;
+    }
+    wring__block *block = room_of(conn);
+    if (!more || block == NULL) {
+        wring__conn_long_leave(conn);
+    }
+    if (block == NULL) {
+        return WRING__LONG_NO;
+    }
+    if (!more && conn->worker->turns.taken > 0) {
+        block->len = wring__min_size(block->len, backend->read_size); /* a long run in its turn */
     }
     conn->direct = wring__block_ref(block);
     conn->is_direct = true;
+    conn->long_more = false;
     WRING_POISON(block->data + block->at, block->len);
     backend->ops->recv_into(backend, conn->socket,
                             wring__token_pack(WRING__OP_RECV, conn->slot, conn->generation),
-                            block->data + block->at, block->len);
-    return true;
+                            block->data + block->at, block->len, more);
+    return WRING__LONG_ARMED;
 }
 
 void wring__conn_long_complete(wring__conn *conn, int32_t result) {
@@ -35,10 +149,15 @@ void wring__conn_long_complete(wring__conn *conn, int32_t result) {
     }
     wring__block *block = conn->direct;
     WRING_UNPOISON(block->data + block->at, block->len);
-    block->len = result > 0 ? (size_t)result : 0;
-    wring__count(&conn->worker->counters.rx_bytes, block->len);
+    const size_t len = result > 0 ? (size_t)result : 0;
+    conn->long_more = len == block->len;
+    block->len = len;
+    wring__count(&conn->worker->counters.rx_bytes, len);
     wring__count(&conn->worker->counters.rx_direct, 1);
-    if (block->len == 0 || conn->state != WRING__CONN_OPEN) {
+    if (len == 0) {
+        wring__conn_long_leave(conn);
+    }
+    if (len == 0 || conn->state != WRING__CONN_OPEN) {
         wring__conn_long_drop(conn);
     }
 }
@@ -67,13 +186,17 @@ void wring__conn_long_choose(wring__conn *conn, size_t longest) {
     if (conn->ops->missing == NULL || conn->tls != NULL || conn->state != WRING__CONN_OPEN) {
         return;
     }
-    if (conn->one_shot) {
-        conn->one_shot = conn->ops->missing(conn) > 0;
+    const uint32_t read_size = conn->worker->backend->read_size;
+    const bool begun = conn->one_shot > 0;
+    if (!begun && longest < read_size) {
         return;
     }
-    const uint32_t read_size = conn->worker->backend->read_size;
-    if (longest >= read_size && conn->ops->missing(conn) >= (uint64_t)LONG_READS * read_size) {
-        conn->one_shot = true;
-        wring__conn_recv_cancel(conn);
+    if (conn->ops->missing(conn) >= (uint64_t)LONG_READS * read_size) {
+        conn->one_shot = SHORT_READS;
+        if (!begun) {
+            wring__conn_recv_cancel(conn);
+        }
+    } else if (begun) {
+        conn->one_shot--;
     }
 }

@@ -35,6 +35,7 @@ struct sim_op {
     bool once;       /* recv: into a buffer, or */
     uint8_t *into;   /* into these bytes */
     size_t into_len;
+    bool at_once; /* does not wait */
     wring_time_ns connect_at;
     struct iovec iov[SEND_IOV_MAX];
     size_t iov_count;
@@ -185,11 +186,12 @@ static void sim_recv_once(wring__backend *super, wring__socket socket, uint64_t 
 }
 
 static void sim_recv_into(wring__backend *super, wring__socket socket, uint64_t token,
-                          uint8_t *data, size_t len) {
+                          uint8_t *data, size_t len, bool at_once) {
     assert_only_one(super, OP_RECV, socket);
     struct sim_op *op = op_new(super, OP_RECV, socket, token);
     op->into = data;
     op->into_len = len;
+    op->at_once = at_once;
 }
 
 static uint16_t address_port(const struct sockaddr *address) {
@@ -308,6 +310,8 @@ static void do_recv(struct sim_backend *backend, struct sim_op *op) {
     if (ready == 0) {
         if (s->rx_shut || wring__sim_at_end(sim, op->socket)) {
             op_end(backend, op, 0);
+        } else if (op->at_once) {
+            op_end(backend, op, -EAGAIN);
         }
         return;
     }

@@ -177,9 +177,9 @@ static void uring_recv_once(wring__backend *super, wring__socket socket, uint64_
 }
 
 static void uring_recv_into(wring__backend *super, wring__socket socket, uint64_t token,
-                            uint8_t *data, size_t len) {
+                            uint8_t *data, size_t len, bool at_once) {
     struct io_uring_sqe *sqe = wring__uring_sqe(uring_of(super));
-    io_uring_prep_recv(sqe, socket, data, len, 0);
+    io_uring_prep_recv(sqe, socket, data, len, at_once ? MSG_DONTWAIT : 0);
     uring_sqe_address(sqe, socket, token);
 }
 

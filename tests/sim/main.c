@@ -14,14 +14,22 @@
 static const struct {
     const char *name;
     void (*run)(uint64_t seed);
+    void (*sum)(uint64_t seeds); /* what only many seeds together show; NULL: nothing */
 } scenarios[] = {
-    {"echo", sim_echo},           {"chat", sim_chat},
-    {"pubsub", sim_pubsub},       {"pubsub-slow", sim_pubsub_slow},
-    {"slow", sim_slow},           {"drain", sim_drain},
-    {"client", sim_the_client},   {"tls", sim_the_client_with_tls},
-    {"reconnect", sim_reconnect}, {"eyeballs", sim_eyeballs},
-    {"budget", sim_budget},       {"c14-bombs", sim_bombs},
-    {"sends", sim_sends},
+    {"echo", sim_echo, NULL},
+    {"chat", sim_chat, NULL},
+    {"pubsub", sim_pubsub, NULL},
+    {"pubsub-slow", sim_pubsub_slow, NULL},
+    {"slow", sim_slow, NULL},
+    {"sends", sim_sends, NULL},
+    {"drain", sim_drain, NULL},
+    {"client", sim_the_client, NULL},
+    {"tls", sim_the_client_with_tls, NULL},
+    {"reconnect", sim_reconnect, sim_reconnect_sum},
+    {"eyeballs", sim_eyeballs, NULL},
+    {"budget", sim_budget, NULL},
+    {"c14-bombs", sim_bombs, NULL},
+    {"long", sim_long, sim_long_sum},
 };
 
 static wring__trace_entry entries[TRACE_KEEP];
@@ -60,7 +68,7 @@ int main(int argc, char **argv) {
     uint64_t first = 0;
     uint64_t count = 1;
     bool show = false;
-    void (*run)(uint64_t) = NULL;
+    size_t scenario = WRING_ARRAY_LEN(scenarios);
     for (int i = 1; i < argc; i++) {
         bool value = i + 1 < argc;
         if (value && strcmp(argv[i], "--seed") == 0) {
@@ -70,24 +78,24 @@ int main(int argc, char **argv) {
         } else if (value && strcmp(argv[i], "--scenario") == 0) {
             i++;
             for (size_t s = 0; s < WRING_ARRAY_LEN(scenarios); s++) {
-                run = strcmp(argv[i], scenarios[s].name) == 0 ? scenarios[s].run : run;
+                scenario = strcmp(argv[i], scenarios[s].name) == 0 ? s : scenario;
             }
         } else if (strcmp(argv[i], "--trace") == 0) {
             show = true;
         }
     }
-    if (run == NULL) {
+    if (scenario == WRING_ARRAY_LEN(scenarios)) {
         fputs("usage: sim --scenario NAME [--seed FIRST] [--seeds COUNT] [--trace]\n", stderr);
         return 2;
     }
     for (uint64_t seed = first; seed < first + count; seed++) {
-        uint64_t hash = run_traced(run, seed, show);
+        uint64_t hash = run_traced(scenarios[scenario].run, seed, show);
         if (seed % 10 == 0) {
-            EXPECT(run_traced(run, seed, false) == hash); /* a seed replays */
+            EXPECT(run_traced(scenarios[scenario].run, seed, false) == hash); /* a seed replays */
         }
     }
-    if (run == sim_reconnect) {
-        sim_reconnect_sum(count);
+    if (scenarios[scenario].sum != NULL) {
+        scenarios[scenario].sum(count);
     }
     printf("%llu seeds from %llu: passed\n", (unsigned long long)count, (unsigned long long)first);
     return 0;

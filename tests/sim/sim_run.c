@@ -10,6 +10,7 @@
 uint64_t sim_seed;
 const wring_tls_server_config *sim_run_tls;
 bool sim_run_calm;
+uint32_t sim_run_pipe_bytes;
 const wring_deflate_config *sim_deflate;
 
 void sim_fail(const char *what, const char *file, int line) {
@@ -35,6 +36,7 @@ void sim_run_begin_mailbox(sim_run *run, uint64_t seed, const wring_handler *han
 
 void sim_run_begin_config(sim_run *run, uint64_t seed, wring_server_config *config) {
     wring__sim_config world = {.seed = seed,
+                               .pipe_bytes = sim_run_pipe_bytes,
                                .faults = seed != 0 && !sim_run_calm}; /* seed 0: fair weather */
     static const uint32_t buffer_counts[] = {1, 2, 4, 64};
     static const uint32_t buffer_sizes[] = {64, 100, 2048, 8192};

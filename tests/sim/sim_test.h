@@ -25,6 +25,7 @@ typedef struct sim_run {
 
 extern const wring_tls_server_config *sim_run_tls; /* of the servers to come; NULL: plain */
 extern bool sim_run_calm;                          /* of the worlds to come: no faults */
+extern uint32_t sim_run_pipe_bytes;                /* of the worlds to come; 0: by the seed */
 
 void sim_run_begin(sim_run *run, uint64_t seed, const wring_handler *handler, void *opts,
                    uint32_t workers);
@@ -78,12 +79,14 @@ void sim_slow(uint64_t seed);
 void sim_sends(uint64_t seed);
 void sim_drain(uint64_t seed);
 void sim_budget(uint64_t seed);
+void sim_long(uint64_t seed);
+void sim_long_sum(uint64_t seeds);
 void sim_pubsub(uint64_t seed);
 void sim_pubsub_slow(uint64_t seed);
 void sim_the_client(uint64_t seed);
 void sim_the_client_with_tls(uint64_t seed);
 void sim_reconnect(uint64_t seed);
-void sim_reconnect_sum(uint64_t seeds); /* what only many seeds together show */
+void sim_reconnect_sum(uint64_t seeds);
 void sim_eyeballs(uint64_t seed);
 
 #endif
