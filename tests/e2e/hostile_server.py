@@ -3,6 +3,7 @@
 """A WebSocket echo server that misbehaves. `hostile_server.py SEED FAULT...` prints "port N"; each
 connection gets a fault by chance, which strikes at a moment of its own. "none" is a fault too."""
 import random
+import resource
 import select
 import socket
 import struct
@@ -260,6 +261,8 @@ class Server:
 
 
 if __name__ == "__main__":
+    most = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
+    resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))  # it may be given 12,000 connections
     hostile = Server(int(sys.argv[1]), sys.argv[2:] or FAULTS)
     print("port", hostile.listener.getsockname()[1], flush=True)
     hostile.serve()

@@ -3,11 +3,13 @@
  * Clients and many threads: sent to, closed and destroyed from anywhere, on threads of a pool and
  * on the server's own workers. Usage: thread-client [rounds].
  */
+#include <arpa/inet.h>
 #include <pthread.h>
 #include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
 #include <unistd.h>
 #include <wring/wring.h>
 
@@ -72,6 +74,24 @@ static wring_server *server_run(uint16_t port) {
     }
     snprintf(url, sizeof url, "ws://127.0.0.1:%u/echo", wring_server_port(server));
     return server;
+}
+
+/* Below the ports of outgoing connections: none takes it while the server is away, not even one of
+ * its own client's, which would then be connected to itself. */
+static uint16_t port_pick(void) {
+    for (uint32_t i = (uint32_t)getpid();; i++) {
+        const uint16_t port = (uint16_t)(10000 + i * 7919u % 20000);
+        const struct sockaddr_in address = {.sin_family = AF_INET,
+                                            .sin_port = htons(port),
+                                            .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+        const int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+        CHECK(fd >= 0);
+        const bool free_now = bind(fd, (const struct sockaddr *)&address, sizeof address) == 0;
+        close(fd);
+        if (free_now) {
+            return port;
+        }
+    }
 }
 
 static wring_client *client_of(wring_loop loop, const char *to, const wring_client_config *config) {
@@ -356,7 +376,7 @@ int main(int argc, char **argv) {
     if (argc > 1) {
         rounds = (unsigned)strtoul(argv[1], NULL, 10);
     }
-    wring_server *server = server_run(0);
+    wring_server *server = server_run(port_pick());
     const wring_pool_config config = {.struct_size = sizeof config, .threads = 2};
     CHECK(wring_pool_create(&config, &pool, NULL) == WRING_OK);
     on_threads(exchange_some);
