@@ -145,6 +145,7 @@ static enum admin_step stats(const admin_config *config, admin_response *out) {
         {"deflate_rx_bytes_before", s.deflate.rx_bytes_before},
         {"deflate_rx_bytes_after", s.deflate.rx_bytes_after},
         {"deflate_rx_interrupted", s.deflate.rx_interrupted},
+        {"deflate_tx_interrupted", s.deflate.tx_interrupted},
         {"deflate_takeover_refused", s.deflate.takeover_refused},
         {"deflate_context_bytes", s.deflate.context_bytes},
     };

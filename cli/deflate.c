@@ -22,6 +22,7 @@ static struct {
     int idle_ms;
     long long max_inflated;
     long long turn_bytes;
+    long long compress_turn_bytes;
     long long budget;
 } given;
 
@@ -44,6 +45,8 @@ const struct poptOption cli_deflate_options[] = {
      "longest message once inflated (64 MiB)", "BYTES"},
     {"deflate-turn-bytes", 0, POPT_ARG_LONGLONG, &given.turn_bytes, 0,
      "inflated for one connection in a worker's turn (128 KiB)", "BYTES"},
+    {"deflate-compress-turn-bytes", 0, POPT_ARG_LONGLONG, &given.compress_turn_bytes, 0,
+     "compressed of a long message in a worker's turn (64 KiB)", "BYTES"},
     {"deflate-budget", 0, POPT_ARG_LONGLONG, &given.budget, 0,
      "memory of all kept windows (256 MiB)", "BYTES"},
     {"deflate-idle", 0, POPT_ARG_INT, &given.idle_ms, 0,
@@ -80,7 +83,7 @@ bool cli_deflate_config(wring_deflate_config *config, const wring_deflate_config
     const bool others = given.server_takeover || given.client_takeover || given.server_bits ||
                         given.client_bits || given.level || given.mem_level || given.strategy ||
                         given.min_bytes || given.idle_ms || given.max_inflated ||
-                        given.turn_bytes || given.budget;
+                        given.turn_bytes || given.compress_turn_bytes || given.budget;
     *out = NULL;
     if (!given.on) {
         if (others) {
@@ -98,6 +101,7 @@ bool cli_deflate_config(wring_deflate_config *config, const wring_deflate_config
         !in_range("deflate-idle", given.idle_ms, 1, INT32_MAX) ||
         !in_range("deflate-max-inflated", given.max_inflated, 1, INT64_MAX) ||
         !in_range("deflate-turn-bytes", given.turn_bytes, 1, INT64_MAX) ||
+        !in_range("deflate-compress-turn-bytes", given.compress_turn_bytes, 1, INT64_MAX) ||
         !in_range("deflate-budget", given.budget, 1, INT64_MAX)) {
         return false;
     }
@@ -115,6 +119,7 @@ bool cli_deflate_config(wring_deflate_config *config, const wring_deflate_config
         .max_inflated_bytes = (uint64_t)given.max_inflated,
         .takeover_budget = (uint64_t)given.budget,
         .inflate_turn_bytes = (uint64_t)given.turn_bytes,
+        .compress_turn_bytes = (uint64_t)given.compress_turn_bytes,
     };
     *out = config;
     return true;
@@ -135,6 +140,7 @@ void cli_deflate_print(const wring_deflate_config *config) {
     printf("deflate-min-bytes = %u\n", c.min_bytes);
     printf("deflate-max-inflated = %" PRIu64 "\ndeflate-turn-bytes = %" PRIu64 "\n",
            c.max_inflated_bytes, c.inflate_turn_bytes);
+    printf("deflate-compress-turn-bytes = %" PRIu64 "\n", c.compress_turn_bytes);
     printf("deflate-budget = %" PRIu64 "\ndeflate-idle = %u\n", c.takeover_budget,
            c.takeover_idle_ms);
 }

@@ -91,6 +91,9 @@ static void settle(wring__link *link) {
     if (!wring__host_is_closed(&link->host)) {
         wring__conn_bring_deadline(&link->conn,
                                    wring__host_deadline(&link->host, link->conn.worker->now));
+        if (wring__session_has_more(session)) {
+            wring__conn_yield(&link->conn);
+        }
         return;
     }
     if (link->stage == STAGE_SESSION) {
@@ -108,9 +111,6 @@ static void session_took(wring__link *link) {
         atomic_store_explicit(&link->client->rtt_ns, link->conn.worker->now - link->ping_at,
                               memory_order_relaxed);
         link->ping_at = 0;
-    }
-    if (wring__session_has_more(&link->host.session)) {
-        wring__conn_yield(&link->conn);
     }
     settle(link);
 }
@@ -403,6 +403,9 @@ static void link_resume(wring__conn *conn) {
     wring__link *link = link_of(conn);
     link->host.session.pong_seen = false;
     wring__session_turn(&link->host.session, conn->worker->counters.turns);
+    if (conn->broken) {
+        wring__session_tx_drop(&link->host.session);
+    }
     wring__host_resume(&link->host, conn->worker->now);
     session_took(link);
 }

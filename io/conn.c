@@ -363,8 +363,9 @@ void wring__conn_unhold(wring__conn *conn) {
     resume_when_drained(conn);
 }
 
-void wring__conn_yield(wring__conn *conn) {
+__attribute__((cold)) void wring__conn_yield(wring__conn *conn) {
     conn->yielded = true;
+    wring__worker_make_ready(conn->worker, conn);
     if (!conn->paused) {
         pause_reading(conn);
     }

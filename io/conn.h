@@ -172,8 +172,9 @@ void wring__conn_read_on(wring__conn *conn);
 void wring__conn_hold(wring__conn *conn);
 void wring__conn_unhold(wring__conn *conn);
 
-/** In a callback of rx or resume: the owner has done enough for this turn, and kept what is left of
- *  the bytes it was given. Nothing more is read; `resume` is called in the next turn. */
+/** The owner has done enough for this turn, and kept what is left, also of bytes it was given.
+ *  Nothing more is read; `resume` is called in the dispatch phase, once or twice until the end of
+ * the next turn. */
 void wring__conn_yield(wring__conn *conn);
 
 /** For the worker: a completion of this connection, the phases of its turn. */

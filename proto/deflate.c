@@ -113,24 +113,51 @@ static void deflate_step(z_stream *z, const uint8_t *in, size_t len, uint8_t *ou
     WRING_ASSERT(result == Z_OK && z->avail_in == 0 && z->avail_out > 0);
 }
 
-size_t wring__compressor_run(wring__compressor *compressor, wring_bytes payload, uint8_t *out) {
+/* What zlib holds back of earlier parts: one block at memLevel 9, and the bytes it looks ahead. */
+#define HELD_BACK_MAX ((size_t)136 << 10)
+
+size_t wring__deflate_part_bound(size_t len) {
+    return wring__deflate_bound(len) + HELD_BACK_MAX;
+}
+
+static size_t part_run(wring__compressor *compressor, wring_bytes part, bool last, uint8_t *out,
+                       size_t room) {
     z_stream *z = &compressor->stream;
-    const size_t room = wring__deflate_bound(payload.len);
     size_t made = 0, taken = 0;
-    WRING_ASSERT(payload.len > 0); /* a flush of nothing twice is an error to zlib */
-    while (taken < payload.len) {
-        const size_t len = wring__min_size(payload.len - taken, STEP_MAX);
-        const bool last = taken + len == payload.len;
-        deflate_step(z, payload.data + taken, len, out + made, room - made,
-                     last ? Z_SYNC_FLUSH : Z_NO_FLUSH);
+    WRING_ASSERT(part.len > 0); /* a flush of nothing twice is an error to zlib */
+    while (taken < part.len) {
+        const size_t len = wring__min_size(part.len - taken, STEP_MAX);
+        const bool flush = last && taken + len == part.len;
+        deflate_step(z, part.data + taken, len, out + made, room - made,
+                     flush ? Z_SYNC_FLUSH : Z_NO_FLUSH);
         made = (size_t)(z->next_out - out);
         taken += len;
     }
     z->next_in = NULL; /* the caller's memory is not remembered */
     z->next_out = NULL;
-    compressor->fed += payload.len;
-    WRING_ASSERT(made >= 5 && memcmp(out + made - 4, flush_tail, 4) == 0);
-    return made - 4;
+    compressor->fed += part.len;
+    WRING_ASSERT(!last || made >= 4);
+    return last ? made - 4 : made;
+}
+
+size_t wring__compressor_run(wring__compressor *compressor, wring_bytes payload, uint8_t *out) {
+    const size_t room = wring__deflate_bound(payload.len);
+    const size_t made = part_run(compressor, payload, true, out, room);
+    WRING_ASSERT(made >= 1 && memcmp(out + made, flush_tail, 4) == 0);
+    return made;
+}
+
+size_t wring__compressor_part(wring__compressor *compressor, wring_bytes part, bool last,
+                              uint8_t *out) {
+    return part_run(compressor, part, last, out, wring__deflate_part_bound(part.len));
+}
+
+size_t wring__compressor_flush(wring__compressor *compressor, uint8_t *out) {
+    z_stream *z = &compressor->stream;
+    deflate_step(z, NULL, 0, out, wring__deflate_part_bound(0), Z_SYNC_FLUSH);
+    const size_t made = (size_t)(z->next_out - out);
+    z->next_out = NULL;
+    return made;
 }
 
 void wring__compressor_reset(wring__compressor *compressor) {

@@ -5,6 +5,7 @@
  *   deflate.c       contexts: one compressor, one inflater. The only file that knows zlib.
  *   deflate_pool.c  a thread's contexts, who uses which, what is worth compressing, the budget
  *   deflate_rx.c    a thread's inflaters: messages received, in shares
+ *   deflate_tx.c    long messages sent: compressed in shares
  *
  * Without takeover a session has a pointer to a wring__deflate that all sessions with equal
  * parameters share; with takeover it has one of its own. One thread, where nothing else is said.
@@ -39,6 +40,18 @@ size_t wring__deflate_bound(size_t len);
 /** Compresses one message, as it goes on the wire: without the 00 00 FF FF at its end.
  *  @param out  room for wring__deflate_bound(payload.len).  RFC: 7692 7.2.1 */
 size_t wring__compressor_run(wring__compressor *compressor, wring_bytes payload, uint8_t *out);
+
+/** Compresses a part of a message; all its parts in turn make what wring__compressor_run makes of
+ * it whole. What is made may come with a later part, the last one has all.
+ *  @param part  at least one byte
+ *  @param out   room for wring__deflate_part_bound(part.len) */
+size_t wring__compressor_part(wring__compressor *compressor, wring_bytes part, bool last,
+                              uint8_t *out);
+/** Instead of further parts: what was taken so far, complete, and at the end of a byte; stored
+ *  blocks may follow (RFC 1951 3.2.4). The compressor must then be reset.
+ *  @param out  room for wring__deflate_part_bound(0) */
+size_t wring__compressor_flush(wring__compressor *compressor, uint8_t *out);
+size_t wring__deflate_part_bound(size_t len);
 
 /** Forgets what was compressed, and leaves none of it in memory: for the next connection. */
 void wring__compressor_reset(wring__compressor *compressor);
@@ -90,10 +103,12 @@ typedef struct wring__deflate {
     bool tx_short_only; /* the peer's window is 256 bytes: nothing longer is compressed */
     bool used;          /* contexts were, since wring__deflate_expire */
     bool rx_busy;       /* with takeover: in the middle of a message */
+    bool tx_busy;       /* the same of one that is sent */
     uint32_t min_bytes;
     uint32_t idle_ms; /* WRING_OFF: contexts are kept */
     uint64_t max_inflated;
-    uint64_t turn_bytes; /* inflated for one session in one turn, if turns are told of */
+    uint64_t turn_bytes;    /* inflated for one session in one turn, if turns are told of */
+    uint64_t tx_turn_bytes; /* ... compressed of one message */
 
     /* with takeover only */
     wring__compressor *compressor; /* NULL: nothing sent is remembered */
@@ -138,6 +153,39 @@ bool wring__deflate_is_worth(wring_bytes payload, uint32_t min_bytes, uint16_t c
  *  pool.  Errors: WRING_ERR_NO_MEMORY. */
 WRING_MUST_CHECK wring_result wring__deflate_message(wring__deflate *deflate,
                                                      const wring_frame *frame, wring_bytes *out);
+
+/** A message being compressed over several turns. Zeroed: not begun. */
+typedef struct wring__deflation {
+    wring__compressor *compressor;
+    size_t taken;   /* of the message */
+    uint64_t made;  /* compressed bytes so far */
+    bool is_lent;   /* the compressor is the pool's */
+    bool has_place; /* is one of the few under way */
+} wring__deflation;
+
+/** Is it worth compressing, and too much for one turn? Only where turns are told of. */
+bool wring__deflate_is_long(const wring__deflate *deflate, const wring_frame *frame);
+
+/** The next share of a long message.  @param whose  as of wring__deflate_turn
+ *  @param out  compressed bytes, borrowed until the next call with this pool; WRING_OK and none: it
+ *              goes plain, as with wring__deflate_message
+ *  Errors: WRING_MORE (go on in another turn), WRING_ERR_NO_MEMORY. After anything but WRING_MORE
+ * it has ended. */
+WRING_MUST_CHECK wring_result wring__deflate_share(wring__deflate *deflate, const void *whose,
+                                                   const wring_frame *frame,
+                                                   wring__deflation *deflation, wring_bytes *out);
+
+/** Ends one under way, the last of its session: what was taken of it so far, complete. The rest can
+ *  be sent in stored blocks.
+ *  Errors: WRING_ERR_NO_MEMORY; it has ended all the same. */
+WRING_MUST_CHECK wring_result wring__deflate_cut(wring__deflate *deflate,
+                                                 wring__deflation *deflation, wring_bytes *out);
+
+/** Gives it up. Legal on a zeroed one. */
+void wring__deflate_drop(wring__deflate *deflate, wring__deflation *deflation);
+
+/** The session has had its share of compressing in this turn, or it is not its turn. */
+bool wring__deflate_is_spent(const wring__deflate *deflate, const void *whose);
 
 /** Bytes compressed elsewhere go out on this connection: our compressor may no longer refer to what
  *  it has seen, since the peer's window has moved on. */

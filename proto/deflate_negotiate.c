@@ -46,6 +46,7 @@ wring_result wring_deflate_config_adopt(const wring_deflate_config *in, wring_de
     c.takeover_idle_ms = c.takeover_idle_ms == 0 ? 30000 : c.takeover_idle_ms;
     c.max_inflated_bytes = c.max_inflated_bytes == 0 ? UINT64_C(64) << 20 : c.max_inflated_bytes;
     c.takeover_budget = c.takeover_budget == 0 ? UINT64_C(256) << 20 : c.takeover_budget;
+    c.compress_turn_bytes = c.compress_turn_bytes == 0 ? UINT64_C(64) << 10 : c.compress_turn_bytes;
     c.inflate_turn_bytes = c.inflate_turn_bytes == 0 ? UINT64_C(128) << 10 : c.inflate_turn_bytes;
     *out = c;
     if (!bits_are_legal(c.server_max_window_bits)) {

@@ -116,6 +116,7 @@ static wring__deflate share_of(wring_deflate *pool, const wring_deflate_config *
         .idle_ms = config->takeover_idle_ms,
         .max_inflated = config->max_inflated_bytes,
         .turn_bytes = config->inflate_turn_bytes,
+        .tx_turn_bytes = config->compress_turn_bytes,
         .budget = config->takeover_budget,
     };
     return d;
@@ -124,7 +125,7 @@ static wring__deflate share_of(wring_deflate *pool, const wring_deflate_config *
 static bool shares_are_equal(const wring__deflate *a, const wring__deflate *b) {
     return memcmp(&a->tx, &b->tx, sizeof a->tx) == 0 && a->tx_short_only == b->tx_short_only &&
            a->min_bytes == b->min_bytes && a->max_inflated == b->max_inflated &&
-           a->turn_bytes == b->turn_bytes;
+           a->turn_bytes == b->turn_bytes && a->tx_turn_bytes == b->tx_turn_bytes;
 }
 
 static wring__deflate *share_make(const wring__deflate *like) {
@@ -256,8 +257,7 @@ static bool tunings_are_equal(const wring__deflate_tuning *a, const wring__defla
     return memcmp(a, b, sizeof *a) == 0;
 }
 
-/* NULL when memory is out. */
-static wring__compressor *compressor_shared(wring_deflate *pool,
+wring__compressor *wring__compressor_shared(wring_deflate *pool,
                                             const wring__deflate_tuning *tuning) {
     for (unsigned i = 0; i < WRING__DEFLATE_COMPRESSORS_MAX; i++) {
         if (pool->compressors[i].compressor != NULL &&
@@ -273,8 +273,7 @@ static wring__compressor *compressor_shared(wring_deflate *pool,
     return place->compressor;
 }
 
-/* The connection's own; NULL: it has none and the budget or memory has no room for one. */
-static wring__compressor *compressor_own(wring__deflate *d) {
+wring__compressor *wring__compressor_own(wring__deflate *d) {
     const uint64_t need = wring__compressor_memory(d->tx);
     if (d->compressor == NULL && budget_take(need, d->budget)) {
         d->tx_reserved = need;
@@ -287,7 +286,7 @@ static wring__compressor *compressor_own(wring__deflate *d) {
     return d->compressor;
 }
 
-static bool scratch_reserve(wring_deflate *pool, size_t need) {
+bool wring__deflate_scratch_reserve(wring_deflate *pool, size_t need) {
     const bool fits = need <= pool->scratch_cap;
     if (fits &&
         (pool->scratch_cap <= WRING__DEFLATE_SCRATCH_KEEP || need > WRING__DEFLATE_SCRATCH_KEEP)) {
@@ -303,11 +302,11 @@ static bool scratch_reserve(wring_deflate *pool, size_t need) {
 /* Compressed into the scratch; 0: there is no compressor, or it is not smaller without takeover,
  * where nothing is lost by not sending it. With takeover what was fed has to be sent. */
 static size_t message_compress(wring__deflate *d, wring_bytes payload, bool always) {
-    wring__compressor *own = d->tx_takeover ? compressor_own(d) : NULL;
+    wring__compressor *own = d->tx_takeover ? wring__compressor_own(d) : NULL;
     if (own != NULL) {
         return wring__compressor_run(own, payload, d->pool->scratch);
     }
-    wring__compressor *shared = compressor_shared(d->pool, &d->tx);
+    wring__compressor *shared = wring__compressor_shared(d->pool, &d->tx);
     if (shared == NULL) {
         return 0;
     }
@@ -326,9 +325,10 @@ wring_result wring__deflate_message(wring__deflate *deflate, const wring_frame *
         wring__deflate_count(&stats->tx_plain_messages, 1);
         return WRING_OK;
     }
-    if (!scratch_reserve(deflate->pool, wring__deflate_bound(payload.len))) {
+    if (!wring__deflate_scratch_reserve(deflate->pool, wring__deflate_bound(payload.len))) {
         return WRING_ERR_NO_MEMORY;
     }
+    deflate->pool->tx_turn_left -= wring__min_u64(deflate->pool->tx_turn_left, payload.len);
     const size_t len = message_compress(deflate, payload, frame->close_code == WRING_COMPRESS);
     if (len == 0) {
         wring__deflate_count(&stats->tx_plain_messages, 1);
@@ -390,7 +390,7 @@ void wring__deflate_expire(wring__deflate *deflate, wring_time_ns activity_ns, w
         return;
     }
     deflate->looked_ns = now;
-    if (deflate->used || deflate->rx_busy) {
+    if (deflate->used || deflate->rx_busy || deflate->tx_busy) {
         deflate->used = false;
         return;
     }
@@ -456,6 +456,7 @@ void wring__deflate_stats_add(const wring_deflate_stats *stats, wring_deflate_st
     add(&sum->rx_bytes_before, &stats->rx_bytes_before);
     add(&sum->rx_bytes_after, &stats->rx_bytes_after);
     add(&sum->rx_interrupted, &stats->rx_interrupted);
+    add(&sum->tx_interrupted, &stats->tx_interrupted);
     add(&sum->takeover_refused, &stats->takeover_refused);
 }
 

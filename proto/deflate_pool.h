@@ -30,9 +30,19 @@ struct wring_deflate {
     const void *whose;      /* the session whose share of */
     uint64_t turn;          /* ... this turn */
     uint64_t turn_left;     /* ... is this much yet */
+    uint64_t tx_turn_left;  /* the same of what is compressed */
+    uint32_t tx_places;     /* of TX_PLACES_MAX in use */
     wring_deflate_stats *stats;
     wring_deflate_stats own_stats;
 };
+
+/** One that all sessions with this tuning use, for one message at a time.  NULL: no memory. */
+wring__compressor *wring__compressor_shared(wring_deflate *pool,
+                                            const wring__deflate_tuning *tuning);
+/** The session's own, of one with takeover.  NULL: no memory, or the budget has no room for it. */
+wring__compressor *wring__compressor_own(wring__deflate *deflate);
+/** Room for compressed bytes; false when memory is out. */
+bool wring__deflate_scratch_reserve(wring_deflate *pool, size_t need);
 
 static inline void wring__deflate_count(uint64_t *counter, uint64_t more) {
     __atomic_store_n(counter, *counter + more, __ATOMIC_RELAXED); /* one writer, any reader */

@@ -51,6 +51,7 @@ void wring__deflate_turn(wring__deflate *deflate, const void *whose, uint64_t tu
         pool->whose = whose;
         pool->turn = turn;
         pool->turn_left = deflate->turn_bytes;
+        pool->tx_turn_left = deflate->tx_turn_bytes;
     }
 }
 

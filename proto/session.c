@@ -95,6 +95,7 @@ void wring__session_set_user(wring_session *session, void *user) {
 }
 
 void wring__session_deinit(wring_session *session) {
+    wring__session_tx_drop(session);
     wring__session_rx_deinit(session);
     wring__deflate_release(session->deflate);
     session->deflate = NULL;
@@ -184,6 +185,7 @@ void wring__session_end(wring_session *session, wring_result result, uint16_t co
         return;
     }
     set_state(session, WRING_SESSION_CLOSED);
+    wring__session_tx_drop(session);
     session->end_pending = true;
     session->end_result = (int16_t)result;
     session->end_code = code;
@@ -291,9 +293,12 @@ static wring_result frame_append(wring_session *session, uint8_t first, wring_by
                : any_append(session, first, payload);
 }
 
+wring_result wring__session_append(wring_session *session, uint8_t first, wring_bytes payload) {
+    return frame_append(session, first, payload);
+}
+
 /* A text or binary message: compressed if that is worth while. RFC 7692 6.1 */
-__attribute__((noinline)) static wring_result deflate_append(wring_session *session,
-                                                             const wring_frame *frame) {
+wring_result wring__session_deflate_append(wring_session *session, const wring_frame *frame) {
     const uint8_t first = (uint8_t)(WRING__FIN | frame->opcode);
     wring_bytes compressed;
     wring_result result = wring__deflate_message(session->deflate, frame, &compressed);
@@ -302,6 +307,17 @@ __attribute__((noinline)) static wring_result deflate_append(wring_session *sess
     }
     return compressed.len == 0 ? frame_append(session, first, frame->payload)
                                : frame_append(session, first | WRING__RSV1, compressed);
+}
+
+/* Now, or in turn: behind a message that is still being compressed, or as the first such. */
+__attribute__((noinline)) static wring_result deflate_send(wring_session *session,
+                                                           const wring_frame *frame, bool limited) {
+    if (!session->tx_busy && !wring__deflate_is_long(session->deflate, frame)) {
+        return wring__session_deflate_append(session, frame);
+    }
+    const uint64_t queued = wring__session_out(session)->bytes + wring__session_tx_owed(session);
+    return limited && queued >= session->common->queue_max ? WRING_ERR_QUEUE_FULL
+                                                           : wring__session_tx_wait(session, frame);
 }
 
 /* RFC 6455 5.5.1: nothing follows a close frame. Also said of sessions not open yet. */
@@ -313,7 +329,8 @@ static wring_result send_check(const wring_session *session) {
     return closed ? WRING_ERR_CLOSED : WRING_OK;
 }
 
-static inline wring_result frame_send(wring_session *session, const wring_frame *frame) {
+static inline wring_result frame_send(wring_session *session, const wring_frame *frame,
+                                      bool limited) {
     uint8_t first = (uint8_t)(WRING__FIN | frame->opcode);
     switch (frame->opcode) {
     case WRING_PING:
@@ -324,7 +341,7 @@ static inline wring_result frame_send(wring_session *session, const wring_frame 
     case WRING_TEXT:
     case WRING_BINARY:
         return session->deflate == NULL ? frame_append(session, first, frame->payload)
-                                        : deflate_append(session, frame);
+                                        : deflate_send(session, frame, limited);
     case WRING_CLOSE:
         wring_session_close(session,
                             frame->close_code == 0 ? WRING_CLOSE_NO_STATUS : frame->close_code,
@@ -345,12 +362,12 @@ wring_result wring_session_send(wring_session *session, const wring_frame *frame
         wring__session_out(session)->bytes >= session->common->queue_max) {
         return WRING_ERR_QUEUE_FULL;
     }
-    return frame_send(session, frame);
+    return frame_send(session, frame, true);
 }
 
 wring_result wring__session_send_admitted(wring_session *session, const wring_frame *frame) {
     wring_result result = send_check(session);
-    return result == WRING_OK ? frame_send(session, frame) : result;
+    return result == WRING_OK ? frame_send(session, frame, false) : result;
 }
 
 void wring__session_frame_shared(wring__shared *shared) {
@@ -377,11 +394,7 @@ static wring__shared *compressed_choose(wring__deflate *deflate, wring__shared *
     return plain;
 }
 
-wring_result wring__session_send_shared(wring_session *session, wring__shared *shared) {
-    wring_result result = send_check(session);
-    if (result != WRING_OK) {
-        return result;
-    }
+wring_result wring__session_shared_append(wring_session *session, wring__shared *shared) {
     if (session->common->config.role ==
         WRING_ROLE_CLIENT) { /* each masked frame has its own bytes */
         return frame_append(session, (uint8_t)(WRING__FIN | shared->opcode),
@@ -391,6 +404,15 @@ wring_result wring__session_send_shared(wring_session *session, wring__shared *s
         shared = compressed_choose(session->deflate, shared);
     }
     return wring__outq_append_shared(wring__session_out(session), session->common->cache, shared);
+}
+
+wring_result wring__session_send_shared(wring_session *session, wring__shared *shared) {
+    wring_result result = send_check(session);
+    if (result != WRING_OK) {
+        return result;
+    }
+    return WRING_UNLIKELY(session->tx_busy) ? wring__session_tx_wait_shared(session, shared)
+                                            : wring__session_shared_append(session, shared);
 }
 
 /* ---- closing --------------------------------------------------------------------------------- */
@@ -416,6 +438,7 @@ void wring__session_close_frame(wring_session *session, uint16_t code, wring_byt
     if (session->close_sent || session->state == WRING_SESSION_READY) {
         return;
     }
+    wring__session_tx_finish(session); /* what was sent before goes before */
     session->close_sent = true;
     uint8_t payload[WRING_CONTROL_PAYLOAD_MAX];
     size_t len = 0;
@@ -459,6 +482,9 @@ void wring__session_refuse(wring_session *session, wring_result reason) {
     const bool is_our_need = reason == WRING_ERR_SLOW_CONSUMER || reason == WRING_ERR_MEMORY_BUDGET;
     if (is_our_need && session->common->config.allow_iana_close_codes) {
         code = WRING_CLOSE_TRY_AGAIN_LATER;
+    }
+    if (reason == WRING_ERR_MEMORY_BUDGET) {
+        wring__session_tx_drop(session);
     }
     wring__session_close_frame(session, code, wring_str(wring_result_text(reason)));
     wring__session_end(session, reason, code, true);

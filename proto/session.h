@@ -87,6 +87,7 @@ typedef struct wring__session_common {
     wring_result (*admit)(wring_session *session, const wring_message *message);
     bool admit_controls_only; /* text and binary messages are let in without asking */
     uint64_t queue_max;       /* bytes queued to a peer, above which no message is taken */
+    struct wring__tx *tx;     /* of sessions that are tx_busy; few */
     wring__rx *rx_kept;
     uint32_t rx_kept_count;
     uint32_t rx_kept_max;
@@ -122,6 +123,7 @@ struct wring_session {
     bool pong_seen : 1;       /* the client's: an empty pong, the answer to a keepalive ping */
     bool is_author : 1;       /* the server's: during a delivery, has published some of it */
     bool in_handshake : 1;    /* the server's: counted as unfinished */
+    bool tx_busy : 1;         /* messages wait, one of them is compressed in shares */
 };
 
 static inline wring__outq *wring__session_out(const wring_session *session) {
@@ -188,17 +190,32 @@ static inline bool wring__session_owes_pong(const wring_session *session) {
     return session->rx != NULL && session->rx->pong_owed;
 }
 
-/** Bytes it holds of a message under assembly, or being inflated. */
+/** Messages taken that are not queued yet, in bytes: all of them, and those behind the first. That
+ *  one is being compressed, over several turns, and no peer is slow for it. (session_tx.c) */
+uint64_t wring__session_tx_owed(const wring_session *session);
+uint64_t wring__session_tx_behind(const wring_session *session);
+
+/** Bytes it holds of a message under assembly, being inflated or being compressed. */
 static inline uint64_t wring__session_held(const wring_session *session) {
     const wring__rx *rx = session->rx;
-    return rx == NULL ? 0 : rx->assembly_cap + rx->charged + (rx->kept == NULL ? 0 : rx->kept->cap);
+    const uint64_t of_rx =
+        rx == NULL ? 0 : rx->assembly_cap + rx->charged + (rx->kept == NULL ? 0 : rx->kept->cap);
+    return of_rx + wring__session_tx_owed(session);
 }
 
-/** It has had its share of this turn, and goes on from bytes it has kept: to be asked for events
- *  again in another turn, and fed nothing before. Only for who calls wring__session_turn. */
-static inline bool wring__session_has_more(const wring_session *session) {
+static inline bool wring__session_is_inflating(const wring_session *session) {
     return session->rx != NULL && session->rx->phase == WRING__RX_INFLATE;
 }
+
+/** It has had its share of this turn, and goes on with bytes it has kept: to be called in another
+ *  turn, wring__session_tx_go_on and for events, and fed nothing before. Only for who calls
+ *  wring__session_turn. */
+static inline bool wring__session_has_more(const wring_session *session) {
+    return session->tx_busy || wring__session_is_inflating(session);
+}
+void wring__session_tx_go_on(wring_session *session);
+/** Gives them up: nothing can be sent any more. */
+void wring__session_tx_drop(wring_session *session);
 
 /** Before it is fed or asked, by who has several sessions on a thread: how many turns there were.
  *  Its messages are inflated by so much in one of them, so that others have their turn. */

@@ -614,7 +614,7 @@ __attribute__((noinline)) static wring_result next_of_rest(wring_session *sessio
         }
         if (result != WRING_MORE) {
             rx_fail(session, result);
-        } else if (wring__session_has_more(session)) {
+        } else if (wring__session_is_inflating(session)) {
             break; /* in another turn */
         }
     }

@@ -16,6 +16,24 @@ void wring__session_close_frame(wring_session *session, uint16_t code, wring_byt
 
 bool wring__session_code_is_legal(const wring_session *session, uint16_t code);
 
+/** Frames and queues, whatever the session's state.  @param first  the first byte of the header */
+WRING_MUST_CHECK wring_result wring__session_append(wring_session *session, uint8_t first,
+                                                    wring_bytes payload);
+/** The same of a text or binary message, compressed if that is worth while, and a published one. */
+WRING_MUST_CHECK wring_result wring__session_deflate_append(wring_session *session,
+                                                            const wring_frame *frame);
+WRING_MUST_CHECK wring_result wring__session_shared_append(wring_session *session,
+                                                           wring__shared *shared);
+
+/** Messages that are compressed over several turns, and what waits behind them (session_tx.c).
+ *  Own: a copy; shares.  Errors: WRING_ERR_NO_MEMORY. */
+WRING_MUST_CHECK wring_result wring__session_tx_wait(wring_session *session,
+                                                     const wring_frame *frame);
+WRING_MUST_CHECK wring_result wring__session_tx_wait_shared(wring_session *session,
+                                                            wring__shared *shared);
+/** What waits is sent now, no longer compressed: a close frame comes. May end the session. */
+void wring__session_tx_finish(wring_session *session);
+
 /** A compressed message is whole, at `data`: inflates it, or as much of it as this turn allows.
  *  WRING_OK: `event` shows it. WRING_MORE: the phase is WRING__RX_INFLATE, the bytes fed are kept.
  *  Errors: those of wring__deflate_inflate, WRING_ERR_INVALID_UTF8. (session_inflate.c) */

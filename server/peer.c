@@ -55,6 +55,9 @@ void wring__peer_settle(wring__peer *peer) {
                 &peer->conn, wring__min_u64(peer->extra->slow_deadline, peer->extra->age_deadline));
         }
         peer->conn.tell_drained |= wring__session_owes_pong(&peer->host.session);
+        if (WRING_UNLIKELY(wring__session_has_more(&peer->host.session))) {
+            wring__conn_yield(&peer->conn);
+        }
     }
 }
 
@@ -228,19 +231,12 @@ static void request_handle(wring__peer *peer, wring_request *request) {
 
 /* ---- the request head ------------------------------------------------------------------------ */
 
-static void yield_when_more(wring__peer *peer) {
-    if (wring__session_has_more(&peer->host.session)) {
-        wring__conn_yield(&peer->conn);
-    }
-}
-
 static inline void session_rx(wring__peer *peer, wring_mut_bytes bytes) {
     wring__session_common *common = peer->host.session.common;
     common->fed = peer->conn.worker->recv.fed;
     wring__session_turn(&peer->host.session, peer->conn.worker->counters.turns);
     wring__host_rx(&peer->host, bytes, peer->conn.worker->now);
     common->fed = NULL;
-    yield_when_more(peer);
     wring__peer_settle(peer);
 }
 
@@ -316,8 +312,10 @@ static void peer_resume(wring__conn *conn) {
     wring__peer *peer = peer_of_conn(conn);
     callbacks_begin(peer, 0);
     wring__session_turn(&peer->host.session, conn->worker->counters.turns);
+    if (conn->broken) {
+        wring__session_tx_drop(&peer->host.session);
+    }
     wring__host_resume(&peer->host, conn->worker->now);
-    yield_when_more(peer);
     wring__peer_settle(peer);
 }
 
@@ -588,7 +586,8 @@ uint64_t wring_session_queued(const wring_session *session) {
     if (peer == NULL) {
         return 0;
     }
-    return wring__conn_unsent(&peer->conn) + (peer->extra == NULL ? 0 : peer->extra->backlog.bytes);
+    const uint64_t waiting = peer->extra == NULL ? 0 : peer->extra->backlog.bytes;
+    return wring__conn_unsent(&peer->conn) + wring__session_tx_owed(session) + waiting;
 }
 
 void wring_session_pause(wring_session *session) {

@@ -35,17 +35,31 @@ static void congestion_begin(wring__peer *peer) {
     }
 }
 
-void wring__slow_look(wring__peer *peer) {
+/* A message that is still being compressed is not what the peer is slow for; those behind it are as
+ * if they were queued. */
+static uint64_t unsent_of(const wring__peer *peer) {
+    return wring__conn_unsent(&peer->conn) + wring__session_tx_behind(&peer->host.session);
+}
+
+/* Not inlined: what it needs would be saved for those that are not slow as well. */
+__attribute__((noinline)) static void look_closer(wring__peer *peer) {
     const wring_server_config *config = config_of(peer);
-    const uint64_t unsent = wring__conn_unsent(&peer->conn);
-    if (unsent <= config->send_soft_bytes) {
+    const uint64_t owed = wring__session_tx_owed(&peer->host.session);
+    if (wring__conn_unsent(&peer->conn) + owed <= config->send_soft_bytes) {
         return;
     }
     if (!peer->conn.tell_drained) {
         congestion_begin(peer);
     }
-    if (unsent >= config->send_hard_bytes) {
+    if (unsent_of(peer) >= config->send_hard_bytes) {
         wring__worker_set_full(peer->conn.worker, peer->conn.slot, true);
+    }
+}
+
+void wring__slow_look(wring__peer *peer) {
+    if (WRING_UNLIKELY(wring__conn_unsent(&peer->conn) > config_of(peer)->send_soft_bytes ||
+                       peer->host.session.tx_busy)) {
+        look_closer(peer);
     }
 }
 
@@ -72,7 +86,7 @@ static void send_now(wring__peer *peer, wring__shared *message) {
 }
 
 static bool is_over(const wring__peer *peer) {
-    return wring__conn_unsent(&peer->conn) >= config_of(peer)->send_hard_bytes;
+    return unsent_of(peer) >= config_of(peer)->send_hard_bytes;
 }
 
 static void drop_oldest(wring__peer *peer, wring__backlog *backlog) {
@@ -107,7 +121,7 @@ static void backlog_add(wring__peer *peer, wring__shared *message, uint64_t id) 
 }
 
 static void wait_or_send(wring__peer *peer, wring__shared *message, uint64_t id) {
-    const bool congested = wring__conn_unsent(&peer->conn) > config_of(peer)->send_soft_bytes;
+    const bool congested = unsent_of(peer) > config_of(peer)->send_soft_bytes;
     if (congested || backlog_of(peer) != NULL) {
         backlog_add(peer, message, id);
     } else {
@@ -179,7 +193,11 @@ bool wring__slow_drained(wring__peer *peer) {
     wring__peer_extra *extra = peer->extra;
     const uint64_t soft = config_of(peer)->send_soft_bytes;
     wring__worker_set_full(peer->conn.worker, peer->conn.slot, false);
-    while (extra != NULL && wring__conn_unsent(&peer->conn) <= soft) {
+    if (wring__session_tx_owed(&peer->host.session) > soft) {
+        peer->conn.tell_drained = true; /* it is asked again when more of that has gone */
+        return false;
+    }
+    while (extra != NULL && unsent_of(peer) <= soft) {
         wring__shared *message = wring__backlog_pop(&extra->backlog);
         if (message == NULL) {
             break;

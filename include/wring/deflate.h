@@ -43,15 +43,18 @@ typedef struct wring_deflate_config {
     uint8_t level;                  /**< 1 (fastest) to 9 (smallest); default 5 */
     uint8_t mem_level;              /**< zlib's memLevel, 1 to 9; default 5 */
     wring_deflate_strategy strategy;
-    uint32_t min_bytes;          /**< shorter messages go plain; default 256, WRING_OFF: all do */
-    uint32_t takeover_idle_ms;   /**< contexts of a connection not used for so long are released;
-                                      default 30,000, WRING_OFF: never */
-    uint64_t max_inflated_bytes; /**< of one message; default 64 MiB; max_message counts as well */
-    uint64_t takeover_budget;    /**< bytes of all contexts of the process; beyond it connections
-                                      negotiate without takeover; default 256 MiB */
-    uint64_t inflate_turn_bytes; /**< inflated for one connection in a turn of its worker, then the
-                                      others have theirs; default 128 KiB, WRING_UNLIMITED. Not for
-                                      an embedder's sessions */
+    uint32_t min_bytes;           /**< shorter messages go plain; default 256, WRING_OFF: all do */
+    uint32_t takeover_idle_ms;    /**< contexts of a connection not used for so long are released;
+                                       default 30,000, WRING_OFF: never */
+    uint64_t max_inflated_bytes;  /**< of one message; default 64 MiB; max_message counts as well */
+    uint64_t takeover_budget;     /**< bytes of all contexts of the process; beyond it connections
+                                       negotiate without takeover; default 256 MiB */
+    uint64_t inflate_turn_bytes;  /**< inflated for one connection in a turn of its worker, then the
+                                       others have theirs; default 128 KiB, WRING_UNLIMITED. Not for
+                                       an embedder's sessions */
+    uint64_t compress_turn_bytes; /**< compressed of one long message in a turn: it goes out in
+                                       fragments, and what is sent after it waits; default 64 KiB,
+                                       WRING_UNLIMITED. Not for an embedder's sessions */
 } wring_deflate_config;
 
 /** What two ends agreed on. */
@@ -117,6 +120,7 @@ typedef struct wring_deflate_stats {
     uint64_t takeover_refused;  /**< connections that went without takeover for the budget's sake */
     uint64_t context_bytes;     /**< of the whole process: held by connections with takeover */
     uint64_t rx_interrupted;    /**< turns that ended with a message not yet inflated whole */
+    uint64_t tx_interrupted;    /**< ... not yet compressed whole */
 } wring_deflate_stats;
 
 /** Own: give; to be destroyed after the last session that uses it.

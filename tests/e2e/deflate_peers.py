@@ -118,6 +118,27 @@ def its_figures():
         asyncio.run(go(server))
 
 
+def long_replies_are_made_in_shares():
+    """A message of many shares comes back whole, and others had their turns meanwhile."""
+    async def go(server, shares):
+        text = "".join(random.choices(WORDS, k=4000000))[:8 << 20]
+        async with websockets.connect(server.url(), max_size=1 << 26) as socket:
+            await socket.send(text)
+            await socket.ping()
+            assert await socket.recv() == text
+        with urllib.request.urlopen(f"http://127.0.0.1:{server.admin_port}/stats") as answer:
+            stats = json.load(answer)
+        assert stats["deflate_tx_messages"] == 1, stats
+        assert stats["deflate_tx_bytes_after"] < len(text) / 2, stats
+        assert stats["deflate_tx_interrupted"] >= shares - 1, stats
+        assert shares > 0 or stats["deflate_tx_interrupted"] == 0, stats
+
+    for options, shares in ((), 128), (("--deflate-compress-turn-bytes", "1000000"), 8), \
+            (("--deflate-compress-turn-bytes", "100000000"), 0):
+        with Server("--deflate", "--admin-port", "0", *options) as server:
+            asyncio.run(go(server, shares))
+
+
 def our_server_without():
     async def go(server):
         async with websockets.connect(server.url(), max_size=1 << 26) as socket:
@@ -225,6 +246,7 @@ def the_strategy_is_asked_for_by_name():
     assert bad.returncode == 2 and "filtered, huffman, rle or fixed" in bad.stderr, bad
 
 
-run([our_server_with_python, our_server_as_it_comes, its_figures, our_server_without,
+run([our_server_with_python, our_server_as_it_comes, its_figures,
+     long_replies_are_made_in_shares, our_server_without,
      our_client_with_python, our_client_with_node, our_client_with_libwebsockets,
      our_client_with_our_server, the_strategy_is_asked_for_by_name])

@@ -28,8 +28,10 @@ static wring_frame message_of(unsigned i) {
 }
 
 static wring_result end_begin(struct end *end, wring_role role, bool takeover) {
-    const wring_deflate_config contexts = {
-        .struct_size = sizeof contexts, .takeover_idle_ms = 1, .inflate_turn_bytes = 300};
+    const wring_deflate_config contexts = {.struct_size = sizeof contexts,
+                                           .takeover_idle_ms = 1,
+                                           .inflate_turn_bytes = 300,
+                                           .compress_turn_bytes = 250};
     const wring_deflate_params params = {15, 15, !takeover, !takeover, false};
     wring_error error = {0};
     *end = (struct end){.ended = WRING_MORE};
@@ -59,8 +61,16 @@ static void events_take(struct end *end) {
     }
 }
 
-/* What `from` has to say arrives, and is inflated over turns. */
+/* What `from` has to say arrives, and is compressed and inflated over turns. */
 static wring_result carry(struct end *from, struct end *to, uint64_t *turn) {
+    while (wring__session_has_more(from->session)) {
+        wring__session_turn(from->session, ++*turn);
+        wring__session_tx_go_on(from->session);
+        events_take(from);
+    }
+    if (from->ended != WRING_MORE) {
+        return from->ended;
+    }
     for (wring_bytes out; (out = wring_session_output(from->session)).len > 0;) {
         uint8_t copy[97];
         const size_t len = out.len < sizeof copy ? out.len : sizeof copy;
@@ -83,6 +93,8 @@ static wring_result carry(struct end *from, struct end *to, uint64_t *turn) {
 static wring_result talk(struct end *a, struct end *b) {
     uint64_t turn = 0;
     uint64_t now = 1;
+    wring__session_turn(a->session, ++turn); /* from now on turns are told of */
+    wring__session_turn(b->session, ++turn);
     for (unsigned i = 0; i < 2 * MESSAGES; i++) {
         struct end *from = i % 2 == 0 ? a : b;
         struct end *to = i % 2 == 0 ? b : a;

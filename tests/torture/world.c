@@ -295,8 +295,10 @@ static wring_result tls_world(void) {
 /* Everything that can be is compressed, publications too, and what is received is inflated over
  * several turns. Contexts are given up at once when they rest. */
 static wring_result deflate_world(void) {
-    const wring_deflate_config config = {
-        .struct_size = sizeof config, .min_bytes = 1, .inflate_turn_bytes = 500};
+    const wring_deflate_config config = {.struct_size = sizeof config,
+                                         .min_bytes = 1,
+                                         .inflate_turn_bytes = 500,
+                                         .compress_turn_bytes = 400};
     return run(false, &config);
 }
 
@@ -306,7 +308,8 @@ static wring_result takeover_world(void) {
                                          .client_context_takeover = true,
                                          .min_bytes = 1,
                                          .takeover_idle_ms = 1,
-                                         .inflate_turn_bytes = 500};
+                                         .inflate_turn_bytes = 500,
+                                         .compress_turn_bytes = 400};
     return run(false, &config);
 }
 

@@ -1,0 +1,261 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * A long message that is compressed over several turns: each makes a fragment of it (RFC 6455 5.4,
+ * RFC 7692 6.1). Control frames may go between them; other messages wait behind it, in order. The
+ * session keeps what is not sent yet; what must not wait any more is sent as it is.
+ */
+#include <stdlib.h>
+
+#include "proto/session_rx.h"
+
+struct waiting {
+    struct waiting *next;
+    wring__shared *message; /* with a header: framed, published; without: to be framed here, and
+                               close_code is the wish for compression */
+};
+
+struct wring__tx {
+    struct wring__tx *next; /* of those that have sessions in common */
+    const wring_session *session;
+    struct waiting *head; /* the message under way, and those behind it */
+    struct waiting *tail;
+    uint64_t behind; /* bytes of the latter */
+    wring__deflation deflation;
+    bool is_begun; /* a fragment was sent */
+};
+
+static struct wring__tx **place_of(const wring_session *session) {
+    struct wring__tx **at = &session->common->tx;
+    while (*at != NULL && (*at)->session != session) {
+        at = &(*at)->next;
+    }
+    return at;
+}
+
+static wring_frame frame_of(const wring__shared *message) {
+    return (wring_frame){(wring_opcode)message->opcode, message->close_code,
+                         wring_bytes_of(message->payload, message->payload_len)};
+}
+
+/* ---- waiting --------------------------------------------------------------------------------- */
+
+static struct wring__tx *tx_make(wring_session *session) {
+    struct wring__tx *tx = session->tx_busy ? *place_of(session) : calloc(1, sizeof *tx);
+    if (tx != NULL && !session->tx_busy) {
+        tx->session = session;
+        tx->next = session->common->tx;
+        session->common->tx = tx;
+        session->tx_busy = true;
+    }
+    return tx;
+}
+
+static void tx_free(wring_session *session) {
+    struct wring__tx **at = place_of(session);
+    struct wring__tx *tx = *at;
+    WRING_ASSERT(tx->head == NULL && !tx->deflation.has_place);
+    *at = tx->next;
+    free(tx);
+    session->tx_busy = false;
+}
+
+/* Own: takes the reference. */
+static wring_result tx_push(wring_session *session, wring__shared *message) {
+    struct waiting *last = message == NULL ? NULL : malloc(sizeof *last);
+    struct wring__tx *tx = last == NULL ? NULL : tx_make(session);
+    if (tx == NULL) {
+        free(last);
+        if (message != NULL) {
+            wring__shared_unref(message);
+        }
+        return WRING_ERR_NO_MEMORY;
+    }
+    *last = (struct waiting){NULL, message};
+    if (tx->head == NULL) {
+        tx->head = last;
+    } else {
+        tx->tail->next = last;
+        tx->behind += message->payload_len;
+    }
+    tx->tail = last;
+    return WRING_OK;
+}
+
+wring_result wring__session_tx_wait(wring_session *session, const wring_frame *frame) {
+    return tx_push(session,
+                   wring__shared_create((uint8_t)frame->opcode, frame->close_code, frame->payload));
+}
+
+wring_result wring__session_tx_wait_shared(wring_session *session, wring__shared *shared) {
+    return tx_push(session, wring__shared_ref(shared));
+}
+
+static void tx_pop(struct wring__tx *tx) {
+    struct waiting *first = tx->head;
+    tx->head = first->next;
+    tx->tail = tx->head == NULL ? NULL : tx->tail;
+    tx->behind -= tx->head == NULL ? 0 : tx->head->message->payload_len;
+    tx->is_begun = false;
+    wring__shared_unref(first->message);
+    free(first);
+}
+
+uint64_t wring__session_tx_behind(const wring_session *session) {
+    return session->tx_busy ? (*place_of(session))->behind : 0;
+}
+
+uint64_t wring__session_tx_owed(const wring_session *session) {
+    if (!session->tx_busy) {
+        return 0;
+    }
+    const struct wring__tx *tx = *place_of(session);
+    return tx->behind + tx->head->message->payload_len - tx->deflation.taken;
+}
+
+void wring__session_tx_drop(wring_session *session) {
+    if (session->tx_busy) {
+        struct wring__tx *tx = *place_of(session);
+        wring__deflate_drop(session->deflate, &tx->deflation);
+        while (tx->head != NULL) {
+            tx_pop(tx);
+        }
+        tx_free(session);
+    }
+}
+
+/* ---- fragments ------------------------------------------------------------------------------- */
+
+/* RFC 7692 6.1: RSV1 on the first fragment only. */
+static uint8_t first_byte(const struct wring__tx *tx, bool is_last) {
+    const uint8_t opcode = tx->is_begun ? WRING_CONTINUATION : tx->head->message->opcode;
+    return (uint8_t)((is_last ? WRING__FIN : 0) | (tx->is_begun ? 0 : WRING__RSV1) | opcode);
+}
+
+static wring_result fragment_send(wring_session *session, struct wring__tx *tx) {
+    const wring_frame frame = frame_of(tx->head->message);
+    wring_bytes made;
+    wring_result result =
+        wring__deflate_share(session->deflate, session, &frame, &tx->deflation, &made);
+    if (result != WRING_OK && result != WRING_MORE) {
+        return result;
+    }
+    const bool is_last = result == WRING_OK;
+    if (is_last && made.len == 0) { /* it does not pay */
+        return wring__session_append(session, (uint8_t)(WRING__FIN | frame.opcode), frame.payload);
+    }
+    if (made.len > 0) {
+        const wring_result sent = wring__session_append(session, first_byte(tx, is_last), made);
+        tx->is_begun = true;
+        return sent == WRING_OK ? result : sent;
+    }
+    return result;
+}
+
+/* WRING_MORE: it is not all sent, or not its turn. */
+static wring_result head_send(wring_session *session, struct wring__tx *tx) {
+    wring__shared *message = tx->head->message;
+    if (message->header_len > 0) {
+        return wring__session_shared_append(session, message);
+    }
+    const wring_frame frame = frame_of(message);
+    if (tx->deflation.has_place || wring__deflate_is_long(session->deflate, &frame)) {
+        return fragment_send(session, tx);
+    }
+    return wring__deflate_is_spent(session->deflate, session)
+               ? WRING_MORE
+               : wring__session_deflate_append(session, &frame);
+}
+
+static void tx_failed(wring_session *session, wring_result result) {
+    wring__session_end(session, result, WRING_CLOSE_ABNORMAL, false);
+}
+
+void wring__session_tx_go_on(wring_session *session) {
+    while (session->tx_busy) {
+        struct wring__tx *tx = *place_of(session);
+        const wring_result result = head_send(session, tx);
+        if (result == WRING_MORE) {
+            return;
+        }
+        if (result != WRING_OK) {
+            tx_failed(session, result);
+            return;
+        }
+        tx_pop(tx);
+        if (tx->head == NULL) {
+            tx_free(session);
+        }
+    }
+}
+
+/* ---- what does not wait any more ------------------------------------------------------------- */
+
+#define STORED_MAX 65535
+
+/* Stored blocks, which begin and end with a byte (RFC 1951 3.2.4), and the end of a message: an
+ * empty one without its last four bytes (RFC 7692 7.2.1). */
+static uint8_t *stored_write(uint8_t *to, wring_bytes rest) {
+    while (rest.len > 0) {
+        const size_t len = wring__min_size(rest.len, STORED_MAX);
+        const uint16_t size = (uint16_t)len;
+        *to++ = 0;
+        *to++ = (uint8_t)size;
+        *to++ = (uint8_t)(size >> 8);
+        *to++ = (uint8_t)~size;
+        *to++ = (uint8_t)(~size >> 8);
+        memcpy(to, rest.data, len);
+        to += len;
+        rest = wring_bytes_of(rest.data + len, rest.len - len);
+    }
+    *to++ = 0;
+    return to;
+}
+
+/* The rest of the message under way as one last fragment: what zlib still has, then as it is. */
+static wring_result rest_send(wring_session *session, struct wring__tx *tx) {
+    const wring_frame frame = frame_of(tx->head->message);
+    const size_t taken = tx->deflation.taken;
+    const wring_bytes rest = wring_bytes_of(frame.payload.data + taken, frame.payload.len - taken);
+    wring_bytes made;
+    wring_result result = wring__deflate_cut(session->deflate, &tx->deflation, &made);
+    if (result != WRING_OK) {
+        return result;
+    }
+    uint8_t *last = malloc(made.len + rest.len + 5 * (rest.len / STORED_MAX + 1) + 1);
+    if (last == NULL) {
+        return WRING_ERR_NO_MEMORY;
+    }
+    memcpy(last, made.data, made.len);
+    const uint8_t *end = stored_write(last + made.len, rest);
+    result = wring__session_append(session, first_byte(tx, true),
+                                   wring_bytes_of(last, (size_t)(end - last)));
+    free(last);
+    return result;
+}
+
+static wring_result head_finish(wring_session *session, struct wring__tx *tx) {
+    wring__shared *message = tx->head->message;
+    if (tx->deflation.has_place) {
+        return rest_send(session, tx);
+    }
+    const wring_frame frame = frame_of(message);
+    return message->header_len > 0
+               ? wring__session_shared_append(session, message)
+               : wring__session_append(session, (uint8_t)(WRING__FIN | frame.opcode),
+                                       frame.payload);
+}
+
+void wring__session_tx_finish(wring_session *session) {
+    while (session->tx_busy) {
+        struct wring__tx *tx = *place_of(session);
+        const wring_result result = head_finish(session, tx);
+        if (result != WRING_OK) {
+            tx_failed(session, result);
+            return;
+        }
+        tx_pop(tx);
+        if (tx->head == NULL) {
+            tx_free(session);
+        }
+    }
+}
