@@ -176,7 +176,7 @@ static unsigned receivers(void) {
     }
     turn();
     for (unsigned i = 0; i < TALKERS; i++) {
-        bits |= (talkers[i].received > talkers[i].before) << i;
+        bits |= talkers[i].received > talkers[i].before ? 1u << i : 0;
     }
     return bits;
 }
