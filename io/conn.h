@@ -144,16 +144,8 @@ void wring__conn_break(wring__conn *conn, int system_errno);
 /** Has the owner's `asked` called in the dispatch phase. */
 void wring__conn_ask(wring__conn *conn);
 
-/** Tells the owner `reason` and ends the stream. For conn_tls.c. */
-void wring__conn_fail(wring__conn *conn, wring_result reason);
-
-/** Reads no further when too much is queued; true when it is so now. For conn_tls.c. */
+/** Reads no further when too much is queued; true when it is so now. */
 bool wring__conn_pause_when_full(wring__conn *conn);
-
-/** Asks for the end of the receive under way; arms the next if nothing speaks against it. For
- *  conn_long.c. */
-void wring__conn_recv_cancel(wring__conn *conn);
-void wring__conn_recv_on(wring__conn *conn);
 
 /** Sets the owner's deadline; WRING_TIME_NEVER for none. Ignored unless OPEN. */
 void wring__conn_set_deadline(wring__conn *conn, wring_time_ns deadline);

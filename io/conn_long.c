@@ -6,8 +6,7 @@
 
 #include <stdlib.h>
 
-#include "core/ref.h"
-#include "io/worker.h"
+#include "io/conn_rx.h"
 
 /* A frame is long when it lacks so many reads. */
 #define LONG_READS 2
@@ -137,8 +136,7 @@ enum wring__long wring__conn_long_arm(wring__conn *conn) {
     conn->is_direct = true;
     conn->long_more = false;
     WRING_POISON(block->data + block->at, block->len);
-    backend->ops->recv_into(backend, conn->socket,
-                            wring__token_pack(WRING__OP_RECV, conn->slot, conn->generation),
+    backend->ops->recv_into(backend, conn->socket, wring__conn_token(conn, WRING__OP_RECV),
                             block->data + block->at, block->len, more);
     return WRING__LONG_ARMED;
 }

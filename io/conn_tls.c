@@ -7,6 +7,7 @@
 #include <errno.h>
 #include <stdlib.h>
 
+#include "io/conn_rx.h"
 #include "io/worker.h"
 
 /* Ciphertext made ahead of the socket: a few records. */
