@@ -3,109 +3,14 @@
  * The receiving half of a session: bytes in, one event at a time out (RFC 6455 5, 7, 8.1).
  *
  * A whole frame is unmasked where it lies and shown from there. Only what straddles feeds, or comes
- * in fragments, is assembled, in memory that grows with the bytes received, never with the length
- * promised. Every violation is answered at the first byte that makes it certain.
+ * in fragments, is assembled (session_assembly.c), in memory that grows with the bytes received,
+ * never with the length promised. Every violation is answered at the first byte that makes it
+ * certain.
  */
 #include "proto/session_rx.h"
 
-#include <stdlib.h>
-
-#include "proto/kernels.h"
-
 /* What a fragment is charged besides its payload: so that a flood of empty ones ends as well. */
 #define FRAGMENT_OVERHEAD 64
-#define ASSEMBLY_MIN      256
-#define ASSEMBLY_LEAN     ((size_t)16 * 1024) /* grown by so much when memory is short */
-/* Pongs that may wait in the queue: a flood of pings is answered by these and the latest. */
-#define PONGS_MAX 16
-
-/* A buffer rests with the state it was made for, until the next frame that straddles two reads: on
- * whichever session of the worker that is. All of them are at most so large. */
-#define ASSEMBLIES_KEPT_MAX ((size_t)128 * 1024)
-
-/* ---- the state of a frame in progress -------------------------------------------------------- */
-
-static bool rx_begin(wring_session *session) {
-    if (session->rx != NULL) {
-        return true;
-    }
-    wring__session_common *common = session->common;
-    wring__rx *rx = common->rx_kept;
-    if (rx != NULL) {
-        common->rx_kept = rx->next;
-        common->rx_kept_count--;
-        common->rx_kept_bytes -= rx->assembly_cap;
-    } else {
-        rx = calloc(1, sizeof *rx);
-    }
-    session->rx = rx;
-    return rx != NULL;
-}
-
-static void inflated_end(wring_session *session) {
-    wring__rx *rx = session->rx;
-    if (rx->inflated != NULL) {
-        wring__deflate_recycle(session->deflate, rx->inflated, rx->inflated_cap);
-        rx->inflated = NULL;
-    }
-}
-
-static void assembly_drop(wring__rx *rx) {
-    wring__block_unref(rx->block);
-    rx->block = NULL;
-    rx->assembly = NULL;
-    rx->assembly_len = 0;
-    rx->assembly_cap = 0;
-}
-
-static void rx_end(wring_session *session) {
-    wring__session_common *common = session->common;
-    wring__rx *rx = session->rx;
-    inflated_end(session);
-    wring__session_inflate_end(session);
-    session->rx = NULL;
-    free(rx->control);
-    const bool keep = common->rx_kept_count < common->rx_kept_max;
-    const bool is_held = rx->block != NULL && rx->block->refs > 1; /* a send or receive has it */
-    if (!keep || is_held || rx->assembly_cap > ASSEMBLIES_KEPT_MAX - common->rx_kept_bytes) {
-        assembly_drop(rx);
-    }
-    if (!keep) {
-        free(rx);
-        return;
-    }
-    *rx = (wring__rx){.next = common->rx_kept,
-                      .block = rx->block,
-                      .assembly = rx->assembly,
-                      .assembly_cap = rx->assembly_cap};
-    common->rx_kept = rx;
-    common->rx_kept_count++;
-    common->rx_kept_bytes += rx->assembly_cap;
-}
-
-void wring__session_rx_deinit(wring_session *session) {
-    if (session->rx != NULL) {
-        rx_end(session);
-    }
-}
-
-/* The last event's view is no longer needed; between messages nothing is kept. */
-static void rx_rest(wring_session *session) {
-    wring__rx *rx = session->rx;
-    inflated_end(session);
-    wring__session_kept_rest(session);
-    if (rx->assembly_lent) {
-        rx->assembly_lent = false;
-        rx->assembly_len = 0;
-        if (rx->block != NULL && rx->block->refs > 1) { /* it is on its way out */
-            assembly_drop(rx);
-        }
-    }
-    if (rx->phase == WRING__RX_HEADER && rx->kept == NULL &&
-        (rx->header_len | rx->message_opcode | rx->pong_owed) == 0) {
-        rx_end(session);
-    }
-}
 
 wring_result wring_session_feed(wring_session *session, wring_mut_bytes bytes, uint64_t now_ns) {
     if (session->state == WRING_SESSION_READY || session->in_len > 0) {
@@ -132,11 +37,6 @@ static void rx_fail(wring_session *session, wring_result result) {
     uint16_t code = wring_result_close_code(result);
     wring__session_close_frame(session, code, wring_bytes_of(NULL, 0));
     wring__session_end(session, result, code, true);
-}
-
-static void in_skip(wring_session *session, size_t count) {
-    session->in += count;
-    session->in_len -= count;
 }
 
 /* ---- header ---------------------------------------------------------------------------------- */
@@ -200,7 +100,7 @@ static wring_result rx_header(wring_session *session) {
     wring_result result = wring__frame_header_decode(bytes, len, &rules, &header);
     if (result == WRING_OK) {
         rx->header_len = 0;
-        in_skip(session, header.header_len - before);
+        wring__session_in_skip(session, header.header_len - before);
         return frame_begin(session, &header);
     }
     if (result == WRING_MORE) {
@@ -208,206 +108,14 @@ static wring_result rx_header(wring_session *session) {
             memcpy(rx->header, session->in, len);
         }
         rx->header_len = (uint8_t)len;
-        in_skip(session, session->in_len);
+        wring__session_in_skip(session, session->in_len);
     }
     return result;
 }
 
 /* ---- control frames -------------------------------------------------------------------------- */
 
-/* Judges a close payload of which `len` bytes are here. RFC 6455 5.5.1, 7.4 */
-static wring_result close_check(const wring_session *session, const uint8_t *payload, size_t len,
-                                bool whole) {
-    if (len < 2) {
-        return WRING_OK;
-    }
-    if (!wring__session_code_is_legal(session, wring__load_be16(payload))) {
-        return WRING_ERR_BAD_CLOSE_CODE;
-    }
-    size_t bad_at;
-    uint32_t utf8 = wring__utf8_feed(WRING__UTF8_COMPLETE, payload + 2, len - 2, &bad_at);
-    bool bad = utf8 == WRING__UTF8_REJECT || (whole && utf8 != WRING__UTF8_COMPLETE);
-    return bad ? WRING_ERR_INVALID_UTF8 : WRING_OK;
-}
-
-static wring_result close_received(wring_session *session, wring_event *event, uint8_t *payload,
-                                   size_t len) {
-    wring_result result = close_check(session, payload, len, true);
-    if (result != WRING_OK) {
-        return result;
-    }
-    session->close_received = true;
-    bool began_here = session->close_sent;
-    uint16_t code = len < 2 ? WRING_CLOSE_NO_STATUS : wring__load_be16(payload);
-    wring__session_close_frame(session, code, wring_bytes_of(NULL, 0)); /* RFC 6455 5.5.1 echo */
-    wring__session_end(session, WRING_OK, code, !began_here);
-    event->message.close_code = code;
-    event->message.payload = wring_bytes_of(payload + 2, len < 2 ? 0 : len - 2);
-    return WRING_OK;
-}
-
-static wring_result pong_send(wring_session *session, const uint8_t *payload, size_t len) {
-    wring_frame pong = {WRING_PONG, 0, wring_bytes_of(payload, len)};
-    wring_result result = wring_session_send(session, &pong);
-    const bool moot = result == WRING_ERR_CLOSED || result == WRING_ERR_QUEUE_FULL;
-    session->pongs = (uint8_t)(session->pongs + (result == WRING_OK));
-    return moot ? WRING_OK : result;
-}
-
-/* RFC 6455 5.5.3: answered before it is shown; of those that wait, only the latest needs to be. */
-static wring_result ping_received(wring_session *session, const uint8_t *payload, size_t len) {
-    wring__rx *rx = session->rx;
-    if (wring__session_out(session)->bytes == 0) {
-        session->pongs = 0;
-        rx->pong_owed = false;
-    }
-    if (session->pongs < PONGS_MAX) {
-        return pong_send(session, payload, len);
-    }
-    rx->pong_owed = true;
-    rx->pong_len = (uint8_t)len;
-    memcpy(rx->pong, payload, len);
-    return WRING_OK;
-}
-
-void wring__session_drained(wring_session *session) {
-    session->pongs = 0;
-    if (!wring__session_owes_pong(session)) {
-        return;
-    }
-    session->rx->pong_owed = false;
-    if (pong_send(session, session->rx->pong, session->rx->pong_len) != WRING_OK) {
-        wring__session_end(session, WRING_ERR_NO_MEMORY, WRING_CLOSE_ABNORMAL, false);
-    }
-}
-
-static wring_result control_received(wring_session *session, wring_event *event, uint8_t *payload,
-                                     size_t len) {
-    wring__rx *rx = session->rx;
-    rx->phase = WRING__RX_HEADER;
-    event->kind = WRING_EVENT_MESSAGE;
-    event->message.opcode = (wring_opcode)rx->frame_opcode;
-    event->message.close_code = 0;
-    event->message.payload = wring_bytes_of(payload, len);
-    if (rx->frame_opcode == WRING_CLOSE) {
-        return close_received(session, event, payload, len);
-    }
-    if (rx->frame_opcode == WRING_PONG && len == 0) {
-        session->pong_seen = true;
-    }
-    return rx->frame_opcode == WRING_PING ? ping_received(session, payload, len) : WRING_OK;
-}
-
-static void unmask(const wring__rx *rx, uint8_t *data, size_t len) {
-    if (rx->frame_masked) {
-        wring__mask(data, len, rx->key, rx->key_phase);
-    }
-}
-
-static wring_result rx_control(wring_session *session, wring_event *event) {
-    wring__rx *rx = session->rx;
-    uint8_t *payload = session->in;
-    size_t len = wring__min_size(session->in_len, rx->payload_left);
-    bool whole = len == rx->payload_left;
-    unmask(rx, payload, len);
-    in_skip(session, len);
-    if (whole && rx->control_len == 0) {
-        return control_received(session, event, payload, len);
-    }
-    if (rx->control == NULL) {
-        rx->control = malloc(WRING_CONTROL_PAYLOAD_MAX);
-        if (rx->control == NULL) {
-            return WRING_ERR_NO_MEMORY;
-        }
-    }
-    memcpy(rx->control + rx->control_len, payload, len);
-    rx->control_len = (uint8_t)(rx->control_len + len);
-    rx->key_phase = (rx->key_phase + len) & 3;
-    rx->payload_left -= len;
-    if (whole) {
-        return control_received(session, event, rx->control, rx->control_len);
-    }
-    wring_result result = WRING_OK;
-    if (rx->frame_opcode == WRING_CLOSE) {
-        result = close_check(session, rx->control, rx->control_len, false);
-    }
-    return result == WRING_OK ? WRING_MORE : result;
-}
-
 /* ---- data frames ----------------------------------------------------------------------------- */
-
-static wring_result assembly_set(wring__rx *rx, wring__block *block) {
-    if (block == NULL) {
-        return WRING_ERR_NO_MEMORY;
-    }
-    rx->block = block;
-    rx->assembly = block->data;
-    rx->assembly_cap = block->cap;
-    return WRING_OK;
-}
-
-/* Room for `more` bytes: doubles with what was received, never past what this message still can
- * bring where that is known. A kept block may be larger: it is there already. */
-static wring_result assembly_reserve(wring__rx *rx, wring__block_cache *cache, size_t more) {
-    size_t need = rx->assembly_len + more;
-    if (need <= rx->assembly_cap) {
-        return WRING_OK;
-    }
-    size_t cap = rx->assembly_cap < ASSEMBLY_MIN ? ASSEMBLY_MIN : rx->assembly_cap * 2;
-    if (cache != NULL && cache->lean) {
-        cap = need + ASSEMBLY_LEAN;
-    }
-    if (rx->frame_fin && rx->payload_left < cap) {
-        cap = wring__min_size(cap, rx->assembly_len + (size_t)rx->payload_left);
-    }
-    cap = cap < need ? need : cap;
-    const uint64_t whole = rx->assembly_len + rx->payload_left;
-    wring__block *kept =
-        whole > cap && whole <= SIZE_MAX ? wring__block_take_kept(cache, (size_t)whole) : NULL;
-    if (kept != NULL) {
-        if (rx->assembly_len > 0) {
-            memcpy(kept->data, rx->assembly, rx->assembly_len);
-        }
-        wring__block_unref(rx->block);
-        return assembly_set(rx, kept);
-    }
-    return assembly_set(rx, rx->block == NULL
-                                ? wring__block_make(cache, cap)
-                                : wring__block_grow(cache, rx->block, rx->assembly_len, cap));
-}
-
-/* ---- long frames ----------------------------------------------------------------------------- */
-
-/* Room that may be made ahead of the bytes it is for, and the most one receive is given: a run that
- * is still in the cache when it is unmasked. */
-#define ROOM_AHEAD ((size_t)64 << 10)
-#define ROOM_MAX   ((size_t)256 << 10)
-
-uint64_t wring__session_rx_missing(const wring_session *session) {
-    const wring__rx *rx = session->rx;
-    const bool in_data = rx != NULL && rx->phase == WRING__RX_PAYLOAD && !rx->assembly_lent &&
-                         !wring__opcode_is_control(rx->frame_opcode);
-    return in_data && session->state != WRING_SESSION_CLOSED ? rx->payload_left : 0;
-}
-
-wring__block *wring__session_rx_room(wring_session *session) {
-    const uint64_t missing = wring__session_rx_missing(session);
-    if (missing == 0 || session->in_len > 0) {
-        return NULL;
-    }
-    wring__rx *rx = session->rx;
-    const size_t want = (size_t)wring__min_u64(missing, ROOM_MAX);
-    const size_t ahead = wring__min_size(want, rx->assembly_len + ROOM_AHEAD);
-    wring__block_cache *cache = wring__blocks_of(session->common->cache);
-    const size_t enough = wring__min_size(want, ROOM_AHEAD / 4);
-    if (rx->assembly_cap - rx->assembly_len < enough &&
-        assembly_reserve(rx, cache, ahead) != WRING_OK) {
-        return NULL;
-    }
-    rx->block->at = rx->assembly_len;
-    rx->block->len = wring__min_size(want, rx->assembly_cap - rx->assembly_len);
-    return rx->block;
-}
 
 void wring__session_message_show(wring__rx *rx, wring_event *event, const uint8_t *data,
                                  size_t len) {
@@ -432,7 +140,7 @@ static void reference_offer(wring_session *session, wring__block *block, const u
 /* Unmasks `len` bytes in place, validating text in the same pass. */
 static wring_result data_unmask(wring__rx *rx, uint8_t *data, size_t len, bool last) {
     if (rx->message_opcode != WRING_TEXT || rx->message_compressed) {
-        unmask(rx, data, len);
+        wring__rx_unmask(rx, data, len);
         return WRING_OK;
     }
     size_t bad_at;
@@ -454,7 +162,7 @@ static wring_result rx_data(wring_session *session, wring_event *event) {
     if (result != WRING_OK) {
         return result;
     }
-    in_skip(session, len);
+    wring__session_in_skip(session, len);
     const bool in_place = rx->assembly != NULL && data == rx->assembly + rx->assembly_len;
     if (last && rx->assembly_len == 0 && !in_place) {
         if (rx->message_compressed) {
@@ -466,7 +174,7 @@ static wring_result rx_data(wring_session *session, wring_event *event) {
     }
     if (len > 0) {
         if (!in_place) {
-            result = assembly_reserve(rx, wring__blocks_of(session->common->cache), len);
+            result = wring__assembly_reserve(rx, wring__blocks_of(session->common->cache), len);
             if (result != WRING_OK) {
                 return result;
             }
@@ -508,7 +216,7 @@ static bool rx_can_step(const wring_session *session) {
 }
 
 static wring_result rx_step(wring_session *session, wring_event *event) {
-    if (!rx_begin(session)) {
+    if (!wring__session_rx_begin(session)) {
         return WRING_ERR_NO_MEMORY;
     }
     switch ((enum wring__rx_phase)session->rx->phase) {
@@ -517,8 +225,9 @@ static wring_result rx_step(wring_session *session, wring_event *event) {
         return result == WRING_OK ? WRING_MORE : result;
     }
     case WRING__RX_PAYLOAD:
-        return wring__opcode_is_control(session->rx->frame_opcode) ? rx_control(session, event)
-                                                                   : rx_data(session, event);
+        return wring__opcode_is_control(session->rx->frame_opcode)
+                   ? wring__session_control(session, event)
+                   : rx_data(session, event);
     case WRING__RX_INFLATE:
         return wring__session_inflate_on(session, event);
     }
@@ -593,7 +302,7 @@ static bool rx_whole_message(wring_session *session, wring_event *event) {
         rx_fail(session, WRING_ERR_INVALID_UTF8);
         return false;
     }
-    in_skip(session, header_len + len);
+    wring__session_in_skip(session, header_len + len);
     if (len >= WRING__REFERENCE_MIN) {
         reference_offer(session, session->common->fed, payload, len);
     }
@@ -619,7 +328,7 @@ __attribute__((noinline)) static wring_result next_of_rest(wring_session *sessio
         }
     }
     if (session->rx != NULL) {
-        rx_rest(session);
+        wring__session_rx_rest(session);
     }
     return end_take(session, event) ? WRING_OK : WRING_MORE;
 }
@@ -627,7 +336,7 @@ __attribute__((noinline)) static wring_result next_of_rest(wring_session *sessio
 wring_result wring_session_next(wring_session *session, wring_event *event) {
     session->common->shown_len = 0;
     if (session->rx != NULL) {
-        rx_rest(session);
+        wring__session_rx_rest(session);
     }
     if (rx_whole_message(session, event)) {
         return WRING_OK;

@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Between the two halves of the session: what receiving calls on the life of the connection, and
- * the other way round. Nobody else includes it.
+ * Between the files of a session: what receiving calls on the life of the connection, and the other
+ * way round, and what the parts of receiving have in common. Nobody else includes it.
  */
 #ifndef WRING_PROTO_SESSION_RX_H
 #define WRING_PROTO_SESSION_RX_H
 
+#include "proto/kernels.h"
 #include "proto/session.h"
 
 /** Goes to CLOSED and owes WRING_EVENT_END. The first reason wins. */
@@ -50,7 +51,38 @@ void wring__session_kept_rest(wring_session *session);
 void wring__session_message_show(wring__rx *rx, wring_event *event, const uint8_t *data,
                                  size_t len);
 
+/** Bytes that were fed are used up. */
+static inline void wring__session_in_skip(wring_session *session, size_t count) {
+    session->in += count;
+    session->in_len -= count;
+}
+
+static inline void wring__rx_unmask(const wring__rx *rx, uint8_t *data, size_t len) {
+    if (rx->frame_masked) {
+        wring__mask(data, len, rx->key, rx->key_phase);
+    }
+}
+
+/** The next bytes of a control frame. (session_control.c)
+ *  WRING_MORE: it is not whole. Errors: WRING_ERR_BAD_CLOSE_CODE, WRING_ERR_INVALID_UTF8,
+ *  WRING_ERR_NO_MEMORY. */
+WRING_MUST_CHECK wring_result wring__session_control(wring_session *session, wring_event *event);
+
+/* The memory of a frame in progress. (session_assembly.c) */
+
+/** False: no memory. */
+WRING_MUST_CHECK bool wring__session_rx_begin(wring_session *session);
+
+/** The last event's view is no longer needed; between messages nothing is kept. */
+void wring__session_rx_rest(wring_session *session);
+
 /** Frees the buffers of the receiving half. */
 void wring__session_rx_deinit(wring_session *session);
+
+/** Room for `more` bytes: doubles with what was received, never past what this message still can
+ *  bring where that is known. A kept block may be larger: it is there already.
+ *  Errors: WRING_ERR_NO_MEMORY. */
+WRING_MUST_CHECK wring_result wring__assembly_reserve(wring__rx *rx, wring__block_cache *cache,
+                                                      size_t more);
 
 #endif
