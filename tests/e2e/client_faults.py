@@ -369,10 +369,16 @@ def nothing_is_left_behind():
                                         "--attempts", str(attempts), preexec_fn=few_descriptors)
             assert code == 0 and err == "", (code, err)
             reports = [json.loads(line) for line in out.splitlines()]
-            seen = {r["result"]: r for r in reports if r["event"] in ("waiting", "closed")}
+            ends = [r for r in reports if r["event"] in ("waiting", "closed")]
             assert reports[-1]["attempt"] == attempts, reports[-1]
             # who leaves with unread bytes resets the connection
-            assert seen.keys() <= {result, "ERR_TRANSPORT"} and result in seen, (result, seen)
+            expected = (result, "ERR_TRANSPORT")
+            others = [r for r in ends if r["result"] not in expected]
+            assert result in [r["result"] for r in ends] and ends[-1]["result"] in expected, ends[-1]
+            # on a busy machine the kernel's closing may be behind; what is left behind stays
+            assert all(r["result"] == "ERR_SYSTEM" for r in others) and len(others) < 20, others
+            if others:
+                print(f"{len(others)} attempts without a descriptor: {others[0]}")
 
 
 run([answers_that_are_refused, other_status, no_http, endless_answers, too_slow,
