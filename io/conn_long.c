@@ -181,12 +181,12 @@ void wring__conn_long_drop(wring__conn *conn) {
 }
 
 void wring__conn_long_choose(wring__conn *conn, size_t longest) {
-    if (conn->ops->missing == NULL || conn->tls != NULL || conn->state != WRING__CONN_OPEN) {
-        return;
-    }
     const uint32_t read_size = conn->worker->backend->read_size;
     const bool begun = conn->one_shot > 0;
     if (!begun && longest < read_size) {
+        return; /* nearly all */
+    }
+    if (conn->ops->missing == NULL || conn->tls != NULL || conn->state != WRING__CONN_OPEN) {
         return;
     }
     if (conn->ops->missing(conn) >= (uint64_t)LONG_READS * read_size) {

@@ -38,7 +38,7 @@ void wring__conn_recv_arm(wring__conn *conn) {
 }
 
 void wring__conn_recv_on(wring__conn *conn) {
-    if (conn->state == WRING__CONN_OPEN && !conn->paused && !conn->recv_armed && !conn->eof &&
+    if (!conn->recv_armed && conn->state == WRING__CONN_OPEN && !conn->paused && !conn->eof &&
         !conn->broken) {
         wring__conn_recv_arm(conn);
     }
