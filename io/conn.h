@@ -97,8 +97,8 @@ struct wring__conn {
     uint8_t one_shot : 2; /* receives one by one: its frames are long (io/conn_long.h) */
     bool is_direct : 1;
     bool long_more : 1;  /* the last receive filled the owner's room: the socket has more */
-    bool long_turn : 1;  /* it has one */
-    bool long_waits : 1; /* for one: no receive is armed */
+    bool has_lane : 1;   /* it receives a long run */
+    bool long_waits : 1; /* for a lane: no receive is armed */
     uint8_t long_receives : 3;
     bool dialled : 1;      /* by us */
     bool asked : 1;        /* the owner wants a call in the dispatch phase */

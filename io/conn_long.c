@@ -13,55 +13,56 @@
 /* Received without a long frame in progress before multishot is armed again: the first read of a
  * frame does not show yet that it is long. */
 #define SHORT_READS 2
-/* Turns at a time, and receives in one while others wait (of WRING__ROOM_MAX at most each). */
-#define TURNS_MAX   2
+/* Lanes of a worker, and receives in one while others wait (at most 256 KiB each: the session's
+ * room). */
+#define LANES       2
 #define SHARE       4
 #define WAITING_MIN 64
 
-/* ---- turns ----------------------------------------------------------------------------------- */
+/* ---- lanes ----------------------------------------------------------------------------------- */
 
-void wring__long_turns_deinit(wring__long_turns *turns) {
-    WRING_ASSERT(turns->taken == 0);
-    free(turns->waiting);
-    memset(turns, 0, sizeof *turns);
+void wring__long_lanes_deinit(wring__long_lanes *lanes) {
+    WRING_ASSERT(lanes->taken == 0);
+    free(lanes->waiting);
+    memset(lanes, 0, sizeof *lanes);
 }
 
-static bool waiting_grow(wring__long_turns *turns) {
-    const uint32_t cap = turns->cap == 0 ? WAITING_MIN : turns->cap * 2;
+static bool waiting_grow(wring__long_lanes *lanes) {
+    const uint32_t cap = lanes->cap == 0 ? WAITING_MIN : lanes->cap * 2;
     uint64_t *grown = malloc(cap * sizeof *grown);
     if (grown == NULL) {
         return false;
     }
-    for (uint32_t i = 0; i < turns->count; i++) {
-        grown[i] = turns->waiting[(turns->head + i) & (turns->cap - 1)];
+    for (uint32_t i = 0; i < lanes->count; i++) {
+        grown[i] = lanes->waiting[(lanes->head + i) & (lanes->cap - 1)];
     }
-    free(turns->waiting);
-    turns->waiting = grown;
-    turns->cap = cap;
-    turns->head = 0;
+    free(lanes->waiting);
+    lanes->waiting = grown;
+    lanes->cap = cap;
+    lanes->head = 0;
     return true;
 }
 
 /* False: no memory to stand in line with. */
-static bool turn_wait(wring__conn *conn) {
-    wring__long_turns *turns = &conn->worker->turns;
-    if (turns->count == turns->cap && !waiting_grow(turns)) {
+static bool lane_wait(wring__conn *conn) {
+    wring__long_lanes *lanes = &conn->worker->lanes;
+    if (lanes->count == lanes->cap && !waiting_grow(lanes)) {
         return false;
     }
-    turns->waiting[(turns->head + turns->count) & (turns->cap - 1)] =
+    lanes->waiting[(lanes->head + lanes->count) & (lanes->cap - 1)] =
         wring__ref_pack(0, conn->slot, conn->generation);
-    turns->count++;
+    lanes->count++;
     conn->long_waits = true;
     wring__count(&conn->worker->counters.rx_waited, 1);
     return true;
 }
 
 static wring__conn *waiting_pop(wring__worker *worker) {
-    wring__long_turns *turns = &worker->turns;
-    while (turns->count > 0) {
-        const uint64_t ref = turns->waiting[turns->head];
-        turns->head = (turns->head + 1) & (turns->cap - 1);
-        turns->count--;
+    wring__long_lanes *lanes = &worker->lanes;
+    while (lanes->count > 0) {
+        const uint64_t ref = lanes->waiting[lanes->head];
+        lanes->head = (lanes->head + 1) & (lanes->cap - 1);
+        lanes->count--;
         wring__conn *conn =
             wring__worker_conn(worker, wring__ref_slot(ref), wring__ref_generation(ref));
         if (conn != NULL) {
@@ -73,29 +74,29 @@ static wring__conn *waiting_pop(wring__worker *worker) {
 }
 
 void wring__conn_long_leave(wring__conn *conn) {
-    if (!conn->long_turn) {
+    if (!conn->has_lane) {
         return;
     }
     wring__worker *worker = conn->worker;
-    conn->long_turn = false;
-    worker->turns.taken--;
+    conn->has_lane = false;
+    worker->lanes.taken--;
     wring__conn *next;
-    while (worker->turns.taken < TURNS_MAX && (next = waiting_pop(worker)) != NULL) {
+    while (worker->lanes.taken < LANES && (next = waiting_pop(worker)) != NULL) {
         wring__conn_recv_on(next);
     }
 }
 
 /* False: it waits in line. */
-static bool turn_take(wring__conn *conn) {
-    wring__long_turns *turns = &conn->worker->turns;
-    if (!conn->long_turn && turns->taken >= TURNS_MAX) {
-        return !turn_wait(conn);
+static bool lane_take(wring__conn *conn) {
+    wring__long_lanes *lanes = &conn->worker->lanes;
+    if (!conn->has_lane && lanes->taken >= LANES) {
+        return !lane_wait(conn);
     }
-    if (!conn->long_turn) {
-        conn->long_turn = true;
+    if (!conn->has_lane) {
+        conn->has_lane = true;
         conn->long_receives = 0;
-        turns->taken++;
-    } else if (conn->long_receives == SHARE && turns->count > 0 && turn_wait(conn)) {
+        lanes->taken++;
+    } else if (conn->long_receives == SHARE && lanes->count > 0 && lane_wait(conn)) {
         wring__conn_long_leave(conn);
         return false;
     }
@@ -119,7 +120,7 @@ enum wring__long wring__conn_long_arm(wring__conn *conn) {
     }
     const bool more =
         conn->long_more && conn->state == WRING__CONN_OPEN && conn->ops->missing(conn) > 0;
-    if (more && !turn_take(conn)) {
+    if (more && !lane_take(conn)) {
         return WRING__LONG_WAITS;
     }
     wring__block *block = room_of(conn);
@@ -129,8 +130,8 @@ enum wring__long wring__conn_long_arm(wring__conn *conn) {
     if (block == NULL) {
         return WRING__LONG_NO;
     }
-    if (!more && conn->worker->turns.taken > 0) {
-        block->len = wring__min_size(block->len, backend->read_size); /* a long run in its turn */
+    if (!more && conn->worker->lanes.taken > 0) {
+        block->len = wring__min_size(block->len, backend->read_size); /* a long run takes a lane */
     }
     conn->direct = wring__block_ref(block);
     conn->is_direct = true;

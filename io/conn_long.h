@@ -5,31 +5,31 @@
  * operation by operation, and goes back to the shared buffers and multishot when its frames are
  * short again.
  *
- * Where much lies in the sockets, connections take turns: few receive long runs at a time, each
+ * Where much lies in the sockets, connections need a lane, of which a worker has two: each keeps it
  * until its frame is whole or its share is had, and the others wait in line. So a worker's turn is
  * short beside any number of long frames, and what is assembled is in the cache when it is unmasked
- * and when it is answered. A turn never waits for a peer: who has nothing in the socket leaves it.
+ * and when it is answered. Nobody waits for a peer in a lane: who has nothing in the socket leaves.
  */
 #ifndef WRING_IO_CONN_LONG_H
 #define WRING_IO_CONN_LONG_H
 
 #include "io/conn.h"
 
-/** Of a worker: who has a turn and who waits for one. */
-typedef struct wring__long_turns {
+/** Of a worker: who is in a lane and who waits for one. */
+typedef struct wring__long_lanes {
     uint64_t *waiting; /* refs, a ring of cap, a power of two; stale ones are passed over */
     uint32_t cap;
     uint32_t head;
     uint32_t count;
     uint32_t taken;
-} wring__long_turns;
+} wring__long_lanes;
 
-void wring__long_turns_deinit(wring__long_turns *turns);
+void wring__long_lanes_deinit(wring__long_lanes *lanes);
 
 enum wring__long {
     WRING__LONG_NO,    /* the owner has no room for it: receive as ever */
     WRING__LONG_ARMED, /* receives into the owner's room */
-    WRING__LONG_WAITS  /* for its turn, and is armed then */
+    WRING__LONG_WAITS  /* for a lane, and is armed then */
 };
 
 enum wring__long wring__conn_long_arm(wring__conn *conn);
@@ -43,7 +43,7 @@ wring__block *wring__conn_long_take(wring__conn *conn, wring_mut_bytes *bytes);
 /** Drops what was received or, with the completion, will be. */
 void wring__conn_long_drop(wring__conn *conn);
 
-/** It does not read on now: the next in line has its turn. */
+/** It does not read on now: the next in line has its lane, if it had one. */
 void wring__conn_long_leave(wring__conn *conn);
 
 /** After received bytes were given: whether to go on with the next by multishot.

@@ -135,7 +135,7 @@ wring_result wring__worker_init(wring__worker *worker, const wring__worker_confi
 void wring__worker_deinit(wring__worker *worker) {
     WRING_ASSERT(worker->conn_count == 0 && worker->guests == NULL);
     wring__recv_deinit(&worker->recv);
-    wring__long_turns_deinit(&worker->turns);
+    wring__long_lanes_deinit(&worker->lanes);
     if (worker->backend != NULL) {
         worker->backend->ops->close(worker->backend);
     }

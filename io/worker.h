@@ -95,7 +95,7 @@ typedef struct wring__worker_counters {
     uint64_t buffers_exhausted;
     uint64_t paused;
     uint64_t rx_direct; /* receives that wrote where the owner assembles */
-    uint64_t rx_waited; /* ... that waited for their turn */
+    uint64_t rx_waited; /* ... that waited for a lane */
     uint64_t rx_bytes;
     uint64_t tx_bytes;
 } wring__worker_counters;
@@ -154,7 +154,7 @@ struct wring__worker {
     uint32_t full_words;
 
     wring__recv_pool recv;
-    wring__long_turns turns;
+    wring__long_lanes lanes;
 
     wring__completion completions[WRING__COMPLETIONS_MAX];
     struct iovec iovecs[WRING__IOVECS_MAX]; /* of the sends queued since the last turn */

@@ -1,15 +1,15 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Long messages of many peers at a time, which take turns (io/conn_long.h): every one comes back
- * whole, few receive long runs at once, and who stops in the middle of a message, for a while or
- * for ever, holds nobody up, nor does who cuts the connection.
+ * Long messages of many peers at a time, with two lanes for them (io/conn_long.h): every one comes
+ * back whole, no more than two receive long runs at once, and who stops in the middle of a message,
+ * for a while or for ever, holds nobody up, nor does who cuts the connection.
  */
 #include <stdlib.h>
 
 #include "tests/sim/sim_test.h"
 
 #define CLIENTS    7
-#define TURNS      2 /* io/conn_long.c */
+#define LANES      2 /* io/conn_long.c */
 #define MESSAGES   2
 #define LENGTH_MIN (100 * 1024)
 #define LENGTH_MAX (600 * 1024)
@@ -106,15 +106,15 @@ static bool step(struct talker *talker) {
     return true;
 }
 
-static void turn_count(wring__conn *conn, void *arg) {
-    *(uint32_t *)arg += conn->long_turn;
+static void lane_count(wring__conn *conn, void *arg) {
+    *(uint32_t *)arg += conn->has_lane;
 }
 
-static void check_turns(const sim_run *run) {
+static void check_lanes(const sim_run *run) {
     wring__worker *worker = &run->server->workers[0].io;
     uint32_t taken = 0;
-    wring__worker_each(worker, turn_count, &taken);
-    EXPECT(taken == worker->turns.taken && taken <= TURNS);
+    wring__worker_each(worker, lane_count, &taken);
+    EXPECT(taken == worker->lanes.taken && taken <= LANES);
 }
 
 void sim_long(uint64_t seed) {
@@ -134,7 +134,7 @@ void sim_long(uint64_t seed) {
         EXPECT(round < 1000000); /* nobody waits for who stopped */
         const uint64_t before = wring__sim_activity(run.world);
         sim_run_workers(&run);
-        check_turns(&run);
+        check_lanes(&run);
         busy = false;
         for (unsigned i = 0; i < CLIENTS; i++) {
             busy = step(&talkers[i]) || busy;

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Turns of long frames: who has one, who waits, and that none is kept by who does not need it. On
+ * Lanes for long frames: who has one, who waits, and that none is kept by who does not need it. On
  * the simulated backend in fair weather; the owners' frames are endless, their rooms small.
  */
 #include <criterion/criterion.h>
@@ -9,7 +9,7 @@
 #include "io/worker.h"
 
 #define TALKERS 5
-#define TURNS   2 /* io/conn_long.c */
+#define LANES   2 /* io/conn_long.c */
 #define SHARE   4
 #define ROOM    1000
 #define READ    64 /* receive buffers: the first reads, which tell that a frame is long */
@@ -107,10 +107,10 @@ static void turn(void) {
     cr_assert_eq(wring__worker_turn(&worker, WRING_TIME_NEVER), WRING_OK);
     uint32_t taken = 0;
     for (unsigned i = 0; i < TALKERS; i++) {
-        taken += !talkers[i].closed && talkers[i].conn.long_turn;
+        taken += !talkers[i].closed && talkers[i].conn.has_lane;
     }
-    cr_assert_eq(taken, worker.turns.taken);
-    cr_assert_leq(taken, TURNS);
+    cr_assert_eq(taken, worker.lanes.taken);
+    cr_assert_leq(taken, LANES);
 }
 
 /* Turns, and time when nothing is due now, until nothing happens any more. */
@@ -148,7 +148,7 @@ static void begin(void) {
         settle();
         cr_assert(talkers[i].conn.is_direct && talkers[i].conn.recv_armed);
     }
-    cr_assert_eq(worker.turns.taken, 0); /* who waits for its peer has none */
+    cr_assert_eq(worker.lanes.taken, 0); /* who waits for its peer has none */
 }
 
 static void end(void) {
@@ -163,7 +163,7 @@ static void end(void) {
     wring__worker_stop_listening(&worker);
     settle();
     cr_assert(wring__worker_is_quiet(&worker));
-    cr_assert_eq(worker.turns.taken, 0);
+    cr_assert_eq(worker.lanes.taken, 0);
     wring__worker_deinit(&worker);
     wring__sim_destroy(world);
 }
@@ -189,8 +189,8 @@ static void all_say(size_t len) {
     while (wring__sim_advance(world)) {
     }
     cr_assert_eq(receivers(), 0x1Fu);
-    cr_assert_eq(worker.turns.taken, TURNS);
-    cr_assert_eq(worker.turns.count, TALKERS - TURNS);
+    cr_assert_eq(worker.lanes.taken, LANES);
+    cr_assert_eq(worker.lanes.count, TALKERS - LANES);
 }
 
 static uint64_t said(size_t len) {
@@ -205,7 +205,7 @@ Test(conn_long, two_receive_at_a_time_and_each_gets_its_share) {
     unsigned shares[TALKERS] = {0};
     for (unsigned i = 0; i < 20 * SHARE; i++) {
         const unsigned bits = receivers();
-        cr_assert_leq(__builtin_popcount(bits), TURNS);
+        cr_assert_leq(__builtin_popcount(bits), LANES);
         for (unsigned k = 0; k < TALKERS; k++) {
             shares[k] += bits >> k & 1;
         }
@@ -218,21 +218,21 @@ Test(conn_long, two_receive_at_a_time_and_each_gets_its_share) {
     for (unsigned i = 0; i < TALKERS; i++) {
         cr_assert_eq(talkers[i].received, said(sizeof zeros));
     }
-    cr_assert_eq(worker.turns.taken, 0);
+    cr_assert_eq(worker.lanes.taken, 0);
     end();
 }
 
-Test(conn_long, who_has_nothing_more_leaves_its_turn_to_the_next) {
+Test(conn_long, who_has_nothing_more_leaves_its_lane_to_the_next) {
     begin();
     for (unsigned i = 0; i < TALKERS; i++) {
-        say(i, i < TURNS ? ROOM : 10 * ROOM); /* two fill their room and then are silent */
+        say(i, i < LANES ? ROOM : 10 * ROOM); /* two fill their room and then are silent */
     }
     settle();
     for (unsigned i = 0; i < TALKERS; i++) {
-        cr_assert_eq(talkers[i].received, said(i < TURNS ? ROOM : 10 * ROOM));
+        cr_assert_eq(talkers[i].received, said(i < LANES ? ROOM : 10 * ROOM));
     }
-    cr_assert_eq(worker.turns.taken, 0);
-    cr_assert_eq(worker.turns.count, 0);
+    cr_assert_eq(worker.lanes.taken, 0);
+    cr_assert_eq(worker.lanes.count, 0);
     say(0, 10); /* and they are heard again */
     wring__sim_peer_shutdown(world, talkers[1].peer);
     settle();
@@ -240,7 +240,7 @@ Test(conn_long, who_has_nothing_more_leaves_its_turn_to_the_next) {
     end();
 }
 
-Test(conn_long, who_has_ended_leaves_its_turn_to_the_next) {
+Test(conn_long, who_has_ended_leaves_its_lane_to_the_next) {
     begin();
     all_say(10 * ROOM);
     for (unsigned i = 0; i < TALKERS; i++) {
@@ -251,15 +251,15 @@ Test(conn_long, who_has_ended_leaves_its_turn_to_the_next) {
         cr_assert_eq(talkers[i].received, said(10 * ROOM));
         cr_assert(talkers[i].conn.eof_told && talkers[i].conn.state == WRING__CONN_OPEN);
     }
-    cr_assert_eq(worker.turns.taken, 0);
+    cr_assert_eq(worker.lanes.taken, 0);
     end();
 }
 
-Test(conn_long, who_is_held_leaves_its_turn_to_the_next) {
+Test(conn_long, who_is_held_leaves_its_lane_to_the_next) {
     begin();
     all_say(10 * ROOM);
     for (unsigned i = 0; i < TALKERS; i++) {
-        talkers[i].holds = talkers[i].conn.long_turn;
+        talkers[i].holds = talkers[i].conn.has_lane;
     }
     settle();
     for (unsigned i = 0; i < TALKERS; i++) {
@@ -299,12 +299,12 @@ Test(conn_long, who_is_held_while_it_waits_is_passed_over) {
     end();
 }
 
-Test(conn_long, who_is_gone_has_no_turn_and_waits_for_none) {
+Test(conn_long, who_is_gone_has_no_lane_and_waits_for_none) {
     for (unsigned how = 0; how < 4; how++) {
         begin();
         all_say(10 * ROOM);
         for (unsigned i = 0; i < TALKERS - 1; i++) {
-            if (talkers[i].conn.long_turn != (how % 2 == 0)) {
+            if (talkers[i].conn.has_lane != (how % 2 == 0)) {
                 continue;
             }
             if (how < 2) {
@@ -319,7 +319,7 @@ Test(conn_long, who_is_gone_has_no_turn_and_waits_for_none) {
             cr_assert(talkers[i].closed || talkers[i].received == said(10 * ROOM));
         }
         cr_assert(!talkers[TALKERS - 1].closed);
-        cr_assert_eq(worker.turns.taken, 0);
+        cr_assert_eq(worker.lanes.taken, 0);
         end();
     }
 }
@@ -335,6 +335,6 @@ Test(conn_long, whose_frame_is_over_receives_as_ever) {
         cr_assert_eq(talkers[i].received, said(10 * ROOM));
         cr_assert(!talkers[i].conn.is_direct && talkers[i].conn.one_shot == 0);
     }
-    cr_assert_eq(worker.turns.taken, 0);
+    cr_assert_eq(worker.lanes.taken, 0);
     end();
 }
