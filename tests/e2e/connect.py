@@ -151,9 +151,9 @@ def pings():
 def tls_options():
     with Server("--tls-cert", cert, "--tls-key", key) as server:
         url = f"wss://localhost:{server.port}/echo"
-        expect(connect(url, "--ca", certs.ca, say="hello\n"), out="hello\n")
-        expect(connect(url, "-k", say="hello\n"), out="hello\n")
-        done = connect(url, "--ca", certs.ca, "-v", say="hello\n")
+        expect(connect(url, "--one", "--ca", certs.ca, say="hello\n"), out="hello\n")
+        expect(connect(url, "--one", "-k", say="hello\n"), out="hello\n")
+        done = connect(url, "--one", "--ca", certs.ca, "-v", say="hello\n")
         assert re.search(r"^\* TLSv1.3, TLS_AES_128_GCM_SHA256, certificate verified", done.stderr,
                          re.M), done
         expect(connect(url), 5, "", "no trusted|issuer")
@@ -161,7 +161,7 @@ def tls_options():
     with Server("--tls-cert", cert, "--tls-key", key, "--tls-client-ca", certs.ca) as server:
         url = f"wss://localhost:{server.port}/echo"
         mine = ("--cert", certs.file("client.pem"), "--key", certs.file("client.key"))
-        expect(connect(url, "--ca", certs.ca, *mine, say="hello\n"), out="hello\n")
+        expect(connect(url, "--one", "--ca", certs.ca, *mine, say="hello\n"), out="hello\n")
         expect(connect(url, "--ca", certs.ca), 5, "", "certificate required")
 
 
@@ -169,11 +169,13 @@ def proxies():
     with Server() as server, HttpProxy("us:pw") as http, SocksProxy() as socks:
         url = server.url()
         named = f"http://us:pw@127.0.0.1:{http.port}"
-        expect(connect(url, "--proxy", named, say="a\n"), out="a\n")
-        expect(connect(url, "-x", f"socks5://127.0.0.1:{socks.port}", say="b\n"), out="b\n")
-        expect(connect(url, say="c\n", env=environment(http_proxy=named)), out="c\n")
+        expect(connect(url, "--one", "--proxy", named, say="a\n"), out="a\n")
+        named_socks = f"socks5://127.0.0.1:{socks.port}"
+        expect(connect(url, "--one", "-x", named_socks, say="b\n"), out="b\n")
+        expect(connect(url, "--one", say="c\n", env=environment(http_proxy=named)), out="c\n")
         assert (len(http.asked), len(socks.asked)) == (2, 1)
-        expect(connect(url, "--no-proxy", say="d\n", env=environment(http_proxy=named)), out="d\n")
+        expect(connect(url, "--one", "--no-proxy", say="d\n", env=environment(http_proxy=named)),
+               out="d\n")
         assert len(http.asked) == 2
         expect(connect(url, "-x", f"http://127.0.0.1:{http.port}"), 6, "", "407")
 
