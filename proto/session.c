@@ -74,6 +74,7 @@ void wring__session_common_deinit(wring__session_common *common) {
         wring__block_unref(rx->block);
         free(rx);
     }
+    free(common->txs);
     memset(common, 0, sizeof *common);
 }
 
@@ -312,7 +313,7 @@ wring_result wring__session_deflate_append(wring_session *session, const wring_f
 /* Now, or in turn: behind a message that is still being compressed, or as the first such. */
 __attribute__((noinline)) static wring_result deflate_send(wring_session *session,
                                                            const wring_frame *frame, bool limited) {
-    if (!session->tx_busy && !wring__deflate_is_long(session->deflate, frame)) {
+    if (session->tx_at == 0 && !wring__deflate_is_long(session->deflate, frame)) {
         return wring__session_deflate_append(session, frame);
     }
     const uint64_t queued = wring__session_out(session)->bytes + wring__session_tx_owed(session);
@@ -411,8 +412,8 @@ wring_result wring__session_send_shared(wring_session *session, wring__shared *s
     if (result != WRING_OK) {
         return result;
     }
-    return WRING_UNLIKELY(session->tx_busy) ? wring__session_tx_wait_shared(session, shared)
-                                            : wring__session_shared_append(session, shared);
+    return WRING_UNLIKELY(session->tx_at != 0) ? wring__session_tx_wait_shared(session, shared)
+                                               : wring__session_shared_append(session, shared);
 }
 
 /* ---- closing --------------------------------------------------------------------------------- */

@@ -87,7 +87,9 @@ typedef struct wring__session_common {
     wring_result (*admit)(wring_session *session, const wring_message *message);
     bool admit_controls_only; /* text and binary messages are let in without asking */
     uint64_t queue_max;       /* bytes queued to a peer, above which no message is taken */
-    struct wring__tx *tx;     /* of sessions that are tx_busy; few */
+    struct wring__tx **txs;   /* of the sessions with messages that wait */
+    uint32_t tx_count;
+    uint32_t tx_cap;
     wring__rx *rx_kept;
     uint32_t rx_kept_count;
     uint32_t rx_kept_max;
@@ -110,6 +112,7 @@ struct wring_session {
     int16_t user_distance; /* 0: no state */
     uint16_t end_code;
     int16_t end_result;
+    uint32_t tx_at; /* 1 + place in common->txs; 0: no message waits */
     uint8_t state;
     uint8_t pongs; /* queued since the queue was last drained */
     bool close_sent : 1;
@@ -123,7 +126,6 @@ struct wring_session {
     bool pong_seen : 1;       /* the client's: an empty pong, the answer to a keepalive ping */
     bool is_author : 1;       /* the server's: during a delivery, has published some of it */
     bool in_handshake : 1;    /* the server's: counted as unfinished */
-    bool tx_busy : 1;         /* messages wait, one of them is compressed in shares */
 };
 
 static inline wring__outq *wring__session_out(const wring_session *session) {
@@ -211,7 +213,7 @@ static inline bool wring__session_is_inflating(const wring_session *session) {
  *  turn, wring__session_tx_go_on and for events, and fed nothing before. Only for who calls
  *  wring__session_turn. */
 static inline bool wring__session_has_more(const wring_session *session) {
-    return session->tx_busy || wring__session_is_inflating(session);
+    return session->tx_at != 0 || wring__session_is_inflating(session);
 }
 void wring__session_tx_go_on(wring_session *session);
 /** Gives them up: nothing can be sent any more. */

@@ -15,8 +15,7 @@ struct waiting {
 };
 
 struct wring__tx {
-    struct wring__tx *next; /* of those that have sessions in common */
-    const wring_session *session;
+    wring_session *session;
     struct waiting *head; /* the message under way, and those behind it */
     struct waiting *tail;
     uint64_t behind; /* bytes of the latter */
@@ -24,12 +23,9 @@ struct wring__tx {
     bool is_begun; /* a fragment was sent */
 };
 
-static struct wring__tx **place_of(const wring_session *session) {
-    struct wring__tx **at = &session->common->tx;
-    while (*at != NULL && (*at)->session != session) {
-        at = &(*at)->next;
-    }
-    return at;
+/* NULL: nothing waits. A session has no room for a pointer that few of them need. */
+static struct wring__tx *tx_of(const wring_session *session) {
+    return session->tx_at == 0 ? NULL : session->common->txs[session->tx_at - 1];
 }
 
 static wring_frame frame_of(const wring__shared *message) {
@@ -39,24 +35,47 @@ static wring_frame frame_of(const wring__shared *message) {
 
 /* ---- waiting --------------------------------------------------------------------------------- */
 
+#define TXS_MIN 16
+
+static bool txs_reserve(wring__session_common *common) {
+    if (common->tx_count < common->tx_cap) {
+        return true;
+    }
+    const uint32_t cap = common->tx_cap == 0 ? TXS_MIN : common->tx_cap * 2;
+    struct wring__tx **grown = realloc(common->txs, cap * sizeof(struct wring__tx *));
+    if (grown == NULL) {
+        return false;
+    }
+    common->txs = grown;
+    common->tx_cap = cap;
+    return true;
+}
+
 static struct wring__tx *tx_make(wring_session *session) {
-    struct wring__tx *tx = session->tx_busy ? *place_of(session) : calloc(1, sizeof *tx);
-    if (tx != NULL && !session->tx_busy) {
+    wring__session_common *common = session->common;
+    struct wring__tx *tx = tx_of(session);
+    if (tx != NULL || !txs_reserve(common)) {
+        return tx;
+    }
+    tx = calloc(1, sizeof *tx);
+    if (tx != NULL) {
         tx->session = session;
-        tx->next = session->common->tx;
-        session->common->tx = tx;
-        session->tx_busy = true;
+        common->txs[common->tx_count++] = tx;
+        session->tx_at = common->tx_count;
     }
     return tx;
 }
 
+/* The last one takes its place. */
 static void tx_free(wring_session *session) {
-    struct wring__tx **at = place_of(session);
-    struct wring__tx *tx = *at;
+    wring__session_common *common = session->common;
+    struct wring__tx *tx = tx_of(session);
     WRING_ASSERT(tx->head == NULL && !tx->deflation.has_place);
-    *at = tx->next;
+    struct wring__tx *last = common->txs[--common->tx_count];
+    common->txs[session->tx_at - 1] = last;
+    last->session->tx_at = session->tx_at;
+    session->tx_at = 0;
     free(tx);
-    session->tx_busy = false;
 }
 
 /* Own: takes the reference. */
@@ -101,20 +120,18 @@ static void tx_pop(struct wring__tx *tx) {
 }
 
 uint64_t wring__session_tx_behind(const wring_session *session) {
-    return session->tx_busy ? (*place_of(session))->behind : 0;
+    const struct wring__tx *tx = tx_of(session);
+    return tx == NULL ? 0 : tx->behind;
 }
 
 uint64_t wring__session_tx_owed(const wring_session *session) {
-    if (!session->tx_busy) {
-        return 0;
-    }
-    const struct wring__tx *tx = *place_of(session);
-    return tx->behind + tx->head->message->payload_len - tx->deflation.taken;
+    const struct wring__tx *tx = tx_of(session);
+    return tx == NULL ? 0 : tx->behind + tx->head->message->payload_len - tx->deflation.taken;
 }
 
 void wring__session_tx_drop(wring_session *session) {
-    if (session->tx_busy) {
-        struct wring__tx *tx = *place_of(session);
+    struct wring__tx *tx = tx_of(session);
+    if (tx != NULL) {
         wring__deflate_drop(session->deflate, &tx->deflation);
         while (tx->head != NULL) {
             tx_pop(tx);
@@ -171,8 +188,8 @@ static void tx_failed(wring_session *session, wring_result result) {
 }
 
 void wring__session_tx_go_on(wring_session *session) {
-    while (session->tx_busy) {
-        struct wring__tx *tx = *place_of(session);
+    struct wring__tx *tx;
+    while ((tx = tx_of(session)) != NULL) {
         const wring_result result = head_send(session, tx);
         if (result == WRING_MORE) {
             return;
@@ -246,8 +263,8 @@ static wring_result head_finish(wring_session *session, struct wring__tx *tx) {
 }
 
 void wring__session_tx_finish(wring_session *session) {
-    while (session->tx_busy) {
-        struct wring__tx *tx = *place_of(session);
+    struct wring__tx *tx;
+    while ((tx = tx_of(session)) != NULL) {
         const wring_result result = head_finish(session, tx);
         if (result != WRING_OK) {
             tx_failed(session, result);

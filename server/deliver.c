@@ -17,7 +17,7 @@
 
 /* Nothing waits and the queue is short: nearly always. */
 static bool is_quick(const wring__peer *peer, uint64_t soft_bytes) {
-    return wring__conn_unsent(&peer->conn) <= soft_bytes && !peer->host.session.tx_busy &&
+    return wring__conn_unsent(&peer->conn) <= soft_bytes && peer->host.session.tx_at == 0 &&
            (peer->extra == NULL || peer->extra->backlog.count == 0);
 }
 

@@ -58,7 +58,7 @@ __attribute__((noinline)) static void look_closer(wring__peer *peer) {
 
 void wring__slow_look(wring__peer *peer) {
     if (WRING_UNLIKELY(wring__conn_unsent(&peer->conn) > config_of(peer)->send_soft_bytes ||
-                       peer->host.session.tx_busy)) {
+                       peer->host.session.tx_at != 0)) {
         look_closer(peer);
     }
 }
