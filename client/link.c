@@ -54,6 +54,7 @@ void wring__link_prepare(wring_client *client) {
                           : (wring__binding){config->handler, config->handler_opts};
     wring__session_common_init(&client->sessions, &config->session, &client->worker->chunks);
     client->sessions.ref_of = link_ref;
+    client->sessions.lost = &client->worker->counters.lost_mail;
 }
 
 wring__link **wring__link_next(wring__link *link) {

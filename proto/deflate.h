@@ -175,9 +175,8 @@ WRING_MUST_CHECK wring_result wring__deflate_share(wring__deflate *deflate, cons
                                                    const wring_frame *frame,
                                                    wring__deflation *deflation, wring_bytes *out);
 
-/** Ends one under way, the last of its session: what was taken of it so far, complete. The rest can
- *  be sent in stored blocks.
- *  Errors: WRING_ERR_NO_MEMORY; it has ended all the same. */
+/** Ends one under way: what was taken of it so far, complete. The rest can be sent in stored
+ * blocks. Errors: WRING_ERR_NO_MEMORY; it has ended all the same. */
 WRING_MUST_CHECK wring_result wring__deflate_cut(wring__deflate *deflate,
                                                  wring__deflation *deflation, wring_bytes *out);
 

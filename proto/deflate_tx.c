@@ -151,6 +151,9 @@ wring_result wring__deflate_cut(wring__deflate *deflate, wring__deflation *defla
         whole_count(deflate, deflation);
         result = WRING_OK;
     }
+    if (!deflation->is_lent) { /* the peer's window moves on without it */
+        wring__compressor_reset(deflation->compressor);
+    }
     deflation_end(deflate, deflation);
     return result;
 }

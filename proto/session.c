@@ -89,6 +89,7 @@ void wring__session_init(wring_session *session, wring__session_common *common, 
     session->common = common;
     session->out_distance = distance(session, out);
     session->state = WRING_SESSION_READY;
+    session->tx_gated = true;
 }
 
 void wring__session_set_user(wring_session *session, void *user) {
@@ -170,6 +171,7 @@ void wring_session_destroy(wring_session *session) {
 static void set_state(wring_session *session, wring_session_state state) {
     WRING_ASSERT((int)state > (int)session->state); /* ready -> open -> closing -> closed */
     session->state = (uint8_t)state;
+    session->tx_gated = state != WRING_SESSION_OPEN;
 }
 
 wring_result wring_session_open(wring_session *session, uint64_t now_ns) {
@@ -322,7 +324,7 @@ __attribute__((noinline)) static wring_result deflate_send(wring_session *sessio
 }
 
 /* RFC 6455 5.5.1: nothing follows a close frame. Also said of sessions not open yet. */
-static wring_result send_check(const wring_session *session) {
+wring_result wring__session_send_check(const wring_session *session) {
     if (session->state == WRING_SESSION_READY) {
         return WRING_ERR_INVALID_STATE;
     }
@@ -354,10 +356,22 @@ static inline wring_result frame_send(wring_session *session, const wring_frame 
     return WRING_ERR_INVALID_ARGUMENT; /* numbers that are no opcode come here as well */
 }
 
-wring_result wring_session_send(wring_session *session, const wring_frame *frame) {
-    wring_result result = send_check(session);
+/* Not inlined: rare. */
+__attribute__((noinline)) static wring_result gated_send(wring_session *session,
+                                                         const wring_frame *frame, bool limited) {
+    wring_result result = wring__session_send_check(session);
     if (result != WRING_OK) {
         return result;
+    }
+    if (frame->opcode == WRING_TEXT || frame->opcode == WRING_BINARY) {
+        return limited ? WRING_ERR_MESSAGE_OPEN : wring__session_tx_wait(session, frame);
+    }
+    return frame_send(session, frame, limited);
+}
+
+wring_result wring_session_send(wring_session *session, const wring_frame *frame) {
+    if (WRING_UNLIKELY(session->tx_gated)) {
+        return gated_send(session, frame, true);
     }
     if (frame->opcode != WRING_CLOSE &&
         wring__session_out(session)->bytes >= session->common->queue_max) {
@@ -367,8 +381,8 @@ wring_result wring_session_send(wring_session *session, const wring_frame *frame
 }
 
 wring_result wring__session_send_admitted(wring_session *session, const wring_frame *frame) {
-    wring_result result = send_check(session);
-    return result == WRING_OK ? frame_send(session, frame, false) : result;
+    return WRING_UNLIKELY(session->tx_gated) ? gated_send(session, frame, false)
+                                             : frame_send(session, frame, false);
 }
 
 void wring__session_frame_shared(wring__shared *shared) {
@@ -408,7 +422,10 @@ wring_result wring__session_shared_append(wring_session *session, wring__shared 
 }
 
 wring_result wring__session_send_shared(wring_session *session, wring__shared *shared) {
-    wring_result result = send_check(session);
+    wring_result result = WRING_OK;
+    if (WRING_UNLIKELY(session->tx_gated)) {
+        result = wring__session_send_check(session);
+    }
     if (result != WRING_OK) {
         return result;
     }
@@ -441,6 +458,7 @@ void wring__session_close_frame(wring_session *session, uint16_t code, wring_byt
     }
     wring__session_tx_finish(session); /* what was sent before goes before */
     session->close_sent = true;
+    session->tx_gated = true;
     uint8_t payload[WRING_CONTROL_PAYLOAD_MAX];
     size_t len = 0;
     if (code != WRING_CLOSE_NO_STATUS) {

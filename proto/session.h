@@ -90,6 +90,7 @@ typedef struct wring__session_common {
     struct wring__tx **txs;   /* of the sessions with messages that wait */
     uint32_t tx_count;
     uint32_t tx_cap;
+    uint64_t *lost; /* counts messages that waited when their session ended; or NULL */
     wring__rx *rx_kept;
     uint32_t rx_kept_count;
     uint32_t rx_kept_max;
@@ -126,6 +127,8 @@ struct wring_session {
     bool pong_seen : 1;       /* the client's: an empty pong, the answer to a keepalive ping */
     bool is_author : 1;       /* the server's: during a delivery, has published some of it */
     bool in_handshake : 1;    /* the server's: counted as unfinished */
+    bool tx_open : 1;         /* one was begun in fragments and is not ended */
+    bool tx_gated : 1;        /* not every frame may be sent: not OPEN, closing, or tx_open */
 };
 
 static inline wring__outq *wring__session_out(const wring_session *session) {
@@ -213,7 +216,7 @@ static inline bool wring__session_is_inflating(const wring_session *session) {
  *  turn, wring__session_tx_go_on and for events, and fed nothing before. Only for who calls
  *  wring__session_turn. */
 static inline bool wring__session_has_more(const wring_session *session) {
-    return session->tx_at != 0 || wring__session_is_inflating(session);
+    return (session->tx_at != 0 && !session->tx_open) || wring__session_is_inflating(session);
 }
 void wring__session_tx_go_on(wring_session *session);
 /** Gives them up: nothing can be sent any more. */

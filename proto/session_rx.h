@@ -17,6 +17,9 @@ void wring__session_close_frame(wring_session *session, uint16_t code, wring_byt
 
 bool wring__session_code_is_legal(const wring_session *session, uint16_t code);
 
+/** Whether anything may be sent: RFC 6455 5.5.1, and not before it is open. */
+WRING_MUST_CHECK wring_result wring__session_send_check(const wring_session *session);
+
 /** Frames and queues, whatever the session's state.  @param first  the first byte of the header */
 WRING_MUST_CHECK wring_result wring__session_append(wring_session *session, uint8_t first,
                                                     wring_bytes payload);
@@ -32,7 +35,8 @@ WRING_MUST_CHECK wring_result wring__session_tx_wait(wring_session *session,
                                                      const wring_frame *frame);
 WRING_MUST_CHECK wring_result wring__session_tx_wait_shared(wring_session *session,
                                                             wring__shared *shared);
-/** What waits is sent now, no longer compressed: a close frame comes. May end the session. */
+/** What waits is sent now, no longer compressed; behind an open message it cannot be, and is given
+ *  up. May end the session. */
 void wring__session_tx_finish(wring_session *session);
 
 /** A compressed message is whole, at `data`: inflates it, or as much of it as this turn allows.

@@ -1,11 +1,15 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * A long message that is compressed over several turns: each makes a fragment of it (RFC 6455 5.4,
- * RFC 7692 6.1). Control frames may go between them; other messages wait behind it, in order. The
- * session keeps what is not sent yet; what must not wait any more is sent as it is.
+ * Messages that go out in fragments (RFC 6455 5.4), and what waits behind them: control frames may
+ * go between, other messages wait, in order, and the session keeps them.
+ *
+ *   - a long message that is compressed over several turns: each makes a fragment (RFC 7692 6.1);
+ *     what must not wait any more is sent as it is;
+ *   - a message that its sender begins, continues and ends: wring_message_begin.
  */
 #include <stdlib.h>
 
+#include "proto/kernels.h"
 #include "proto/session_rx.h"
 
 struct waiting {
@@ -16,11 +20,13 @@ struct waiting {
 
 struct wring__tx {
     wring_session *session;
-    struct waiting *head; /* the message under way, and those behind it */
+    struct waiting *head; /* the message under way, unless one is open, and those behind it */
     struct waiting *tail;
     uint64_t behind; /* bytes of the latter */
     wring__deflation deflation;
-    bool is_begun; /* a fragment was sent */
+    bool is_begun;  /* a fragment was sent */
+    uint8_t opcode; /* of the open message */
+    uint32_t utf8;  /* validator state of an open text */
 };
 
 /* NULL: nothing waits. A session has no room for a pointer that few of them need. */
@@ -94,6 +100,8 @@ static wring_result tx_push(wring_session *session, wring__shared *message) {
         tx->head = last;
     } else {
         tx->tail->next = last;
+    }
+    if (session->tx_open || tx->head != last) {
         tx->behind += message->payload_len;
     }
     tx->tail = last;
@@ -109,12 +117,17 @@ wring_result wring__session_tx_wait_shared(wring_session *session, wring__shared
     return tx_push(session, wring__shared_ref(shared));
 }
 
+/* It is what is sent now. */
+static void head_begin(struct wring__tx *tx) {
+    tx->behind -= tx->head == NULL ? 0 : tx->head->message->payload_len;
+    tx->is_begun = false;
+}
+
 static void tx_pop(struct wring__tx *tx) {
     struct waiting *first = tx->head;
     tx->head = first->next;
     tx->tail = tx->head == NULL ? NULL : tx->tail;
-    tx->behind -= tx->head == NULL ? 0 : tx->head->message->payload_len;
-    tx->is_begun = false;
+    head_begin(tx);
     wring__shared_unref(first->message);
     free(first);
 }
@@ -126,16 +139,24 @@ uint64_t wring__session_tx_behind(const wring_session *session) {
 
 uint64_t wring__session_tx_owed(const wring_session *session) {
     const struct wring__tx *tx = tx_of(session);
-    return tx == NULL ? 0 : tx->behind + tx->head->message->payload_len - tx->deflation.taken;
+    if (tx == NULL) {
+        return 0;
+    }
+    const uint64_t first = session->tx_open ? 0 : tx->head->message->payload_len;
+    return tx->behind + first - tx->deflation.taken;
 }
 
 void wring__session_tx_drop(wring_session *session) {
     struct wring__tx *tx = tx_of(session);
     if (tx != NULL) {
+        uint64_t *lost = session->common->lost;
         wring__deflate_drop(session->deflate, &tx->deflation);
-        while (tx->head != NULL) {
-            tx_pop(tx);
+        for (; tx->head != NULL; tx_pop(tx)) {
+            if (lost != NULL) {
+                __atomic_store_n(lost, *lost + 1, __ATOMIC_RELAXED); /* one writer, any reader */
+            }
         }
+        session->tx_open = false;
         tx_free(session);
     }
 }
@@ -144,7 +165,7 @@ void wring__session_tx_drop(wring_session *session) {
 
 /* RFC 7692 6.1: RSV1 on the first fragment only. */
 static uint8_t first_byte(const struct wring__tx *tx, bool is_last) {
-    const uint8_t opcode = tx->is_begun ? WRING_CONTINUATION : tx->head->message->opcode;
+    const uint8_t opcode = tx->is_begun ? (uint8_t)WRING_CONTINUATION : tx->head->message->opcode;
     return (uint8_t)((is_last ? WRING__FIN : 0) | (tx->is_begun ? 0 : WRING__RSV1) | opcode);
 }
 
@@ -175,6 +196,9 @@ static wring_result head_send(wring_session *session, struct wring__tx *tx) {
         return wring__session_shared_append(session, message);
     }
     const wring_frame frame = frame_of(message);
+    if (session->deflate == NULL) {
+        return wring__session_append(session, (uint8_t)(WRING__FIN | frame.opcode), frame.payload);
+    }
     if (tx->deflation.has_place || wring__deflate_is_long(session->deflate, &frame)) {
         return fragment_send(session, tx);
     }
@@ -189,7 +213,7 @@ static void tx_failed(wring_session *session, wring_result result) {
 
 void wring__session_tx_go_on(wring_session *session) {
     struct wring__tx *tx;
-    while ((tx = tx_of(session)) != NULL) {
+    while (!session->tx_open && (tx = tx_of(session)) != NULL) {
         const wring_result result = head_send(session, tx);
         if (result == WRING_MORE) {
             return;
@@ -264,6 +288,9 @@ static wring_result head_finish(wring_session *session, struct wring__tx *tx) {
 
 void wring__session_tx_finish(wring_session *session) {
     struct wring__tx *tx;
+    if (session->tx_open) { /* nothing may come between its fragments, and it has no end */
+        wring__session_tx_drop(session);
+    }
     while ((tx = tx_of(session)) != NULL) {
         const wring_result result = head_finish(session, tx);
         if (result != WRING_OK) {
@@ -275,4 +302,122 @@ void wring__session_tx_finish(wring_session *session) {
             tx_free(session);
         }
     }
+}
+
+/* ---- a message whose length is not known yet ------------------------------------------------- */
+
+/* WRING_OK: this piece may be sent; `utf8` is the state behind it. */
+static wring_result piece_check(const wring_session *session, uint8_t opcode, wring_bytes piece,
+                                uint32_t *utf8) {
+    size_t bad_at;
+    if (piece.len > 0 && wring__session_out(session)->bytes >= session->common->queue_max) {
+        return WRING_ERR_QUEUE_FULL;
+    }
+    if (opcode == WRING_TEXT && piece.len > 0) {
+        *utf8 = wring__utf8_feed(*utf8, piece.data, piece.len, &bad_at);
+    }
+    return *utf8 == WRING__UTF8_REJECT ? WRING_ERR_INVALID_UTF8 : WRING_OK;
+}
+
+static wring_result piece_send(wring_session *session, struct wring__tx *tx, wring_bytes piece,
+                               bool is_last) {
+    if (piece.len == 0 && !is_last) {
+        return WRING_OK;
+    }
+    const uint8_t opcode = tx->is_begun ? (uint8_t)WRING_CONTINUATION : tx->opcode;
+    const wring_result result =
+        wring__session_append(session, (uint8_t)((is_last ? WRING__FIN : 0) | opcode), piece);
+    tx->is_begun |= result == WRING_OK;
+    return result;
+}
+
+static void open_set(wring_session *session, bool is_open) {
+    session->tx_open = is_open;
+    session->tx_gated = is_open; /* it is OPEN, and no close frame was sent */
+}
+
+static wring_result open_begin(wring_session *session, wring_opcode opcode, wring_bytes payload,
+                               uint32_t utf8) {
+    wring__session_tx_finish(session);
+    if (session->state == WRING_SESSION_CLOSED) {
+        return (wring_result)session->end_result;
+    }
+    struct wring__tx *tx = tx_make(session);
+    if (tx == NULL) {
+        return WRING_ERR_NO_MEMORY;
+    }
+    tx->opcode = (uint8_t)opcode;
+    tx->utf8 = utf8;
+    const wring_result result = piece_send(session, tx, payload, false);
+    if (result == WRING_OK) {
+        open_set(session, true);
+    } else {
+        tx_free(session);
+    }
+    return result;
+}
+
+wring_result wring_message_begin(wring_session *session, wring_opcode opcode, wring_bytes payload) {
+    uint32_t utf8 = WRING__UTF8_COMPLETE;
+    wring_result result = wring__session_send_check(session);
+    if (result == WRING_OK && opcode != WRING_TEXT && opcode != WRING_BINARY) {
+        result = WRING_ERR_INVALID_ARGUMENT;
+    }
+    if (result == WRING_OK && session->tx_open) {
+        result = WRING_ERR_MESSAGE_OPEN;
+    }
+    if (result == WRING_OK) {
+        result = piece_check(session, (uint8_t)opcode, payload, &utf8);
+    }
+    return result == WRING_OK ? open_begin(session, opcode, payload, utf8) : result;
+}
+
+static wring_result open_find(const wring_session *session, struct wring__tx **tx) {
+    wring_result result = wring__session_send_check(session);
+    if (result == WRING_OK && !session->tx_open) {
+        result = WRING_ERR_INVALID_STATE;
+    }
+    *tx = result == WRING_OK ? tx_of(session) : NULL;
+    return result;
+}
+
+wring_result wring_message_continue(wring_session *session, wring_bytes payload) {
+    struct wring__tx *tx;
+    wring_result result = open_find(session, &tx);
+    if (result != WRING_OK) {
+        return result;
+    }
+    uint32_t utf8 = tx->utf8;
+    result = piece_check(session, tx->opcode, payload, &utf8);
+    if (result == WRING_OK) {
+        result = piece_send(session, tx, payload, false);
+    }
+    tx->utf8 = result == WRING_OK ? utf8 : tx->utf8;
+    return result;
+}
+
+wring_result wring_message_end(wring_session *session, wring_bytes payload) {
+    struct wring__tx *tx;
+    wring_result result = open_find(session, &tx);
+    if (result != WRING_OK) {
+        return result;
+    }
+    uint32_t utf8 = tx->utf8;
+    result = piece_check(session, tx->opcode, payload, &utf8);
+    if (result == WRING_OK && utf8 != WRING__UTF8_COMPLETE) {
+        result = WRING_ERR_INVALID_UTF8;
+    }
+    if (result == WRING_OK) {
+        result = piece_send(session, tx, payload, true);
+    }
+    if (result != WRING_OK) {
+        return result;
+    }
+    open_set(session, false);
+    head_begin(tx);
+    if (tx->head == NULL) {
+        tx_free(session);
+    }
+    wring__session_tx_go_on(session);
+    return WRING_OK;
 }

@@ -41,11 +41,16 @@ static uint64_t unsent_of(const wring__peer *peer) {
     return wring__conn_unsent(&peer->conn) + wring__session_tx_behind(&peer->host.session);
 }
 
+/* Of what waits behind an open message the handler is not told: it is asked to go on with that. */
+static uint64_t owed_of(const wring__peer *peer) {
+    const wring_session *session = &peer->host.session;
+    return session->tx_open ? 0 : wring__session_tx_owed(session);
+}
+
 /* Not inlined: what it needs would be saved for those that are not slow as well. */
 __attribute__((noinline)) static void look_closer(wring__peer *peer) {
     const wring_server_config *config = config_of(peer);
-    const uint64_t owed = wring__session_tx_owed(&peer->host.session);
-    if (wring__conn_unsent(&peer->conn) + owed <= config->send_soft_bytes) {
+    if (wring__conn_unsent(&peer->conn) + owed_of(peer) <= config->send_soft_bytes) {
         return;
     }
     if (!peer->conn.tell_drained) {
@@ -193,7 +198,7 @@ bool wring__slow_drained(wring__peer *peer) {
     wring__peer_extra *extra = peer->extra;
     const uint64_t soft = config_of(peer)->send_soft_bytes;
     wring__worker_set_full(peer->conn.worker, peer->conn.slot, false);
-    if (wring__session_tx_owed(&peer->host.session) > soft) {
+    if (owed_of(peer) > soft) {
         peer->conn.tell_drained = true; /* it is asked again when more of that has gone */
         return false;
     }
@@ -210,7 +215,7 @@ bool wring__slow_drained(wring__peer *peer) {
     }
     if (backlog_of(peer) != NULL) {
         peer->conn.tell_drained = true;
-        return false;
+        return peer->host.session.tx_open && wring__conn_unsent(&peer->conn) <= soft;
     }
     if (extra != NULL) {
         extra->slow_deadline = WRING_TIME_NEVER;

@@ -40,6 +40,7 @@ typedef enum wring_class {
     X(ERR_PEER_NO_CONNECT_PROTOCOL, -17, CALLER, 0,                                                \
       "the peer did not advertise SETTINGS_ENABLE_CONNECT_PROTOCOL = 1")                           \
     X(ERR_TLS_CONFIG, -18, CALLER, 0, "a certificate, key or other TLS setting cannot be used")    \
+    X(ERR_MESSAGE_OPEN, -19, CALLER, 0, "a message that was begun in fragments is not ended yet")  \
     X(ERR_PROTOCOL, -30, PEER, 1002, "the peer broke the framing rules of RFC 6455")               \
     X(ERR_INVALID_UTF8, -31, PEER, 1007, "a text message or close reason is not valid UTF-8")      \
     X(ERR_BAD_CLOSE_CODE, -32, PEER, 1002, "a close frame carries a code illegal on the wire")     \

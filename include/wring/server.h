@@ -191,7 +191,9 @@ typedef struct wring_server_stats {
     uint64_t mail_stale;         /**< mail for a session that was gone */
     uint64_t mail_lost;          /**< frames of wring_send, but close frames, and posted infos that
                                       came too late: their session was gone, had begun to close, or
-                                      was ended for its slow peer. Those in stale mail included */
+                                      was ended for its slow peer. Those in stale mail included,
+                                      and what waited behind a message in fragments when its session
+                                      ended */
     uint64_t reads_paused;       /**< times a connection was not read because its queue was full */
     uint64_t congested;          /**< times a connection went above its soft mark */
     uint64_t dropped_newest;     /**< messages, and frames of wring_send, that found a connection at

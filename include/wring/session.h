@@ -114,6 +114,27 @@ WRING_API WRING_MUST_CHECK wring_result wring_session_next(wring_session *sessio
 WRING_API WRING_MUST_CHECK wring_result wring_session_send(wring_session *session,
                                                            const wring_frame *frame);
 
+/** Begins a text or binary message whose length is not known yet. Each piece, from here to
+ *  wring_message_end, goes out at once as a fragment, not compressed; an empty one makes none.
+ * Until the end pings, pongs and a close may go between; further messages of the session's own are
+ *  WRING_ERR_MESSAGE_OPEN; what other threads send to it and what is published to it waits, and
+ *  counts as queued. A message in shares (wring_deflate_config) goes out before, whole.
+ *  @param payload  its first piece, or nothing yet
+ *  Errors: those of wring_session_send and wring_reply; WRING_ERR_MESSAGE_OPEN;
+ *  WRING_ERR_INVALID_UTF8, as a text is checked, across its pieces. Then nothing was sent.
+ *  RFC: 6455 5.4 */
+WRING_API WRING_MUST_CHECK wring_result wring_message_begin(wring_session *session,
+                                                            wring_opcode opcode,
+                                                            wring_bytes payload);
+/** Its next piece.  Errors: as wring_message_begin; WRING_ERR_INVALID_STATE when none was begun.
+ *  After an error the message is open as before. */
+WRING_API WRING_MUST_CHECK wring_result wring_message_continue(wring_session *session,
+                                                               wring_bytes payload);
+/** Its last piece, which may be empty: then it is never refused for a full queue. Errors: as
+ *  wring_message_continue; WRING_ERR_INVALID_UTF8 also for a text that stops within a character. */
+WRING_API WRING_MUST_CHECK wring_result wring_message_end(wring_session *session,
+                                                          wring_bytes payload);
+
 /** Begins the close handshake: queues a close frame and goes to CLOSING. A code illegal on the wire
  *  goes out as 1002; a reason is cut at 123 bytes, between code points. A second close does
  * nothing. RFC: 6455 7.1.2 */

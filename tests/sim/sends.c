@@ -2,6 +2,7 @@
  *
  * wring_send to sessions that read, sleep and close, under each policy: a list arrives whole, in
  * order and together, or not at all, and every frame that was taken either arrives or is counted.
+ * Some of these sessions are in the middle of a message of their own that goes out in fragments.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -32,6 +33,10 @@ static unsigned reader_count;
 static unsigned joined;
 static unsigned refused;
 static wring_slow_policy policy;
+static unsigned posted;
+static unsigned handled;
+static unsigned streams; /* messages in fragments that were ended */
+static unsigned streams_received;
 
 /* ---- the server's handler -------------------------------------------------------------------- */
 
@@ -44,7 +49,31 @@ static wring_verdict sends_in(wring_session *session, const wring_message *messa
     return WRING_CONTINUE;
 }
 
-static const wring_handler sends = {.name = "sends", .handle_in = sends_in};
+#define STREAM_PIECES 4
+#define STREAM_TEXT   "stream 1 2 3 end"
+
+/* Each info is another step: begun, three pieces, ended. */
+static wring_verdict sends_info(wring_session *session, const wring_info *info) {
+    static const char *const pieces[] = {"stream", " 1", " 2", " 3", " end"};
+    unsigned *step = wring_session_user(session);
+    const wring_bytes piece = wring_str(pieces[*step]);
+    (void)info;
+    handled++;
+    wring_result result = *step == 0              ? wring_message_begin(session, WRING_TEXT, piece)
+                          : *step < STREAM_PIECES ? wring_message_continue(session, piece)
+                                                  : wring_message_end(session, piece);
+    EXPECT(result == WRING_OK || result == WRING_ERR_QUEUE_FULL || result == WRING_ERR_CLOSED);
+    if (result == WRING_OK) {
+        streams += *step == STREAM_PIECES;
+        *step = *step == STREAM_PIECES ? 0 : *step + 1;
+    }
+    return WRING_CONTINUE;
+}
+
+static const wring_handler sends = {.name = "sends",
+                                    .state_size = sizeof(unsigned),
+                                    .handle_in = sends_in,
+                                    .handle_info = sends_info};
 
 /* ---- the clients ----------------------------------------------------------------------------- */
 
@@ -63,6 +92,11 @@ static void on_message(sim_client *client, const wring_message *message) {
     if (message->opcode == WRING_CLOSE) {
         reader->is_told = true;
         EXPECT(reader->place == reader->of); /* a list is not cut by a close */
+        return;
+    }
+    if (wring_bytes_equal(message->payload, wring_str(STREAM_TEXT))) {
+        EXPECT(reader->place == reader->of); /* nor does it come between */
+        streams_received++;
         return;
     }
     EXPECT(message->payload.len < sizeof text);
@@ -128,6 +162,8 @@ static void everything_sent(sim_run *run) {
     for (unsigned number = 1; number <= SENDS; number++) {
         struct reader *reader = &readers[dice(reader_count)];
         list_send(reader, number);
+        const wring_info info = {0};
+        posted += dice(2) == 0 && wring_post(reader->ref, &info, NULL) == WRING_OK;
         if (dice(SENDS) == 0 && reader->super.phase == CLIENT_OPEN) { /* it closes, and we send */
             wring_session_close(reader->super.session, 1000, wring_str(""));
         }
@@ -164,7 +200,8 @@ static void check(sim_run *run) {
         taken += readers[i].taken;
         received += readers[i].received;
     }
-    EXPECT(taken == received + stats.dropped_newest + stats.mail_lost);
+    EXPECT(taken + posted == received + handled + stats.dropped_newest + stats.mail_lost);
+    EXPECT(streams_received == streams);
     EXPECT(policy != WRING_SLOW_DISCONNECT || stats.dropped_newest == 0);
     EXPECT(policy == WRING_SLOW_DISCONNECT || stats.slow_ended == 0);
     EXPECT(stats.dropped_oldest + stats.dropped_replaced == 0);
@@ -175,7 +212,7 @@ void sim_sends(uint64_t seed) {
                                                  WRING_SLOW_DROP_OLDEST, WRING_SLOW_KEEP_LATEST};
     sim_run run;
     current = &run;
-    joined = refused = 0;
+    joined = refused = posted = handled = streams = streams_received = 0;
     policy = policies[seed / 3 % 4];
     wring_server_config config = {.workers = 1 + (uint32_t)(seed % 2),
                                   .handler = &sends,
