@@ -305,7 +305,8 @@ def memory_stays_within_its_budget():
                 break
         seen = stats(server)
         assert seen["memory_evicted"] > 0 and seen["memory_stops"] > 0, seen
-        assert highest <= budget * 1.25, (highest, budget)
+        # of the 320 MiB that want in; what a turn receives before it looks comes on top
+        assert highest <= budget * 1.5, (highest, budget)
         gone = select.select(hogs, [], [], 20)[0]
         for sock in gone:
             sock.settimeout(20)
