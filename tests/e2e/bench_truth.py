@@ -20,11 +20,13 @@ from tools import Program, free_port
 
 
 def agree(got, received, sent):
-    """All that was sent came in there, and all that went out there came in here."""
+    """All that was sent came in there, and all that went out there came in here. What comes when the
+    time that is measured is over is not measured: a little, unless the machine is busy just then."""
     assert got["totals"]["sent"] == received, (got["totals"], received)
     assert got["totals"]["received"] == sent, (got["totals"], sent)
-    agrees(got["messages"]["received"], sent)
-    agrees(got["rate"]["messages_per_s"] * got["duration_s"], sent)
+    measured = got["messages"]["received"]
+    assert sent / 2 < measured <= sent, (measured, sent)
+    agrees(got["rate"]["messages_per_s"] * got["duration_s"], measured)
     assert got["errors"] == {}, got["errors"]
     assert got["messages"]["lost"] == got["messages"]["duplicated"] == 0, got["messages"]
 
