@@ -10,7 +10,7 @@
 
 #include "proto/crypto.h"
 #include "proto/kernels.h"
-#include "proto/session_rx.h"
+#include "proto/session_parts.h"
 
 #define FRAME_DEFAULT         (UINT64_C(16) << 20)
 #define MESSAGE_DEFAULT       (UINT64_C(64) << 20)

@@ -3,7 +3,7 @@
  * The memory of a frame in progress: its state, and the bytes of a message that straddles feeds or
  * comes in fragments. A session has neither between messages; a worker keeps a few for the next.
  */
-#include "proto/session_rx.h"
+#include "proto/session_parts.h"
 
 #include <stdlib.h>
 

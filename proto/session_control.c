@@ -2,7 +2,7 @@
  *
  * Received control frames: ping, pong, close (RFC 6455 5.5).
  */
-#include "proto/session_rx.h"
+#include "proto/session_parts.h"
 
 #include <stdlib.h>
 

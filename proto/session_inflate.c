@@ -5,7 +5,7 @@
  * the session's own, and nothing is fed until they are used up.
  */
 #include "proto/kernels.h"
-#include "proto/session_rx.h"
+#include "proto/session_parts.h"
 
 /* What is held of the output from one turn to the next counts as memory of the worker. */
 static void charge(wring_session *session, size_t bytes) {

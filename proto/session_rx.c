@@ -7,7 +7,7 @@
  * never with the length promised. Every violation is answered at the first byte that makes it
  * certain.
  */
-#include "proto/session_rx.h"
+#include "proto/session_parts.h"
 
 /* What a fragment is charged besides its payload: so that a flood of empty ones ends as well. */
 #define FRAGMENT_OVERHEAD 64

@@ -10,7 +10,7 @@
 #include <stdlib.h>
 
 #include "proto/kernels.h"
-#include "proto/session_rx.h"
+#include "proto/session_parts.h"
 
 struct waiting {
     struct waiting *next;

@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Between the files of a session: what receiving calls on the life of the connection, and the other
- * way round, and what the parts of receiving have in common. Nobody else includes it.
+ * What the files of a session ask of each other: its life and queue (session.c), receiving
+ * (session_rx.c, session_control.c, session_assembly.c, session_inflate.c) and sending over several
+ * turns (session_tx.c). Nobody else includes it.
  */
-#ifndef WRING_PROTO_SESSION_RX_H
-#define WRING_PROTO_SESSION_RX_H
+#ifndef WRING_PROTO_SESSION_PARTS_H
+#define WRING_PROTO_SESSION_PARTS_H
 
 #include "proto/kernels.h"
 #include "proto/session.h"
