@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * What the files of a session ask of each other: its life and queue (session.c), receiving
- * (session_rx.c, session_control.c, session_assembly.c, session_inflate.c) and sending over several
- * turns (session_tx.c). Nobody else includes it.
+ * What the files of a session ask of each other: its life (session.c), receiving (session_rx.c,
+ * session_control.c, session_assembly.c, session_inflate.c), sending (session_send.c) and sending
+ * over several turns (session_tx.c). Nobody else includes it.
  */
 #ifndef WRING_PROTO_SESSION_PARTS_H
 #define WRING_PROTO_SESSION_PARTS_H
