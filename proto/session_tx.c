@@ -372,47 +372,38 @@ wring_result wring_message_begin(wring_session *session, wring_opcode opcode, wr
     return result == WRING_OK ? open_begin(session, opcode, payload, utf8) : result;
 }
 
-static wring_result open_find(const wring_session *session, struct wring__tx **tx) {
+/* The next piece of the message that is open. */
+static wring_result open_send(wring_session *session, wring_bytes payload, bool is_last) {
     wring_result result = wring__session_send_check(session);
     if (result == WRING_OK && !session->tx_open) {
         result = WRING_ERR_INVALID_STATE;
     }
-    *tx = result == WRING_OK ? tx_of(session) : NULL;
-    return result;
-}
-
-wring_result wring_message_continue(wring_session *session, wring_bytes payload) {
-    struct wring__tx *tx;
-    wring_result result = open_find(session, &tx);
     if (result != WRING_OK) {
         return result;
     }
+    struct wring__tx *tx = tx_of(session);
     uint32_t utf8 = tx->utf8;
     result = piece_check(session, tx->opcode, payload, &utf8);
+    if (result == WRING_OK && is_last && utf8 != WRING__UTF8_COMPLETE) {
+        result = WRING_ERR_INVALID_UTF8;
+    }
     if (result == WRING_OK) {
-        result = piece_send(session, tx, payload, false);
+        result = piece_send(session, tx, payload, is_last);
     }
     tx->utf8 = result == WRING_OK ? utf8 : tx->utf8;
     return result;
 }
 
+wring_result wring_message_continue(wring_session *session, wring_bytes payload) {
+    return open_send(session, payload, false);
+}
+
 wring_result wring_message_end(wring_session *session, wring_bytes payload) {
-    struct wring__tx *tx;
-    wring_result result = open_find(session, &tx);
+    const wring_result result = open_send(session, payload, true);
     if (result != WRING_OK) {
         return result;
     }
-    uint32_t utf8 = tx->utf8;
-    result = piece_check(session, tx->opcode, payload, &utf8);
-    if (result == WRING_OK && utf8 != WRING__UTF8_COMPLETE) {
-        result = WRING_ERR_INVALID_UTF8;
-    }
-    if (result == WRING_OK) {
-        result = piece_send(session, tx, payload, true);
-    }
-    if (result != WRING_OK) {
-        return result;
-    }
+    struct wring__tx *tx = tx_of(session);
     open_set(session, false);
     head_begin(tx);
     if (tx->head == NULL) {
