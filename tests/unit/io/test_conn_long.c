@@ -240,6 +240,19 @@ Test(conn_long, who_has_nothing_more_leaves_its_lane_to_the_next) {
     end();
 }
 
+Test(conn_long, who_does_not_fill_its_room_leaves_its_lane_to_the_next) {
+    begin();
+    for (unsigned i = 0; i < TALKERS; i++) {
+        say(i, i < LANES ? ROOM + 10 : 10 * ROOM);
+    }
+    settle();
+    for (unsigned i = 0; i < TALKERS; i++) {
+        cr_assert_eq(talkers[i].received, said(i < LANES ? ROOM + 10 : 10 * ROOM));
+    }
+    cr_assert_eq(worker.lanes.taken, 0);
+    end();
+}
+
 Test(conn_long, who_has_ended_leaves_its_lane_to_the_next) {
     begin();
     all_say(10 * ROOM);
