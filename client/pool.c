@@ -222,19 +222,15 @@ wring_loop wring_pool_loop(wring_pool *pool) {
     return pool->workers[next % pool->config.threads].io.index;
 }
 
-static uint64_t peek(const uint64_t *counter) {
-    return __atomic_load_n(counter, __ATOMIC_RELAXED);
-}
-
 void wring_pool_get_stats(const wring_pool *pool, wring_pool_stats *out) {
     memset(out, 0, sizeof *out);
     for (uint32_t i = 0; i < pool->config.threads; i++) {
         const wring__worker *worker = &pool->workers[i].io;
-        out->rx_bytes += peek(&worker->counters.rx_bytes);
-        out->tx_bytes += peek(&worker->counters.tx_bytes);
-        out->turns += peek(&worker->counters.turns);
-        out->mail_stale += peek(&worker->counters.stale_mail);
-        out->mail_lost += peek(&worker->counters.lost_mail);
+        out->rx_bytes += wring__count_read(&worker->counters.rx_bytes);
+        out->tx_bytes += wring__count_read(&worker->counters.tx_bytes);
+        out->turns += wring__count_read(&worker->counters.turns);
+        out->mail_stale += wring__count_read(&worker->counters.stale_mail);
+        out->mail_lost += wring__count_read(&worker->counters.lost_mail);
         out->mail_refused += atomic_load_explicit(&worker->mailbox.full, memory_order_relaxed);
     }
 }

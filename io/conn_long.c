@@ -135,7 +135,6 @@ enum wring__long wring__conn_long_arm(wring__conn *conn) {
     }
     conn->direct = wring__block_ref(block);
     conn->is_direct = true;
-    conn->long_more = false;
     WRING_POISON(block->data + block->at, block->len);
     backend->ops->recv_into(backend, conn->socket, wring__conn_token(conn, WRING__OP_RECV),
                             block->data + block->at, block->len, more);

@@ -14,6 +14,7 @@
 #ifndef WRING_IO_WORKER_H
 #define WRING_IO_WORKER_H
 
+#include "core/count.h"
 #include "core/mailbox.h"
 #include "core/outq.h"
 #include "core/ref.h"
@@ -99,10 +100,6 @@ typedef struct wring__worker_counters {
     uint64_t rx_bytes;
     uint64_t tx_bytes;
 } wring__worker_counters;
-
-static inline void wring__count(uint64_t *counter, uint64_t more) {
-    __atomic_store_n(counter, *counter + more, __ATOMIC_RELAXED);
-}
 
 typedef struct wring__conn_list {
     wring__conn *head;

@@ -71,7 +71,7 @@ static uint64_t rx_memory(struct side side) {
 }
 
 static void takeover_refuse(wring_deflate *pool) {
-    wring__deflate_count(&pool->stats->takeover_refused, 1);
+    wring__count(&pool->stats->takeover_refused, 1);
 }
 
 /* Takes what receiving needs for good; what sending needs has to fit now and is taken with the
@@ -322,7 +322,7 @@ wring_result wring__deflate_message(wring__deflate *deflate, const wring_frame *
     *out = wring_bytes_of(NULL, 0);
     if (!wring__deflate_is_worth(payload, deflate->min_bytes, frame->close_code) ||
         (deflate->tx_short_only && payload.len > WINDOW_OF_8)) {
-        wring__deflate_count(&stats->tx_plain_messages, 1);
+        wring__count(&stats->tx_plain_messages, 1);
         return WRING_OK;
     }
     if (!wring__deflate_scratch_reserve(deflate->pool, wring__deflate_bound(payload.len))) {
@@ -331,12 +331,12 @@ wring_result wring__deflate_message(wring__deflate *deflate, const wring_frame *
     deflate->pool->tx_turn_left -= wring__min_u64(deflate->pool->tx_turn_left, payload.len);
     const size_t len = message_compress(deflate, payload, frame->close_code == WRING_COMPRESS);
     if (len == 0) {
-        wring__deflate_count(&stats->tx_plain_messages, 1);
+        wring__count(&stats->tx_plain_messages, 1);
         return WRING_OK;
     }
-    wring__deflate_count(&stats->tx_messages, 1);
-    wring__deflate_count(&stats->tx_bytes_before, payload.len);
-    wring__deflate_count(&stats->tx_bytes_after, len);
+    wring__count(&stats->tx_messages, 1);
+    wring__count(&stats->tx_bytes_before, payload.len);
+    wring__count(&stats->tx_bytes_after, len);
     *out = wring_bytes_of(deflate->pool->scratch, len);
     return WRING_OK;
 }
@@ -444,7 +444,7 @@ void wring_deflate_destroy(wring_deflate *deflate) {
 }
 
 static void add(uint64_t *sum, const uint64_t *counter) {
-    *sum += __atomic_load_n(counter, __ATOMIC_RELAXED);
+    *sum += wring__count_read(counter);
 }
 
 void wring__deflate_stats_add(const wring_deflate_stats *stats, wring_deflate_stats *sum) {

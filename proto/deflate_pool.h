@@ -5,6 +5,7 @@
 #ifndef WRING_PROTO_DEFLATE_POOL_H
 #define WRING_PROTO_DEFLATE_POOL_H
 
+#include "core/count.h"
 #include "proto/deflate.h"
 
 /* Buffers up to here stay with the pool; a larger one serves its message and goes. */
@@ -43,9 +44,5 @@ wring__compressor *wring__compressor_shared(wring_deflate *pool,
 wring__compressor *wring__compressor_own(wring__deflate *deflate);
 /** Room for compressed bytes; false when memory is out. */
 bool wring__deflate_scratch_reserve(wring_deflate *pool, size_t need);
-
-static inline void wring__deflate_count(uint64_t *counter, uint64_t more) {
-    __atomic_store_n(counter, *counter + more, __ATOMIC_RELAXED); /* one writer, any reader */
-}
 
 #endif

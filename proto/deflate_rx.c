@@ -105,9 +105,9 @@ static void inflation_end(wring__deflate *d, wring__inflation *inflation, wring_
     wring__inflated whole = inflation->out;
     if (result == WRING_OK) {
         memset(&inflation->out, 0, sizeof inflation->out);
-        wring__deflate_count(&d->pool->stats->rx_messages, 1);
-        wring__deflate_count(&d->pool->stats->rx_bytes_before, inflation->taken);
-        wring__deflate_count(&d->pool->stats->rx_bytes_after, whole.len);
+        wring__count(&d->pool->stats->rx_messages, 1);
+        wring__count(&d->pool->stats->rx_bytes_before, inflation->taken);
+        wring__count(&d->pool->stats->rx_bytes_after, whole.len);
     } else {
         wring__inflater_destroy(d->inflater);
         d->inflater = NULL;
@@ -162,7 +162,7 @@ wring_result wring__deflate_inflate(wring__deflate *deflate, const void *whose, 
     const uint64_t share = share_of_turn(deflate->pool, whose, inflation);
     wring_result result = inflation_step(deflate, share, payload, max, inflation);
     if (result == WRING_MORE) {
-        wring__deflate_count(&deflate->pool->stats->rx_interrupted, 1);
+        wring__count(&deflate->pool->stats->rx_interrupted, 1);
     } else {
         inflation_end(deflate, inflation, result);
     }

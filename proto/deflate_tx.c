@@ -86,9 +86,9 @@ static bool pays(const wring_frame *frame, const wring__deflation *deflation) {
 
 static void whole_count(const wring__deflate *d, const wring__deflation *deflation) {
     wring_deflate_stats *stats = d->pool->stats;
-    wring__deflate_count(&stats->tx_messages, 1);
-    wring__deflate_count(&stats->tx_bytes_before, deflation->taken);
-    wring__deflate_count(&stats->tx_bytes_after, deflation->made);
+    wring__count(&stats->tx_messages, 1);
+    wring__count(&stats->tx_bytes_before, deflation->taken);
+    wring__count(&stats->tx_bytes_after, deflation->made);
 }
 
 /* One share; WRING_MORE: it was not the last. */
@@ -128,13 +128,13 @@ wring_result wring__deflate_share(wring__deflate *deflate, const void *whose,
         result = share_make(deflate, frame, deflation, out);
     }
     if (result == WRING_MORE) {
-        wring__deflate_count(&stats->tx_interrupted, 1);
+        wring__count(&stats->tx_interrupted, 1);
         return result;
     }
     if (result == WRING_OK && out->len > 0) {
         whole_count(deflate, deflation);
     } else if (result == WRING_OK) {
-        wring__deflate_count(&stats->tx_plain_messages, 1);
+        wring__count(&stats->tx_plain_messages, 1);
     }
     deflation_end(deflate, deflation);
     return result;

@@ -9,6 +9,7 @@
  */
 #include <stdlib.h>
 
+#include "core/count.h"
 #include "proto/kernels.h"
 #include "proto/session_parts.h"
 
@@ -84,6 +85,12 @@ static void tx_free(wring_session *session) {
     free(tx);
 }
 
+static void tx_free_when_empty(wring_session *session, const struct wring__tx *tx) {
+    if (tx->head == NULL) {
+        tx_free(session);
+    }
+}
+
 /* Own: takes the reference. */
 static wring_result tx_push(wring_session *session, wring__shared *message) {
     struct waiting *last = message == NULL ? NULL : malloc(sizeof *last);
@@ -153,7 +160,7 @@ void wring__session_tx_drop(wring_session *session) {
         wring__deflate_drop(session->deflate, &tx->deflation);
         for (; tx->head != NULL; tx_pop(tx)) {
             if (lost != NULL) {
-                __atomic_store_n(lost, *lost + 1, __ATOMIC_RELAXED); /* one writer, any reader */
+                wring__count(lost, 1);
             }
         }
         session->tx_open = false;
@@ -189,16 +196,22 @@ static wring_result fragment_send(wring_session *session, struct wring__tx *tx) 
     return result;
 }
 
+/* The first that waits, in one frame, not compressed here. */
+static wring_result head_send_plain(wring_session *session, const struct wring__tx *tx) {
+    wring__shared *message = tx->head->message;
+    const wring_frame frame = frame_of(message);
+    return message->header_len > 0
+               ? wring__session_shared_append(session, message)
+               : wring__session_append(session, (uint8_t)(WRING__FIN | frame.opcode),
+                                       frame.payload);
+}
+
 /* WRING_MORE: it is not all sent, or not its turn. */
 static wring_result head_send(wring_session *session, struct wring__tx *tx) {
-    wring__shared *message = tx->head->message;
-    if (message->header_len > 0) {
-        return wring__session_shared_append(session, message);
+    if (tx->head->message->header_len > 0 || session->deflate == NULL) {
+        return head_send_plain(session, tx);
     }
-    const wring_frame frame = frame_of(message);
-    if (session->deflate == NULL) {
-        return wring__session_append(session, (uint8_t)(WRING__FIN | frame.opcode), frame.payload);
-    }
+    const wring_frame frame = frame_of(tx->head->message);
     if (tx->deflation.has_place || wring__deflate_is_long(session->deflate, &frame)) {
         return fragment_send(session, tx);
     }
@@ -207,26 +220,26 @@ static wring_result head_send(wring_session *session, struct wring__tx *tx) {
                : wring__session_deflate_append(session, &frame);
 }
 
-static void tx_failed(wring_session *session, wring_result result) {
-    wring__session_end(session, result, WRING_CLOSE_ABNORMAL, false);
-}
-
-void wring__session_tx_go_on(wring_session *session) {
+/* One after another, until `send` says WRING_MORE or fails, which ends the session. */
+static void heads_send(wring_session *session,
+                       wring_result (*send)(wring_session *session, struct wring__tx *tx)) {
     struct wring__tx *tx;
     while (!session->tx_open && (tx = tx_of(session)) != NULL) {
-        const wring_result result = head_send(session, tx);
+        const wring_result result = send(session, tx);
         if (result == WRING_MORE) {
             return;
         }
         if (result != WRING_OK) {
-            tx_failed(session, result);
+            wring__session_end(session, result, WRING_CLOSE_ABNORMAL, false);
             return;
         }
         tx_pop(tx);
-        if (tx->head == NULL) {
-            tx_free(session);
-        }
+        tx_free_when_empty(session, tx);
     }
+}
+
+void wring__session_tx_go_on(wring_session *session) {
+    heads_send(session, head_send);
 }
 
 /* ---- what does not wait any more ------------------------------------------------------------- */
@@ -275,33 +288,14 @@ static wring_result rest_send(wring_session *session, struct wring__tx *tx) {
 }
 
 static wring_result head_finish(wring_session *session, struct wring__tx *tx) {
-    wring__shared *message = tx->head->message;
-    if (tx->deflation.has_place) {
-        return rest_send(session, tx);
-    }
-    const wring_frame frame = frame_of(message);
-    return message->header_len > 0
-               ? wring__session_shared_append(session, message)
-               : wring__session_append(session, (uint8_t)(WRING__FIN | frame.opcode),
-                                       frame.payload);
+    return tx->deflation.has_place ? rest_send(session, tx) : head_send_plain(session, tx);
 }
 
 void wring__session_tx_finish(wring_session *session) {
-    struct wring__tx *tx;
     if (session->tx_open) { /* nothing may come between its fragments, and it has no end */
         wring__session_tx_drop(session);
     }
-    while ((tx = tx_of(session)) != NULL) {
-        const wring_result result = head_finish(session, tx);
-        if (result != WRING_OK) {
-            tx_failed(session, result);
-            return;
-        }
-        tx_pop(tx);
-        if (tx->head == NULL) {
-            tx_free(session);
-        }
-    }
+    heads_send(session, head_finish);
 }
 
 /* ---- a message whose length is not known yet ------------------------------------------------- */
@@ -406,9 +400,7 @@ wring_result wring_message_end(wring_session *session, wring_bytes payload) {
     struct wring__tx *tx = tx_of(session);
     open_set(session, false);
     head_begin(tx);
-    if (tx->head == NULL) {
-        tx_free(session);
-    }
+    tx_free_when_empty(session, tx);
     wring__session_tx_go_on(session);
     return WRING_OK;
 }

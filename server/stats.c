@@ -5,39 +5,35 @@
  */
 #include "server/server.h"
 
-static uint64_t peek(const uint64_t *counter) {
-    return __atomic_load_n(counter, __ATOMIC_RELAXED);
-}
-
 void wring_server_get_stats(const wring_server *server, wring_server_stats *out) {
     memset(out, 0, sizeof *out);
     for (uint32_t i = 0; i < server->config.workers; i++) {
         const wring__server_worker *worker = &server->workers[i];
         const wring__worker_counters *counters = &worker->io.counters;
-        out->accepted += peek(&counters->accepted);
-        out->accept_errors += peek(&counters->accept_errors);
-        out->closed += peek(&counters->closed);
-        out->rx_bytes += peek(&counters->rx_bytes);
-        out->tx_bytes += peek(&counters->tx_bytes);
-        out->turns += peek(&counters->turns);
-        out->mail_stale += peek(&counters->stale_mail);
-        out->mail_lost += peek(&counters->lost_mail);
-        out->reads_paused += peek(&counters->paused);
-        out->congested += peek(&worker->counters.congested);
-        out->dropped_newest += peek(&worker->counters.dropped_newest);
-        out->dropped_oldest += peek(&worker->counters.dropped_oldest);
-        out->dropped_replaced += peek(&worker->counters.dropped_replaced);
+        out->accepted += wring__count_read(&counters->accepted);
+        out->accept_errors += wring__count_read(&counters->accept_errors);
+        out->closed += wring__count_read(&counters->closed);
+        out->rx_bytes += wring__count_read(&counters->rx_bytes);
+        out->tx_bytes += wring__count_read(&counters->tx_bytes);
+        out->turns += wring__count_read(&counters->turns);
+        out->mail_stale += wring__count_read(&counters->stale_mail);
+        out->mail_lost += wring__count_read(&counters->lost_mail);
+        out->reads_paused += wring__count_read(&counters->paused);
+        out->congested += wring__count_read(&worker->counters.congested);
+        out->dropped_newest += wring__count_read(&worker->counters.dropped_newest);
+        out->dropped_oldest += wring__count_read(&worker->counters.dropped_oldest);
+        out->dropped_replaced += wring__count_read(&worker->counters.dropped_replaced);
         out->memory_held += atomic_load_explicit(&worker->held, memory_order_relaxed);
-        out->memory_stops += peek(&worker->counters.memory_stops);
-        out->memory_evicted += peek(&worker->counters.memory_evicted);
-        out->refused_memory += peek(&worker->counters.refused_memory);
-        out->rate_ended += peek(&worker->counters.rate_ended);
-        out->too_old += peek(&worker->counters.too_old);
-        out->refused_total += peek(&worker->counters.refused_total);
-        out->refused_source += peek(&worker->counters.refused_source);
-        out->handshakes_evicted += peek(&worker->counters.handshakes_evicted);
-        out->refused_tls_rate += peek(&worker->counters.refused_tls_rate);
-        out->slow_ended += peek(&worker->counters.slow_ended);
+        out->memory_stops += wring__count_read(&worker->counters.memory_stops);
+        out->memory_evicted += wring__count_read(&worker->counters.memory_evicted);
+        out->refused_memory += wring__count_read(&worker->counters.refused_memory);
+        out->rate_ended += wring__count_read(&worker->counters.rate_ended);
+        out->too_old += wring__count_read(&worker->counters.too_old);
+        out->refused_total += wring__count_read(&worker->counters.refused_total);
+        out->refused_source += wring__count_read(&worker->counters.refused_source);
+        out->handshakes_evicted += wring__count_read(&worker->counters.handshakes_evicted);
+        out->refused_tls_rate += wring__count_read(&worker->counters.refused_tls_rate);
+        out->slow_ended += wring__count_read(&worker->counters.slow_ended);
         out->mail_refused += atomic_load_explicit(&worker->io.mailbox.full, memory_order_relaxed);
     }
     out->memory_held += wring__shared_bytes();
