@@ -197,6 +197,25 @@ static uint64_t said(size_t len) {
     return (uint64_t)READ * READS + len;
 }
 
+static void all_have(size_t len) {
+    for (unsigned i = 0; i < TALKERS; i++) {
+        cr_assert_eq(talkers[i].received, said(len), "talker %u", i);
+    }
+}
+
+/* The first ones send as much as takes a lane and then are silent; nobody waits for them. */
+static void silent_in_their_lanes(size_t len) {
+    for (unsigned i = 0; i < TALKERS; i++) {
+        say(i, i < LANES ? len : 10 * ROOM);
+    }
+    settle();
+    for (unsigned i = 0; i < TALKERS; i++) {
+        cr_assert_eq(talkers[i].received, said(i < LANES ? len : 10 * ROOM), "talker %u", i);
+    }
+    cr_assert_eq(worker.lanes.taken, 0);
+    cr_assert_eq(worker.lanes.count, 0);
+}
+
 /* ---- tests ----------------------------------------------------------------------------------- */
 
 Test(conn_long, two_receive_at_a_time_and_each_gets_its_share) {
@@ -215,24 +234,14 @@ Test(conn_long, two_receive_at_a_time_and_each_gets_its_share) {
         cr_assert_leq(shares[k], 32 + SHARE);
     }
     settle();
-    for (unsigned i = 0; i < TALKERS; i++) {
-        cr_assert_eq(talkers[i].received, said(sizeof zeros));
-    }
+    all_have(sizeof zeros);
     cr_assert_eq(worker.lanes.taken, 0);
     end();
 }
 
 Test(conn_long, who_has_nothing_more_leaves_its_lane_to_the_next) {
     begin();
-    for (unsigned i = 0; i < TALKERS; i++) {
-        say(i, i < LANES ? ROOM : 10 * ROOM); /* two fill their room and then are silent */
-    }
-    settle();
-    for (unsigned i = 0; i < TALKERS; i++) {
-        cr_assert_eq(talkers[i].received, said(i < LANES ? ROOM : 10 * ROOM));
-    }
-    cr_assert_eq(worker.lanes.taken, 0);
-    cr_assert_eq(worker.lanes.count, 0);
+    silent_in_their_lanes(ROOM);
     say(0, 10); /* and they are heard again */
     wring__sim_peer_shutdown(world, talkers[1].peer);
     settle();
@@ -242,14 +251,7 @@ Test(conn_long, who_has_nothing_more_leaves_its_lane_to_the_next) {
 
 Test(conn_long, who_does_not_fill_its_room_leaves_its_lane_to_the_next) {
     begin();
-    for (unsigned i = 0; i < TALKERS; i++) {
-        say(i, i < LANES ? ROOM + 10 : 10 * ROOM);
-    }
-    settle();
-    for (unsigned i = 0; i < TALKERS; i++) {
-        cr_assert_eq(talkers[i].received, said(i < LANES ? ROOM + 10 : 10 * ROOM));
-    }
-    cr_assert_eq(worker.lanes.taken, 0);
+    silent_in_their_lanes(ROOM + 10);
     end();
 }
 
@@ -283,9 +285,7 @@ Test(conn_long, who_is_held_leaves_its_lane_to_the_next) {
         wring__conn_unhold(&talkers[i].conn);
     }
     settle();
-    for (unsigned i = 0; i < TALKERS; i++) {
-        cr_assert_eq(talkers[i].received, said(10 * ROOM));
-    }
+    all_have(10 * ROOM);
     end();
 }
 
