@@ -20,7 +20,7 @@
 
 #include "client/proxy.h"
 #include "client/resolve.h"
-#include "core/packed.h"
+#include "core/mail.h"
 #include "io/worker.h"
 #include "proto/head.h"
 #include "proto/host.h"

@@ -4,26 +4,17 @@
  */
 #include "client/pool.h"
 
-#include <sched.h>
 #include <stdlib.h>
 
 #include "core/ref.h"
 #include "io/registry.h"
-
-enum { MAIL_DRAIN = WRING__MAIL_WORKER /* value: ns it may take */ };
 
 static wring__pool_worker *worker_of(wring__worker *io) {
     return WRING_CONTAINER_OF(io, wring__pool_worker, io);
 }
 
 static void worker_mail(wring__worker *io, const wring__mail *mail) {
-    wring__pool_worker *worker = worker_of(io);
-    WRING_ASSERT(mail->kind == MAIL_DRAIN);
-    if (!worker->draining) {
-        worker->draining = true;
-        wring__wheel_set(&io->wheel, &io->owner_timer, io->now + mail->value);
-        wring__worker_drain_guests(io);
-    }
+    wring__member_drain(&worker_of(io)->member, mail);
 }
 
 static void worker_timer(wring__worker *io) {
@@ -36,66 +27,47 @@ static const wring__worker_ops worker_ops = {
     .timer = worker_timer,
 };
 
-static wring_result worker_open(wring__pool_worker *worker) {
+/* ---- a member of the group ------------------------------------------------------------------- */
+
+static wring_result member_open(wring__member *member) {
+    wring__pool_worker *worker = worker_of(member->worker);
     const wring_pool *pool = worker->pool;
     wring__worker_config config = {
-        .backend = pool->backend,
+        .backend = pool->group.backend.ops,
         .backend_config = {.entries = pool->config.ring_entries,
                            .buffer_count = pool->config.receive_buffers,
                            .buffer_size = pool->config.receive_buffer_size,
-                           .world = pool->world},
+                           .context = pool->group.backend.context},
         .ops = &worker_ops,
         .group = pool,
         .mailbox_items = pool->config.mailbox_items,
         .dialled_pause_bytes = pool->config.pause_bytes,
     };
-    wring_result result = wring__worker_init(&worker->io, &config, &worker->error);
+    wring_result result = wring__worker_init(&worker->io, &config, &member->error);
     if (result != WRING_OK) {
         return result;
     }
     result = wring__registry_add(&worker->io, &worker->io.index);
     if (result != WRING_OK) {
         wring__worker_deinit(&worker->io);
-        return wring_error_set(&worker->error, result, 0, "the process has 255 workers already");
+        return wring_error_set(&member->error, result, 0, "the process has 255 workers already");
     }
-    worker->initialised = true;
     return WRING_OK;
 }
 
-static void worker_close(wring__pool_worker *worker) {
-    if (worker->initialised) {
-        worker->initialised = false;
-        wring__registry_remove(worker->io.index);
-        wring__worker_empty_mailbox(&worker->io);
-        wring__worker_deinit(&worker->io);
-    }
+static void member_close(wring__member *member) {
+    wring__registry_remove(member->worker->index);
+    wring__worker_empty_mailbox(member->worker);
+    wring__worker_deinit(member->worker);
 }
 
-static bool worker_is_done(const wring__pool_worker *worker) {
-    return worker->draining && wring__worker_is_quiet(&worker->io);
+static void member_drain(wring__member *member, wring_duration_ns longest) {
+    wring__worker *io = member->worker;
+    wring__wheel_set(&io->wheel, &io->owner_timer, io->now + longest);
+    wring__worker_drain_guests(io);
 }
 
-static void *worker_run(void *arg) {
-    wring__pool_worker *worker = arg;
-    wring_pool *pool = worker->pool;
-    if (pool->config.pinned) {
-        wring__worker_pin(worker->number);
-    }
-    worker->result = worker_open(worker);
-    pthread_mutex_lock(&pool->lock);
-    pool->ready_count++;
-    pthread_cond_signal(&pool->ready);
-    pthread_mutex_unlock(&pool->lock);
-    while (worker->result == WRING_OK && !worker_is_done(worker)) {
-        if (wring__worker_turn(&worker->io, WRING_TIME_NEVER) != WRING_OK) {
-            wring__panic("the ring broke", __FILE__, __LINE__, __func__);
-        }
-    }
-    if (worker->result == WRING_OK) {
-        wring__worker_leave(&worker->io);
-    }
-    return NULL;
-}
+static const wring__group_ops group_ops = {member_open, member_close, member_drain};
 
 /* ---- create ---------------------------------------------------------------------------------- */
 
@@ -137,84 +109,43 @@ static wring_result pool_alloc(const wring_pool_config *config, wring_pool **out
     }
     const size_t size = pool->config.threads * sizeof *pool->workers;
     pool->workers = aligned_alloc(WRING_CACHE_LINE, size);
-    if (pool->workers == NULL) {
+    if (pool->workers == NULL ||
+        wring__group_init(&pool->group, &group_ops, pool->config.threads) != WRING_OK) {
+        free(pool->workers);
         free(pool);
         return wring_error_set(error, WRING_ERR_NO_MEMORY, 0, "no memory for a pool");
     }
     memset(pool->workers, 0, size);
     for (uint32_t i = 0; i < pool->config.threads; i++) {
         pool->workers[i].pool = pool;
-        pool->workers[i].number = i;
+        wring__group_place(&pool->group, i, &pool->workers[i].member, &pool->workers[i].io);
     }
-    pool->backend = &wring__backend_uring;
-    pthread_mutex_init(&pool->lock, NULL);
-    pthread_cond_init(&pool->ready, NULL);
+    pool->group.is_pinned = pool->config.pinned;
     *out = pool;
     return WRING_OK;
 }
 
-static wring_result threads_start(wring_pool *pool, wring_error *error) {
-    uint32_t created = 0;
-    while (created < pool->config.threads) {
-        wring__pool_worker *worker = &pool->workers[created];
-        const int failed = pthread_create(&worker->thread, NULL, worker_run, worker);
-        if (failed != 0) {
-            (void)wring_error_set(error, WRING_ERR_SYSTEM, failed, "cannot start a thread: %s",
-                                  strerror(failed));
-            break;
-        }
-        worker->running = true;
-        created++;
+wring_result wring__pool_create_on(const wring_pool_config *config, wring__backend_choice backend,
+                                   wring_pool **out, wring_error *error) {
+    wring_pool *pool = NULL;
+    wring_result result = pool_alloc(config, &pool, error);
+    if (result != WRING_OK) {
+        return result;
     }
-    pthread_mutex_lock(&pool->lock);
-    while (pool->ready_count < created) {
-        pthread_cond_wait(&pool->ready, &pool->lock);
+    pool->group.backend = backend;
+    result = wring__group_start(&pool->group, error);
+    if (result != WRING_OK) {
+        wring_pool_destroy(pool, 0);
+        return result;
     }
-    pthread_mutex_unlock(&pool->lock);
-    for (uint32_t i = 0; i < created; i++) {
-        if (pool->workers[i].result != WRING_OK) {
-            if (error != NULL) {
-                *error = pool->workers[i].error;
-            }
-            return pool->workers[i].result;
-        }
-    }
-    return created == pool->config.threads ? WRING_OK : WRING_ERR_SYSTEM;
+    *out = pool;
+    return WRING_OK;
 }
 
 wring_result wring_pool_create(const wring_pool_config *config, wring_pool **out,
                                wring_error *error) {
-    wring_pool *pool = NULL;
-    wring_result result = pool_alloc(config, &pool, error);
-    if (result != WRING_OK) {
-        return result;
-    }
-    result = threads_start(pool, error);
-    if (result != WRING_OK) {
-        wring_pool_destroy(pool, 0);
-        return result;
-    }
-    *out = pool;
-    return WRING_OK;
-}
-
-wring_result wring__pool_create_sim(const wring_pool_config *config,
-                                    const wring__backend_ops *backend, void *world,
-                                    wring_pool **out, wring_error *error) {
-    wring_pool *pool = NULL;
-    wring_result result = pool_alloc(config, &pool, error);
-    if (result != WRING_OK) {
-        return result;
-    }
-    pool->backend = backend;
-    pool->world = world;
-    result = worker_open(&pool->workers[0]);
-    if (result != WRING_OK) {
-        wring_pool_destroy(pool, 0);
-        return result;
-    }
-    *out = pool;
-    return WRING_OK;
+    const wring__backend_choice backend = {.ops = &wring__backend_uring};
+    return wring__pool_create_on(config, backend, out, error);
 }
 
 wring_loop wring_pool_loop(wring_pool *pool) {
@@ -238,43 +169,22 @@ void wring_pool_get_stats(const wring_pool *pool, wring_pool_stats *out) {
 /* ---- ending ---------------------------------------------------------------------------------- */
 
 void wring__pool_drain(wring_pool *pool, uint32_t drain_ms) {
-    const wring__mail mail = {.kind = MAIL_DRAIN, .value = drain_ms * WRING_NS_PER_MS};
-    for (uint32_t i = 0; i < pool->config.threads; i++) {
-        if (pool->workers[i].initialised) {
-            while (wring__worker_post(&pool->workers[i].io, &mail) != WRING_OK) {
-                sched_yield();
-            }
-        }
-    }
+    wring__group_drain(&pool->group, drain_ms * WRING_NS_PER_MS);
 }
 
 bool wring__pool_is_done(const wring_pool *pool) {
-    for (uint32_t i = 0; i < pool->config.threads; i++) {
-        if (pool->workers[i].initialised && !worker_is_done(&pool->workers[i])) {
-            return false;
-        }
-    }
-    return true;
+    return wring__group_is_done(&pool->group);
 }
 
 void wring_pool_destroy(wring_pool *pool, uint32_t drain_ms) {
     if (pool == NULL) {
         return;
     }
-    if (pool->world == NULL) {
+    if (!pool->group.backend.is_driven) {
         wring__pool_drain(pool, drain_ms);
     }
-    for (uint32_t i = 0; i < pool->config.threads; i++) {
-        if (pool->workers[i].running) {
-            pthread_join(pool->workers[i].thread, NULL);
-        }
-    }
-    for (uint32_t i = 0; i < pool->config.threads;
-         i++) { /* one group: none before all have ended */
-        worker_close(&pool->workers[i]);
-    }
-    pthread_cond_destroy(&pool->ready);
-    pthread_mutex_destroy(&pool->lock);
+    wring__group_join(&pool->group);
+    wring__group_deinit(&pool->group);
     free(pool->workers);
     free(pool);
 }

@@ -14,27 +14,7 @@
 
 #include <stdatomic.h>
 
-#include "core/base.h"
-
-/** Mail for one connection: `ref` names it and `data` is a wring__shared or NULL, so that mail for
- *  a connection that is gone can be dropped without knowing it. A call names no connection. Kinds
- *  from WRING__MAIL_WORKER on are the worker owner's. */
-enum wring__mail_kind {
-    WRING__MAIL_SEND = 1, /* data: the framed message */
-    WRING__MAIL_CLOSE,    /* data: reason as payload, close_code */
-    WRING__MAIL_STOP,
-    WRING__MAIL_POST, /* data: payload is a wring__posted */
-    WRING__MAIL_CALL, /* data: a wring__call (core/packed.h) */
-    WRING__MAIL_WORKER = 64
-};
-
-typedef struct wring__mail {
-    uint32_t kind;
-    uint32_t arg;
-    uint64_t ref;
-    void *data;
-    uint64_t value;
-} wring__mail;
+#include "core/mail.h"
 
 typedef struct wring__mailbox {
     struct wring__mail_cell *cells;

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
  * Trace points: one load and one predictable branch when nobody listens. A listener is a sink
- * installed for the calling thread; the simulator compares two runs of one seed by its hash.
+ * installed for the calling thread; a test compares two runs of one seed by the hash of their
+ * entries.
  */
 #ifndef WRING_CORE_TRACE_H
 #define WRING_CORE_TRACE_H

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * The seam between a worker and whatever moves its bytes: `uring` (the product) and `sim` (seeded,
- * virtual time). A backend queues operations, waits once a turn, and hands back completions; it
- * knows nothing of connections. Nothing here calls back, and nothing costs an indirect call per
- * message: operations are per stream and turn, completions come as one array.
+ * The seam between a worker and whatever moves its bytes. A backend queues operations, waits once a
+ * turn, and hands back completions; it knows nothing of connections. Nothing here calls back, and
+ * nothing costs an indirect call per message: operations are per stream and turn, completions come
+ * as one array.
  *
  * Rules every backend keeps:
  *   - each operation ends with exactly one completion without WRING__COMPLETION_MORE;
@@ -47,7 +47,7 @@ typedef struct wring__backend_config {
                                 fewer and longer ones of the same memory */
     uint32_t busy_poll_us;   /* looks for completions so long before it sleeps; 0: sleeps at once */
     uint32_t direct_sockets; /* sockets of a table of the backend's own; 0: picked */
-    void *world;             /* sim only: the world this backend is a host of */
+    void *context;           /* of the wring__backend_choice */
 } wring__backend_config;
 
 /** A message of 16 KiB with its header lies in one buffer. */
@@ -61,7 +61,7 @@ typedef struct wring__listen_config {
     uint16_t port;    /* 0: picked */
     int backlog;
     bool reuse_port;
-    void *world; /* sim only */
+    void *context; /* of the wring__backend_choice */
 } wring__listen_config;
 
 /** Where to connect to. */
@@ -132,6 +132,13 @@ struct wring__backend {
 };
 
 extern const wring__backend_ops wring__backend_uring;
+
+/** Which backend the workers of a server or pool run on. */
+typedef struct wring__backend_choice {
+    const wring__backend_ops *ops;
+    void *context;  /* handed to open and listen: what the backend stands on, if not the kernel */
+    bool is_driven; /* no thread is started: whoever started the server or pool drives the turns */
+} wring__backend_choice;
 
 static inline uint8_t *wring__backend_buffer(const wring__backend *backend, uint16_t buffer) {
     return backend->buffers + (size_t)buffer * backend->buffer_size;

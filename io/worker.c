@@ -5,10 +5,9 @@
 #include "io/worker.h"
 
 #include <errno.h>
-#include <sched.h>
 #include <stdlib.h>
 
-#include "core/packed.h"
+#include "core/mail.h"
 #include "core/trace.h"
 
 #define MAILBOX_ITEMS_DEFAULT 65536
@@ -381,24 +380,6 @@ void wring__worker_leave(wring__worker *worker) {
     size_t none = 0; /* no operation is under way but the backend's own */
     (void)worker->backend->ops->turn(worker->backend, 0, worker->completions,
                                      WRING__COMPLETIONS_MAX, &none);
-}
-
-void wring__worker_pin(uint32_t number) {
-    cpu_set_t allowed;
-    cpu_set_t one;
-    if (sched_getaffinity(0, sizeof allowed, &allowed) != 0) {
-        return;
-    }
-    unsigned skip = number % (unsigned)CPU_COUNT(&allowed);
-    for (int cpu = 0; cpu < CPU_SETSIZE; cpu++) {
-        if (CPU_ISSET((size_t)cpu, &allowed) && skip-- == 0) {
-            CPU_ZERO(&one);
-            CPU_SET((size_t)cpu, &one);
-            /* Not being pinned costs speed, not correctness. */
-            (void)sched_setaffinity(0, sizeof one, &one); /* 0: the calling thread */
-            return;
-        }
-    }
 }
 
 /* ---- for the owner and other threads --------------------------------------------------------- */

@@ -188,10 +188,6 @@ void wring__worker_leave(wring__worker *worker);
  *  owner that appends between turns. */
 void wring__worker_flush(wring__worker *worker);
 
-/** Pins the calling thread to one of the CPUs this process may run on: each number its own, as
- *  far as they last. */
-void wring__worker_pin(uint32_t number);
-
 /** The connection a ref's slot and generation name, or NULL. */
 wring__conn *wring__worker_conn(wring__worker *worker, uint32_t slot, uint32_t generation);
 

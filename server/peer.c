@@ -11,7 +11,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#include "core/packed.h"
+#include "core/mail.h"
 #include "core/ref.h"
 #include "server/server.h"
 #include "server/slow.h"
@@ -353,13 +353,13 @@ static void peer_go_away(wring__peer *peer) {
 
 static void peer_timer(wring__conn *conn) {
     wring__peer *peer = peer_of_conn(conn);
-    callbacks_begin(peer, worker_of(peer)->draining ? WRING_TIME_NEVER : 0);
+    callbacks_begin(peer, worker_of(peer)->member.is_draining ? WRING_TIME_NEVER : 0);
     if (!wring__host_is_started(&peer->host)) {
         refuse(peer, WRING_ERR_TIMEOUT); /* accept to upgrade took too long */
         return;
     }
     const wring_time_ns now = conn->worker->now;
-    if (worker_of(peer)->draining && peer->host.session.state == WRING_SESSION_OPEN) {
+    if (worker_of(peer)->member.is_draining && peer->host.session.state == WRING_SESSION_OPEN) {
         peer_go_away(peer);
         return;
     }
@@ -578,7 +578,7 @@ wring__peer *wring__peer_named(wring__server_worker *worker, wring_ref ref) {
 
 int wring_session_worker(const wring_session *session) {
     const wring__peer *peer = wring__peer_of(session);
-    return peer == NULL ? -1 : (int)worker_of(peer)->number;
+    return peer == NULL ? -1 : (int)worker_of(peer)->member.number;
 }
 
 uint64_t wring_session_queued(const wring_session *session) {

@@ -29,16 +29,14 @@ static uint64_t drain_spread(const wring__server_worker *worker, uint32_t count,
                          : wring__min_u64(asked_ms * WRING_NS_PER_MS, drain_ns);
 }
 
-static void drain_begin(wring__server_worker *worker, uint64_t drain_ns) {
-    if (worker->draining) {
-        return;
-    }
-    worker->draining = true;
+static void member_drain(wring__member *member, wring_duration_ns longest) {
+    wring__server_worker *worker = worker_of(member->worker);
+    wring__deliver_all_batches(worker); /* before the first close frame */
     wring__worker_stop_listening(&worker->io);
-    wring__wheel_set(&worker->io.wheel, &worker->io.owner_timer, worker->io.now + drain_ns);
+    wring__wheel_set(&worker->io.wheel, &worker->io.owner_timer, worker->io.now + longest);
     wring__drain drain = {.worker = worker};
     wring__worker_each(&worker->io, wring__peer_drain_count, &drain);
-    drain.spread_ns = drain_spread(worker, drain.count, drain_ns);
+    drain.spread_ns = drain_spread(worker, drain.count, longest);
     wring__worker_each(&worker->io, wring__peer_drain, &drain);
     wring__worker_drain_guests(&worker->io);
 }
@@ -47,8 +45,7 @@ static void worker_mail(wring__worker *io, const wring__mail *mail) {
     wring__server_worker *worker = worker_of(io);
     worker->current = NULL;
     if (mail->kind == WRING__MAIL_DRAIN) {
-        wring__deliver_all_batches(worker); /* before the first close frame */
-        drain_begin(worker, mail->value);
+        wring__member_drain(&worker->member, mail);
         return;
     }
     if (mail->kind == WRING__MAIL_RELOAD_TLS) {
@@ -84,7 +81,7 @@ static wring__listen_config listen_config(const wring_server *server, uint16_t p
                                    .port = port,
                                    .backlog = (int)server->config.backlog,
                                    .reuse_port = true,
-                                   .world = server->world};
+                                   .context = server->group.backend.context};
     return config;
 }
 
@@ -92,7 +89,7 @@ static wring__listen_config listen_config(const wring_server *server, uint16_t p
 uint64_t wring__server_random(wring__server_worker *worker) {
     uint64_t x = worker->random;
     if (x == 0) {
-        x = (worker->number + 1) * UINT64_C(0x9E3779B97F4A7C15) ^ worker->io.now;
+        x = (worker->member.number + 1) * UINT64_C(0x9E3779B97F4A7C15) ^ worker->io.now;
         x |= 1;
     }
     x ^= x >> 12;
@@ -114,15 +111,16 @@ static uint64_t queue_max(const wring_server_config *config) {
                                                            : hard + config->session.max_message;
 }
 
-wring_result wring__server_worker_open(wring__server_worker *worker) {
+static wring_result member_open(wring__member *member) {
+    wring__server_worker *worker = worker_of(member->worker);
     const wring_server *server = worker->server;
     wring__worker_config config = {
-        .backend = server->backend,
+        .backend = server->group.backend.ops,
         .backend_config = {.entries = server->config.ring_entries,
                            .buffer_count = server->config.receive_buffers,
                            .buffer_size = server->config.receive_buffer_size,
                            .busy_poll_us = server->config.busy_poll_us,
-                           .world = server->world},
+                           .context = server->group.backend.context},
         .ops = &worker_ops,
         .group = server,
         .connections_max = server->config.max_connections,
@@ -130,11 +128,11 @@ wring_result wring__server_worker_open(wring__server_worker *worker) {
         .pause_bytes = server->config.pause_bytes,
         .drained_bytes = server->config.send_soft_bytes / 2,
     };
-    wring_result result = wring__worker_init(&worker->io, &config, &worker->error);
+    wring_result result = wring__worker_init(&worker->io, &config, &member->error);
     if (result != WRING_OK) {
         return result;
     }
-    result = wring__topics_init(&worker->topics, &worker->server->presence, worker->number,
+    result = wring__topics_init(&worker->topics, &worker->server->presence, member->number,
                                 &worker->server->config);
     if (result == WRING_OK) {
         result = wring__server_deflate_attach(worker);
@@ -149,10 +147,9 @@ wring_result wring__server_worker_open(wring__server_worker *worker) {
         wring__topics_deinit(&worker->topics);
         wring__limits_deinit(worker);
         wring__worker_deinit(&worker->io);
-        return wring_error_set(&worker->error, result, 0, "worker %u: %s", worker->number,
+        return wring_error_set(&member->error, result, 0, "worker %u: %s", member->number,
                                wring_result_text(result));
     }
-    worker->initialised = true;
     wring__session_common_init(&worker->sessions, &server->config.session, &worker->io.chunks);
     wring__memory_init(worker);
     worker->sessions.ref_of = wring__peer_ref;
@@ -166,15 +163,8 @@ wring_result wring__server_worker_open(wring__server_worker *worker) {
     return WRING_OK;
 }
 
-bool wring__server_worker_is_done(const wring__server_worker *worker) {
-    return worker->draining && wring__worker_is_quiet(&worker->io);
-}
-
-void wring__server_worker_close(wring__server_worker *worker) {
-    if (!worker->initialised) {
-        return;
-    }
-    worker->initialised = false;
+static void member_close(wring__member *member) {
+    wring__server_worker *worker = worker_of(member->worker);
     atomic_store(&worker->address, 0);
     wring__registry_remove(worker->io.index);
     wring__worker_empty_mailbox(&worker->io);
@@ -187,34 +177,7 @@ void wring__server_worker_close(wring__server_worker *worker) {
     wring__worker_deinit(&worker->io);
 }
 
-/* ---- the thread ------------------------------------------------------------------------------ */
-
-static void tell_ready(wring__server_worker *worker) {
-    wring_server *server = worker->server;
-    pthread_mutex_lock(&server->lock);
-    server->ready_count++;
-    pthread_cond_signal(&server->ready);
-    pthread_mutex_unlock(&server->lock);
-}
-
-static void *worker_run(void *arg) {
-    wring__server_worker *worker = arg;
-    if (!worker->server->config.unpinned) {
-        wring__worker_pin(worker->number);
-    }
-    worker->result = wring__server_worker_open(worker);
-    tell_ready(worker);
-    if (worker->result != WRING_OK) {
-        return NULL;
-    }
-    while (!wring__server_worker_is_done(worker)) {
-        if (wring__worker_turn(&worker->io, WRING_TIME_NEVER) != WRING_OK) {
-            wring__panic("the ring broke", __FILE__, __LINE__, __func__);
-        }
-    }
-    wring__worker_leave(&worker->io);
-    return NULL;
-}
+static const wring__group_ops group_ops = {member_open, member_close, member_drain};
 
 /* ---- create ---------------------------------------------------------------------------------- */
 
@@ -235,6 +198,7 @@ static void server_free(wring_server *server) {
     wring__tls_context_unref(server->tls);
     wring__presence_deinit(&server->presence);
     wring__sources_deinit(&server->sources);
+    wring__group_deinit(&server->group);
     free(server->bindings);
     free(server->workers);
     free(server);
@@ -249,7 +213,13 @@ static wring_result tables_make(wring_server *server, wring_error *error) {
         return wring_error_set(error, WRING_ERR_NO_MEMORY, 0, "no memory for %u workers", workers);
     }
     memset(server->workers, 0, workers * sizeof *server->workers);
-    wring_result result = wring__presence_init(&server->presence, workers);
+    wring_result result = wring__group_init(&server->group, &group_ops, workers);
+    for (uint32_t i = 0; i < workers && result == WRING_OK; i++) {
+        wring__group_place(&server->group, i, &server->workers[i].member, &server->workers[i].io);
+    }
+    if (result == WRING_OK) {
+        result = wring__presence_init(&server->presence, workers);
+    }
     if (result == WRING_OK) {
         result = wring__sources_init(&server->sources, server->config.max_connections_per_source,
                                      server->config.max_handshakes_per_source);
@@ -296,26 +266,21 @@ wring_result wring_server_create(const wring_server_config *config, wring_server
     server->catch_all.subprotocols = server->config.subprotocols;
     server->catch_all.subprotocol_count = server->config.subprotocol_count;
     server->state_size_max = state_size_max(server);
-    server->backend = &wring__backend_uring;
+    server->group.is_pinned = !server->config.unpinned;
     for (uint32_t i = 0; i < server->config.workers; i++) {
         server->workers[i].server = server;
-        server->workers[i].number = i;
         server->workers[i].listener = WRING__SOCKET_NONE;
     }
-    pthread_mutex_init(&server->lock, NULL);
     pthread_mutex_init(&server->reload_lock, NULL);
-    pthread_cond_init(&server->ready, NULL);
     *out = server;
     return WRING_OK;
 }
 
-void wring__server_set_backend(wring_server *server, const wring__backend_ops *backend,
-                               void *world) {
-    if (world != NULL) {
-        server->presence.seed = 1; /* a replay has the same topics share a slot */
+void wring__server_set_backend(wring_server *server, wring__backend_choice backend) {
+    if (backend.is_driven) {
+        server->presence.seed = 1; /* a run that is driven again has the same topics share a slot */
     }
-    server->backend = backend;
-    server->world = world;
+    server->group.backend = backend;
 }
 
 void wring_server_destroy(wring_server *server) {
@@ -323,8 +288,6 @@ void wring_server_destroy(wring_server *server) {
         return;
     }
     WRING_ASSERT(!server->started);
-    pthread_cond_destroy(&server->ready);
-    pthread_mutex_destroy(&server->lock);
     pthread_mutex_destroy(&server->reload_lock);
     server_free(server);
 }
@@ -337,7 +300,7 @@ static wring_result listeners_open(wring_server *server, wring_error *error) {
     for (uint32_t i = 0; i < server->config.workers; i++) {
         wring__listen_config config = listen_config(server, port);
         wring_result result =
-            server->backend->listen(&config, &server->workers[i].listener, &port, error);
+            server->group.backend.ops->listen(&config, &server->workers[i].listener, &port, error);
         if (result != WRING_OK) {
             return result;
         }
@@ -350,64 +313,11 @@ static void listeners_close(wring_server *server) {
     for (uint32_t i = 0; i < server->config.workers; i++) {
         if (server->workers[i].listener != WRING__SOCKET_NONE) {
             wring__listen_config config = listen_config(server, server->port);
-            server->backend->unlisten(&config, server->workers[i].listener);
+            server->group.backend.ops->unlisten(&config, server->workers[i].listener);
             server->workers[i].listener = WRING__SOCKET_NONE;
         }
     }
     server->port = 0;
-}
-
-static void threads_join(wring_server *server) {
-    for (uint32_t i = 0; i < server->config.workers; i++) {
-        if (server->workers[i].running) {
-            pthread_join(server->workers[i].thread, NULL);
-            server->workers[i].running = false;
-        }
-    }
-}
-
-static wring_result threads_start(wring_server *server, wring_error *error) {
-    uint32_t created = 0;
-    int failed = 0;
-    server->ready_count = 0;
-    for (; created < server->config.workers && failed == 0; created++) {
-        wring__server_worker *worker = &server->workers[created];
-        worker->draining = false;
-        failed = pthread_create(&worker->thread, NULL, worker_run, worker);
-        worker->running = failed == 0;
-    }
-    created -= failed != 0;
-    pthread_mutex_lock(&server->lock);
-    while (server->ready_count < created) {
-        pthread_cond_wait(&server->ready, &server->lock);
-    }
-    pthread_mutex_unlock(&server->lock);
-    if (failed != 0) {
-        return wring_error_set(error, WRING_ERR_SYSTEM, failed, "cannot start worker %u: %s",
-                               created, strerror(failed));
-    }
-    for (uint32_t i = 0; i < created; i++) {
-        if (server->workers[i].result != WRING_OK) {
-            if (error != NULL) {
-                *error = server->workers[i].error;
-            }
-            return server->workers[i].result;
-        }
-    }
-    return WRING_OK;
-}
-
-/* In the simulator the test's own thread is every worker's. */
-static wring_result workers_open_here(wring_server *server, wring_error *error) {
-    for (uint32_t i = 0; i < server->config.workers; i++) {
-        server->workers[i].draining = false;
-        wring_result result = wring__server_worker_open(&server->workers[i]);
-        if (result != WRING_OK) {
-            *error = server->workers[i].error;
-            return result;
-        }
-    }
-    return WRING_OK;
 }
 
 wring_result wring_server_start(wring_server *server, wring_error *error) {
@@ -417,8 +327,7 @@ wring_result wring_server_start(wring_server *server, wring_error *error) {
     wring_result result = listeners_open(server, error);
     server->started = true;
     if (result == WRING_OK) {
-        result =
-            server->world == NULL ? threads_start(server, error) : workers_open_here(server, error);
+        result = wring__group_start(&server->group, error);
     }
     if (result != WRING_OK) {
         wring_server_stop(server, 1);
@@ -429,15 +338,7 @@ wring_result wring_server_start(wring_server *server, wring_error *error) {
 /* ---- stop and questions ---------------------------------------------------------------------- */
 
 void wring__server_drain(wring_server *server, uint32_t drain_ms) {
-    wring__mail mail = {.kind = WRING__MAIL_DRAIN, .value = drain_ms * WRING_NS_PER_MS};
-    for (uint32_t i = 0; i < server->config.workers; i++) {
-        if (server->workers[i].initialised) {
-            /* A full mailbox empties with the next turn; this one must arrive. */
-            while (wring__worker_post(&server->workers[i].io, &mail) != WRING_OK) {
-                sched_yield();
-            }
-        }
-    }
+    wring__group_drain(&server->group, drain_ms * WRING_NS_PER_MS);
 }
 
 /* By the registry: a worker that is ending needs no certificates. */
@@ -477,14 +378,11 @@ void wring_server_stop(wring_server *server, uint32_t drain_ms) {
     if (!server->started) {
         return;
     }
-    if (server->world == NULL) {
+    if (!server->group.backend.is_driven) {
         wring__server_drain(server, drain_ms);
-        threads_join(server);
     }
+    wring__group_join(&server->group);
     server->started = false;
-    for (uint32_t i = 0; i < server->config.workers; i++) {
-        wring__server_worker_close(&server->workers[i]);
-    }
     listeners_close(server);
 }
 

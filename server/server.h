@@ -19,10 +19,9 @@
 #ifndef WRING_SERVER_SERVER_H
 #define WRING_SERVER_SERVER_H
 
-#include <pthread.h>
 #include <stdatomic.h>
 
-#include "io/worker.h"
+#include "io/group.h"
 #include "proto/host.h"
 #include "proto/http1.h"
 #include "server/deflate.h"
@@ -33,9 +32,8 @@
 
 /** Mail kinds of a server's workers. */
 enum {
-    WRING__MAIL_PUBLISH = WRING__MAIL_WORKER, /* data: the message (publication.h) */
-    WRING__MAIL_DRAIN,                        /* value: ns the worker may take */
-    WRING__MAIL_RELOAD_TLS                    /* data: the new context, one reference */
+    WRING__MAIL_PUBLISH = WRING__MAIL_GROUP_OWNER, /* data: the message (publication.h) */
+    WRING__MAIL_RELOAD_TLS                         /* data: the new context, one reference */
 };
 
 /** Written by the worker only, with wring__count. */
@@ -58,6 +56,7 @@ typedef struct wring__server_counters {
 
 typedef struct wring__server_worker {
     wring__worker io; /* first: the io layer's owner pointer and this are the same thing */
+    wring__member member;
     wring_server *server;
     wring__topics topics;
     wring__session_common sessions;
@@ -70,16 +69,9 @@ typedef struct wring__server_worker {
     struct wring__peer *current; /* whose callbacks run or ran last; NULL: nobody's */
     uint64_t random;             /* of wring__server_random */
     wring__tls_context *tls;     /* its own reference; NULL: plain */
-    pthread_t thread;
-    uint32_t number; /* 0 .. workers - 1 */
     wring__socket listener;
     _Atomic uint8_t address; /* its number in the registry, 0 while it is not up: for publishers */
-    bool initialised;
-    bool running; /* the thread was created */
-    bool draining;
-    wring_result result; /* of starting */
-    wring_error error;
-    wring__http1 parser; /* scratch: for heads that come in one piece */
+    wring__http1 parser;     /* scratch: for heads that come in one piece */
     wring_header headers[WRING__HTTP1_FIELDS_MAX];
 } wring__server_worker;
 
@@ -88,31 +80,25 @@ struct wring_server {
     wring_route catch_all;    /* config.handler as a route */
     wring__binding *bindings; /* one a route, the last is catch_all's */
     size_t state_size_max;    /* of all routes' handlers */
-    const wring__backend_ops *backend;
-    void *world; /* sim only */
+    wring__group group;
     wring__server_worker *workers;
     wring__presence presence;
     wring__sources sources;
     _Atomic uint32_t connections; /* of all workers, where max_connections_total is set */
     uint16_t port;
     bool started;
-    pthread_mutex_t lock; /* starting only: guards ready_count */
-    pthread_cond_t ready;
-    uint32_t ready_count;
     pthread_mutex_t reload_lock; /* one reload at a time: guards tls */
     wring__tls_context *tls;     /* the one new workers begin with; NULL: plain */
     wring__server_deflate deflate;
 };
 
-/** For tests: a server over another backend, whose turns the test drives.
- *  With `world` set no thread is started. */
-void wring__server_set_backend(wring_server *server, const wring__backend_ops *backend,
-                               void *world);
+/** Before the start: the server runs on this backend. */
+void wring__server_set_backend(wring_server *server, wring__backend_choice backend);
 
-/** What the thread of a worker does, in steps for the simulator. */
-WRING_MUST_CHECK wring_result wring__server_worker_open(wring__server_worker *worker);
-bool wring__server_worker_is_done(const wring__server_worker *worker);
-void wring__server_worker_close(wring__server_worker *worker);
+/** For whoever drives the turns of a driven backend. */
+static inline bool wring__server_worker_is_done(const wring__server_worker *worker) {
+    return wring__member_is_done(&worker->member);
+}
 void wring__server_drain(wring_server *server, uint32_t drain_ms);
 
 /** deliver.c: queues a published message to every subscriber of the worker.

@@ -150,14 +150,13 @@ static void turn(uint32_t worker, wring_time_ns deadline) {
 }
 
 static void server_begin(const wring__backend_ops *backend) {
-    static uint8_t not_a_world; /* with a world no thread is started */
     const wring_server_config config = {
         .struct_size = sizeof config, .workers = scenario->workers, .handler = &handler};
     wring_error error;
     if (wring_server_create(&config, &server, &error) != WRING_OK) {
         die(error.text);
     }
-    wring__server_set_backend(server, backend, &not_a_world);
+    wring__server_set_backend(server, (wring__backend_choice){.ops = backend, .is_driven = true});
     if (wring_server_start(server, &error) != WRING_OK) {
         die(error.text);
     }

@@ -9,7 +9,7 @@
 #include <stdlib.h>
 
 #include "bench/load/engine.h"
-#include "core/packed.h"
+#include "core/mail.h"
 #include "proto/crypto.h"
 #include "wring/close.h"
 #include "wring/deflate.h"

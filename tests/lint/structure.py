@@ -20,6 +20,7 @@ LAYERS = {
     "io": {"wring", "core", "io"},
     "server": {"wring", "core", "proto", "io", "server"},
     "client": {"wring", "core", "proto", "io", "client"},
+    "gateway": {"wring", "gateway"},
     "cli": {"wring", "cli", "bench"},
     "examples": {"wring"},
 }
@@ -113,6 +114,15 @@ def check_head(path, text):
         yield f"{path}:1: does not open with what it is"
 
 
+def check_test_tools(path, text):
+    """No production file knows that there is a simulated backend."""
+    if path.split("/")[0] in ("tests", "bench"):
+        return
+    for number, line in enumerate(text.splitlines(), 1):
+        if re.search(r"(?i)\b(simulat|sim_|wring__sim|in the world\b)", line):
+            yield f"{path}:{number}: production code knows no simulation"
+
+
 def check_tour(tour, read):
     for match in re.finditer(r"`([\w/.]+\.[ch]):(\w+)`", tour):
         path, name = match.groups()
@@ -129,7 +139,7 @@ def read(path):
 def findings():
     for path in tracked():
         text = read(path)
-        for check in (check_includes, check_banned, check_sizes, check_head):
+        for check in (check_includes, check_banned, check_sizes, check_head, check_test_tools):
             yield from check(path, text)
     yield from check_tour(read("docs/TOUR.md"), read)
 
@@ -143,6 +153,7 @@ SELFTEST = [
     (check_sizes, "io/bad.c", "int f(void) {\n" + "    x();\n" * 80 + "}\n"),
     (check_sizes, "io/bad.c", "x\n" * 900),
     (check_head, "io/bad.c", "int x;\n"),
+    (check_test_tools, "io/bad.c", "void *world; /* the simulator's */\n"),
 ]
 
 

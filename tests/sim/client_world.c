@@ -7,7 +7,7 @@
 
 #include <openssl/rand.h>
 
-#include "io/sim_world.h"
+#include "tests/sim/backend/sim_world.h"
 #include "tests/certs/certs.h"
 
 /* ---- the server ------------------------------------------------------------------------------ */
@@ -130,8 +130,8 @@ static void world_begin(client_world *world, uint64_t seed, bool tls) {
         .pause_bytes = client_random(world, 2) == 0 ? 500 : 0,
     };
     world->slow = config.pause_bytes != 0 || world->run.world->fault_on[WRING__SIM_DELAY];
-    EXPECT(wring__pool_create_sim(&config, &wring__backend_sim, world->run.world, &world->pool,
-                                  &error) == WRING_OK);
+    EXPECT(wring__pool_create_on(&config, wring__sim_backend(world->run.world), &world->pool,
+                                 &error) == WRING_OK);
 }
 
 void client_world_begin(client_world *world, uint64_t seed, bool tls) {

@@ -52,7 +52,7 @@ void sim_run_begin_config(sim_run *run, uint64_t seed, wring_server_config *conf
     config->control_rate = WRING_OFF;
     wring_error error;
     EXPECT(wring_server_create(config, &run->server, &error) == WRING_OK);
-    wring__server_set_backend(run->server, &wring__backend_sim, run->world);
+    wring__server_set_backend(run->server, wring__sim_backend(run->world));
     EXPECT(wring_server_start(run->server, &error) == WRING_OK);
     run->port = wring_server_port(run->server);
 }

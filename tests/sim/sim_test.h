@@ -7,7 +7,7 @@
 #define WRING_TESTS_SIM_TEST_H
 
 #include "core/trace.h"
-#include "io/sim.h"
+#include "tests/sim/backend/sim.h"
 #include "server/server.h"
 
 /* A broken expectation ends the run: the seed is printed and the process aborts. */

@@ -8,7 +8,7 @@
 
 #include "client/client.h"
 #include "client/pool.h"
-#include "io/sim.h"
+#include "tests/sim/backend/sim.h"
 #include "server/server.h"
 #include "tests/certs/certs.h"
 #include "tests/torture/torture.h"
@@ -92,7 +92,7 @@ static wring_result server_begin(void) {
     wring_error error = {0};
     wring_result result = wring_server_create(&config, &world.server, &error);
     if (result == WRING_OK) {
-        wring__server_set_backend(world.server, &wring__backend_sim, world.sim);
+        wring__server_set_backend(world.server, wring__sim_backend(world.sim));
         result = wring_server_start(world.server, &error);
     }
     CHECK(result == WRING_OK || error.text[0] != 0);
@@ -202,7 +202,7 @@ static void work(void) {
     const wring_pool_config config = {
         .struct_size = sizeof config, .receive_buffers = 4, .receive_buffer_size = 500};
     wring_result result =
-        wring__pool_create_sim(&config, &wring__backend_sim, world.sim, &world.pool, &error);
+        wring__pool_create_on(&config, wring__sim_backend(world.sim), &world.pool, &error);
     note(result);
     world.worked = result == WRING_OK;
     for (int i = 0; i < CLIENTS && result == WRING_OK; i++) {

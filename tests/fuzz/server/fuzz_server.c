@@ -10,7 +10,7 @@
  */
 #include <stdlib.h>
 
-#include "io/sim.h"
+#include "tests/sim/backend/sim.h"
 #include "server/server.h"
 #include "tests/fuzz/app.h"
 
@@ -113,7 +113,7 @@ static void server_begin(struct scene *scene, uint8_t limits) {
         .session = scene->session,
     };
     FUZZ_CHECK(wring_server_create(&config, &scene->server, NULL) == WRING_OK);
-    wring__server_set_backend(scene->server, &wring__backend_sim, scene->world);
+    wring__server_set_backend(scene->server, wring__sim_backend(scene->world));
     wring_error error;
     FUZZ_CHECK(wring_server_start(scene->server, &error) == WRING_OK);
     scene->app.server = scene->server;

@@ -7,7 +7,7 @@
 #include <errno.h>
 #include <signal.h>
 
-#include "io/sim.h"
+#include "tests/sim/backend/sim.h"
 #include "io/worker.h"
 #include "tests/unit/io/scripted.h"
 
@@ -359,7 +359,7 @@ Test(conn, a_receive_without_buffers_is_armed_again) {
 Test(conn, a_buffer_returned_twice_aborts_in_the_simulator, .signal = SIGABRT) {
     const wring__sim_config config = {.seed = 1};
     wring__sim *sim = wring__sim_create(&config);
-    const wring__backend_config backend_config = {.buffer_count = 2, .world = sim};
+    const wring__backend_config backend_config = {.buffer_count = 2, .context = sim};
     wring__backend *backend;
     const uint16_t buffer = 1;
     cr_assert_eq(wring__backend_sim.open(&backend_config, &backend, NULL), WRING_OK);

@@ -5,7 +5,7 @@
  */
 #include <criterion/criterion.h>
 
-#include "io/sim.h"
+#include "tests/sim/backend/sim.h"
 #include "io/worker.h"
 
 #define TALKERS 5
@@ -131,13 +131,13 @@ static void begin(void) {
     const wring__sim_config world_config = {.pipe_bytes = sizeof zeros};
     world = wring__sim_create(&world_config);
     accepted = 0;
-    const wring__listen_config listen = {.world = world};
+    const wring__listen_config listen = {.context = world};
     uint16_t port;
     wring__socket listener;
     cr_assert_eq(wring__backend_sim.listen(&listen, &listener, &port, NULL), WRING_OK);
     const wring__worker_config config = {
         .backend = &wring__backend_sim,
-        .backend_config = {.buffer_count = 64, .buffer_size = READ, .world = world},
+        .backend_config = {.buffer_count = 64, .buffer_size = READ, .context = world},
         .ops = &worker_ops};
     cr_assert_eq(wring__worker_init(&worker, &config, NULL), WRING_OK);
     wring__worker_listen(&worker, listener);

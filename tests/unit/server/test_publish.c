@@ -6,7 +6,7 @@
 #include <stdio.h>
 
 #include "core/hash.h"
-#include "io/sim.h"
+#include "tests/sim/backend/sim.h"
 #include "server/peer.h"
 #include "server/server.h"
 
@@ -24,7 +24,7 @@ static void begin(void) {
         .struct_size = sizeof server_config, .workers = WORKERS, .handler = &handler};
     wring_error error;
     cr_assert_eq(wring_server_create(&server_config, &server, &error), WRING_OK);
-    wring__server_set_backend(server, &wring__backend_sim, world);
+    wring__server_set_backend(server, wring__sim_backend(world));
     cr_assert_eq(wring_server_start(server, &error), WRING_OK);
     memset(peers, 0, sizeof peers);
 }

@@ -2,10 +2,10 @@
  *
  * Between the simulated world (sim.c) and the backend that workers see (sim_backend.c).
  */
-#ifndef WRING_IO_SIM_WORLD_H
-#define WRING_IO_SIM_WORLD_H
+#ifndef WRING_TESTS_SIM_WORLD_H
+#define WRING_TESTS_SIM_WORLD_H
 
-#include "io/sim.h"
+#include "tests/sim/backend/sim.h"
 
 #define WRING__SIM_HOSTS_MAX 16
 

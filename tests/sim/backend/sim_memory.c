@@ -5,7 +5,7 @@
  */
 #include <stdlib.h>
 
-#include "io/sim_world.h"
+#include "tests/sim/backend/sim_world.h"
 
 void *wring__sim_memory(void *block, size_t size) {
     if (size == 0) {

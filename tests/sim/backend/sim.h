@@ -8,8 +8,8 @@
  * One thread. A backend's turn never blocks: the driver calls turns in any order and moves the
  * clock with wring__sim_advance when nothing happens at the present moment.
  */
-#ifndef WRING_IO_SIM_H
-#define WRING_IO_SIM_H
+#ifndef WRING_TESTS_SIM_H
+#define WRING_TESTS_SIM_H
 
 #include "io/backend.h"
 
@@ -22,6 +22,11 @@ typedef struct wring__sim_config {
 } wring__sim_config;
 
 extern const wring__backend_ops wring__backend_sim;
+
+/** For servers and pools that live in the world; the test drives their turns. */
+static inline wring__backend_choice wring__sim_backend(wring__sim *sim) {
+    return (wring__backend_choice){.ops = &wring__backend_sim, .context = sim, .is_driven = true};
+}
 
 wring__sim *wring__sim_create(const wring__sim_config *config);
 void wring__sim_destroy(wring__sim *sim);

@@ -3,7 +3,7 @@
  * The simulated world: sockets as pairs of byte pipes, a clock, and faults. The backend that
  * workers see is sim_backend.c.
  */
-#include "io/sim_world.h"
+#include "tests/sim/backend/sim_world.h"
 
 #include <stdlib.h>
 

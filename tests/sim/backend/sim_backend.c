@@ -8,7 +8,7 @@
 #include <netinet/in.h>
 #include <stdlib.h>
 
-#include "io/sim_world.h"
+#include "tests/sim/backend/sim_world.h"
 
 #define BUFFER_COUNT_DEFAULT 64
 #define BUFFER_SIZE_DEFAULT  2048
@@ -77,7 +77,7 @@ static struct sim_backend *sim_of(wring__backend *super) {
 static wring_result sim_listen(const wring__listen_config *config, wring__socket *out,
                                uint16_t *port, wring_error *error) {
     (void)error;
-    wring__sim *sim = config->world;
+    wring__sim *sim = config->context;
     wring__socket listener = wring__sim_socket_new(sim);
     struct sim_socket *s = wring__sim_socket(sim, listener);
     s->listening = true;
@@ -88,7 +88,7 @@ static wring_result sim_listen(const wring__listen_config *config, wring__socket
 }
 
 static void sim_unlisten(const wring__listen_config *config, wring__socket listener) {
-    wring__sim *sim = config->world;
+    wring__sim *sim = config->context;
     wring__socket waiting;
     while ((waiting = wring__sim_backlog_pop(sim, listener)) != WRING__SOCKET_NONE) {
         wring__sim_close(sim, waiting, true);
@@ -99,7 +99,7 @@ static void sim_unlisten(const wring__listen_config *config, wring__socket liste
 static wring_result sim_open(const wring__backend_config *config, wring__backend **out,
                              wring_error *error) {
     (void)error;
-    wring__sim *sim = config->world;
+    wring__sim *sim = config->context;
     WRING_ASSERT(sim->host_count < WRING__SIM_HOSTS_MAX);
     struct sim_backend *backend = wring__sim_memory(NULL, sizeof *backend);
     WRING_ASSERT(backend != NULL);
