@@ -23,7 +23,7 @@
 #include "core/mail.h"
 #include "io/worker.h"
 #include "proto/head.h"
-#include "proto/host.h"
+#include "stream/stream.h"
 #include "wring/client.h"
 #include "wring/url.h"
 

@@ -19,8 +19,7 @@ enum stage {
 };
 
 struct wring__link {
-    wring__conn conn; /* first: the pump's callbacks get this address */
-    wring__host host;
+    wring__stream stream; /* first: the connection's callbacks get this address */
     wring_client *client; /* a reference */
     wring__link *next;
     wring__address address;
@@ -34,17 +33,11 @@ struct wring__link {
 };
 
 static wring__link *link_of(wring__conn *conn) {
-    return WRING_CONTAINER_OF(conn, wring__link, conn);
+    return WRING_CONTAINER_OF(conn, wring__link, stream.conn);
 }
 
 static const wring_client_config *config_of(const wring__link *link) {
     return &link->client->settings.config;
-}
-
-static wring_ref link_ref(const wring_session *session) {
-    const wring__host *host = WRING_CONTAINER_OF(session, wring__host, session);
-    const wring__conn *conn = &WRING_CONTAINER_OF(host, wring__link, host)->conn;
-    return wring__ref_pack(conn->worker->index, conn->slot, conn->generation);
 }
 
 void wring__link_prepare(wring_client *client) {
@@ -53,7 +46,7 @@ void wring__link_prepare(wring_client *client) {
                           ? (wring__binding){&wring__inbox_handler, client}
                           : (wring__binding){config->handler, config->handler_opts};
     wring__session_common_init(&client->sessions, &config->session, &client->worker->chunks);
-    client->sessions.ref_of = link_ref;
+    client->sessions.ref_of = wring__stream_ref;
     client->sessions.lost = &client->worker->counters.lost_mail;
 }
 
@@ -72,7 +65,7 @@ static void fail(wring__link *link, const wring_error *error) {
         link->stage = STAGE_OVER;
         wring__client_link_failed(link->client, link, error);
     }
-    wring__conn_shut(&link->conn);
+    wring__conn_shut(&link->stream.conn);
 }
 
 static void fail_with(wring__link *link, wring_result result, const char *text) {
@@ -83,44 +76,30 @@ static void fail_with(wring__link *link, wring_result result, const char *text) 
 
 /* ---- the session ----------------------------------------------------------------------------- */
 
-/* After each call into the session. */
-static void settle(wring__link *link) {
-    wring_session *session = &link->host.session;
-    if (link->conn.out.bytes > 0) {
-        wring__conn_flush(&link->conn);
-    }
-    if (!wring__host_is_closed(&link->host)) {
-        wring__conn_bring_deadline(&link->conn,
-                                   wring__host_deadline(&link->host, link->conn.worker->now));
-        if (wring__session_has_more(session)) {
-            wring__conn_yield(&link->conn);
-        }
-        return;
-    }
+static void link_session_ended(wring__stream *stream) {
+    wring__link *link = WRING_CONTAINER_OF(stream, wring__link, stream);
+    const wring_session *session = &stream->host.session;
     if (link->stage == STAGE_SESSION) {
         const wring_end end = {(wring_result)session->end_result, session->end_code,
                                session->end_by_peer};
         link->stage = STAGE_OVER;
         wring__client_link_ended(link->client, link, &end);
     }
-    wring__conn_shut(&link->conn);
 }
 
 /* After bytes were given to it. */
-static void session_took(wring__link *link) {
-    if (link->ping_at != 0 && link->host.session.pong_seen) {
-        atomic_store_explicit(&link->client->rtt_ns, link->conn.worker->now - link->ping_at,
+static void round_trip_look(wring__link *link) {
+    if (link->ping_at != 0 && link->stream.host.session.pong_seen) {
+        atomic_store_explicit(&link->client->rtt_ns, link->stream.conn.worker->now - link->ping_at,
                               memory_order_relaxed);
         link->ping_at = 0;
     }
-    settle(link);
 }
 
 static void session_rx(wring__link *link, wring_mut_bytes bytes) {
-    link->host.session.pong_seen = false;
-    wring__session_turn(&link->host.session, link->conn.worker->counters.turns);
-    wring__host_rx(&link->host, bytes, link->conn.worker->now);
-    session_took(link);
+    link->stream.host.session.pong_seen = false;
+    wring__stream_rx(&link->stream, bytes);
+    round_trip_look(link);
 }
 
 /* ---- the upgrade ----------------------------------------------------------------------------- */
@@ -157,7 +136,7 @@ static void upgrade_begin(wring__link *link) {
     link->stage = STAGE_UPGRADE;
     wring_result result = WRING_OK;
     if (settings->tls != NULL) {
-        result = wring__conn_secure(&link->conn, wring__tls_share_context(settings->tls),
+        result = wring__conn_secure(&link->stream.conn, wring__tls_share_context(settings->tls),
                                     settings->host, link->client->tls_session);
         wring__client_session_offered(link->client);
     }
@@ -174,7 +153,7 @@ static void upgrade_begin(wring__link *link) {
         result = request_write(link, request, cap, &len);
     }
     if (result == WRING_OK) {
-        result = wring__outq_append(&link->conn.out, &link->conn.worker->chunks,
+        result = wring__outq_append(&link->stream.conn.out, &link->stream.conn.worker->chunks,
                                     wring_bytes_of(request, len));
     }
     free(request);
@@ -182,7 +161,7 @@ static void upgrade_begin(wring__link *link) {
         fail_with(link, result, NULL);
         return;
     }
-    wring__conn_flush(&link->conn);
+    wring__conn_flush(&link->stream.conn);
 }
 
 /* Behind "HTTP/1.1 404 ", which the parser has checked. */
@@ -221,7 +200,7 @@ static void session_begin(wring__link *link, wring_headers headers, wring_bytes 
         request.path.len = (size_t)(query - request.target.data);
         request.query = wring_bytes_of(query + 1, request.target.len - request.path.len - 1);
     }
-    wring__tls *stream = wring__conn_tls_of(&link->conn);
+    wring__tls *stream = wring__conn_tls_of(&link->stream.conn);
     if (stream != NULL) {
         tls = wring__tls_info_of(stream);
         request.tls = &tls;
@@ -229,9 +208,7 @@ static void session_begin(wring__link *link, wring_headers headers, wring_bytes 
     link->stage = STAGE_SESSION;
     link->client->http_status = 101;
     wring__client_link_open(link->client, link);
-    wring__host_start(&link->host, binding, binding->handler->state_size == 0 ? NULL : link->state,
-                      &request, link->conn.worker->now);
-    settle(link);
+    wring__stream_start(&link->stream, binding, link->state, &request);
 }
 
 static void response_done(wring__link *link, wring__http1 *parser, wring_mut_bytes data) {
@@ -247,8 +224,8 @@ static void response_done(wring__link *link, wring__http1 *parser, wring_mut_byt
     }
     wring_error error;
     if (config_of(link)->deflate != NULL &&
-        wring__client_deflate_answer(link->client, headers, link->no_takeover, &link->host.session,
-                                     &error) != WRING_OK) {
+        wring__client_deflate_answer(link->client, headers, link->no_takeover,
+                                     &link->stream.host.session, &error) != WRING_OK) {
         fail(link, &error);
         return;
     }
@@ -293,12 +270,12 @@ void wring__link_proceed(wring__link *link) {
     link->stage = STAGE_PROXY;
     wring_result result =
         wring__proxy_start(&link->proxy, &settings->proxy, settings->host, settings->url.port,
-                           &link->conn.out, &link->conn.worker->chunks);
+                           &link->stream.conn.out, &link->stream.conn.worker->chunks);
     if (result != WRING_OK) {
         fail_with(link, result, NULL);
         return;
     }
-    wring__conn_flush(&link->conn);
+    wring__conn_flush(&link->stream.conn);
 }
 
 static void proxy_rx(wring__link *link, wring_mut_bytes bytes) {
@@ -306,7 +283,7 @@ static void proxy_rx(wring__link *link, wring_mut_bytes bytes) {
     size_t used = 0;
     wring_result result =
         wring__proxy_rx(&link->proxy, wring_bytes_of(bytes.data, bytes.len), &used, &error);
-    wring__conn_flush(&link->conn);
+    wring__conn_flush(&link->stream.conn);
     if (result == WRING_MORE) {
         return;
     }
@@ -351,8 +328,7 @@ static void link_rx(wring__conn *conn, wring_mut_bytes bytes) {
 static void link_eof(wring__conn *conn) {
     wring__link *link = link_of(conn);
     if (link->stage == STAGE_SESSION) {
-        wring__host_fail(&link->host, WRING_ERR_TRUNCATED);
-        settle(link);
+        wring__stream_fail(&link->stream, WRING_ERR_TRUNCATED);
     } else {
         fail_with(link, WRING_ERR_TRUNCATED,
                   link->stage == STAGE_PROXY
@@ -370,8 +346,7 @@ static void link_failed(wring__conn *conn, wring_result reason) {
         return;
     }
     if (link->stage == STAGE_SESSION) {
-        wring__host_fail(&link->host, reason);
-        settle(link);
+        wring__stream_fail(&link->stream, reason);
         return;
     }
     wring_error error;
@@ -392,65 +367,54 @@ static void link_timer(wring__conn *conn) {
     if (link->stage != STAGE_SESSION) {
         return;
     }
-    const bool pinged = link->host.session.ping_sent;
-    wring__host_expire(&link->host, conn->worker->now);
-    if (!pinged && link->host.session.ping_sent) {
+    const bool pinged = link->stream.host.session.ping_sent;
+    wring__stream_expire(&link->stream);
+    if (!pinged && link->stream.host.session.ping_sent) {
         link->ping_at = conn->worker->now;
     }
-    settle(link);
+}
+
+static void link_asked(wring__conn *conn) {
+    wring__link *link = link_of(conn);
+    if (link->stage == STAGE_SESSION) {
+        wring__stream_drained(&link->stream);
+    }
 }
 
 static void link_resume(wring__conn *conn) {
     wring__link *link = link_of(conn);
-    link->host.session.pong_seen = false;
-    wring__session_turn(&link->host.session, conn->worker->counters.turns);
-    if (conn->broken) {
-        wring__session_tx_drop(&link->host.session);
-    }
-    wring__host_resume(&link->host, conn->worker->now);
-    session_took(link);
+    link->stream.host.session.pong_seen = false;
+    wring__stream_resume(&link->stream);
+    round_trip_look(link);
 }
 
 static void link_mail(wring__conn *conn, const wring__mail *mail) {
-    wring__link *link = link_of(conn);
-    const size_t lost = wring__host_mail(&link->host, mail);
-    wring__count(&conn->worker->counters.lost_mail, lost);
-    if (wring__host_is_started(&link->host)) {
-        settle(link);
-    }
+    wring__stream_mail(wring__stream_of_conn(conn), mail);
 }
 
 static void link_closed(wring__conn *conn) {
     wring__link *link = link_of(conn);
     wring__proxy_deinit(&link->proxy);
     wring__head_free(&link->head);
-    wring__host_deinit(&link->host);
+    wring__host_deinit(&link->stream.host);
     wring__client_release(link->client);
     free(link);
 }
 
-static uint64_t link_missing(wring__conn *conn) {
-    wring__link *link = link_of(conn);
-    return link->stage == STAGE_SESSION ? wring__session_rx_missing(&link->host.session) : 0;
-}
-
-static wring__block *link_room(wring__conn *conn) {
-    wring__link *link = link_of(conn);
-    return link->stage == STAGE_SESSION ? wring__session_rx_room(&link->host.session) : NULL;
-}
-
-static const wring__conn_ops link_ops = {
-    .name = "client link",
-    .connected = link_connected,
-    .rx = link_rx,
-    .eof = link_eof,
-    .failed = link_failed,
-    .timer = link_timer,
-    .mail = link_mail,
-    .resume = link_resume,
-    .closed = link_closed,
-    .missing = link_missing,
-    .room = link_room,
+static const wring__stream_ops link_ops = {
+    .super = {.name = "client link",
+              .connected = link_connected,
+              .rx = link_rx,
+              .eof = link_eof,
+              .failed = link_failed,
+              .timer = link_timer,
+              .mail = link_mail,
+              .asked = link_asked,
+              .resume = link_resume,
+              .closed = link_closed,
+              .missing = wring__stream_on_missing,
+              .room = wring__stream_on_room},
+    .ended = link_session_ended,
 };
 
 /* ---- for the client -------------------------------------------------------------------------- */
@@ -468,19 +432,20 @@ wring_result wring__link_dial(wring_client *client, const wring__address *addres
         config.source = &source->any;
         config.source_len = source->len;
     }
-    wring_result result = wring__conn_connect(&link->conn, client->worker, &link_ops, &config);
+    wring_result result =
+        wring__conn_connect(&link->stream.conn, client->worker, &link_ops.super, &config);
     if (result != WRING_OK) {
         free(link);
         return result;
     }
     link->client = wring__client_hold(client);
-    wring__host_init(&link->host, &client->sessions, &link->conn.out);
+    wring__host_init(&link->stream.host, &client->sessions, &link->stream.conn.out);
     *out = link;
     return WRING_OK;
 }
 
 const char *wring__link_awaits(const wring__link *link) {
-    const wring__tls *stream = wring__conn_tls_of(&link->conn);
+    const wring__tls *stream = wring__conn_tls_of(&link->stream.conn);
     if (link->stage == STAGE_PROXY) {
         return "the proxy did not answer in time";
     }
@@ -492,9 +457,8 @@ const char *wring__link_awaits(const wring__link *link) {
 
 void wring__link_close(wring__link *link, uint16_t code, wring_bytes reason) {
     if (link->stage == STAGE_SESSION) {
-        wring__conn_unhold(&link->conn);
-        wring__host_close(&link->host, code, reason);
-        settle(link);
+        wring__conn_unhold(&link->stream.conn);
+        wring__stream_close(&link->stream, code, reason);
     } else {
         wring__link_abort(link);
     }
@@ -502,13 +466,12 @@ void wring__link_close(wring__link *link, uint16_t code, wring_bytes reason) {
 
 void wring__link_abort(wring__link *link) {
     if (link->stage == STAGE_SESSION) {
-        wring__host_fail(&link->host, WRING_ERR_TIMEOUT);
-        settle(link);
+        wring__stream_fail(&link->stream, WRING_ERR_TIMEOUT);
     }
     link->stage = STAGE_OVER;
-    wring__conn_abort(&link->conn);
+    wring__conn_abort(&link->stream.conn);
 }
 
 void wring__link_unhold(wring__link *link) {
-    wring__conn_unhold(&link->conn);
+    wring__conn_unhold(&link->stream.conn);
 }

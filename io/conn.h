@@ -103,6 +103,7 @@ struct wring__conn {
     bool dialled : 1;      /* by us */
     bool asked : 1;        /* the owner wants a call in the dispatch phase */
     bool tell_drained : 1; /* ... once the queue is at worker->drained_bytes */
+    uint8_t owner_flags;   /* the owner's own */
 };
 
 /** Takes a connected socket over: a slot, a generation, and receiving is armed.

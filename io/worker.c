@@ -93,6 +93,7 @@ wring_result wring__worker_init(wring__worker *worker, const wring__worker_confi
         config->pause_bytes == 0 ? PAUSE_BYTES_DEFAULT : config->pause_bytes;
     worker->pause_bytes[true] =
         config->dialled_pause_bytes == 0 ? UINT64_MAX : config->dialled_pause_bytes;
+    worker->soft_bytes = config->soft_bytes == 0 ? UINT64_MAX : config->soft_bytes;
     worker->drained_bytes = config->drained_bytes;
     worker->full_words =
         (config->connections_max == 0 ? WRING__SLOT_MAX : config->connections_max) / 64 + 1;

@@ -79,6 +79,7 @@ typedef struct wring__worker_config {
     uint32_t mailbox_items;   /* 0: 65,536 */
     uint64_t pause_bytes;     /* queued on a connection before it is read no further; 0: 1 MiB */
     uint64_t dialled_pause_bytes; /* the same of connections that we dialled; 0: no limit */
+    uint64_t soft_bytes;          /* queue above which a connection is congested; 0: no limit */
     uint64_t drained_bytes;       /* queue of a connection that has drained */
     uint8_t index;
 } wring__worker_config;
@@ -144,6 +145,7 @@ struct wring__worker {
     uint32_t conn_count;
     uint32_t pending;        /* operations of the worker's own under way, but accept */
     uint64_t pause_bytes[2]; /* of accepted connections, of dialled ones */
+    uint64_t soft_bytes;
     uint64_t drained_bytes;
     bool rx_stopped;        /* whoever receives something is paused */
     uint64_t mail_work;     /* by the owner's mail this turn: ends the mail phase early */

@@ -47,16 +47,20 @@ static wring_result out_send(struct accepted *accepted) {
     return WRING_OK;
 }
 
-/* After anything: what is queued goes out, a close starts its clock, an ended session goes. */
+/* After anything: what is queued goes out, then what waited for that, and an ended session goes. */
 static wring_result settle(struct accepted *accepted, wring_time_ns now) {
-    wring_result sent = out_send(accepted);
-    if (sent != WRING_OK) {
-        wring__host_fail(&accepted->host, sent);
-    }
-    if (wring_session_deadline(&accepted->host.session) == 0) {
-        wring__host_expire(&accepted->host, now);
-    }
-    if (!wring__host_is_closed(&accepted->host)) {
+    wring__settled settled;
+    do {
+        wring_result sent = out_send(accepted);
+        if (sent != WRING_OK) {
+            wring__host_fail(&accepted->host, sent);
+        }
+        settled = wring__host_settle(&accepted->host, now);
+        if (settled.owes_pong && !settled.is_over) {
+            wring__host_drained(&accepted->host);
+        }
+    } while (accepted->out.bytes > 0 && !settled.is_over);
+    if (!settled.is_over) {
         return WRING_OK;
     }
     accepted->transport->close(accepted->handle);

@@ -4,16 +4,16 @@
  */
 #include "proto/host.h"
 
-#include "core/packed.h"
 #include "core/trace.h"
 
 void wring__host_init(wring__host *host, wring__session_common *common, wring__outq *out) {
     wring__session_init(&host->session, common, out);
     host->binding = NULL;
+    host->is_terminated = false;
 }
 
 void wring__host_deinit(wring__host *host) {
-    WRING_ASSERT(!host->session.host_started || host->session.host_terminated);
+    WRING_ASSERT(!wring__host_is_started(host) || host->is_terminated);
     wring__session_deinit(&host->session);
 }
 
@@ -26,7 +26,6 @@ static void obey(wring__host *host, wring_verdict verdict) {
 }
 
 static void call_init(wring__host *host, const wring_request *request) {
-    host->session.host_started = true;
     if (host->binding->handler->init != NULL) {
         obey(host, host->binding->handler->init(&host->session, request, host->binding->opts));
     }
@@ -45,7 +44,7 @@ static void call_handle_info(wring__host *host, const wring_info *info) {
 
 static void call_terminate(wring__host *host, const wring_end *end) {
     WRING_TRACE(TERMINATE, (uint64_t)end->close_code, (uint64_t) - (int64_t)end->result);
-    host->session.host_terminated = true;
+    host->is_terminated = true;
     if (host->binding->handler->terminate != NULL) {
         host->binding->handler->terminate(&host->session, end);
     }
@@ -135,100 +134,30 @@ void wring__host_drained(wring__host *host) {
     }
 }
 
-wring_time_ns wring__host_deadline(wring__host *host, wring_time_ns now) {
-    wring_time_ns deadline = wring_session_deadline(&host->session);
-    if (deadline == 0) { /* a close just began: its clock starts now */
-        wring__host_expire(host, now);
-        deadline = wring_session_deadline(&host->session);
-    }
-    return deadline;
-}
-
-/* ---- mail ------------------------------------------------------------------------------------ */
-
-static wring_result single_send(wring_session *session, wring__shared *shared) {
-    if (session->deflate != NULL) {
-        const wring_frame frame = {(wring_opcode)shared->opcode, shared->close_code,
-                                   wring_bytes_of(shared->payload, shared->payload_len)};
-        return wring__session_send_admitted(session, &frame);
-    }
-    if (shared->header_len == 0) { /* we hold the only reference */
-        wring__session_frame_shared(shared);
-    }
-    return wring__session_send_shared(session, shared);
-}
-
-/* Whether it was admitted was asked of the list: it is sent together, so no mark cuts it short. */
-static wring_result list_send(wring_session *session, const wring__shared *list, size_t *lost) {
-    wring_result result = WRING_OK;
-    wring_frame frame;
-    size_t offset = 0;
-    while (wring__packed_next(list, &offset, &frame)) {
-        if (result == WRING_OK) {
-            result = wring__session_send_admitted(session, &frame);
-        }
-        *lost += result != WRING_OK && frame.opcode != WRING_CLOSE;
-    }
-    return result;
-}
-
-static size_t mail_send(wring__host *host, wring__shared *shared) {
-    size_t lost = 0;
-    wring_result result = WRING_OK;
-    if (shared->opcode == WRING__PACKED) {
-        result = list_send(&host->session, shared, &lost);
-    } else {
-        result = single_send(&host->session, shared);
-        lost = result != WRING_OK;
-    }
-    if (result != WRING_OK && result != WRING_ERR_CLOSED) {
-        wring__host_fail(host, result); /* no memory, no random bytes for a mask */
-    }
-    return lost;
-}
-
-/* False: nobody took it, the session is over or its handler has no handle_info. */
-static bool mail_post(wring__host *host, const wring__shared *shared) {
-    const bool alive =
-        host->session.state == WRING_SESSION_OPEN || host->session.state == WRING_SESSION_CLOSING;
+bool wring__host_info(wring__host *host, const wring_info *info) {
+    const uint8_t state = host->session.state;
+    const bool alive = state == WRING_SESSION_OPEN || state == WRING_SESSION_CLOSING;
     if (!alive || host->binding->handler->handle_info == NULL) {
         return false;
     }
-    wring__posted posted;
-    memcpy(&posted, shared->payload, sizeof posted);
-    call_handle_info(host, &posted.info);
+    call_handle_info(host, info);
     pump(host);
     return true;
 }
 
-size_t wring__host_mail(wring__host *host, const wring__mail *mail) {
-    wring__shared *shared = mail->data;
-    size_t lost = 0;
-    bool taken = host->session.host_started;
-    switch (taken ? mail->kind : 0) {
-    case WRING__MAIL_SEND:
-        lost = mail_send(host, shared);
-        break;
-    case WRING__MAIL_CLOSE:
-        wring__host_close(host, shared->close_code,
-                          wring_bytes_of(shared->payload, shared->payload_len));
-        break;
-    case WRING__MAIL_STOP:
-        wring__host_stop(host);
-        break;
-    case WRING__MAIL_POST:
-        taken = mail_post(host, shared);
-        break;
-    default:
-        WRING_ASSERT(!taken);
+wring__settled wring__host_settle(wring__host *host, wring_time_ns now) {
+    const wring_session *session = &host->session;
+    wring_time_ns deadline = wring_session_deadline(session);
+    if (WRING_UNLIKELY(deadline == 0)) { /* a close just began: its clock starts now */
+        wring__host_expire(host, now);
+        deadline = wring_session_deadline(session);
     }
-    if (!taken) {
-        lost = wring__mail_count(mail);
-        wring__mail_lost(mail);
-    } else if (shared != NULL) {
-        wring__shared_unref(shared);
-    }
-    return lost;
+    return (wring__settled){
+        .deadline = deadline,
+        .is_over = session->state == WRING_SESSION_CLOSED,
+        .has_more = wring__session_has_more(session),
+        .owes_pong = wring__session_owes_pong(session),
+    };
 }
 
 /* ---- what handlers call ---------------------------------------------------------------------- */

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
  * A host drives one session for a handler: the only place where the application's callbacks run.
- * Above it stands the handler, below it whoever owns the stream (a worker's connection, or an
- * embedder's transport), which tells it of bytes, time and mail and then asks what to do.
+ * Above it stands the handler, below it whoever owns the stream (a worker's stream, or an
+ * embedder's transport), which tells it of bytes and time and then asks what to do
+ * (wring__host_settle).
  *
  * Reference rule: a callback may close, reply or stop at any point; the session stays valid until
  * the stream's owner deinits the host, so nothing is freed under a running callback.
@@ -10,7 +11,6 @@
 #ifndef WRING_PROTO_HOST_H
 #define WRING_PROTO_HOST_H
 
-#include "core/mailbox.h"
 #include "proto/session.h"
 #include "wring/handler.h"
 
@@ -23,6 +23,7 @@ typedef struct wring__binding {
 typedef struct wring__host {
     wring_session session;
     const wring__binding *binding; /* NULL before the start */
+    bool is_terminated;            /* the handler's terminate was called */
 } wring__host;
 
 /** Prepares a host in the caller's storage.  Own: as wring__session_init. */
@@ -47,10 +48,8 @@ void wring__host_fail(wring__host *host, wring_result reason);
 /** A due deadline. */
 void wring__host_expire(wring__host *host, wring_time_ns now);
 
-/** Does what mail for this session asks for, and frees what it carried.
- *  Returns how much of it was lost, counted as wring__mail_count does: the session is over, or has
- *  sent its close frame. A list of frames is sent whole, however much is queued. */
-size_t wring__host_mail(wring__host *host, const wring__mail *mail);
+/** Gives an info to the handler. False: the session is over or its handler takes none. */
+bool wring__host_info(wring__host *host, const wring_info *info);
 
 /** Begins the close, or ends at once. */
 void wring__host_close(wring__host *host, uint16_t code, wring_bytes reason);
@@ -62,17 +61,20 @@ void wring__host_refuse(wring__host *host, wring_result reason);
 /** The peer reads again. */
 void wring__host_drained(wring__host *host);
 
-/** When wring__host_expire is due, WRING_TIME_NEVER for never. Starts the clock of a close that has
- *  just begun. */
-wring_time_ns wring__host_deadline(wring__host *host, wring_time_ns now);
+/** What the stream's owner has to do after anything it told the host: the same for a server, a
+ *  client and an embedder. */
+typedef struct wring__settled {
+    wring_time_ns deadline; /* when wring__host_expire is due; WRING_TIME_NEVER */
+    bool is_over;   /* the session is CLOSED: what is queued goes out, then the stream ends */
+    bool has_more;  /* bytes it has kept wait for wring__host_resume in another turn */
+    bool owes_pong; /* wring__host_drained is wanted once what is queued has gone out */
+} wring__settled;
+
+/** After each call of the functions above. Starts the clock of a close that has just begun. */
+wring__settled wring__host_settle(wring__host *host, wring_time_ns now);
 
 static inline bool wring__host_is_started(const wring__host *host) {
-    return host->session.host_started;
-}
-
-/** True once the session is CLOSED: the stream should be shut after what is queued. */
-static inline bool wring__host_is_closed(const wring__host *host) {
-    return host->session.state == WRING_SESSION_CLOSED;
+    return host->binding != NULL;
 }
 
 #endif

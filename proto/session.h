@@ -120,15 +120,11 @@ struct wring_session {
     bool close_received : 1;
     bool end_pending : 1; /* WRING_EVENT_END is owed */
     bool end_by_peer : 1;
-    bool ping_sent : 1;       /* since the last byte received */
-    bool owned : 1;           /* made by wring_session_create: out belongs to the session */
-    bool host_started : 1;    /* the host's: init was called */
-    bool host_terminated : 1; /* the host's: terminate was called */
-    bool pong_seen : 1;       /* the client's: an empty pong, the answer to a keepalive ping */
-    bool is_author : 1;       /* the server's: during a delivery, has published some of it */
-    bool in_handshake : 1;    /* the server's: counted as unfinished */
-    bool tx_open : 1;         /* one was begun in fragments and is not ended */
-    bool tx_gated : 1;        /* not every frame may be sent: not OPEN, closing, or tx_open */
+    bool ping_sent : 1; /* since the last byte received */
+    bool owned : 1;     /* made by wring_session_create: out belongs to the session */
+    bool pong_seen : 1; /* an empty pong came: the answer to a keepalive ping */
+    bool tx_open : 1;   /* one was begun in fragments and is not ended */
+    bool tx_gated : 1;  /* not every frame may be sent: not OPEN, closing, or tx_open */
 };
 
 static inline wring__outq *wring__session_out(const wring_session *session) {

@@ -25,13 +25,14 @@ static unsigned user_kind(const wring__deflate *deflate) {
 
 size_t wring__server_deflate_agree(wring__peer *peer, wring_headers headers,
                                    char out[WRING_DEFLATE_TEXT_MAX]) {
-    wring_server *server = WRING_CONTAINER_OF(peer->conn.worker, wring__server_worker, io)->server;
+    wring_server *server =
+        WRING_CONTAINER_OF(peer->stream.conn.worker, wring__server_worker, io)->server;
     wring_deflate_params params;
     if (server->config.deflate == NULL ||
         !wring_deflate_negotiate(headers, &server->deflate.config, &params)) {
         return 0;
     }
-    wring_deflate *pool = peer->conn.worker->attachment.data;
+    wring_deflate *pool = peer->stream.conn.worker->attachment.data;
     wring__deflate *deflate = pool == NULL
                                   ? NULL
                                   : wring__deflate_acquire(pool, &server->deflate.config, &params,
@@ -39,16 +40,16 @@ size_t wring__server_deflate_agree(wring__peer *peer, wring_headers headers,
     if (deflate == NULL) {
         return 0; /* without memory for it, without it */
     }
-    wring__session_use_deflate(&peer->host.session, deflate);
+    wring__session_use_deflate(&peer->stream.host.session, deflate);
     atomic_fetch_add_explicit(&server->deflate.users[user_kind(deflate)], 1, memory_order_relaxed);
     return wring_deflate_response(&params, out);
 }
 
 void wring__server_deflate_leave(wring__peer *peer) {
-    const wring__deflate *deflate = peer->host.session.deflate;
+    const wring__deflate *deflate = peer->stream.host.session.deflate;
     if (deflate != NULL) {
         wring_server *server =
-            WRING_CONTAINER_OF(peer->conn.worker, wring__server_worker, io)->server;
+            WRING_CONTAINER_OF(peer->stream.conn.worker, wring__server_worker, io)->server;
         atomic_fetch_sub_explicit(&server->deflate.users[user_kind(deflate)], 1,
                                   memory_order_relaxed);
     }

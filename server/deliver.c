@@ -17,19 +17,20 @@
 
 /* Nothing waits and the queue is short: nearly always. */
 static bool is_quick(const wring__peer *peer, uint64_t soft_bytes) {
-    return wring__conn_unsent(&peer->conn) <= soft_bytes && peer->host.session.tx_at == 0 &&
+    return wring__conn_unsent(&peer->stream.conn) <= soft_bytes &&
+           peer->stream.host.session.tx_at == 0 &&
            (peer->extra == NULL || peer->extra->backlog.count == 0);
 }
 
 static void send_quick(wring__peer *peer, wring__shared *message, uint64_t soft_bytes) {
-    wring_result result = wring__session_send_shared(&peer->host.session, message);
+    wring_result result = wring__session_send_shared(&peer->stream.host.session, message);
     if (result == WRING_OK) {
-        wring__conn_flush(&peer->conn);
-        if (WRING_UNLIKELY(wring__conn_unsent(&peer->conn) > soft_bytes)) {
+        wring__conn_flush(&peer->stream.conn);
+        if (WRING_UNLIKELY(wring__conn_unsent(&peer->stream.conn) > soft_bytes)) {
             wring__slow_look(peer);
         }
     } else if (result == WRING_ERR_NO_MEMORY) {
-        wring__conn_break(&peer->conn, ENOMEM); /* told in the dispatch phase */
+        wring__conn_break(&peer->stream.conn, ENOMEM); /* told in the dispatch phase */
     }
 }
 
@@ -88,7 +89,7 @@ static void authors_mark(wring__server_worker *worker, const wring__batch *batch
         const wring__publication about = wring__publication_of(batch->messages[i], &name);
         wring__peer *author = wring__peer_named(worker, about.except);
         if (author != NULL) {
-            author->host.session.is_author = mark;
+            wring__peer_flag(author, WRING__PEER_IS_AUTHOR, mark);
         }
     }
 }
@@ -101,8 +102,9 @@ static void deliver_joined(wring__server_worker *worker, const struct wring__top
     for (uint32_t i = 0; i < topic->count; i++) {
         wring__peer *peer = topic->subscriptions[i]->peer;
         /* a joined run is not compressed: who has a context gets each message's form */
-        const bool compressed = peer->host.session.deflate != NULL;
-        if (peer->host.session.is_author || compressed || !is_quick(peer, soft_bytes)) {
+        const bool compressed = peer->stream.host.session.deflate != NULL;
+        if (wring__peer_has(peer, WRING__PEER_IS_AUTHOR) || compressed ||
+            !is_quick(peer, soft_bytes)) {
             deliver_each(worker, peer, topic);
         } else {
             send_quick(peer, joined, soft_bytes);
@@ -186,7 +188,7 @@ static bool reaches_current(const wring__server_worker *worker, const struct wri
                             const wring__publication *about) {
     const wring__peer *peer = worker->current;
     if (peer == NULL || (about->except != WRING_REF_NONE &&
-                         about->except == wring__peer_ref(&peer->host.session))) {
+                         about->except == wring__stream_ref(&peer->stream.host.session))) {
         return false;
     }
     const wring__subscription *s = peer->subscriptions;

@@ -34,7 +34,7 @@ static wring__peer *oldest_take(wring__server_worker *worker) {
         wring__peer *peer = wring__peer_named(worker, h->refs[h->head]);
         h->head = (h->head + 1) % h->cap;
         h->tracked--;
-        if (peer != NULL && peer->host.session.in_handshake) {
+        if (peer != NULL && wring__peer_has(peer, WRING__PEER_IN_HANDSHAKE)) {
             return peer;
         }
     }
@@ -47,7 +47,7 @@ static void track(wring__server_worker *worker, wring__peer *peer) {
         h->head = (h->head + 1) % h->cap;
         h->tracked--;
     }
-    const wring__conn *conn = &peer->conn;
+    const wring__conn *conn = &peer->stream.conn;
     h->refs[(h->head + h->tracked++) % h->cap] =
         wring__ref_pack(conn->worker->index, conn->slot, conn->generation);
 }
@@ -55,7 +55,7 @@ static void track(wring__server_worker *worker, wring__peer *peer) {
 static void handshake_begin(wring__peer *peer) {
     wring__server_worker *worker = wring__peer_worker(peer);
     wring__handshakes *h = &worker->handshakes;
-    peer->host.session.in_handshake = true;
+    wring__peer_flag(peer, WRING__PEER_IN_HANDSHAKE, true);
     h->count++;
     if (h->cap == 0) {
         return;
@@ -65,16 +65,16 @@ static void handshake_begin(wring__peer *peer) {
     if (oldest != NULL) {
         wring__count(&worker->counters.handshakes_evicted, 1);
         wring__limits_handshake_over(oldest);
-        wring__conn_abort(&oldest->conn);
+        wring__conn_abort(&oldest->stream.conn);
     }
 }
 
 void wring__limits_handshake_over(wring__peer *peer) {
-    if (!peer->host.session.in_handshake) {
+    if (!wring__peer_has(peer, WRING__PEER_IN_HANDSHAKE)) {
         return;
     }
     wring__server_worker *worker = wring__peer_worker(peer);
-    peer->host.session.in_handshake = false;
+    wring__peer_flag(peer, WRING__PEER_IN_HANDSHAKE, false);
     worker->handshakes.count--;
     if (peer->extra != NULL && peer->extra->source != NULL) {
         wring__sources_upgraded(&worker->server->sources, peer->extra->source);
@@ -178,6 +178,7 @@ void wring__limits_upgraded(wring__peer *peer) {
     wring__peer_extra *extra = wring__peer_extra_make(peer);
     if (extra != NULL) {
         extra->age_deadline = age_deadline(peer, config->max_age_ms);
+        wring__conn_bring_deadline(&peer->stream.conn, extra->age_deadline);
     }
 }
 
@@ -193,8 +194,9 @@ wring_result wring__limits_admit(wring_session *session, const wring_message *me
     if (extra == NULL) {
         return WRING_ERR_NO_MEMORY;
     }
-    const bool ok = meter_take(data ? &extra->messages : &extra->controls, peer->conn.worker->now,
-                               rate, data ? config->message_burst : config->control_burst);
+    const bool ok =
+        meter_take(data ? &extra->messages : &extra->controls, peer->stream.conn.worker->now, rate,
+                   data ? config->message_burst : config->control_burst);
     wring__count(&wring__peer_worker(peer)->counters.rate_ended, !ok);
     return ok ? WRING_OK : WRING_ERR_RATE_LIMIT;
 }

@@ -60,7 +60,8 @@ struct largest {
 
 static uint64_t bytes_of(const wring__peer *peer) {
     const uint64_t waiting = peer->extra == NULL ? 0 : peer->extra->backlog.bytes;
-    return wring__conn_held(&peer->conn) + wring__session_held(&peer->host.session) + waiting;
+    return wring__conn_held(&peer->stream.conn) + wring__session_held(&peer->stream.host.session) +
+           waiting;
 }
 
 static void largest_add(wring__conn *conn, void *arg) {

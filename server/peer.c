@@ -22,7 +22,7 @@
 #define PEER_TEXT_MAX  (INET6_ADDRSTRLEN + 9)
 
 static wring__server_worker *worker_of(const wring__peer *peer) {
-    return WRING_CONTAINER_OF(peer->conn.worker, wring__server_worker, io);
+    return WRING_CONTAINER_OF(peer->stream.conn.worker, wring__server_worker, io);
 }
 
 static const wring_server_config *config_of(const wring__peer *peer) {
@@ -30,35 +30,11 @@ static const wring_server_config *config_of(const wring__peer *peer) {
 }
 
 static wring__peer *peer_of_conn(wring__conn *conn) {
-    return WRING_CONTAINER_OF(conn, wring__peer, conn);
+    return WRING_CONTAINER_OF(conn, wring__peer, stream.conn);
 }
 
-/* ---- after each call into the session -------------------------------------------------------- */
-
-void wring__peer_settle(wring__peer *peer) {
-    if (peer->conn.out.bytes > 0) {
-        wring__conn_flush(&peer->conn);
-        wring__slow_look(peer);
-    }
-    if (peer->conn.held && peer->host.session.state == WRING_SESSION_CLOSING) {
-        wring__conn_unhold(&peer->conn); /* the peer's close frame has to be read */
-    }
-    if (wring__host_is_closed(&peer->host)) {
-        wring__slow_end(peer);
-        wring__topics_unsubscribe_all(&worker_of(peer)->topics, peer);
-        wring__conn_shut(&peer->conn);
-    } else {
-        wring__conn_bring_deadline(&peer->conn,
-                                   wring__host_deadline(&peer->host, peer->conn.worker->now));
-        if (peer->extra != NULL) {
-            wring__conn_bring_deadline(
-                &peer->conn, wring__min_u64(peer->extra->slow_deadline, peer->extra->age_deadline));
-        }
-        peer->conn.tell_drained |= wring__session_owes_pong(&peer->host.session);
-        if (WRING_UNLIKELY(wring__session_has_more(&peer->host.session))) {
-            wring__conn_yield(&peer->conn);
-        }
-    }
+static wring__peer *peer_of_stream(wring__stream *stream) {
+    return WRING_CONTAINER_OF(stream, wring__peer, stream);
 }
 
 wring__peer_extra *wring__peer_extra_make(wring__peer *peer) {
@@ -86,15 +62,15 @@ static void respond(wring__peer *peer, const wring_http_response *response, cons
                        response->content_type == NULL ? "text/plain; charset=utf-8"
                                                       : response->content_type,
                        response->body.len, extra);
-    wring__chunk_cache *chunks = &peer->conn.worker->chunks;
+    wring__chunk_cache *chunks = &peer->stream.conn.worker->chunks;
     bool ok = len > 0 && (size_t)len < sizeof head &&
-              wring__outq_append(&peer->conn.out, chunks, wring_bytes_of(head, (size_t)len)) ==
-                  WRING_OK &&
-              wring__outq_append(&peer->conn.out, chunks, response->body) == WRING_OK;
+              wring__outq_append(&peer->stream.conn.out, chunks,
+                                 wring_bytes_of(head, (size_t)len)) == WRING_OK &&
+              wring__outq_append(&peer->stream.conn.out, chunks, response->body) == WRING_OK;
     if (ok) {
-        wring__conn_shut(&peer->conn);
+        wring__conn_shut(&peer->stream.conn);
     } else {
-        wring__conn_abort(&peer->conn);
+        wring__conn_abort(&peer->stream.conn);
     }
 }
 
@@ -142,9 +118,9 @@ static const wring__binding *binding_of(const wring_server *server, const wring_
 
 static wring_bytes peer_text(wring__peer *peer, char out[PEER_TEXT_MAX]) {
     struct sockaddr_storage address;
-    wring__backend *backend = peer->conn.worker->backend;
+    wring__backend *backend = peer->stream.conn.worker->backend;
     char host[INET6_ADDRSTRLEN];
-    if (!backend->ops->peer(backend, peer->conn.socket, &address)) {
+    if (!backend->ops->peer(backend, peer->stream.conn.socket, &address)) {
         return wring_bytes_of(NULL, 0);
     }
     int len;
@@ -178,11 +154,11 @@ static void upgrade(wring__peer *peer, const wring_route *route, wring_request *
     const wring_headers extra = {&extension, deflate_len > 0 ? 1 : 0};
     result = wring_h1_response_write(&info, extra, head, sizeof head, &len);
     if (result == WRING_OK) {
-        result = wring__outq_append(&peer->conn.out, &peer->conn.worker->chunks,
+        result = wring__outq_append(&peer->stream.conn.out, &peer->stream.conn.worker->chunks,
                                     wring_bytes_of(head, len));
     }
     if (result != WRING_OK) {
-        wring__conn_abort(&peer->conn);
+        wring__conn_abort(&peer->stream.conn);
         return;
     }
     char text[PEER_TEXT_MAX];
@@ -190,20 +166,18 @@ static void upgrade(wring__peer *peer, const wring_route *route, wring_request *
     request->peer = peer_text(peer, text);
     wring_tls_info tls;
     char names[PEER_NAMES_MAX];
-    wring__tls *stream = wring__conn_tls_of(&peer->conn);
+    wring__tls *stream = wring__conn_tls_of(&peer->stream.conn);
     if (stream != NULL) {
         tls = wring__tls_info_of(stream);
         (void)wring__tls_peer_name(stream, names, sizeof names);
         tls.peer_name = names;
         request->tls = &tls;
     }
-    wring__conn_set_deadline(&peer->conn, WRING_TIME_NEVER); /* the handshake's is over */
+    wring__conn_set_deadline(&peer->stream.conn, WRING_TIME_NEVER); /* the handshake's is over */
     wring__limits_upgraded(peer);
     worker_of(peer)->current = peer; /* `init` may subscribe, publish and reply */
-    wring__host_start(&peer->host, binding_of(worker_of(peer)->server, route),
-                      route->handler->state_size == 0 ? NULL : peer->state, request,
-                      peer->conn.worker->now);
-    wring__peer_settle(peer);
+    wring__stream_start(&peer->stream, binding_of(worker_of(peer)->server, route), peer->state,
+                        request);
 }
 
 static void request_handle(wring__peer *peer, wring_request *request) {
@@ -231,15 +205,6 @@ static void request_handle(wring__peer *peer, wring_request *request) {
 
 /* ---- the request head ------------------------------------------------------------------------ */
 
-static inline void session_rx(wring__peer *peer, wring_mut_bytes bytes) {
-    wring__session_common *common = peer->host.session.common;
-    common->fed = peer->conn.worker->recv.fed;
-    wring__session_turn(&peer->host.session, peer->conn.worker->counters.turns);
-    wring__host_rx(&peer->host, bytes, peer->conn.worker->now);
-    common->fed = NULL;
-    wring__peer_settle(peer);
-}
-
 /* Acts on what the parser came to; `data` holds the head and whatever came behind it. */
 static void head_done(wring__peer *peer, wring__http1 *parser, wring_result result,
                       wring_mut_bytes data) {
@@ -253,10 +218,10 @@ static void head_done(wring__peer *peer, wring__http1 *parser, wring_result resu
     size_t head_len = parser->position;
     request_handle(peer, &request);
     /* bytes behind the head are the first frames */
-    if (wring__host_is_started(&peer->host) && peer->conn.state == WRING__CONN_OPEN &&
+    if (wring__stream_is_started(&peer->stream) && peer->stream.conn.state == WRING__CONN_OPEN &&
         data.len > head_len) {
         wring_mut_bytes rest = {data.data + head_len, data.len - head_len};
-        session_rx(peer, rest);
+        wring__stream_rx(&peer->stream, rest);
     }
 }
 
@@ -275,7 +240,7 @@ static void head_rx(wring__peer *peer, wring_mut_bytes bytes) {
     wring__head *head = peer->head; /* `data` may lie in it */
     peer->head = NULL;
     if (result == WRING_ERR_NO_MEMORY) {
-        wring__conn_abort(&peer->conn);
+        wring__conn_abort(&peer->stream.conn);
     } else {
         head_done(peer, parser, result, data);
     }
@@ -288,7 +253,7 @@ static void head_rx(wring__peer *peer, wring_mut_bytes bytes) {
  * goes first, if its window is no longer than that (0: the turn's). */
 static void callbacks_begin(wring__peer *peer, wring_duration_ns window_max) {
     wring__server_worker *worker = worker_of(peer);
-    if (!wring__host_is_started(&peer->host)) {
+    if (!wring__stream_is_started(&peer->stream)) {
         worker->current = NULL; /* it has no subscriptions yet */
         return;
     }
@@ -301,8 +266,8 @@ static void callbacks_begin(wring__peer *peer, wring_duration_ns window_max) {
 static void peer_rx(wring__conn *conn, wring_mut_bytes bytes) {
     wring__peer *peer = peer_of_conn(conn);
     callbacks_begin(peer, 0);
-    if (wring__host_is_started(&peer->host)) {
-        session_rx(peer, bytes);
+    if (wring__stream_is_started(&peer->stream)) {
+        wring__stream_rx(&peer->stream, bytes);
     } else {
         head_rx(peer, bytes);
     }
@@ -311,20 +276,12 @@ static void peer_rx(wring__conn *conn, wring_mut_bytes bytes) {
 static void peer_resume(wring__conn *conn) {
     wring__peer *peer = peer_of_conn(conn);
     callbacks_begin(peer, 0);
-    wring__session_turn(&peer->host.session, conn->worker->counters.turns);
-    if (conn->broken) {
-        wring__session_tx_drop(&peer->host.session);
-    }
-    wring__host_resume(&peer->host, conn->worker->now);
-    wring__peer_settle(peer);
+    wring__stream_resume(&peer->stream);
 }
 
 static void peer_end(wring__peer *peer, wring_result reason) {
     callbacks_begin(peer, 0);
-    if (wring__host_is_started(&peer->host)) {
-        wring__host_fail(&peer->host, reason);
-        wring__peer_settle(peer);
-    }
+    wring__stream_fail(&peer->stream, reason);
 }
 
 static void peer_eof(wring__conn *conn) {
@@ -342,43 +299,42 @@ static void peer_refuse(wring__peer *peer, wring_result reason) {
     if (reason == WRING_ERR_SLOW_CONSUMER) {
         wring__count(&worker_of(peer)->counters.slow_ended, 1);
     }
-    wring__host_refuse(&peer->host, reason);
-    wring__peer_settle(peer);
+    wring__stream_refuse(&peer->stream, reason);
 }
 
 static void peer_go_away(wring__peer *peer) {
-    wring__host_close(&peer->host, WRING_CLOSE_GOING_AWAY, wring_str("server is shutting down"));
-    wring__peer_settle(peer);
+    wring__stream_close(&peer->stream, WRING_CLOSE_GOING_AWAY,
+                        wring_str("server is shutting down"));
+}
+
+static void session_timer(wring__peer *peer) {
+    const wring_time_ns now = peer->stream.conn.worker->now;
+    if (worker_of(peer)->member.is_draining &&
+        peer->stream.host.session.state == WRING_SESSION_OPEN) {
+        peer_go_away(peer);
+    } else if (peer->extra != NULL && peer->extra->slow_deadline <= now) {
+        peer_refuse(peer, WRING_ERR_SLOW_CONSUMER);
+    } else if (peer->extra != NULL && peer->extra->age_deadline <= now) {
+        peer->extra->age_deadline = WRING_TIME_NEVER;
+        wring__count(&worker_of(peer)->counters.too_old, 1);
+        wring__stream_close(&peer->stream, WRING_CLOSE_GOING_AWAY, wring_str("maximum age"));
+    } else {
+        wring__stream_expire(&peer->stream);
+    }
 }
 
 static void peer_timer(wring__conn *conn) {
     wring__peer *peer = peer_of_conn(conn);
     callbacks_begin(peer, worker_of(peer)->member.is_draining ? WRING_TIME_NEVER : 0);
-    if (!wring__host_is_started(&peer->host)) {
+    if (!wring__stream_is_started(&peer->stream)) {
         refuse(peer, WRING_ERR_TIMEOUT); /* accept to upgrade took too long */
         return;
     }
-    const wring_time_ns now = conn->worker->now;
-    if (worker_of(peer)->member.is_draining && peer->host.session.state == WRING_SESSION_OPEN) {
-        peer_go_away(peer);
-        return;
+    session_timer(peer);
+    if (peer->extra != NULL) { /* the stream set its own deadline only */
+        wring__conn_bring_deadline(
+            conn, wring__min_u64(peer->extra->slow_deadline, peer->extra->age_deadline));
     }
-    if (peer->extra != NULL && peer->extra->slow_deadline <= now) {
-        peer_refuse(peer, WRING_ERR_SLOW_CONSUMER);
-        return;
-    }
-    if (peer->extra != NULL && peer->extra->age_deadline <= now) {
-        peer->extra->age_deadline = WRING_TIME_NEVER;
-        wring__count(&worker_of(peer)->counters.too_old, 1);
-        wring__host_close(&peer->host, WRING_CLOSE_GOING_AWAY, wring_str("maximum age"));
-        wring__peer_settle(peer);
-        return;
-    }
-    if (conn->held) {
-        wring__session_touch(&peer->host.session, now); /* it is we who do not listen */
-    }
-    wring__host_expire(&peer->host, now);
-    wring__peer_settle(peer);
 }
 
 static void peer_asked(wring__conn *conn) {
@@ -386,9 +342,8 @@ static void peer_asked(wring__conn *conn) {
     callbacks_begin(peer, 0);
     if (peer->extra != NULL && peer->extra->evict != WRING_OK) {
         peer_refuse(peer, peer->extra->evict);
-    } else if (wring__host_is_started(&peer->host) && wring__slow_drained(peer)) {
-        wring__host_drained(&peer->host);
-        wring__peer_settle(peer);
+    } else if (wring__stream_is_started(&peer->stream) && wring__slow_drained(peer)) {
+        wring__stream_drained(&peer->stream);
     }
 }
 
@@ -396,16 +351,13 @@ static void peer_mail(wring__conn *conn, const wring__mail *mail) {
     wring__peer *peer = peer_of_conn(conn);
     const bool ends = mail->kind == WRING__MAIL_CLOSE || mail->kind == WRING__MAIL_STOP;
     callbacks_begin(peer, ends ? WRING_TIME_NEVER : 0); /* nothing follows a close frame */
-    if (mail->kind == WRING__MAIL_SEND && wring__host_is_started(&peer->host) &&
+    if (mail->kind == WRING__MAIL_SEND && wring__stream_is_started(&peer->stream) &&
         !wring__slow_takes(peer, mail)) {
         wring__mail_lost(mail);
-        wring__peer_settle(peer);
+        wring__stream_settle(&peer->stream);
         return;
     }
-    wring__count(&conn->worker->counters.lost_mail, wring__host_mail(&peer->host, mail));
-    if (wring__host_is_started(&peer->host)) {
-        wring__peer_settle(peer);
-    }
+    wring__stream_mail(&peer->stream, mail);
 }
 
 static void peer_free(wring__peer *peer) {
@@ -421,38 +373,45 @@ static void peer_closed(wring__conn *conn) {
     if (worker_of(peer)->current == peer) {
         worker_of(peer)->current = NULL;
     }
-    if (!wring__host_is_started(&peer->host)) {
+    if (!wring__stream_is_started(&peer->stream)) {
         wring__head_free(&peer->head);
     }
     wring__server_deflate_leave(peer);
     wring__limits_closed(peer);
-    wring__host_deinit(&peer->host);
+    wring__host_deinit(&peer->stream.host);
     peer_free(peer);
 }
 
-static uint64_t peer_missing(wring__conn *conn) {
-    wring__peer *peer = peer_of_conn(conn);
-    return wring__host_is_started(&peer->host) ? wring__session_rx_missing(&peer->host.session) : 0;
+static void peer_congested(wring__stream *stream) {
+    wring__slow_look(peer_of_stream(stream));
 }
 
-static wring__block *peer_room(wring__conn *conn) {
-    wring__peer *peer = peer_of_conn(conn);
-    return wring__host_is_started(&peer->host) ? wring__session_rx_room(&peer->host.session) : NULL;
+static void peer_session_ended(wring__stream *stream) {
+    wring__peer *peer = peer_of_stream(stream);
+    wring__slow_end(peer);
+    wring__topics_unsubscribe_all(&worker_of(peer)->topics, peer);
 }
 
-static const wring__conn_ops peer_ops = {
-    .name = "server peer",
-    .rx = peer_rx,
-    .eof = peer_eof,
-    .failed = peer_failed,
-    .timer = peer_timer,
-    .mail = peer_mail,
-    .asked = peer_asked,
-    .resume = peer_resume,
-    .closed = peer_closed,
-    .missing = peer_missing,
-    .room = peer_room,
+static const wring__stream_ops peer_ops = {
+    .super = {.name = "server peer",
+              .rx = peer_rx,
+              .eof = peer_eof,
+              .failed = peer_failed,
+              .timer = peer_timer,
+              .mail = peer_mail,
+              .asked = peer_asked,
+              .resume = peer_resume,
+              .closed = peer_closed,
+              .missing = wring__stream_on_missing,
+              .room = wring__stream_on_room},
+    .congested = peer_congested,
+    .ended = peer_session_ended,
+    .close_ends_pause = true,
 };
+
+static bool is_peer(const wring__conn *conn) {
+    return conn->ops == &peer_ops.super; /* else: a client's, a guest */
+}
 
 /* A size class of the allocator: what is added here is paid by each idle connection. With a slot it
  * stays within 256 bytes (docs/bench/idle.md). */
@@ -474,35 +433,35 @@ wring_result wring__peer_accept(wring__worker *io, wring__socket socket) {
     }
     wring__peer *peer = calloc(1, sizeof *peer + server->state_size_max);
     const bool made = peer != NULL && (source == NULL || wring__peer_extra_make(peer) != NULL);
-    result = made ? wring__conn_open(&peer->conn, io, &peer_ops, socket) : WRING_ERR_NO_MEMORY;
+    result = made ? wring__conn_open(&peer->stream.conn, io, &peer_ops.super, socket)
+                  : WRING_ERR_NO_MEMORY;
     if (result != WRING_OK) {
         wring__limits_undo(worker, source);
         peer_free(peer);
         return result;
     }
     if (worker->tls != NULL) {
-        result = wring__conn_secure(&peer->conn, worker->tls, NULL, NULL);
+        result = wring__conn_secure(&peer->stream.conn, worker->tls, NULL, NULL);
         if (result != WRING_OK) {
-            wring__conn_abort(&peer->conn);
+            wring__conn_abort(&peer->stream.conn);
         }
     }
-    wring__host_init(&peer->host, &worker->sessions, &peer->conn.out);
+    wring__host_init(&peer->stream.host, &worker->sessions, &peer->stream.conn.out);
     wring__limits_opened(peer, source);
     if (server->config.handshake_timeout_ms != WRING_OFF) {
-        wring__conn_set_deadline(&peer->conn,
+        wring__conn_set_deadline(&peer->stream.conn,
                                  io->now + server->config.handshake_timeout_ms * WRING_NS_PER_MS);
     }
     return WRING_OK;
 }
 
 static bool is_drainable(const wring__conn *conn) {
-    return conn->ops == &peer_ops &&
-           conn->state == WRING__CONN_OPEN; /* else: a client's, a guest */
+    return is_peer(conn) && conn->state == WRING__CONN_OPEN;
 }
 
 void wring__peer_drain_count(wring__conn *conn, void *arg) {
     wring__drain *drain = arg;
-    if (is_drainable(conn) && wring__host_is_started(&peer_of_conn(conn)->host)) {
+    if (is_drainable(conn) && wring__stream_is_started(&peer_of_conn(conn)->stream)) {
         drain->count++;
     }
 }
@@ -513,7 +472,7 @@ void wring__peer_drain(wring__conn *conn, void *arg) {
         return;
     }
     wring__peer *peer = peer_of_conn(conn);
-    if (!wring__host_is_started(&peer->host)) {
+    if (!wring__stream_is_started(&peer->stream)) {
         respond_error(peer, 503, "the server is shutting down");
     } else if (drain->spread_ns == 0) {
         peer_go_away(peer);
@@ -525,26 +484,25 @@ void wring__peer_drain(wring__conn *conn, void *arg) {
 }
 
 wring__peer *wring__peer_of_conn(wring__conn *conn) {
-    return conn->ops == &peer_ops ? peer_of_conn(conn) : NULL;
+    return is_peer(conn) ? peer_of_conn(conn) : NULL;
 }
 
 void wring__peer_evict(wring__peer *peer, wring_result reason) {
     /* With nothing queued the close frame leaves at once; behind a queue it would wait for a peer
      * that may not read, and what the kernel has of that may end within a frame. */
     bool is_told = false;
-    if (peer->conn.state == WRING__CONN_OPEN && wring__host_is_started(&peer->host)) {
-        is_told = wring__conn_unsent(&peer->conn) == 0;
-        wring__host_refuse(&peer->host, reason);
-        wring__peer_settle(peer);
+    if (peer->stream.conn.state == WRING__CONN_OPEN && wring__stream_is_started(&peer->stream)) {
+        is_told = wring__conn_unsent(&peer->stream.conn) == 0;
+        wring__stream_refuse(&peer->stream, reason);
     }
     if (!is_told) {
-        wring__conn_abort(&peer->conn);
+        wring__conn_abort(&peer->stream.conn);
     }
 }
 
 void wring__peer_abort(wring__conn *conn, void *unused) {
     (void)unused;
-    if (conn->ops != &peer_ops) {
+    if (!is_peer(conn)) {
         return;
     }
     if (conn->state == WRING__CONN_OPEN) {
@@ -553,18 +511,11 @@ void wring__peer_abort(wring__conn *conn, void *unused) {
     wring__conn_abort(conn);
 }
 
-wring_ref wring__peer_ref(const wring_session *session) {
-    const wring__host *host = WRING_CONTAINER_OF(session, wring__host, session);
-    const wring__conn *conn = &WRING_CONTAINER_OF(host, wring__peer, host)->conn;
-    return wring__ref_pack(conn->worker->index, conn->slot, conn->generation);
-}
-
 wring__peer *wring__peer_of(const wring_session *session) {
-    if (session->common->ref_of != wring__peer_ref) {
-        return NULL;
+    if (session->common->ref_of != wring__stream_ref) {
+        return NULL; /* of no worker */
     }
-    wring__host *host = WRING_CONTAINER_OF(session, wring__host, session);
-    return WRING_CONTAINER_OF(host, wring__peer, host);
+    return wring__peer_of_conn(&wring__stream_of_session(session)->conn);
 }
 
 wring__peer *wring__peer_named(wring__server_worker *worker, wring_ref ref) {
@@ -573,7 +524,7 @@ wring__peer *wring__peer_named(wring__server_worker *worker, wring_ref ref) {
     }
     wring__conn *conn =
         wring__worker_conn(&worker->io, wring__ref_slot(ref), wring__ref_generation(ref));
-    return conn == NULL || conn->ops != &peer_ops ? NULL : peer_of_conn(conn);
+    return conn == NULL || !is_peer(conn) ? NULL : peer_of_conn(conn);
 }
 
 int wring_session_worker(const wring_session *session) {
@@ -587,21 +538,21 @@ uint64_t wring_session_queued(const wring_session *session) {
         return 0;
     }
     const uint64_t waiting = peer->extra == NULL ? 0 : peer->extra->backlog.bytes;
-    return wring__conn_unsent(&peer->conn) + wring__session_tx_owed(session) + waiting;
+    return wring__conn_unsent(&peer->stream.conn) + wring__session_tx_owed(session) + waiting;
 }
 
 void wring_session_pause(wring_session *session) {
     wring__peer *peer = wring__peer_of(session);
-    if (peer != NULL && peer->conn.state == WRING__CONN_OPEN) {
-        wring__conn_hold(&peer->conn);
-        (void)wring__conn_pause_when_full(&peer->conn);
+    if (peer != NULL && peer->stream.conn.state == WRING__CONN_OPEN) {
+        wring__conn_hold(&peer->stream.conn);
+        (void)wring__conn_pause_when_full(&peer->stream.conn);
     }
 }
 
 void wring_session_resume(wring_session *session) {
     wring__peer *peer = wring__peer_of(session);
-    if (peer != NULL && peer->conn.held && peer->conn.state == WRING__CONN_OPEN) {
-        wring__session_touch(session, peer->conn.worker->now);
-        wring__conn_unhold(&peer->conn);
+    if (peer != NULL && peer->stream.conn.held && peer->stream.conn.state == WRING__CONN_OPEN) {
+        wring__session_touch(session, peer->stream.conn.worker->now);
+        wring__conn_unhold(&peer->stream.conn);
     }
 }

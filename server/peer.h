@@ -6,12 +6,11 @@
 #ifndef WRING_SERVER_PEER_H
 #define WRING_SERVER_PEER_H
 
-#include "io/conn.h"
 #include "proto/head.h"
-#include "proto/host.h"
 #include "server/backlog.h"
 #include "server/limits.h"
 #include "server/topics.h"
+#include "stream/stream.h"
 
 /** What few connections need: allocated when the first of it is. */
 typedef struct wring__peer_extra {
@@ -25,8 +24,7 @@ typedef struct wring__peer_extra {
 } wring__peer_extra;
 
 typedef struct wring__peer {
-    wring__conn conn; /* first: the pump's callbacks get this address */
-    wring__host host;
+    wring__stream stream; /* first: the connection's callbacks get this address */
     union {
         wring__head *head;                  /* before the upgrade: a head that came in pieces */
         wring__subscription *subscriptions; /* after it */
@@ -35,17 +33,29 @@ typedef struct wring__peer {
     _Alignas(16) uint8_t state[]; /* the handler's */
 } wring__peer;
 
+/** wring__conn.owner_flags of a peer. */
+enum wring__peer_flags {
+    WRING__PEER_IN_HANDSHAKE = 1, /* counted as unfinished (limits.c) */
+    WRING__PEER_IS_AUTHOR = 2     /* during a delivery: has published some of it (deliver.c) */
+};
+
+static inline bool wring__peer_has(const wring__peer *peer, enum wring__peer_flags flag) {
+    return (peer->stream.conn.owner_flags & flag) != 0;
+}
+
+static inline void wring__peer_flag(wring__peer *peer, enum wring__peer_flags flag, bool on) {
+    const unsigned others = peer->stream.conn.owner_flags & ~(unsigned)flag;
+    peer->stream.conn.owner_flags = (uint8_t)(others | (on ? flag : 0u));
+}
+
 /** The peer a session belongs to; NULL for a session no server owns. */
 wring__peer *wring__peer_of(const wring_session *session);
 
 static inline struct wring__server_worker *wring__peer_worker(const wring__peer *peer) {
-    return (struct wring__server_worker *)(void *)peer->conn.worker; /* it begins with it */
+    return (struct wring__server_worker *)(void *)peer->stream.conn.worker; /* it begins with it */
 }
 
 /** NULL when memory is out. */
 wring__peer_extra *wring__peer_extra_make(wring__peer *peer);
-
-/** After anything that may have queued bytes or ended the session. */
-void wring__peer_settle(wring__peer *peer);
 
 #endif

@@ -121,7 +121,7 @@ wring_result wring_publish_from(wring_session *session, wring_bytes topic,
         return WRING_ERR_INVALID_STATE;
     }
     return publish(wring__peer_worker(peer)->server, topic, frame,
-                   (wring__publication){.except = wring__peer_ref(session)});
+                   (wring__publication){.except = wring__stream_ref(session)});
 }
 
 wring_result wring_publish_with(wring_server *server, wring_bytes topic, const wring_frame *frame,
@@ -137,7 +137,7 @@ wring_result wring_publish_with(wring_server *server, wring_bytes topic, const w
         if (peer == NULL || wring__peer_worker(peer)->server != server) {
             return WRING_ERR_INVALID_STATE;
         }
-        about.except = wring__peer_ref(o.from);
+        about.except = wring__stream_ref(o.from);
     }
     about.key = o.key;
     return publish(server, topic, frame, about);

@@ -11,6 +11,7 @@
 
 #include "core/ref.h"
 #include "io/registry.h"
+#include "stream/stream.h"
 
 /* ---- what a worker does as a server ---------------------------------------------------------- */
 
@@ -126,6 +127,7 @@ static wring_result member_open(wring__member *member) {
         .connections_max = server->config.max_connections,
         .mailbox_items = server->config.mailbox_items,
         .pause_bytes = server->config.pause_bytes,
+        .soft_bytes = server->config.send_soft_bytes,
         .drained_bytes = server->config.send_soft_bytes / 2,
     };
     wring_result result = wring__worker_init(&worker->io, &config, &member->error);
@@ -152,7 +154,7 @@ static wring_result member_open(wring__member *member) {
     }
     wring__session_common_init(&worker->sessions, &server->config.session, &worker->io.chunks);
     wring__memory_init(worker);
-    worker->sessions.ref_of = wring__peer_ref;
+    worker->sessions.ref_of = wring__stream_ref;
     worker->sessions.lost = &worker->io.counters.lost_mail;
     worker->sessions.queue_max = queue_max(&server->config);
     worker->sessions.admit = is_rate_limited(&server->config) ? wring__limits_admit : NULL;

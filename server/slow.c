@@ -26,44 +26,46 @@ static wring__backlog *backlog_of(const wring__peer *peer) {
 static void congestion_begin(wring__peer *peer) {
     const wring_server_config *config = config_of(peer);
     wring__count(&counters_of(peer)->congested, 1);
-    peer->conn.tell_drained = true;
+    peer->stream.conn.tell_drained = true;
     wring__peer_extra *extra =
         config->slow_timeout_ms == WRING_OFF ? NULL : wring__peer_extra_make(peer);
     if (extra != NULL) {
-        extra->slow_deadline = peer->conn.worker->now + config->slow_timeout_ms * WRING_NS_PER_MS;
-        wring__conn_bring_deadline(&peer->conn, extra->slow_deadline);
+        extra->slow_deadline =
+            peer->stream.conn.worker->now + config->slow_timeout_ms * WRING_NS_PER_MS;
+        wring__conn_bring_deadline(&peer->stream.conn, extra->slow_deadline);
     }
 }
 
 /* A message that is still being compressed is not what the peer is slow for; those behind it are as
  * if they were queued. */
 static uint64_t unsent_of(const wring__peer *peer) {
-    return wring__conn_unsent(&peer->conn) + wring__session_tx_behind(&peer->host.session);
+    return wring__conn_unsent(&peer->stream.conn) +
+           wring__session_tx_behind(&peer->stream.host.session);
 }
 
 /* Of what waits behind an open message the handler is not told: it is asked to go on with that. */
 static uint64_t owed_of(const wring__peer *peer) {
-    const wring_session *session = &peer->host.session;
+    const wring_session *session = &peer->stream.host.session;
     return session->tx_open ? 0 : wring__session_tx_owed(session);
 }
 
 /* Not inlined: what it needs would be saved for those that are not slow as well. */
 __attribute__((noinline)) static void look_closer(wring__peer *peer) {
     const wring_server_config *config = config_of(peer);
-    if (wring__conn_unsent(&peer->conn) + owed_of(peer) <= config->send_soft_bytes) {
+    if (wring__conn_unsent(&peer->stream.conn) + owed_of(peer) <= config->send_soft_bytes) {
         return;
     }
-    if (!peer->conn.tell_drained) {
+    if (!peer->stream.conn.tell_drained) {
         congestion_begin(peer);
     }
     if (unsent_of(peer) >= config->send_hard_bytes) {
-        wring__worker_set_full(peer->conn.worker, peer->conn.slot, true);
+        wring__worker_set_full(peer->stream.conn.worker, peer->stream.conn.slot, true);
     }
 }
 
 void wring__slow_look(wring__peer *peer) {
-    if (WRING_UNLIKELY(wring__conn_unsent(&peer->conn) > config_of(peer)->send_soft_bytes ||
-                       peer->host.session.tx_at != 0)) {
+    if (WRING_UNLIKELY(wring__conn_unsent(&peer->stream.conn) > config_of(peer)->send_soft_bytes ||
+                       peer->stream.host.session.tx_at != 0)) {
         look_closer(peer);
     }
 }
@@ -73,20 +75,20 @@ void wring__slow_look(wring__peer *peer) {
 static void evict(wring__peer *peer) {
     wring__peer_extra *extra = wring__peer_extra_make(peer);
     if (extra == NULL) {
-        wring__conn_break(&peer->conn, ENOMEM);
+        wring__conn_break(&peer->stream.conn, ENOMEM);
     } else if (extra->evict == WRING_OK) {
         extra->evict = WRING_ERR_SLOW_CONSUMER;
-        wring__conn_ask(&peer->conn); /* the session is told in the dispatch phase */
+        wring__conn_ask(&peer->stream.conn); /* the session is told in the dispatch phase */
     }
 }
 
 static void send_now(wring__peer *peer, wring__shared *message) {
-    wring_result result = wring__session_send_shared(&peer->host.session, message);
+    wring_result result = wring__session_send_shared(&peer->stream.host.session, message);
     if (result == WRING_OK) {
-        wring__conn_flush(&peer->conn);
+        wring__conn_flush(&peer->stream.conn);
         wring__slow_look(peer);
     } else if (result == WRING_ERR_NO_MEMORY) {
-        wring__conn_break(&peer->conn, ENOMEM);
+        wring__conn_break(&peer->stream.conn, ENOMEM);
     }
 }
 
@@ -106,7 +108,7 @@ static void drop_oldest(wring__peer *peer, wring__backlog *backlog) {
 static void backlog_add(wring__peer *peer, wring__shared *message, uint64_t id) {
     wring__peer_extra *extra = wring__peer_extra_make(peer);
     if (extra == NULL) {
-        wring__conn_break(&peer->conn, ENOMEM);
+        wring__conn_break(&peer->stream.conn, ENOMEM);
         return;
     }
     const wring_server_config *config = config_of(peer);
@@ -121,7 +123,7 @@ static void backlog_add(wring__peer *peer, wring__shared *message, uint64_t id) 
         result = wring__backlog_push(&extra->backlog, message, id);
     }
     if (result != WRING_OK) {
-        wring__conn_break(&peer->conn, ENOMEM);
+        wring__conn_break(&peer->stream.conn, ENOMEM);
     }
 }
 
@@ -136,7 +138,8 @@ static void wait_or_send(wring__peer *peer, wring__shared *message, uint64_t id)
 
 void wring__slow_publish(wring__peer *peer, wring_slow_policy policy, wring__shared *message,
                          uint64_t id) {
-    if (peer->host.session.state != WRING_SESSION_OPEN || peer->host.session.close_sent) {
+    if (peer->stream.host.session.state != WRING_SESSION_OPEN ||
+        peer->stream.host.session.close_sent) {
         return; /* nothing follows a close frame */
     }
     switch (policy) {
@@ -173,11 +176,11 @@ static bool is_evicted(const wring__peer *peer) {
 
 bool wring__slow_takes(wring__peer *peer, const wring__mail *mail) {
     const bool ends = is_evicted(peer);
-    if (!ends && (peer->host.session.close_sent || !is_over(peer))) {
+    if (!ends && (peer->stream.host.session.close_sent || !is_over(peer))) {
         return true; /* a session that is closing takes nothing more, and says so itself */
     }
     if (ends || config_of(peer)->slow_policy == WRING_SLOW_DISCONNECT) {
-        wring__count(&peer->conn.worker->counters.lost_mail, wring__mail_count(mail));
+        wring__count(&peer->stream.conn.worker->counters.lost_mail, wring__mail_count(mail));
         evict(peer);
         return false;
     }
@@ -185,7 +188,7 @@ bool wring__slow_takes(wring__peer *peer, const wring__mail *mail) {
     wring__count(&counters_of(peer)->dropped_newest, wring__mail_count(mail));
     if (wring__packed_close(mail->data,
                             &close)) { /* the messages are dropped, the end they came with is not */
-        wring__host_close(&peer->host,
+        wring__host_close(&peer->stream.host,
                           close.close_code == 0 ? WRING_CLOSE_NO_STATUS : close.close_code,
                           close.payload);
     }
@@ -197,9 +200,9 @@ bool wring__slow_takes(wring__peer *peer, const wring__mail *mail) {
 bool wring__slow_drained(wring__peer *peer) {
     wring__peer_extra *extra = peer->extra;
     const uint64_t soft = config_of(peer)->send_soft_bytes;
-    wring__worker_set_full(peer->conn.worker, peer->conn.slot, false);
+    wring__worker_set_full(peer->stream.conn.worker, peer->stream.conn.slot, false);
     if (owed_of(peer) > soft) {
-        peer->conn.tell_drained = true; /* it is asked again when more of that has gone */
+        peer->stream.conn.tell_drained = true; /* it is asked again when more of that has gone */
         return false;
     }
     while (extra != NULL && unsent_of(peer) <= soft) {
@@ -207,26 +210,27 @@ bool wring__slow_drained(wring__peer *peer) {
         if (message == NULL) {
             break;
         }
-        if (peer->host.session.close_sent) { /* nothing follows a close frame: it waited too long */
+        if (peer->stream.host.session
+                .close_sent) { /* nothing follows a close frame: it waited too long */
             wring__count(&counters_of(peer)->dropped_oldest, 1);
         }
         send_now(peer, message);
         wring__shared_unref(message);
     }
     if (backlog_of(peer) != NULL) {
-        peer->conn.tell_drained = true;
-        return peer->host.session.tx_open && wring__conn_unsent(&peer->conn) <= soft;
+        peer->stream.conn.tell_drained = true;
+        return peer->stream.host.session.tx_open && wring__conn_unsent(&peer->stream.conn) <= soft;
     }
     if (extra != NULL) {
         extra->slow_deadline = WRING_TIME_NEVER;
         wring__backlog_deinit(&extra->backlog);
     }
     wring__slow_look(peer);
-    return !peer->conn.tell_drained;
+    return !peer->stream.conn.tell_drained;
 }
 
 void wring__slow_end(wring__peer *peer) {
-    wring__worker_set_full(peer->conn.worker, peer->conn.slot, false);
+    wring__worker_set_full(peer->stream.conn.worker, peer->stream.conn.slot, false);
     if (peer->extra != NULL) {
         wring__count(&counters_of(peer)->dropped_oldest, peer->extra->backlog.alive);
         wring__backlog_deinit(&peer->extra->backlog);

@@ -274,7 +274,7 @@ static void window_end(wring__server_worker *worker, wring_bytes name) {
 
 wring_result wring_subscribe(wring_session *session, wring_bytes topic) {
     wring__peer *peer = wring__peer_of(session);
-    if (peer == NULL || wring__host_is_closed(&peer->host)) {
+    if (peer == NULL || peer->stream.host.session.state == WRING_SESSION_CLOSED) {
         return WRING_ERR_INVALID_STATE;
     }
     if (!name_is_legal(topic)) {

@@ -18,8 +18,9 @@ LAYERS = {
     "core": {"wring", "core"},
     "proto": {"wring", "core", "proto"},
     "io": {"wring", "core", "io"},
-    "server": {"wring", "core", "proto", "io", "server"},
-    "client": {"wring", "core", "proto", "io", "client"},
+    "stream": {"wring", "core", "proto", "io", "stream"},
+    "server": {"wring", "core", "proto", "io", "stream", "server"},
+    "client": {"wring", "core", "proto", "io", "stream", "client"},
     "gateway": {"wring", "gateway"},
     "cli": {"wring", "cli", "bench"},
     "examples": {"wring"},
@@ -38,7 +39,7 @@ BANNED = ["strcpy", "strcat", "sprintf", "vsprintf", "strtok", "atoi", "atol", "
 FUNCTION_MAX = 70
 FILE_MAX = 800
 COLUMNS = 100
-LIBRARY = ("core", "proto", "io", "server", "client")
+LIBRARY = ("core", "proto", "io", "stream", "server", "client")
 
 
 def tracked():

@@ -154,7 +154,7 @@ struct look {
 static void look_at(wring__conn *conn, void *arg) {
     struct look *look = arg;
     const wring__peer *peer = wring__peer_of_conn(conn);
-    const wring__rx *rx = peer == NULL ? NULL : peer->host.session.rx;
+    const wring__rx *rx = peer == NULL ? NULL : peer->stream.host.session.rx;
     EXPECT(conn->slot < WRING_ARRAY_LEN(look->before));
     const size_t now = rx == NULL ? 0 : rx->inflation.out.len;
     size_t *before = &look->before[conn->slot];

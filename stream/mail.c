@@ -1,0 +1,94 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * Mail for a session: frames of wring_send, a close, a stop, an info. See stream.h.
+ */
+#include "core/mail.h"
+
+#include "core/packed.h"
+#include "io/worker.h"
+#include "stream/stream.h"
+
+static wring_result single_send(wring_session *session, wring__shared *shared) {
+    if (session->deflate != NULL) {
+        const wring_frame frame = {(wring_opcode)shared->opcode, shared->close_code,
+                                   wring_bytes_of(shared->payload, shared->payload_len)};
+        return wring__session_send_admitted(session, &frame);
+    }
+    if (shared->header_len == 0) { /* we hold the only reference */
+        wring__session_frame_shared(shared);
+    }
+    return wring__session_send_shared(session, shared);
+}
+
+/* Whether it was admitted was asked of the list: it is sent together, so no mark cuts it short. */
+static wring_result list_send(wring_session *session, const wring__shared *list, size_t *lost) {
+    wring_result result = WRING_OK;
+    wring_frame frame;
+    size_t offset = 0;
+    while (wring__packed_next(list, &offset, &frame)) {
+        if (result == WRING_OK) {
+            result = wring__session_send_admitted(session, &frame);
+        }
+        *lost += result != WRING_OK && frame.opcode != WRING_CLOSE;
+    }
+    return result;
+}
+
+static size_t mail_send(wring__host *host, wring__shared *shared) {
+    size_t lost = 0;
+    wring_result result = WRING_OK;
+    if (shared->opcode == WRING__PACKED) {
+        result = list_send(&host->session, shared, &lost);
+    } else {
+        result = single_send(&host->session, shared);
+        lost = result != WRING_OK;
+    }
+    if (result != WRING_OK && result != WRING_ERR_CLOSED) {
+        wring__host_fail(host, result); /* no memory, no random bytes for a mask */
+    }
+    return lost;
+}
+
+static bool mail_post(wring__host *host, const wring__shared *shared) {
+    wring__posted posted;
+    memcpy(&posted, shared->payload, sizeof posted);
+    return wring__host_info(host, &posted.info);
+}
+
+/* False: nobody took it. */
+static bool mail_take(wring__host *host, const wring__mail *mail, size_t *lost) {
+    wring__shared *shared = mail->data;
+    switch ((enum wring__mail_kind)mail->kind) {
+    case WRING__MAIL_SEND:
+        *lost = mail_send(host, shared);
+        return true;
+    case WRING__MAIL_CLOSE:
+        wring__host_close(host, shared->close_code,
+                          wring_bytes_of(shared->payload, shared->payload_len));
+        return true;
+    case WRING__MAIL_STOP:
+        wring__host_stop(host);
+        return true;
+    case WRING__MAIL_POST:
+        return mail_post(host, shared);
+    case WRING__MAIL_CALL: /* names no session */
+    case WRING__MAIL_WORKER:
+        break;
+    }
+    WRING_UNREACHABLE();
+}
+
+void wring__stream_mail(wring__stream *stream, const wring__mail *mail) {
+    const bool started = wring__stream_is_started(stream);
+    size_t lost = 0;
+    if (!started || !mail_take(&stream->host, mail, &lost)) {
+        lost = wring__mail_count(mail);
+        wring__mail_lost(mail);
+    } else if (mail->data != NULL) {
+        wring__shared_unref(mail->data);
+    }
+    wring__count(&stream->conn.worker->counters.lost_mail, lost);
+    if (started) {
+        wring__stream_settle(stream);
+    }
+}

@@ -1,0 +1,90 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * A stream: what carries at most one WebSocket session. Today each stream is a whole connection
+ * (carrier h1): one block of memory, one slot, no indirect call between the two.
+ *
+ * The glue between bytes and sessions is here, once, for servers and clients: bytes to the session,
+ * what the session queued to the carrier, its deadline to the timer, mail to the session, the end
+ * of either to the other. What differs between an accepted and a dialled stream is the role's: a
+ * few calls on rare paths (wring__stream_ops).
+ *
+ * It knows no routes, topics, limits, proxies. Thread: the owning worker.
+ */
+#ifndef WRING_STREAM_STREAM_H
+#define WRING_STREAM_STREAM_H
+
+#include "io/conn.h"
+#include "proto/host.h"
+
+/** Embedded first in the struct of its role, whose handler state lies behind it in the block. */
+typedef struct wring__stream {
+    wring__conn conn; /* first: the connection's callbacks get this address */
+    wring__host host;
+} wring__stream;
+
+/** The role of a stream. `super` is what the connection calls; most of its slots can be the
+ *  wring__stream_on_* functions. */
+typedef struct wring__stream_ops {
+    wring__conn_ops super;
+    /** Optional. Something was queued, and the queue is above worker->soft_bytes or messages of the
+     *  session wait. */
+    void (*congested)(wring__stream *stream);
+    /** The session is over, once; the stream is shut when this returns. */
+    void (*ended)(wring__stream *stream);
+    bool close_ends_pause; /* a session that closes is read again: its peer's close frame has to be
+                            */
+} wring__stream_ops;
+
+static inline wring__stream *wring__stream_of_conn(wring__conn *conn) {
+    return WRING_CONTAINER_OF(conn, wring__stream, conn);
+}
+
+static inline wring__stream *wring__stream_of_session(const wring_session *session) {
+    wring__host *host = WRING_CONTAINER_OF(session, wring__host, session);
+    return WRING_CONTAINER_OF(host, wring__stream, host);
+}
+
+/** The ref of a stream's session: wring__session_common.ref_of for all of them. */
+wring_ref wring__stream_ref(const wring_session *session);
+
+static inline bool wring__stream_is_started(const wring__stream *stream) {
+    return wring__host_is_started(&stream->host);
+}
+
+/* ---- what happens to it ---------------------------------------------------------------------- */
+
+/** The upgrade is done. @param state  the handler's, in the stream's block, or NULL */
+void wring__stream_start(wring__stream *stream, const wring__binding *binding, void *state,
+                         const wring_request *request);
+
+/** Bytes of the session came. */
+void wring__stream_rx(wring__stream *stream, wring_mut_bytes bytes);
+
+/** Goes on with what the session kept back in an earlier turn. */
+void wring__stream_resume(wring__stream *stream);
+
+/** The carrier ended (WRING_ERR_TRUNCATED) or broke. Not started: nothing happens. */
+void wring__stream_fail(wring__stream *stream, wring_result reason);
+
+/** The deadline passed. */
+void wring__stream_expire(wring__stream *stream);
+
+/** The queue is short again: answers that waited for that go out, and the handler is told. */
+void wring__stream_drained(wring__stream *stream);
+
+/** Does what the mail asks for, and frees what it carried; what is lost of it is counted. */
+void wring__stream_mail(wring__stream *stream, const wring__mail *mail);
+
+/** Begins the close handshake, or ends the session at once for `reason`. */
+void wring__stream_close(wring__stream *stream, uint16_t code, wring_bytes reason);
+void wring__stream_refuse(wring__stream *stream, wring_result reason);
+
+/** After anything else that may have queued bytes, ended the session or moved its deadline. */
+void wring__stream_settle(wring__stream *stream);
+
+/* ---- slots of wring__conn_ops ---------------------------------------------------------------- */
+
+uint64_t wring__stream_on_missing(wring__conn *conn);
+wring__block *wring__stream_on_room(wring__conn *conn);
+
+#endif
