@@ -44,7 +44,7 @@ static const wring_client_config *config_of(const wring__link *link) {
 static wring_ref link_ref(const wring_session *session) {
     const wring__host *host = WRING_CONTAINER_OF(session, wring__host, session);
     const wring__conn *conn = &WRING_CONTAINER_OF(host, wring__link, host)->conn;
-    return wring__ref_pack(conn->worker->index, conn->slot, conn->generation);
+    return wring__ref_pack(conn->super.worker->index, conn->super.slot, conn->super.generation);
 }
 
 void wring__link_prepare(wring_client *client) {
@@ -86,12 +86,12 @@ static void fail_with(wring__link *link, wring_result result, const char *text) 
 /* After each call into the session. */
 static void settle(wring__link *link) {
     wring_session *session = &link->host.session;
-    if (link->conn.out.bytes > 0) {
+    if (link->conn.super.out.bytes > 0) {
         wring__conn_flush(&link->conn);
     }
     if (!wring__host_is_closed(&link->host)) {
         wring__conn_bring_deadline(&link->conn,
-                                   wring__host_deadline(&link->host, link->conn.worker->now));
+                                   wring__host_deadline(&link->host, link->conn.super.worker->now));
         if (wring__session_has_more(session)) {
             wring__conn_yield(&link->conn);
         }
@@ -109,7 +109,7 @@ static void settle(wring__link *link) {
 /* After bytes were given to it. */
 static void session_took(wring__link *link) {
     if (link->ping_at != 0 && link->host.session.pong_seen) {
-        atomic_store_explicit(&link->client->rtt_ns, link->conn.worker->now - link->ping_at,
+        atomic_store_explicit(&link->client->rtt_ns, link->conn.super.worker->now - link->ping_at,
                               memory_order_relaxed);
         link->ping_at = 0;
     }
@@ -118,8 +118,8 @@ static void session_took(wring__link *link) {
 
 static void session_rx(wring__link *link, wring_mut_bytes bytes) {
     link->host.session.pong_seen = false;
-    wring__session_turn(&link->host.session, link->conn.worker->counters.turns);
-    wring__host_rx(&link->host, bytes, link->conn.worker->now);
+    wring__session_turn(&link->host.session, link->conn.super.worker->counters.turns);
+    wring__host_rx(&link->host, bytes, link->conn.super.worker->now);
     session_took(link);
 }
 
@@ -174,7 +174,7 @@ static void upgrade_begin(wring__link *link) {
         result = request_write(link, request, cap, &len);
     }
     if (result == WRING_OK) {
-        result = wring__outq_append(&link->conn.out, &link->conn.worker->chunks,
+        result = wring__outq_append(&link->conn.super.out, &link->conn.super.worker->chunks,
                                     wring_bytes_of(request, len));
     }
     free(request);
@@ -230,7 +230,7 @@ static void session_begin(wring__link *link, wring_headers headers, wring_bytes 
     link->client->http_status = 101;
     wring__client_link_open(link->client, link);
     wring__host_start(&link->host, binding, binding->handler->state_size == 0 ? NULL : link->state,
-                      &request, link->conn.worker->now);
+                      &request, link->conn.super.worker->now);
     settle(link);
 }
 
@@ -293,7 +293,7 @@ void wring__link_proceed(wring__link *link) {
     link->stage = STAGE_PROXY;
     wring_result result =
         wring__proxy_start(&link->proxy, &settings->proxy, settings->host, settings->url.port,
-                           &link->conn.out, &link->conn.worker->chunks);
+                           &link->conn.super.out, &link->conn.super.worker->chunks);
     if (result != WRING_OK) {
         fail_with(link, result, NULL);
         return;
@@ -393,9 +393,9 @@ static void link_timer(wring__conn *conn) {
         return;
     }
     const bool pinged = link->host.session.ping_sent;
-    wring__host_expire(&link->host, conn->worker->now);
+    wring__host_expire(&link->host, conn->super.worker->now);
     if (!pinged && link->host.session.ping_sent) {
-        link->ping_at = conn->worker->now;
+        link->ping_at = conn->super.worker->now;
     }
     settle(link);
 }
@@ -403,18 +403,18 @@ static void link_timer(wring__conn *conn) {
 static void link_resume(wring__conn *conn) {
     wring__link *link = link_of(conn);
     link->host.session.pong_seen = false;
-    wring__session_turn(&link->host.session, conn->worker->counters.turns);
+    wring__session_turn(&link->host.session, conn->super.worker->counters.turns);
     if (conn->broken) {
         wring__session_tx_drop(&link->host.session);
     }
-    wring__host_resume(&link->host, conn->worker->now);
+    wring__host_resume(&link->host, conn->super.worker->now);
     session_took(link);
 }
 
 static void link_mail(wring__conn *conn, const wring__mail *mail) {
     wring__link *link = link_of(conn);
     const size_t lost = wring__host_mail(&link->host, mail);
-    wring__count(&conn->worker->counters.lost_mail, lost);
+    wring__count(&conn->super.worker->counters.lost_mail, lost);
     if (wring__host_is_started(&link->host)) {
         settle(link);
     }
@@ -439,7 +439,7 @@ static wring__block *link_room(wring__conn *conn) {
     return link->stage == STAGE_SESSION ? wring__session_rx_room(&link->host.session) : NULL;
 }
 
-static const wring__conn_ops link_ops = {
+static const wring__end_ops link_ops = {
     .name = "client link",
     .connected = link_connected,
     .rx = link_rx,
@@ -474,7 +474,7 @@ wring_result wring__link_dial(wring_client *client, const wring__address *addres
         return result;
     }
     link->client = wring__client_hold(client);
-    wring__host_init(&link->host, &client->sessions, &link->conn.out);
+    wring__host_init(&link->host, &client->sessions, &link->conn.super.out);
     *out = link;
     return WRING_OK;
 }
