@@ -90,7 +90,8 @@ static void link_session_ended(wring__stream *stream) {
 /* After bytes were given to it. */
 static void round_trip_look(wring__link *link) {
     if (link->ping_at != 0 && link->stream.host.session.pong_seen) {
-        atomic_store_explicit(&link->client->rtt_ns, link->stream.conn.worker->now - link->ping_at,
+        atomic_store_explicit(&link->client->rtt_ns,
+                              link->stream.conn.super.worker->now - link->ping_at,
                               memory_order_relaxed);
         link->ping_at = 0;
     }
@@ -153,7 +154,8 @@ static void upgrade_begin(wring__link *link) {
         result = request_write(link, request, cap, &len);
     }
     if (result == WRING_OK) {
-        result = wring__outq_append(&link->stream.conn.out, &link->stream.conn.worker->chunks,
+        result = wring__outq_append(&link->stream.conn.super.out,
+                                    &link->stream.conn.super.worker->chunks,
                                     wring_bytes_of(request, len));
     }
     free(request);
@@ -270,7 +272,7 @@ void wring__link_proceed(wring__link *link) {
     link->stage = STAGE_PROXY;
     wring_result result =
         wring__proxy_start(&link->proxy, &settings->proxy, settings->host, settings->url.port,
-                           &link->stream.conn.out, &link->stream.conn.worker->chunks);
+                           &link->stream.conn.super.out, &link->stream.conn.super.worker->chunks);
     if (result != WRING_OK) {
         fail_with(link, result, NULL);
         return;
@@ -370,7 +372,7 @@ static void link_timer(wring__conn *conn) {
     const bool pinged = link->stream.host.session.ping_sent;
     wring__stream_expire(&link->stream);
     if (!pinged && link->stream.host.session.ping_sent) {
-        link->ping_at = conn->worker->now;
+        link->ping_at = conn->super.worker->now;
     }
 }
 
@@ -439,7 +441,7 @@ wring_result wring__link_dial(wring_client *client, const wring__address *addres
         return result;
     }
     link->client = wring__client_hold(client);
-    wring__host_init(&link->stream.host, &client->sessions, &link->stream.conn.out);
+    wring__host_init(&link->stream.host, &client->sessions, &link->stream.conn.super.out);
     *out = link;
     return WRING_OK;
 }

@@ -23,7 +23,7 @@ struct wring__stash {
 
 void wring__conn_recv_arm(wring__conn *conn) {
     WRING_ASSERT(!conn->recv_armed);
-    wring__backend *backend = conn->worker->backend;
+    wring__backend *backend = conn->super.worker->backend;
     const enum wring__long how = conn->one_shot > 0 ? wring__conn_long_arm(conn) : WRING__LONG_NO;
     if (how == WRING__LONG_WAITS) {
         return;
@@ -38,7 +38,7 @@ void wring__conn_recv_arm(wring__conn *conn) {
 }
 
 void wring__conn_recv_on(wring__conn *conn) {
-    if (!conn->recv_armed && conn->state == WRING__CONN_OPEN && !conn->paused && !conn->eof &&
+    if (!conn->recv_armed && conn->super.state == WRING__END_OPEN && !conn->paused && !conn->eof &&
         !conn->broken) {
         wring__conn_recv_arm(conn);
     }
@@ -46,7 +46,7 @@ void wring__conn_recv_on(wring__conn *conn) {
 
 void wring__conn_recv_cancel(wring__conn *conn) {
     if (conn->recv_armed) {
-        wring__backend *backend = conn->worker->backend;
+        wring__backend *backend = conn->super.worker->backend;
         backend->ops->cancel(backend, wring__conn_token(conn, WRING__OP_RECV),
                              wring__conn_token(conn, WRING__OP_CANCEL));
         conn->pending++;
@@ -54,11 +54,11 @@ void wring__conn_recv_cancel(wring__conn *conn) {
 }
 
 void wring__conn_rx_drop(wring__conn *conn) {
-    wring__recv_drop(&conn->worker->recv, &conn->received);
+    wring__recv_drop(&conn->super.worker->recv, &conn->received);
     wring__conn_long_leave(conn);
     wring__conn_long_drop(conn);
     if (!conn->is_direct && conn->stash != NULL) {
-        conn->worker->chunks.held -= conn->stash->cap;
+        conn->super.worker->chunks.held -= conn->stash->cap;
         free(conn->stash);
         conn->stash = NULL;
     }
@@ -82,7 +82,7 @@ static bool stash_append(wring__conn *conn, const uint8_t *data, size_t len) {
         if (grown == NULL) {
             return false;
         }
-        conn->worker->chunks.held += cap - old_cap;
+        conn->super.worker->chunks.held += cap - old_cap;
         conn->stash = grown;
         conn->stash->cap = cap;
     }
@@ -93,7 +93,7 @@ static bool stash_append(wring__conn *conn, const uint8_t *data, size_t len) {
 
 /* Moves what waits in receive buffers to the stash and gives the buffers back. */
 static void stash_chain(wring__conn *conn) {
-    wring__recv_pool *pool = &conn->worker->recv;
+    wring__recv_pool *pool = &conn->super.worker->recv;
     while (!wring__recv_is_empty(&conn->received)) {
         const wring__recv_lease lease = wring__recv_take(pool, &conn->received, false);
         const bool kept = stash_append(conn, lease.bytes.data, lease.bytes.len);
@@ -110,7 +110,7 @@ static void stash_chain(wring__conn *conn) {
 /* Two ends that both stop reading until they have sent never would: so the end that dialled reads
  * on, unless it is told otherwise. */
 static uint64_t pause_bytes(const wring__conn *conn) {
-    return conn->worker->pause_bytes[conn->dialled];
+    return conn->super.worker->pause_bytes[conn->dialled];
 }
 
 static void pause_reading(wring__conn *conn) {
@@ -121,24 +121,24 @@ static void pause_reading(wring__conn *conn) {
 
 bool wring__conn_pause_when_full(wring__conn *conn) {
     const bool full = wring__conn_unsent(conn) > pause_bytes(conn);
-    const bool stopped = full || conn->held || conn->worker->rx_stopped;
+    const bool stopped = full || conn->held || conn->super.worker->rx_stopped;
     if (stopped && !conn->paused && !conn->broken) {
-        wring__count(&conn->worker->counters.paused, 1);
+        wring__count(&conn->super.worker->counters.paused, 1);
         pause_reading(conn);
     }
     return conn->paused;
 }
 
 void wring__conn_resume_when_drained(wring__conn *conn) {
-    if (conn->paused && !conn->held && !conn->yielded && !conn->worker->rx_stopped &&
+    if (conn->paused && !conn->held && !conn->yielded && !conn->super.worker->rx_stopped &&
         wring__conn_unsent(conn) <= pause_bytes(conn) / 2) {
         conn->paused = false;
-        wring__worker_make_ready(conn->worker, conn);
+        wring__worker_make_ready(conn->super.worker, conn);
     }
 }
 
 void wring__conn_read_on(wring__conn *conn) {
-    if (conn->state == WRING__CONN_OPEN) {
+    if (conn->super.state == WRING__END_OPEN) {
         wring__conn_resume_when_drained(conn);
     }
 }
@@ -155,7 +155,7 @@ void wring__conn_unhold(wring__conn *conn) {
 
 __attribute__((cold)) void wring__conn_yield(wring__conn *conn) {
     conn->yielded = true;
-    wring__worker_make_ready(conn->worker, conn);
+    wring__worker_make_ready(conn->super.worker, conn);
     if (!conn->paused) {
         pause_reading(conn);
     }
@@ -165,9 +165,9 @@ __attribute__((cold)) void wring__conn_yield(wring__conn *conn) {
  */
 static void yield_end(wring__conn *conn) {
     conn->yielded = false;
-    conn->ops->resume(conn);
+    conn->super.ops->resume(conn);
     if (conn->yielded || conn->broken) {
-        wring__worker_make_ready(conn->worker, conn);
+        wring__worker_make_ready(conn->super.worker, conn);
     } else {
         wring__conn_read_on(conn);
     }
@@ -176,8 +176,8 @@ static void yield_end(wring__conn *conn) {
 /* ---- completions ----------------------------------------------------------------------------- */
 
 static void rx_take(wring__conn *conn, const wring__completion *completion) {
-    wring__worker *worker = conn->worker;
-    if (conn->state != WRING__CONN_OPEN || completion->result <= 0) {
+    wring__worker *worker = conn->super.worker;
+    if (conn->super.state != WRING__END_OPEN || completion->result <= 0) {
         wring__recv_discard(&worker->recv, completion);
         return;
     }
@@ -200,34 +200,34 @@ void wring__conn_recv_complete(wring__conn *conn, const wring__completion *compl
     if (completion->result == 0) {
         conn->eof = true;
     } else if (completion->result == -ENOBUFS) {
-        wring__count(&conn->worker->counters.buffers_exhausted,
+        wring__count(&conn->super.worker->counters.buffers_exhausted,
                      1); /* normal: armed again when some are back */
     } else if (completion->result < 0 && completion->result != -ECANCELED &&
                completion->result != -EAGAIN) { /* of a receive that does not wait */
         wring__conn_broken_by(conn, completion->result);
     }
-    switch ((enum wring__conn_state)conn->state) {
-    case WRING__CONN_OPEN:
-        wring__worker_make_ready(conn->worker, conn);
+    switch ((enum wring__end_state)conn->super.state) {
+    case WRING__END_OPEN:
+        wring__worker_make_ready(conn->super.worker, conn);
         break;
-    case WRING__CONN_DRAINING:
+    case WRING__END_DRAINING:
         if (conn->broken) {
             wring__conn_abort(conn);
         } else if (!conn->recv_armed && !conn->eof) {
             wring__conn_recv_arm(conn);
         }
         break;
-    case WRING__CONN_LINGERING:
+    case WRING__END_LINGERING:
         if (conn->broken || conn->eof) {
             wring__conn_abort(conn);
         } else if (!conn->recv_armed) {
             wring__conn_recv_arm(conn);
         }
         break;
-    case WRING__CONN_CONNECTING:
-    case WRING__CONN_TEARDOWN:
-    case WRING__CONN_CLOSING:
-    case WRING__CONN_CLOSED:
+    case WRING__END_CONNECTING:
+    case WRING__END_TEARDOWN:
+    case WRING__END_CLOSING:
+    case WRING__END_CLOSED:
         break;
     }
 }
@@ -238,7 +238,7 @@ static void bytes_give(wring__conn *conn, wring_mut_bytes bytes) {
     if (conn->tls != NULL) {
         wring__conn_tls_rx(conn, bytes);
     } else {
-        conn->ops->rx(conn, bytes);
+        conn->super.ops->rx(conn, bytes);
         (void)wring__conn_pause_when_full(conn);
     }
 }
@@ -248,18 +248,18 @@ static void stash_give(wring__conn *conn) {
     conn->stash = NULL;
     wring_mut_bytes bytes = {stash->data, stash->len};
     bytes_give(conn, bytes);
-    conn->worker->chunks.held -= stash->cap;
+    conn->super.worker->chunks.held -= stash->cap;
     free(stash);
 }
 
 /* The owner may keep what lies in the buffers until it is sent. */
 static void chain_give(wring__conn *conn) {
-    wring__worker *worker = conn->worker;
+    wring__worker *worker = conn->super.worker;
     wring__recv_pool *pool = &worker->recv;
     size_t given = 0;
     size_t longest = 0;
     while (!wring__recv_is_empty(&conn->received) && given < DISPATCH_BYTES_MAX &&
-           conn->state == WRING__CONN_OPEN && !conn->paused) {
+           conn->super.state == WRING__END_OPEN && !conn->paused) {
         const wring__recv_lease lease = wring__recv_take(pool, &conn->received, conn->tls == NULL);
         bytes_give(conn, lease.bytes);
         wring__recv_done(pool, &lease);
@@ -281,20 +281,20 @@ static void direct_give(wring__conn *conn) {
 }
 
 void wring__conn_rx_give(wring__conn *conn) {
-    if (conn->tls != NULL && conn->state == WRING__CONN_OPEN && !conn->paused) {
+    if (conn->tls != NULL && conn->super.state == WRING__END_OPEN && !conn->paused) {
         wring__conn_tls_resume(conn);
     }
-    if (conn->state == WRING__CONN_OPEN && conn->stash != NULL && !conn->paused) {
+    if (conn->super.state == WRING__END_OPEN && conn->stash != NULL && !conn->paused) {
         if (conn->is_direct) {
             direct_give(conn);
         } else {
             stash_give(conn);
         }
     }
-    if (conn->state == WRING__CONN_OPEN && conn->stash == NULL) {
+    if (conn->super.state == WRING__END_OPEN && conn->stash == NULL) {
         chain_give(conn);
     }
-    if (conn->state != WRING__CONN_OPEN) {
+    if (conn->super.state != WRING__END_OPEN) {
         wring__conn_rx_drop(conn);
         return;
     }

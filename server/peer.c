@@ -22,7 +22,7 @@
 #define PEER_TEXT_MAX  (INET6_ADDRSTRLEN + 9)
 
 static wring__server_worker *worker_of(const wring__peer *peer) {
-    return WRING_CONTAINER_OF(peer->stream.conn.worker, wring__server_worker, io);
+    return WRING_CONTAINER_OF(peer->stream.conn.super.worker, wring__server_worker, io);
 }
 
 static const wring_server_config *config_of(const wring__peer *peer) {
@@ -62,11 +62,11 @@ static void respond(wring__peer *peer, const wring_http_response *response, cons
                        response->content_type == NULL ? "text/plain; charset=utf-8"
                                                       : response->content_type,
                        response->body.len, extra);
-    wring__chunk_cache *chunks = &peer->stream.conn.worker->chunks;
+    wring__chunk_cache *chunks = &peer->stream.conn.super.worker->chunks;
     bool ok = len > 0 && (size_t)len < sizeof head &&
-              wring__outq_append(&peer->stream.conn.out, chunks,
+              wring__outq_append(&peer->stream.conn.super.out, chunks,
                                  wring_bytes_of(head, (size_t)len)) == WRING_OK &&
-              wring__outq_append(&peer->stream.conn.out, chunks, response->body) == WRING_OK;
+              wring__outq_append(&peer->stream.conn.super.out, chunks, response->body) == WRING_OK;
     if (ok) {
         wring__conn_shut(&peer->stream.conn);
     } else {
@@ -118,7 +118,7 @@ static const wring__binding *binding_of(const wring_server *server, const wring_
 
 static wring_bytes peer_text(wring__peer *peer, char out[PEER_TEXT_MAX]) {
     struct sockaddr_storage address;
-    wring__backend *backend = peer->stream.conn.worker->backend;
+    wring__backend *backend = peer->stream.conn.super.worker->backend;
     char host[INET6_ADDRSTRLEN];
     if (!backend->ops->peer(backend, peer->stream.conn.socket, &address)) {
         return wring_bytes_of(NULL, 0);
@@ -154,8 +154,9 @@ static void upgrade(wring__peer *peer, const wring_route *route, wring_request *
     const wring_headers extra = {&extension, deflate_len > 0 ? 1 : 0};
     result = wring_h1_response_write(&info, extra, head, sizeof head, &len);
     if (result == WRING_OK) {
-        result = wring__outq_append(&peer->stream.conn.out, &peer->stream.conn.worker->chunks,
-                                    wring_bytes_of(head, len));
+        result =
+            wring__outq_append(&peer->stream.conn.super.out,
+                               &peer->stream.conn.super.worker->chunks, wring_bytes_of(head, len));
     }
     if (result != WRING_OK) {
         wring__conn_abort(&peer->stream.conn);
@@ -218,8 +219,8 @@ static void head_done(wring__peer *peer, wring__http1 *parser, wring_result resu
     size_t head_len = parser->position;
     request_handle(peer, &request);
     /* bytes behind the head are the first frames */
-    if (wring__stream_is_started(&peer->stream) && peer->stream.conn.state == WRING__CONN_OPEN &&
-        data.len > head_len) {
+    if (wring__stream_is_started(&peer->stream) &&
+        peer->stream.conn.super.state == WRING__END_OPEN && data.len > head_len) {
         wring_mut_bytes rest = {data.data + head_len, data.len - head_len};
         wring__stream_rx(&peer->stream, rest);
     }
@@ -308,7 +309,7 @@ static void peer_go_away(wring__peer *peer) {
 }
 
 static void session_timer(wring__peer *peer) {
-    const wring_time_ns now = peer->stream.conn.worker->now;
+    const wring_time_ns now = peer->stream.conn.super.worker->now;
     if (worker_of(peer)->member.is_draining &&
         peer->stream.host.session.state == WRING_SESSION_OPEN) {
         peer_go_away(peer);
@@ -410,7 +411,7 @@ static const wring__stream_ops peer_ops = {
 };
 
 static bool is_peer(const wring__conn *conn) {
-    return conn->ops == &peer_ops.super; /* else: a client's, a guest */
+    return conn->super.ops == &peer_ops.super; /* else: a client's, a guest */
 }
 
 /* A size class of the allocator: what is added here is paid by each idle connection. With a slot it
@@ -446,7 +447,7 @@ wring_result wring__peer_accept(wring__worker *io, wring__socket socket) {
             wring__conn_abort(&peer->stream.conn);
         }
     }
-    wring__host_init(&peer->stream.host, &worker->sessions, &peer->stream.conn.out);
+    wring__host_init(&peer->stream.host, &worker->sessions, &peer->stream.conn.super.out);
     wring__limits_opened(peer, source);
     if (server->config.handshake_timeout_ms != WRING_OFF) {
         wring__conn_set_deadline(&peer->stream.conn,
@@ -456,7 +457,7 @@ wring_result wring__peer_accept(wring__worker *io, wring__socket socket) {
 }
 
 static bool is_drainable(const wring__conn *conn) {
-    return is_peer(conn) && conn->state == WRING__CONN_OPEN;
+    return is_peer(conn) && conn->super.state == WRING__END_OPEN;
 }
 
 void wring__peer_drain_count(wring__conn *conn, void *arg) {
@@ -479,7 +480,7 @@ void wring__peer_drain(wring__conn *conn, void *arg) {
     } else {
         const uint64_t part = drain->spread_ns / drain->count;
         const uint64_t at = part * drain->next++ + wring__server_random(drain->worker) % (part + 1);
-        wring__conn_bring_deadline(conn, conn->worker->now + at); /* peer_timer closes it */
+        wring__conn_bring_deadline(conn, conn->super.worker->now + at); /* peer_timer closes it */
     }
 }
 
@@ -491,7 +492,8 @@ void wring__peer_evict(wring__peer *peer, wring_result reason) {
     /* With nothing queued the close frame leaves at once; behind a queue it would wait for a peer
      * that may not read, and what the kernel has of that may end within a frame. */
     bool is_told = false;
-    if (peer->stream.conn.state == WRING__CONN_OPEN && wring__stream_is_started(&peer->stream)) {
+    if (peer->stream.conn.super.state == WRING__END_OPEN &&
+        wring__stream_is_started(&peer->stream)) {
         is_told = wring__conn_unsent(&peer->stream.conn) == 0;
         wring__stream_refuse(&peer->stream, reason);
     }
@@ -505,7 +507,7 @@ void wring__peer_abort(wring__conn *conn, void *unused) {
     if (!is_peer(conn)) {
         return;
     }
-    if (conn->state == WRING__CONN_OPEN) {
+    if (conn->super.state == WRING__END_OPEN) {
         peer_end(peer_of_conn(conn), WRING_ERR_TIMEOUT);
     }
     wring__conn_abort(conn);
@@ -543,7 +545,7 @@ uint64_t wring_session_queued(const wring_session *session) {
 
 void wring_session_pause(wring_session *session) {
     wring__peer *peer = wring__peer_of(session);
-    if (peer != NULL && peer->stream.conn.state == WRING__CONN_OPEN) {
+    if (peer != NULL && peer->stream.conn.super.state == WRING__END_OPEN) {
         wring__conn_hold(&peer->stream.conn);
         (void)wring__conn_pause_when_full(&peer->stream.conn);
     }
@@ -551,8 +553,9 @@ void wring_session_pause(wring_session *session) {
 
 void wring_session_resume(wring_session *session) {
     wring__peer *peer = wring__peer_of(session);
-    if (peer != NULL && peer->stream.conn.held && peer->stream.conn.state == WRING__CONN_OPEN) {
-        wring__session_touch(session, peer->stream.conn.worker->now);
+    if (peer != NULL && peer->stream.conn.held &&
+        peer->stream.conn.super.state == WRING__END_OPEN) {
+        wring__session_touch(session, peer->stream.conn.super.worker->now);
         wring__conn_unhold(&peer->stream.conn);
     }
 }

@@ -52,7 +52,8 @@ static inline void wring__peer_flag(wring__peer *peer, enum wring__peer_flags fl
 wring__peer *wring__peer_of(const wring_session *session);
 
 static inline struct wring__server_worker *wring__peer_worker(const wring__peer *peer) {
-    return (struct wring__server_worker *)(void *)peer->stream.conn.worker; /* it begins with it */
+    return (struct wring__server_worker *)(void *)
+        peer->stream.conn.super.worker; /* it begins with it */
 }
 
 /** NULL when memory is out. */

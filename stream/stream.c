@@ -8,32 +8,32 @@
 #include "io/worker.h"
 
 static const wring__stream_ops *ops_of(const wring__stream *stream) {
-    return WRING_CONTAINER_OF(stream->conn.ops, const wring__stream_ops, super);
+    return WRING_CONTAINER_OF(stream->conn.super.ops, const wring__stream_ops, super);
 }
 
 static wring_time_ns now_of(const wring__stream *stream) {
-    return stream->conn.worker->now;
+    return stream->conn.super.worker->now;
 }
 
 /* Compressed messages have a share of each turn: tells the session which turn this is. */
 static void turn_tell(wring__stream *stream) {
-    wring__session_turn(&stream->host.session, stream->conn.worker->counters.turns);
+    wring__session_turn(&stream->host.session, stream->conn.super.worker->counters.turns);
 }
 
 wring_ref wring__stream_ref(const wring_session *session) {
     const wring__conn *conn = &wring__stream_of_session(session)->conn;
-    return wring__ref_pack(conn->worker->index, conn->slot, conn->generation);
+    return wring__ref_pack(conn->super.worker->index, conn->super.slot, conn->super.generation);
 }
 
 /* ---- after each call into the session -------------------------------------------------------- */
 
 static void hand_down(wring__stream *stream) {
     wring__conn *conn = &stream->conn;
-    if (conn->out.bytes == 0) {
+    if (conn->super.out.bytes == 0) {
         return;
     }
     wring__conn_flush(conn);
-    if (WRING_UNLIKELY(wring__conn_unsent(conn) > conn->worker->soft_bytes ||
+    if (WRING_UNLIKELY(wring__conn_unsent(conn) > conn->super.worker->soft_bytes ||
                        stream->host.session.tx_at != 0)) {
         const wring__stream_ops *ops = ops_of(stream);
         if (ops->congested != NULL) {
@@ -73,7 +73,7 @@ void wring__stream_start(wring__stream *stream, const wring__binding *binding, v
 
 void wring__stream_rx(wring__stream *stream, wring_mut_bytes bytes) {
     wring__session_common *common = stream->host.session.common;
-    common->fed = stream->conn.worker->recv.fed;
+    common->fed = stream->conn.super.worker->recv.fed;
     turn_tell(stream);
     wring__host_rx(&stream->host, bytes, now_of(stream));
     common->fed = NULL;
@@ -119,7 +119,7 @@ void wring__stream_refuse(wring__stream *stream, wring_result reason) {
     wring__stream_settle(stream);
 }
 
-/* ---- slots of wring__conn_ops ---------------------------------------------------------------- */
+/* ---- slots of wring__end_ops ---------------------------------------------------------------- */
 
 uint64_t wring__stream_on_missing(wring__conn *conn) {
     const wring__stream *stream = wring__stream_of_conn(conn);

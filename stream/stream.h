@@ -25,7 +25,7 @@ typedef struct wring__stream {
 /** The role of a stream. `super` is what the connection calls; most of its slots can be the
  *  wring__stream_on_* functions. */
 typedef struct wring__stream_ops {
-    wring__conn_ops super;
+    wring__end_ops super;
     /** Optional. Something was queued, and the queue is above worker->soft_bytes or messages of the
      *  session wait. */
     void (*congested)(wring__stream *stream);
@@ -82,7 +82,7 @@ void wring__stream_refuse(wring__stream *stream, wring_result reason);
 /** After anything else that may have queued bytes, ended the session or moved its deadline. */
 void wring__stream_settle(wring__stream *stream);
 
-/* ---- slots of wring__conn_ops ---------------------------------------------------------------- */
+/* ---- slots of wring__end_ops ---------------------------------------------------------------- */
 
 uint64_t wring__stream_on_missing(wring__conn *conn);
 wring__block *wring__stream_on_room(wring__conn *conn);

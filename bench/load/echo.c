@@ -75,7 +75,7 @@ void load_echo_start(load_link *link) {
         return;
     }
     while (link->echo.count < config->pipeline && link->stage == LOAD_STAGE_OPEN) {
-        echo_send(link, link->conn.worker->now);
+        echo_send(link, link->conn.super.worker->now);
     }
 }
 
@@ -114,7 +114,7 @@ void load_echo_pace(load_thread *thread, wring_time_ns now) {
 
 static void take(load_link *link, const load_awaited *awaited, uint64_t len) {
     load_thread *thread = link->thread;
-    const wring_time_ns now = link->conn.worker->now;
+    const wring_time_ns now = link->conn.super.worker->now;
     thread->totals.received++;
     thread->totals.received_bytes += len;
     if (thread->phase == LOAD_MEASURING) {
@@ -131,7 +131,7 @@ static void pop(load_link *link, uint32_t count) {
     link->echo.head += count;
     link->echo.count -= count;
     link->thread->awaited -= count;
-    link->thread->arrived = link->conn.worker->now;
+    link->thread->arrived = link->conn.super.worker->now;
 }
 
 /* NULL when the content is what was sent, as far as it is looked at. */
