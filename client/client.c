@@ -261,10 +261,6 @@ void wring__client_link_refused(wring_client *client, wring__link *link, wring_r
     }
 }
 
-static wring__tls *stream_of(const wring__link *link) {
-    return wring__conn_tls_of((const wring__conn *)(const void *)link);
-}
-
 static void session_drop(wring_client *client) {
     wring__tls_session_destroy(client->tls_session);
     client->tls_session = NULL;
@@ -278,7 +274,7 @@ void wring__client_session_offered(wring_client *client) {
 }
 
 static void session_keep(wring_client *client, wring__link *link) {
-    wring__tls *stream = stream_of(link);
+    wring__tls *stream = wring__end_tls(wring__link_endpoint(link));
     wring__tls_session *fresh = stream == NULL ? NULL : wring__tls_take_session(stream);
     if (fresh != NULL) {
         session_drop(client);
@@ -287,11 +283,11 @@ static void session_keep(wring_client *client, wring__link *link) {
 }
 
 void wring__client_link_open(wring_client *client, wring__link *link) {
-    const wring__conn *conn = (const wring__conn *)(const void *)link;
+    const wring__endpoint *end = wring__link_endpoint(link);
     wring__worker_unschedule(client->worker, &client->timeout);
     client->opened_at = client->worker->now;
     status_set(client, WRING_CLIENT_OPEN, 0,
-               wring__ref_pack(client->worker->index, conn->super.slot, conn->super.generation));
+               wring__ref_pack(client->worker->index, end->slot, end->generation));
 }
 
 void wring__client_link_failed(wring_client *client, wring__link *link, const wring_error *error) {

@@ -153,6 +153,7 @@ void wring__link_prepare(wring_client *client);
 WRING_MUST_CHECK wring_result wring__link_dial(wring_client *client, const wring__address *address,
                                                wring__link **out);
 wring__link **wring__link_next(wring__link *link);
+const wring__endpoint *wring__link_endpoint(const wring__link *link);
 const wring__address *wring__link_address(const wring__link *link);
 
 /** It is the one: proxy, TLS, upgrade. */

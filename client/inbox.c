@@ -65,8 +65,8 @@ static wring_verdict inbox_in(wring_session *session, const wring_message *messa
     pthread_cond_broadcast(&client->changed);
     pthread_mutex_unlock(&client->lock);
     if (full) {
-        wring__conn_hold(wring__worker_conn(client->worker, wring__ref_slot(client->ref),
-                                            wring__ref_generation(client->ref)));
+        wring__end_hold(wring__worker_end(client->worker, wring__ref_slot(client->ref),
+                                          wring__ref_generation(client->ref)));
     }
     return WRING_CONTINUE;
 }

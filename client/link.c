@@ -32,8 +32,8 @@ struct wring__link {
     _Alignas(16) uint8_t state[]; /* the handler's */
 };
 
-static wring__link *link_of(wring__conn *conn) {
-    return WRING_CONTAINER_OF(conn, wring__link, stream.conn);
+static wring__link *link_of(wring__endpoint *end) {
+    return WRING_CONTAINER_OF(end, wring__link, stream.end);
 }
 
 static const wring_client_config *config_of(const wring__link *link) {
@@ -48,6 +48,10 @@ void wring__link_prepare(wring_client *client) {
     wring__session_common_init(&client->sessions, &config->session, &client->worker->chunks);
     client->sessions.ref_of = wring__stream_ref;
     client->sessions.lost = &client->worker->counters.lost_mail;
+}
+
+const wring__endpoint *wring__link_endpoint(const wring__link *link) {
+    return &link->stream.end;
 }
 
 wring__link **wring__link_next(wring__link *link) {
@@ -65,7 +69,7 @@ static void fail(wring__link *link, const wring_error *error) {
         link->stage = STAGE_OVER;
         wring__client_link_failed(link->client, link, error);
     }
-    wring__conn_shut(&link->stream.conn);
+    wring__end_shut(&link->stream.end);
 }
 
 static void fail_with(wring__link *link, wring_result result, const char *text) {
@@ -90,8 +94,7 @@ static void link_session_ended(wring__stream *stream) {
 /* After bytes were given to it. */
 static void round_trip_look(wring__link *link) {
     if (link->ping_at != 0 && link->stream.host.session.pong_seen) {
-        atomic_store_explicit(&link->client->rtt_ns,
-                              link->stream.conn.super.worker->now - link->ping_at,
+        atomic_store_explicit(&link->client->rtt_ns, link->stream.end.worker->now - link->ping_at,
                               memory_order_relaxed);
         link->ping_at = 0;
     }
@@ -154,8 +157,7 @@ static void upgrade_begin(wring__link *link) {
         result = request_write(link, request, cap, &len);
     }
     if (result == WRING_OK) {
-        result = wring__outq_append(&link->stream.conn.super.out,
-                                    &link->stream.conn.super.worker->chunks,
+        result = wring__outq_append(&link->stream.end.out, &link->stream.end.worker->chunks,
                                     wring_bytes_of(request, len));
     }
     free(request);
@@ -163,7 +165,7 @@ static void upgrade_begin(wring__link *link) {
         fail_with(link, result, NULL);
         return;
     }
-    wring__conn_flush(&link->stream.conn);
+    wring__end_flush(&link->stream.end);
 }
 
 /* Behind "HTTP/1.1 404 ", which the parser has checked. */
@@ -202,7 +204,7 @@ static void session_begin(wring__link *link, wring_headers headers, wring_bytes 
         request.path.len = (size_t)(query - request.target.data);
         request.query = wring_bytes_of(query + 1, request.target.len - request.path.len - 1);
     }
-    wring__tls *stream = wring__conn_tls_of(&link->stream.conn);
+    wring__tls *stream = wring__end_tls(&link->stream.end);
     if (stream != NULL) {
         tls = wring__tls_info_of(stream);
         request.tls = &tls;
@@ -272,12 +274,12 @@ void wring__link_proceed(wring__link *link) {
     link->stage = STAGE_PROXY;
     wring_result result =
         wring__proxy_start(&link->proxy, &settings->proxy, settings->host, settings->url.port,
-                           &link->stream.conn.super.out, &link->stream.conn.super.worker->chunks);
+                           &link->stream.end.out, &link->stream.end.worker->chunks);
     if (result != WRING_OK) {
         fail_with(link, result, NULL);
         return;
     }
-    wring__conn_flush(&link->stream.conn);
+    wring__end_flush(&link->stream.end);
 }
 
 static void proxy_rx(wring__link *link, wring_mut_bytes bytes) {
@@ -285,7 +287,7 @@ static void proxy_rx(wring__link *link, wring_mut_bytes bytes) {
     size_t used = 0;
     wring_result result =
         wring__proxy_rx(&link->proxy, wring_bytes_of(bytes.data, bytes.len), &used, &error);
-    wring__conn_flush(&link->stream.conn);
+    wring__end_flush(&link->stream.end);
     if (result == WRING_MORE) {
         return;
     }
@@ -304,13 +306,13 @@ static void proxy_rx(wring__link *link, wring_mut_bytes bytes) {
 
 /* ---- the pump's callbacks -------------------------------------------------------------------- */
 
-static void link_connected(wring__conn *conn) {
-    wring__link *link = link_of(conn);
+static void link_connected(wring__endpoint *end) {
+    wring__link *link = link_of(end);
     wring__client_link_connected(link->client, link);
 }
 
-static void link_rx(wring__conn *conn, wring_mut_bytes bytes) {
-    wring__link *link = link_of(conn);
+static void link_rx(wring__endpoint *end, wring_mut_bytes bytes) {
+    wring__link *link = link_of(end);
     switch ((enum stage)link->stage) {
     case STAGE_PROXY:
         proxy_rx(link, bytes);
@@ -327,8 +329,8 @@ static void link_rx(wring__conn *conn, wring_mut_bytes bytes) {
     }
 }
 
-static void link_eof(wring__conn *conn) {
-    wring__link *link = link_of(conn);
+static void link_eof(wring__endpoint *end) {
+    wring__link *link = link_of(end);
     if (link->stage == STAGE_SESSION) {
         wring__stream_fail(&link->stream, WRING_ERR_TRUNCATED);
     } else {
@@ -337,14 +339,14 @@ static void link_eof(wring__conn *conn) {
                       ? "the proxy closed the connection before it answered"
                       : "the server closed the connection before it answered the upgrade");
     }
-    wring__conn_shut(conn);
+    wring__end_shut(end);
 }
 
-static void link_failed(wring__conn *conn, wring_result reason) {
-    wring__link *link = link_of(conn);
+static void link_failed(wring__endpoint *end, wring_result reason) {
+    wring__link *link = link_of(end);
     if (link->stage == STAGE_DIAL) {
         link->stage = STAGE_OVER;
-        wring__client_link_refused(link->client, link, reason, conn->error);
+        wring__client_link_refused(link->client, link, reason, wring__end_errno(end));
         return;
     }
     if (link->stage == STAGE_SESSION) {
@@ -353,49 +355,50 @@ static void link_failed(wring__conn *conn, wring_result reason) {
     }
     wring_error error;
     char why[256] = "";
-    if (wring__conn_tls_of(conn) != NULL) {
-        (void)wring__tls_reason(wring__conn_tls_of(conn), why, sizeof why);
+    if (wring__end_tls(end) != NULL) {
+        (void)wring__tls_reason(wring__end_tls(end), why, sizeof why);
     }
     if (why[0] == 0) {
         (void)snprintf(why, sizeof why, "%s",
-                       conn->error == 0 ? wring_result_text(reason) : strerror(conn->error));
+                       wring__end_errno(end) == 0 ? wring_result_text(reason)
+                                                  : strerror(wring__end_errno(end)));
     }
-    (void)wring_error_set(&error, reason, conn->error, "%s", why);
+    (void)wring_error_set(&error, reason, wring__end_errno(end), "%s", why);
     fail(link, &error);
 }
 
-static void link_timer(wring__conn *conn) {
-    wring__link *link = link_of(conn);
+static void link_timer(wring__endpoint *end) {
+    wring__link *link = link_of(end);
     if (link->stage != STAGE_SESSION) {
         return;
     }
     const bool pinged = link->stream.host.session.ping_sent;
     wring__stream_expire(&link->stream);
     if (!pinged && link->stream.host.session.ping_sent) {
-        link->ping_at = conn->super.worker->now;
+        link->ping_at = end->worker->now;
     }
 }
 
-static void link_asked(wring__conn *conn) {
-    wring__link *link = link_of(conn);
+static void link_asked(wring__endpoint *end) {
+    wring__link *link = link_of(end);
     if (link->stage == STAGE_SESSION) {
         wring__stream_drained(&link->stream);
     }
 }
 
-static void link_resume(wring__conn *conn) {
-    wring__link *link = link_of(conn);
+static void link_resume(wring__endpoint *end) {
+    wring__link *link = link_of(end);
     link->stream.host.session.pong_seen = false;
     wring__stream_resume(&link->stream);
     round_trip_look(link);
 }
 
-static void link_mail(wring__conn *conn, const wring__mail *mail) {
-    wring__stream_mail(wring__stream_of_conn(conn), mail);
+static void link_mail(wring__endpoint *end, const wring__mail *mail) {
+    wring__stream_mail(wring__stream_of_end(end), mail);
 }
 
-static void link_closed(wring__conn *conn) {
-    wring__link *link = link_of(conn);
+static void link_closed(wring__endpoint *end) {
+    wring__link *link = link_of(end);
     wring__proxy_deinit(&link->proxy);
     wring__head_free(&link->head);
     wring__host_deinit(&link->stream.host);
@@ -441,13 +444,13 @@ wring_result wring__link_dial(wring_client *client, const wring__address *addres
         return result;
     }
     link->client = wring__client_hold(client);
-    wring__host_init(&link->stream.host, &client->sessions, &link->stream.conn.super.out);
+    wring__host_init(&link->stream.host, &client->sessions, &link->stream.end.out);
     *out = link;
     return WRING_OK;
 }
 
 const char *wring__link_awaits(const wring__link *link) {
-    const wring__tls *stream = wring__conn_tls_of(&link->stream.conn);
+    const wring__tls *stream = wring__end_tls(&link->stream.end);
     if (link->stage == STAGE_PROXY) {
         return "the proxy did not answer in time";
     }
@@ -459,7 +462,7 @@ const char *wring__link_awaits(const wring__link *link) {
 
 void wring__link_close(wring__link *link, uint16_t code, wring_bytes reason) {
     if (link->stage == STAGE_SESSION) {
-        wring__conn_unhold(&link->stream.conn);
+        wring__end_unhold(&link->stream.end);
         wring__stream_close(&link->stream, code, reason);
     } else {
         wring__link_abort(link);
@@ -471,9 +474,9 @@ void wring__link_abort(wring__link *link) {
         wring__stream_fail(&link->stream, WRING_ERR_TIMEOUT);
     }
     link->stage = STAGE_OVER;
-    wring__conn_abort(&link->stream.conn);
+    wring__end_abort(&link->stream.end);
 }
 
 void wring__link_unhold(wring__link *link) {
-    wring__conn_unhold(&link->stream.conn);
+    wring__end_unhold(&link->stream.end);
 }

@@ -27,11 +27,9 @@ static void stream_shutdown(wring__conn *conn, int how) {
 
 static wring_result conn_init(wring__conn *conn, wring__worker *worker, const wring__end_ops *ops) {
     memset(conn, 0, sizeof *conn);
-    conn->super.ops = ops;
-    conn->super.worker = worker;
     conn->socket = WRING__SOCKET_NONE;
     conn->received = (wring__recv_chain){WRING__RECV_NONE, WRING__RECV_NONE};
-    return wring__slots_acquire(&worker->slots, conn, &conn->super.slot, &conn->super.generation);
+    return wring__end_init(&conn->super, worker, ops);
 }
 
 wring_result wring__conn_open(wring__conn *conn, wring__worker *worker, const wring__end_ops *ops,
@@ -117,7 +115,7 @@ static void linger(wring__conn *conn) {
 
 static void linger_when_drained(wring__conn *conn) {
     if (conn->super.state == WRING__END_DRAINING && !conn->send_in_flight &&
-        wring__conn_unsent(conn) == 0) {
+        wring__end_unsent(&conn->super) == 0) {
         linger(conn);
     }
 }
@@ -136,7 +134,7 @@ void wring__conn_shut(wring__conn *conn) {
     }
     set_state(conn, WRING__END_DRAINING);
     wring__conn_rx_drop(conn);
-    if (conn->tls != NULL && !conn->broken) {
+    if (conn->super.tls != NULL && !conn->broken) {
         seal_last(conn);
     }
     if (conn->broken) {
@@ -148,7 +146,7 @@ void wring__conn_shut(wring__conn *conn) {
     }
     wring__wheel_set(&conn->super.worker->wheel, &conn->super.timer,
                      conn->super.worker->now + DRAIN_TIMEOUT_NS);
-    wring__conn_flush(conn);
+    wring__end_flush(&conn->super);
     linger_when_drained(conn);
 }
 
@@ -160,15 +158,8 @@ void wring__conn_break(wring__conn *conn, int system_errno) {
     }
 }
 
-void wring__conn_ask(wring__conn *conn) {
-    if (conn->super.state == WRING__END_OPEN) {
-        conn->asked = true;
-        wring__worker_make_ready(conn->super.worker, conn);
-    }
-}
-
 void wring__conn_fail(wring__conn *conn, wring_result reason) {
-    conn->super.ops->failed(conn, reason);
+    conn->super.ops->failed(&conn->super, reason);
     if (conn->broken || conn->super.state == WRING__END_CONNECTING) {
         wring__conn_abort(conn);
     } else {
@@ -183,31 +174,9 @@ void wring__conn_broken_by(wring__conn *conn, int32_t result) {
     }
 }
 
-uint64_t wring__conn_unsent(const wring__conn *conn) {
-    return conn->super.out.bytes + (conn->tls == NULL ? 0 : conn->tls->out.bytes);
-}
-
-void wring__conn_set_deadline(wring__conn *conn, wring_time_ns deadline) {
-    if (conn->super.state != WRING__END_OPEN) {
-        return;
-    }
-    if (deadline == WRING_TIME_NEVER) {
-        wring__wheel_cancel(&conn->super.worker->wheel, &conn->super.timer);
-    } else {
-        wring__wheel_set(&conn->super.worker->wheel, &conn->super.timer, deadline);
-    }
-}
-
-void wring__conn_bring_deadline(wring__conn *conn, wring_time_ns deadline) {
-    const bool set = wring__wheel_is_set(&conn->super.timer);
-    if (deadline != WRING_TIME_NEVER && (!set || conn->super.timer.deadline > deadline)) {
-        wring__conn_set_deadline(conn, deadline);
-    }
-}
-
 void wring__conn_timer(wring__conn *conn) {
     if (conn->super.state == WRING__END_OPEN) {
-        conn->super.ops->timer(conn);
+        conn->super.ops->timer(&conn->super);
     } else {
         wring__conn_abort(conn);
     }
@@ -218,9 +187,9 @@ void wring__conn_timer(wring__conn *conn) {
 /* The end of the stream: of TLS it is a truncation unless close_notify came first. */
 static void end_tell(wring__conn *conn) {
     conn->eof_told = true;
-    wring_result result = conn->tls == NULL ? WRING_OK : wring__tls_eof(conn->tls->tls);
+    wring_result result = conn->super.tls == NULL ? WRING_OK : wring__tls_eof(conn->super.tls->tls);
     if (result == WRING_OK) {
-        conn->super.ops->eof(conn);
+        conn->super.ops->eof(&conn->super);
     } else {
         wring__conn_fail(conn, result);
     }
@@ -234,7 +203,7 @@ static void connect_tell(wring__conn *conn) {
     set_state(conn, WRING__END_OPEN);
     conn->connected_told = true;
     wring__conn_recv_arm(conn);
-    conn->super.ops->connected(conn);
+    conn->super.ops->connected(&conn->super);
 }
 
 void wring__conn_dispatch(wring__conn *conn) {
@@ -249,9 +218,9 @@ void wring__conn_dispatch(wring__conn *conn) {
     if (conn->super.state != WRING__END_OPEN) {
         return;
     }
-    if (conn->asked) {
-        conn->asked = false;
-        conn->super.ops->asked(conn);
+    if (conn->super.asked) {
+        conn->super.asked = false;
+        conn->super.ops->asked(&conn->super);
         if (conn->super.state != WRING__END_OPEN) {
             return;
         }
@@ -273,19 +242,15 @@ void wring__conn_dispatch(wring__conn *conn) {
 
 /* ---- sending --------------------------------------------------------------------------------- */
 
-void wring__conn_flush(wring__conn *conn) {
-    wring__worker_make_dirty(conn->super.worker, conn);
-}
-
 void wring__conn_send(wring__conn *conn) {
     wring__worker *worker = conn->super.worker;
     if (conn->send_in_flight || conn->broken || conn->super.state > WRING__END_DRAINING) {
         return;
     }
-    if (conn->tls != NULL) {
+    if (conn->super.tls != NULL) {
         wring__conn_tls_seal(conn);
     }
-    const wring__outq *wire = conn->tls == NULL ? &conn->super.out : &conn->tls->out;
+    const wring__outq *wire = conn->super.tls == NULL ? &conn->super.out : &conn->super.tls->out;
     if (wire->bytes == 0) {
         return;
     }
@@ -312,15 +277,15 @@ static void send_complete(wring__conn *conn, const wring__completion *completion
         return;
     }
     wring__count(&conn->super.worker->counters.tx_bytes, (uint64_t)completion->result);
-    wring__outq_consume(conn->tls == NULL ? &conn->super.out : &conn->tls->out,
+    wring__outq_consume(conn->super.tls == NULL ? &conn->super.out : &conn->super.tls->out,
                         &conn->super.worker->chunks, (size_t)completion->result);
-    const uint64_t unsent = wring__conn_unsent(conn);
+    const uint64_t unsent = wring__end_unsent(&conn->super);
     if (unsent > 0) {
-        wring__conn_flush(conn);
+        wring__end_flush(&conn->super);
     }
-    if (conn->tell_drained && unsent <= conn->super.worker->drained_bytes) {
-        conn->tell_drained = false;
-        wring__conn_ask(conn);
+    if (conn->super.tell_drained && unsent <= conn->super.worker->drained_bytes) {
+        conn->super.tell_drained = false;
+        wring__end_ask(&conn->super);
     }
     wring__conn_resume_when_drained(conn);
     linger_when_drained(conn);

@@ -22,66 +22,23 @@
 #ifndef WRING_IO_CONN_H
 #define WRING_IO_CONN_H
 
-#include "core/mailbox.h"
-#include "core/outq.h"
-#include "core/wheel.h"
 #include "io/backend.h"
+#include "io/endpoint.h"
 #include "io/recv.h"
 #include "io/tls.h"
 
-typedef struct wring__worker wring__worker;
-typedef struct wring__conn wring__conn;
-
-enum wring__end_state {
-    WRING__END_CONNECTING,
-    WRING__END_OPEN,
-    WRING__END_DRAINING,
-    WRING__END_LINGERING,
-    WRING__END_TEARDOWN,
-    WRING__END_CLOSING,
-    WRING__END_CLOSED
-};
-
-/** The owner's side. Called in the dispatch, mail and timer phases of a turn, only in state OPEN,
- *  except `closed`, and `failed` for one that could not connect. */
-typedef struct wring__end_ops {
-    const char *name;
-    void (*connected)(wring__conn *conn);                 /* dialled ones only: now OPEN */
-    void (*rx)(wring__conn *conn, wring_mut_bytes bytes); /* borrowed and writable for the call */
-    void (*eof)(wring__conn *conn);                       /* the peer sends no more */
-    /** The stream broke: WRING_ERR_TRANSPORT or _CONNECT (errno in conn->error), or an error of TLS
-     *  (wring__tls_reason says why). It is ended when this returns. */
-    void (*failed)(wring__conn *conn, wring_result reason);
-    void (*timer)(wring__conn *conn); /* the deadline passed */
-    void (*mail)(wring__conn *conn, const wring__mail *mail);
-    void (*asked)(wring__conn *conn);  /* after wring__conn_ask or conn->tell_drained */
-    void (*resume)(wring__conn *conn); /* a turn after wring__conn_yield, which needs it */
-    void (*closed)(wring__conn *conn); /* last call: frees the memory */
-    /** Optional, both: how many bytes the frame in progress lacks; a block with room for some of
-     *  them (`at`, `len`), which then come by rx from there, or NULL. */
-    uint64_t (*missing)(wring__conn *conn);
-    wring__block *(*room)(wring__conn *conn);
-} wring__end_ops;
-
 struct wring__conn {
-    const wring__end_ops *ops;
-    wring__worker *worker;
-    wring__outq out;
-    wring_timer timer;
+    wring__endpoint super;
     wring__conn *ready_next; /* has received bytes, an end or an error to tell */
     wring__conn *dirty_next; /* has bytes to send */
     union {
         struct wring__stash *stash; /* bytes received while paused */
         wring__block *direct;       /* with is_direct: where a receive writes to, or wrote to */
     };
-    struct wring__conn_tls *tls; /* NULL: plain */
     wring__socket socket;
-    uint32_t slot;
-    uint32_t generation;
     int32_t error;              /* errno that broke the stream */
     wring__recv_chain received; /* received bytes that wait for their dispatch */
-    uint8_t state;
-    uint8_t pending; /* operations the kernel still owes a last completion for */
+    uint8_t pending;            /* operations the kernel still owes a last completion for */
     bool recv_armed : 1;
     bool send_in_flight : 1;
     bool is_ready : 1;
@@ -100,10 +57,7 @@ struct wring__conn {
     bool has_lane : 1;   /* it receives a long run */
     bool long_waits : 1; /* for a lane: no receive is armed */
     uint8_t long_receives : 3;
-    bool dialled : 1;      /* by us */
-    bool asked : 1;        /* the owner wants a call in the dispatch phase */
-    bool tell_drained : 1; /* ... once the queue is at worker->drained_bytes */
-    uint8_t owner_flags;   /* the owner's own */
+    bool dialled : 1; /* by us */
 };
 
 /** Takes a connected socket over: a slot, a generation, and receiving is armed.
@@ -127,12 +81,6 @@ WRING_MUST_CHECK wring_result wring__conn_secure(wring__conn *conn, wring__tls_c
 /** The TLS stream; NULL for a plain one. */
 wring__tls *wring__conn_tls_of(const wring__conn *conn);
 
-/** Bytes queued and not yet taken by the kernel. */
-uint64_t wring__conn_unsent(const wring__conn *conn);
-
-/** Something was appended to conn->super.out: it is sent in this turn's flush. */
-void wring__conn_flush(wring__conn *conn);
-
 /** The owner is done: sends what is queued, then ends the stream in order. */
 void wring__conn_shut(wring__conn *conn);
 
@@ -142,18 +90,8 @@ void wring__conn_abort(wring__conn *conn);
 /** Marks the stream as broken: the owner's `failed` is called in the dispatch phase. */
 void wring__conn_break(wring__conn *conn, int system_errno);
 
-/** Has the owner's `asked` called in the dispatch phase. */
-void wring__conn_ask(wring__conn *conn);
-
 /** Reads no further when too much is queued; true when it is so now. */
 bool wring__conn_pause_when_full(wring__conn *conn);
-
-/** Sets the owner's deadline; WRING_TIME_NEVER for none. Ignored unless OPEN. */
-void wring__conn_set_deadline(wring__conn *conn, wring_time_ns deadline);
-
-/** As wring__conn_set_deadline, but never later than the one set: an owner whose deadline moves
- * with every byte looks again when it is called, and sets no timer for each message. */
-void wring__conn_bring_deadline(wring__conn *conn, wring_time_ns deadline);
 
 /** Bytes it holds: queued, and received while paused. */
 uint64_t wring__conn_held(const wring__conn *conn);

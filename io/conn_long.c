@@ -108,8 +108,9 @@ static bool lane_take(wring__conn *conn) {
 
 static wring__block *room_of(wring__conn *conn) {
     const bool may = conn->super.state == WRING__END_OPEN && conn->stash == NULL &&
-                     wring__recv_is_empty(&conn->received) && conn->super.ops->missing(conn) > 0;
-    return may ? conn->super.ops->room(conn) : NULL;
+                     wring__recv_is_empty(&conn->received) &&
+                     conn->super.ops->missing(&conn->super) > 0;
+    return may ? conn->super.ops->room(&conn->super) : NULL;
 }
 
 enum wring__long wring__conn_long_arm(wring__conn *conn) {
@@ -119,7 +120,7 @@ enum wring__long wring__conn_long_arm(wring__conn *conn) {
         return WRING__LONG_WAITS;
     }
     const bool more = conn->long_more && conn->super.state == WRING__END_OPEN &&
-                      conn->super.ops->missing(conn) > 0;
+                      conn->super.ops->missing(&conn->super) > 0;
     if (more && !lane_take(conn)) {
         return WRING__LONG_WAITS;
     }
@@ -186,11 +187,11 @@ void wring__conn_long_choose(wring__conn *conn, size_t longest) {
     if (!begun && longest < read_size) {
         return; /* nearly all */
     }
-    if (conn->super.ops->missing == NULL || conn->tls != NULL ||
+    if (conn->super.ops->missing == NULL || conn->super.tls != NULL ||
         conn->super.state != WRING__END_OPEN) {
         return;
     }
-    if (conn->super.ops->missing(conn) >= (uint64_t)LONG_READS * read_size) {
+    if (conn->super.ops->missing(&conn->super) >= (uint64_t)LONG_READS * read_size) {
         conn->one_shot = SHORT_READS;
         if (!begun) {
             wring__conn_recv_cancel(conn);

@@ -66,7 +66,7 @@ void wring__conn_rx_drop(wring__conn *conn) {
 
 uint64_t wring__conn_held(const wring__conn *conn) {
     const struct wring__stash *stash = conn->is_direct ? NULL : conn->stash;
-    return wring__conn_unsent(conn) + (stash == NULL ? 0 : stash->cap);
+    return wring__end_unsent(&conn->super) + (stash == NULL ? 0 : stash->cap);
 }
 
 /* ---- what came while nothing was read -------------------------------------------------------- */
@@ -120,7 +120,7 @@ static void pause_reading(wring__conn *conn) {
 }
 
 bool wring__conn_pause_when_full(wring__conn *conn) {
-    const bool full = wring__conn_unsent(conn) > pause_bytes(conn);
+    const bool full = wring__end_unsent(&conn->super) > pause_bytes(conn);
     const bool stopped = full || conn->held || conn->super.worker->rx_stopped;
     if (stopped && !conn->paused && !conn->broken) {
         wring__count(&conn->super.worker->counters.paused, 1);
@@ -131,7 +131,7 @@ bool wring__conn_pause_when_full(wring__conn *conn) {
 
 void wring__conn_resume_when_drained(wring__conn *conn) {
     if (conn->paused && !conn->held && !conn->yielded && !conn->super.worker->rx_stopped &&
-        wring__conn_unsent(conn) <= pause_bytes(conn) / 2) {
+        wring__end_unsent(&conn->super) <= pause_bytes(conn) / 2) {
         conn->paused = false;
         wring__worker_make_ready(conn->super.worker, conn);
     }
@@ -165,7 +165,7 @@ __attribute__((cold)) void wring__conn_yield(wring__conn *conn) {
  */
 static void yield_end(wring__conn *conn) {
     conn->yielded = false;
-    conn->super.ops->resume(conn);
+    conn->super.ops->resume(&conn->super);
     if (conn->yielded || conn->broken) {
         wring__worker_make_ready(conn->super.worker, conn);
     } else {
@@ -235,10 +235,10 @@ void wring__conn_recv_complete(wring__conn *conn, const wring__completion *compl
 /* ---- giving ---------------------------------------------------------------------------------- */
 
 static void bytes_give(wring__conn *conn, wring_mut_bytes bytes) {
-    if (conn->tls != NULL) {
+    if (conn->super.tls != NULL) {
         wring__conn_tls_rx(conn, bytes);
     } else {
-        conn->super.ops->rx(conn, bytes);
+        conn->super.ops->rx(&conn->super, bytes);
         (void)wring__conn_pause_when_full(conn);
     }
 }
@@ -260,7 +260,8 @@ static void chain_give(wring__conn *conn) {
     size_t longest = 0;
     while (!wring__recv_is_empty(&conn->received) && given < DISPATCH_BYTES_MAX &&
            conn->super.state == WRING__END_OPEN && !conn->paused) {
-        const wring__recv_lease lease = wring__recv_take(pool, &conn->received, conn->tls == NULL);
+        const wring__recv_lease lease =
+            wring__recv_take(pool, &conn->received, conn->super.tls == NULL);
         bytes_give(conn, lease.bytes);
         wring__recv_done(pool, &lease);
         given += lease.bytes.len;
@@ -281,7 +282,7 @@ static void direct_give(wring__conn *conn) {
 }
 
 void wring__conn_rx_give(wring__conn *conn) {
-    if (conn->tls != NULL && conn->super.state == WRING__END_OPEN && !conn->paused) {
+    if (conn->super.tls != NULL && conn->super.state == WRING__END_OPEN && !conn->paused) {
         wring__conn_tls_resume(conn);
     }
     if (conn->super.state == WRING__END_OPEN && conn->stash != NULL && !conn->paused) {

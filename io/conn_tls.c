@@ -22,15 +22,15 @@ static uint8_t *scratch(wring__worker *worker) {
 
 /* Reading may have queued an answer: handshake, alert, key update. */
 static void flush_when_queued(wring__conn *conn) {
-    if (conn->tls->out.bytes > 0 ||
+    if (conn->super.tls->out.bytes > 0 ||
         (conn->super.out.bytes > 0 && wring__conn_tls_is_writable(conn))) {
-        wring__conn_flush(conn);
+        wring__end_flush(&conn->super);
     }
 }
 
 wring_result wring__conn_secure(wring__conn *conn, wring__tls_context *context,
                                 const char *server_name, const wring__tls_session *session) {
-    WRING_ASSERT(conn->tls == NULL && conn->super.state == WRING__END_OPEN);
+    WRING_ASSERT(conn->super.tls == NULL && conn->super.state == WRING__END_OPEN);
     struct wring__conn_tls *tls = calloc(1, sizeof *tls);
     if (tls == NULL || scratch(conn->super.worker) == NULL) {
         free(tls);
@@ -45,22 +45,22 @@ wring_result wring__conn_secure(wring__conn *conn, wring__tls_context *context,
         free(tls);
         return result;
     }
-    conn->tls = tls;
+    conn->super.tls = tls;
     result = wring__tls_handshake(tls->tls); /* a client's first flight */
     flush_when_queued(conn);
     return result == WRING_MORE ? WRING_OK : result;
 }
 
 wring__tls *wring__conn_tls_of(const wring__conn *conn) {
-    return conn->tls == NULL ? NULL : conn->tls->tls;
+    return conn->super.tls == NULL ? NULL : conn->super.tls->tls;
 }
 
 void wring__conn_tls_free(wring__conn *conn) {
-    if (conn->tls != NULL) {
-        wring__tls_destroy(conn->tls->tls);
-        wring__outq_deinit(&conn->tls->out, &conn->super.worker->chunks);
-        free(conn->tls);
-        conn->tls = NULL;
+    if (conn->super.tls != NULL) {
+        wring__tls_destroy(conn->super.tls->tls);
+        wring__outq_deinit(&conn->super.tls->out, &conn->super.worker->chunks);
+        free(conn->super.tls);
+        conn->super.tls = NULL;
     }
 }
 
@@ -73,7 +73,7 @@ static wring_result plain_read(wring__conn *conn, size_t *len, bool *end) {
     while (*len < WRING__PLAIN_MAX) {
         size_t n = 0;
         wring_result result =
-            wring__tls_read(conn->tls->tls, plain + *len, WRING__PLAIN_MAX - *len, &n);
+            wring__tls_read(conn->super.tls->tls, plain + *len, WRING__PLAIN_MAX - *len, &n);
         if (result != WRING_OK) {
             return result;
         }
@@ -87,14 +87,14 @@ static wring_result plain_read(wring__conn *conn, size_t *len, bool *end) {
 }
 
 static void keep(wring__conn *conn) {
-    if (wring__tls_keep(conn->tls->tls) != WRING_OK) {
+    if (wring__tls_keep(conn->super.tls->tls) != WRING_OK) {
         wring__conn_break(conn, ENOMEM);
     }
 }
 
 /* The owner is not done with what it was given: what else there is waits. */
 static void yield(wring__conn *conn, wring_result result, bool end) {
-    conn->tls->end_owed = end;
+    conn->super.tls->end_owed = end;
     if (result == WRING_OK && !end) {
         keep(conn);
     }
@@ -108,7 +108,7 @@ static void plain_give(wring__conn *conn) {
         flush_when_queued(conn);
         if (len > 0) {
             wring_mut_bytes bytes = {conn->super.worker->plain, len};
-            conn->super.ops->rx(conn, bytes);
+            conn->super.ops->rx(&conn->super, bytes);
         }
         if (conn->super.state != WRING__END_OPEN) {
             keep(conn);
@@ -120,7 +120,7 @@ static void plain_give(wring__conn *conn) {
         }
         if (end) { /* close_notify: RFC 8446 6.1 */
             conn->eof_told = true;
-            conn->super.ops->eof(conn);
+            conn->super.ops->eof(&conn->super);
             return;
         }
         if (result == WRING_MORE) {
@@ -138,7 +138,7 @@ static void plain_give(wring__conn *conn) {
 }
 
 void wring__conn_tls_rx(wring__conn *conn, wring_mut_bytes ciphertext) {
-    if (wring__tls_receive(conn->tls->tls, ciphertext) != WRING_OK) {
+    if (wring__tls_receive(conn->super.tls->tls, ciphertext) != WRING_OK) {
         wring__conn_break(conn, ENOMEM);
         return;
     }
@@ -146,8 +146,8 @@ void wring__conn_tls_rx(wring__conn *conn, wring_mut_bytes ciphertext) {
 }
 
 void wring__conn_tls_resume(wring__conn *conn) {
-    if (wring__tls_has_pending(conn->tls->tls) || conn->tls->end_owed) {
-        conn->tls->end_owed = false;
+    if (wring__tls_has_pending(conn->super.tls->tls) || conn->super.tls->end_owed) {
+        conn->super.tls->end_owed = false;
         plain_give(conn);
     }
 }
@@ -155,12 +155,12 @@ void wring__conn_tls_resume(wring__conn *conn) {
 /* ---- sending --------------------------------------------------------------------------------- */
 
 bool wring__conn_tls_is_writable(const wring__conn *conn) {
-    enum wring__tls_state state = wring__tls_state_of(conn->tls->tls);
+    enum wring__tls_state state = wring__tls_state_of(conn->super.tls->tls);
     return state == WRING__TLS_OPEN || state == WRING__TLS_CLOSED;
 }
 
 void wring__conn_tls_seal(wring__conn *conn) {
-    struct wring__conn_tls *tls = conn->tls;
+    struct wring__conn_tls *tls = conn->super.tls;
     if (!wring__conn_tls_is_writable(conn)) {
         return;
     }

@@ -243,7 +243,7 @@ static void complete(wring__worker *worker, const wring__completion *completion)
         watch_complete(worker, slot, generation, completion->result);
         return;
     }
-    wring__conn *conn = wring__slots_get(&worker->slots, slot, generation);
+    wring__conn *conn = wring__worker_conn(worker, slot, generation);
     if (conn == NULL) {
         wring__count(&worker->counters.stale_completions, 1);
         if ((completion->flags & WRING__COMPLETION_BUFFER) != 0) {
@@ -299,14 +299,14 @@ static void phase_mail(wring__worker *worker) {
             worker->ops->mail(worker, &mail);
             continue;
         }
-        wring__conn *conn =
-            wring__worker_conn(worker, wring__ref_slot(mail.ref), wring__ref_generation(mail.ref));
-        if (conn == NULL || conn->super.state != WRING__END_OPEN) {
+        wring__endpoint *end =
+            wring__worker_end(worker, wring__ref_slot(mail.ref), wring__ref_generation(mail.ref));
+        if (end == NULL || end->state != WRING__END_OPEN) {
             wring__count(&worker->counters.stale_mail, 1);
             mail_lost(worker, &mail);
             continue;
         }
-        conn->super.ops->mail(conn, &mail);
+        end->ops->mail(end, &mail);
     }
 }
 
@@ -331,10 +331,18 @@ static void phase_dispatch(wring__worker *worker) {
         if (conn->is_dirty) {
             wring__worker_make_ready(worker, conn);
         } else {
-            conn->super.ops->closed(conn);
+            conn->super.ops->closed(&conn->super);
         }
     }
     wring__recv_return(&worker->recv);
+}
+
+static void end_timer(wring__endpoint *end) {
+    if (WRING_LIKELY(end->kind == WRING__END_CONN)) {
+        wring__conn_timer(WRING_CONTAINER_OF(end, wring__conn, super));
+    } else {
+        end->ops->timer(end);
+    }
 }
 
 static void phase_timers(wring__worker *worker) {
@@ -345,7 +353,7 @@ static void phase_timers(wring__worker *worker) {
         } else if (timer == &worker->owner_timer) {
             worker->ops->timer(worker);
         } else {
-            wring__conn_timer(WRING_CONTAINER_OF(timer, wring__conn, timer));
+            end_timer(WRING_CONTAINER_OF(timer, wring__endpoint, timer));
         }
     }
     while ((timer = wring__wheel_expire(&worker->task_wheel, worker->now)) != NULL) {
@@ -385,12 +393,18 @@ void wring__worker_leave(wring__worker *worker) {
 
 /* ---- for the owner and other threads --------------------------------------------------------- */
 
-wring__conn *wring__worker_conn(wring__worker *worker, uint32_t slot, uint32_t generation) {
+wring__endpoint *wring__worker_end(wring__worker *worker, uint32_t slot, uint32_t generation) {
     return wring__slots_get(&worker->slots, slot, generation);
 }
 
+wring__conn *wring__worker_conn(wring__worker *worker, uint32_t slot, uint32_t generation) {
+    wring__endpoint *end = wring__worker_end(worker, slot, generation);
+    WRING_ASSERT(end == NULL || end->kind == WRING__END_CONN);
+    return end == NULL ? NULL : WRING_CONTAINER_OF(end, wring__conn, super);
+}
+
 struct each {
-    void (*visit)(wring__conn *conn, void *arg);
+    void (*visit)(wring__endpoint *end, void *arg);
     void *arg;
 };
 
@@ -399,7 +413,7 @@ static void each_slot(void *object, void *arg) {
     each->visit(object, each->arg);
 }
 
-void wring__worker_each(wring__worker *worker, void (*visit)(wring__conn *conn, void *arg),
+void wring__worker_each(wring__worker *worker, void (*visit)(wring__endpoint *end, void *arg),
                         void *arg) {
     struct each each = {visit, arg};
     wring__slots_each(&worker->slots, each_slot, &each);

@@ -190,11 +190,13 @@ void wring__worker_leave(wring__worker *worker);
  *  owner that appends between turns. */
 void wring__worker_flush(wring__worker *worker);
 
-/** The connection a ref's slot and generation name, or NULL. */
+/** The endpoint that a ref's slot and generation name, or NULL. */
+wring__endpoint *wring__worker_end(wring__worker *worker, uint32_t slot, uint32_t generation);
+/** The connection that a token's slot and generation name, or NULL. */
 wring__conn *wring__worker_conn(wring__worker *worker, uint32_t slot, uint32_t generation);
 
-/** Calls `visit` for every connection. */
-void wring__worker_each(wring__worker *worker, void (*visit)(wring__conn *conn, void *arg),
+/** Calls `visit` for every endpoint. */
+void wring__worker_each(wring__worker *worker, void (*visit)(wring__endpoint *end, void *arg),
                         void *arg);
 
 /** Hands mail to a worker.  Errors: WRING_ERR_QUEUE_FULL.  Thread: any. Cost: O(1); a system call
@@ -227,9 +229,8 @@ void wring__worker_abort_guests(wring__worker *worker);
 /** No connection, guest or operation is left. */
 bool wring__worker_is_quiet(const wring__worker *worker);
 
-/** For conn.c. */
+/** For conn.c; wring__worker_make_dirty is in endpoint.h. */
 void wring__worker_make_ready(wring__worker *worker, wring__conn *conn);
-void wring__worker_make_dirty(wring__worker *worker, wring__conn *conn);
 void wring__worker_make_dead(wring__worker *worker, wring__conn *conn);
 
 #endif

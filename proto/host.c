@@ -145,21 +145,6 @@ bool wring__host_info(wring__host *host, const wring_info *info) {
     return true;
 }
 
-wring__settled wring__host_settle(wring__host *host, wring_time_ns now) {
-    const wring_session *session = &host->session;
-    wring_time_ns deadline = wring_session_deadline(session);
-    if (WRING_UNLIKELY(deadline == 0)) { /* a close just began: its clock starts now */
-        wring__host_expire(host, now);
-        deadline = wring_session_deadline(session);
-    }
-    return (wring__settled){
-        .deadline = deadline,
-        .is_over = session->state == WRING_SESSION_CLOSED,
-        .has_more = wring__session_has_more(session),
-        .owes_pong = wring__session_owes_pong(session),
-    };
-}
-
 /* ---- what handlers call ---------------------------------------------------------------------- */
 
 wring_ref wring_session_ref(const wring_session *session) {

@@ -26,13 +26,13 @@ static unsigned user_kind(const wring__deflate *deflate) {
 size_t wring__server_deflate_agree(wring__peer *peer, wring_headers headers,
                                    char out[WRING_DEFLATE_TEXT_MAX]) {
     wring_server *server =
-        WRING_CONTAINER_OF(peer->stream.conn.super.worker, wring__server_worker, io)->server;
+        WRING_CONTAINER_OF(peer->stream.end.worker, wring__server_worker, io)->server;
     wring_deflate_params params;
     if (server->config.deflate == NULL ||
         !wring_deflate_negotiate(headers, &server->deflate.config, &params)) {
         return 0;
     }
-    wring_deflate *pool = peer->stream.conn.super.worker->attachment.data;
+    wring_deflate *pool = peer->stream.end.worker->attachment.data;
     wring__deflate *deflate = pool == NULL
                                   ? NULL
                                   : wring__deflate_acquire(pool, &server->deflate.config, &params,
@@ -49,7 +49,7 @@ void wring__server_deflate_leave(wring__peer *peer) {
     const wring__deflate *deflate = peer->stream.host.session.deflate;
     if (deflate != NULL) {
         wring_server *server =
-            WRING_CONTAINER_OF(peer->stream.conn.super.worker, wring__server_worker, io)->server;
+            WRING_CONTAINER_OF(peer->stream.end.worker, wring__server_worker, io)->server;
         atomic_fetch_sub_explicit(&server->deflate.users[user_kind(deflate)], 1,
                                   memory_order_relaxed);
     }

@@ -17,7 +17,7 @@
 
 /* Nothing waits and the queue is short: nearly always. */
 static bool is_quick(const wring__peer *peer, uint64_t soft_bytes) {
-    return wring__conn_unsent(&peer->stream.conn) <= soft_bytes &&
+    return wring__end_unsent(&peer->stream.end) <= soft_bytes &&
            peer->stream.host.session.tx_at == 0 &&
            (peer->extra == NULL || peer->extra->backlog.count == 0);
 }
@@ -25,12 +25,12 @@ static bool is_quick(const wring__peer *peer, uint64_t soft_bytes) {
 static void send_quick(wring__peer *peer, wring__shared *message, uint64_t soft_bytes) {
     wring_result result = wring__session_send_shared(&peer->stream.host.session, message);
     if (result == WRING_OK) {
-        wring__conn_flush(&peer->stream.conn);
-        if (WRING_UNLIKELY(wring__conn_unsent(&peer->stream.conn) > soft_bytes)) {
+        wring__end_flush(&peer->stream.end);
+        if (WRING_UNLIKELY(wring__end_unsent(&peer->stream.end) > soft_bytes)) {
             wring__slow_look(peer);
         }
     } else if (result == WRING_ERR_NO_MEMORY) {
-        wring__conn_break(&peer->stream.conn, ENOMEM); /* told in the dispatch phase */
+        wring__end_break(&peer->stream.end, ENOMEM); /* told in the dispatch phase */
     }
 }
 

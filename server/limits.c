@@ -47,9 +47,9 @@ static void track(wring__server_worker *worker, wring__peer *peer) {
         h->head = (h->head + 1) % h->cap;
         h->tracked--;
     }
-    const wring__conn *conn = &peer->stream.conn;
+    const wring__endpoint *end = &peer->stream.end;
     h->refs[(h->head + h->tracked++) % h->cap] =
-        wring__ref_pack(conn->super.worker->index, conn->super.slot, conn->super.generation);
+        wring__ref_pack(end->worker->index, end->slot, end->generation);
 }
 
 static void handshake_begin(wring__peer *peer) {
@@ -65,7 +65,7 @@ static void handshake_begin(wring__peer *peer) {
     if (oldest != NULL) {
         wring__count(&worker->counters.handshakes_evicted, 1);
         wring__limits_handshake_over(oldest);
-        wring__conn_abort(&oldest->stream.conn);
+        wring__end_abort(&oldest->stream.end);
     }
 }
 
@@ -178,7 +178,7 @@ void wring__limits_upgraded(wring__peer *peer) {
     wring__peer_extra *extra = wring__peer_extra_make(peer);
     if (extra != NULL) {
         extra->age_deadline = age_deadline(peer, config->max_age_ms);
-        wring__conn_bring_deadline(&peer->stream.conn, extra->age_deadline);
+        wring__end_bring_deadline(&peer->stream.end, extra->age_deadline);
     }
 }
 
@@ -195,8 +195,8 @@ wring_result wring__limits_admit(wring_session *session, const wring_message *me
         return WRING_ERR_NO_MEMORY;
     }
     const bool ok =
-        meter_take(data ? &extra->messages : &extra->controls, peer->stream.conn.super.worker->now,
-                   rate, data ? config->message_burst : config->control_burst);
+        meter_take(data ? &extra->messages : &extra->controls, peer->stream.end.worker->now, rate,
+                   data ? config->message_burst : config->control_burst);
     wring__count(&wring__peer_worker(peer)->counters.rate_ended, !ok);
     return ok ? WRING_OK : WRING_ERR_RATE_LIMIT;
 }

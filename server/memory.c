@@ -37,9 +37,9 @@ static void reading_stop(wring__server_worker *worker) {
     wring__count(&worker->counters.memory_stops, 1);
 }
 
-static void peer_read_on(wring__conn *conn, void *unused) {
+static void peer_read_on(wring__endpoint *end, void *unused) {
     (void)unused;
-    wring__conn_read_on(conn);
+    wring__end_read_on(end);
 }
 
 static void reading_resume(wring__server_worker *worker) {
@@ -60,14 +60,14 @@ struct largest {
 
 static uint64_t bytes_of(const wring__peer *peer) {
     const uint64_t waiting = peer->extra == NULL ? 0 : peer->extra->backlog.bytes;
-    return wring__conn_held(&peer->stream.conn) + wring__session_held(&peer->stream.host.session) +
-           waiting;
+    return wring__end_held_bytes(&peer->stream.end) +
+           wring__session_held(&peer->stream.host.session) + waiting;
 }
 
-static void largest_add(wring__conn *conn, void *arg) {
+static void largest_add(wring__endpoint *end, void *arg) {
     struct largest *largest = arg;
-    wring__peer *peer = wring__peer_of_conn(conn);
-    if (peer == NULL || conn->super.state >= WRING__END_TEARDOWN) {
+    wring__peer *peer = wring__peer_of_end(end);
+    if (peer == NULL || end->state >= WRING__END_TEARDOWN) {
         return;
     }
     const uint64_t bytes = bytes_of(peer);

@@ -22,15 +22,15 @@
 #define PEER_TEXT_MAX  (INET6_ADDRSTRLEN + 9)
 
 static wring__server_worker *worker_of(const wring__peer *peer) {
-    return WRING_CONTAINER_OF(peer->stream.conn.super.worker, wring__server_worker, io);
+    return WRING_CONTAINER_OF(peer->stream.end.worker, wring__server_worker, io);
 }
 
 static const wring_server_config *config_of(const wring__peer *peer) {
     return &worker_of(peer)->server->config;
 }
 
-static wring__peer *peer_of_conn(wring__conn *conn) {
-    return WRING_CONTAINER_OF(conn, wring__peer, stream.conn);
+static wring__peer *peer_of_end(wring__endpoint *end) {
+    return WRING_CONTAINER_OF(end, wring__peer, stream.end);
 }
 
 static wring__peer *peer_of_stream(wring__stream *stream) {
@@ -62,15 +62,15 @@ static void respond(wring__peer *peer, const wring_http_response *response, cons
                        response->content_type == NULL ? "text/plain; charset=utf-8"
                                                       : response->content_type,
                        response->body.len, extra);
-    wring__chunk_cache *chunks = &peer->stream.conn.super.worker->chunks;
+    wring__chunk_cache *chunks = &peer->stream.end.worker->chunks;
     bool ok = len > 0 && (size_t)len < sizeof head &&
-              wring__outq_append(&peer->stream.conn.super.out, chunks,
+              wring__outq_append(&peer->stream.end.out, chunks,
                                  wring_bytes_of(head, (size_t)len)) == WRING_OK &&
-              wring__outq_append(&peer->stream.conn.super.out, chunks, response->body) == WRING_OK;
+              wring__outq_append(&peer->stream.end.out, chunks, response->body) == WRING_OK;
     if (ok) {
-        wring__conn_shut(&peer->stream.conn);
+        wring__end_shut(&peer->stream.end);
     } else {
-        wring__conn_abort(&peer->stream.conn);
+        wring__end_abort(&peer->stream.end);
     }
 }
 
@@ -118,9 +118,9 @@ static const wring__binding *binding_of(const wring_server *server, const wring_
 
 static wring_bytes peer_text(wring__peer *peer, char out[PEER_TEXT_MAX]) {
     struct sockaddr_storage address;
-    wring__backend *backend = peer->stream.conn.super.worker->backend;
+    wring__backend *backend = peer->stream.end.worker->backend;
     char host[INET6_ADDRSTRLEN];
-    if (!backend->ops->peer(backend, peer->stream.conn.socket, &address)) {
+    if (!backend->ops->peer(backend, wring__end_conn(&peer->stream.end)->socket, &address)) {
         return wring_bytes_of(NULL, 0);
     }
     int len;
@@ -154,12 +154,11 @@ static void upgrade(wring__peer *peer, const wring_route *route, wring_request *
     const wring_headers extra = {&extension, deflate_len > 0 ? 1 : 0};
     result = wring_h1_response_write(&info, extra, head, sizeof head, &len);
     if (result == WRING_OK) {
-        result =
-            wring__outq_append(&peer->stream.conn.super.out,
-                               &peer->stream.conn.super.worker->chunks, wring_bytes_of(head, len));
+        result = wring__outq_append(&peer->stream.end.out, &peer->stream.end.worker->chunks,
+                                    wring_bytes_of(head, len));
     }
     if (result != WRING_OK) {
-        wring__conn_abort(&peer->stream.conn);
+        wring__end_abort(&peer->stream.end);
         return;
     }
     char text[PEER_TEXT_MAX];
@@ -167,14 +166,14 @@ static void upgrade(wring__peer *peer, const wring_route *route, wring_request *
     request->peer = peer_text(peer, text);
     wring_tls_info tls;
     char names[PEER_NAMES_MAX];
-    wring__tls *stream = wring__conn_tls_of(&peer->stream.conn);
+    wring__tls *stream = wring__end_tls(&peer->stream.end);
     if (stream != NULL) {
         tls = wring__tls_info_of(stream);
         (void)wring__tls_peer_name(stream, names, sizeof names);
         tls.peer_name = names;
         request->tls = &tls;
     }
-    wring__conn_set_deadline(&peer->stream.conn, WRING_TIME_NEVER); /* the handshake's is over */
+    wring__end_set_deadline(&peer->stream.end, WRING_TIME_NEVER); /* the handshake's is over */
     wring__limits_upgraded(peer);
     worker_of(peer)->current = peer; /* `init` may subscribe, publish and reply */
     wring__stream_start(&peer->stream, binding_of(worker_of(peer)->server, route), peer->state,
@@ -219,8 +218,8 @@ static void head_done(wring__peer *peer, wring__http1 *parser, wring_result resu
     size_t head_len = parser->position;
     request_handle(peer, &request);
     /* bytes behind the head are the first frames */
-    if (wring__stream_is_started(&peer->stream) &&
-        peer->stream.conn.super.state == WRING__END_OPEN && data.len > head_len) {
+    if (wring__stream_is_started(&peer->stream) && peer->stream.end.state == WRING__END_OPEN &&
+        data.len > head_len) {
         wring_mut_bytes rest = {data.data + head_len, data.len - head_len};
         wring__stream_rx(&peer->stream, rest);
     }
@@ -241,7 +240,7 @@ static void head_rx(wring__peer *peer, wring_mut_bytes bytes) {
     wring__head *head = peer->head; /* `data` may lie in it */
     peer->head = NULL;
     if (result == WRING_ERR_NO_MEMORY) {
-        wring__conn_abort(&peer->stream.conn);
+        wring__end_abort(&peer->stream.end);
     } else {
         head_done(peer, parser, result, data);
     }
@@ -264,8 +263,8 @@ static void callbacks_begin(wring__peer *peer, wring_duration_ns window_max) {
     }
 }
 
-static void peer_rx(wring__conn *conn, wring_mut_bytes bytes) {
-    wring__peer *peer = peer_of_conn(conn);
+static void peer_rx(wring__endpoint *end, wring_mut_bytes bytes) {
+    wring__peer *peer = peer_of_end(end);
     callbacks_begin(peer, 0);
     if (wring__stream_is_started(&peer->stream)) {
         wring__stream_rx(&peer->stream, bytes);
@@ -274,8 +273,8 @@ static void peer_rx(wring__conn *conn, wring_mut_bytes bytes) {
     }
 }
 
-static void peer_resume(wring__conn *conn) {
-    wring__peer *peer = peer_of_conn(conn);
+static void peer_resume(wring__endpoint *end) {
+    wring__peer *peer = peer_of_end(end);
     callbacks_begin(peer, 0);
     wring__stream_resume(&peer->stream);
 }
@@ -285,14 +284,14 @@ static void peer_end(wring__peer *peer, wring_result reason) {
     wring__stream_fail(&peer->stream, reason);
 }
 
-static void peer_eof(wring__conn *conn) {
-    wring__peer *peer = peer_of_conn(conn);
+static void peer_eof(wring__endpoint *end) {
+    wring__peer *peer = peer_of_end(end);
     peer_end(peer, WRING_ERR_TRUNCATED);
-    wring__conn_shut(conn);
+    wring__end_shut(end);
 }
 
-static void peer_failed(wring__conn *conn, wring_result reason) {
-    peer_end(peer_of_conn(conn), reason);
+static void peer_failed(wring__endpoint *end, wring_result reason) {
+    peer_end(peer_of_end(end), reason);
 }
 
 /* Ends the session of a peer that went too far. */
@@ -309,7 +308,7 @@ static void peer_go_away(wring__peer *peer) {
 }
 
 static void session_timer(wring__peer *peer) {
-    const wring_time_ns now = peer->stream.conn.super.worker->now;
+    const wring_time_ns now = peer->stream.end.worker->now;
     if (worker_of(peer)->member.is_draining &&
         peer->stream.host.session.state == WRING_SESSION_OPEN) {
         peer_go_away(peer);
@@ -324,8 +323,8 @@ static void session_timer(wring__peer *peer) {
     }
 }
 
-static void peer_timer(wring__conn *conn) {
-    wring__peer *peer = peer_of_conn(conn);
+static void peer_timer(wring__endpoint *end) {
+    wring__peer *peer = peer_of_end(end);
     callbacks_begin(peer, worker_of(peer)->member.is_draining ? WRING_TIME_NEVER : 0);
     if (!wring__stream_is_started(&peer->stream)) {
         refuse(peer, WRING_ERR_TIMEOUT); /* accept to upgrade took too long */
@@ -333,13 +332,13 @@ static void peer_timer(wring__conn *conn) {
     }
     session_timer(peer);
     if (peer->extra != NULL) { /* the stream set its own deadline only */
-        wring__conn_bring_deadline(
-            conn, wring__min_u64(peer->extra->slow_deadline, peer->extra->age_deadline));
+        wring__end_bring_deadline(
+            end, wring__min_u64(peer->extra->slow_deadline, peer->extra->age_deadline));
     }
 }
 
-static void peer_asked(wring__conn *conn) {
-    wring__peer *peer = peer_of_conn(conn);
+static void peer_asked(wring__endpoint *end) {
+    wring__peer *peer = peer_of_end(end);
     callbacks_begin(peer, 0);
     if (peer->extra != NULL && peer->extra->evict != WRING_OK) {
         peer_refuse(peer, peer->extra->evict);
@@ -348,8 +347,8 @@ static void peer_asked(wring__conn *conn) {
     }
 }
 
-static void peer_mail(wring__conn *conn, const wring__mail *mail) {
-    wring__peer *peer = peer_of_conn(conn);
+static void peer_mail(wring__endpoint *end, const wring__mail *mail) {
+    wring__peer *peer = peer_of_end(end);
     const bool ends = mail->kind == WRING__MAIL_CLOSE || mail->kind == WRING__MAIL_STOP;
     callbacks_begin(peer, ends ? WRING_TIME_NEVER : 0); /* nothing follows a close frame */
     if (mail->kind == WRING__MAIL_SEND && wring__stream_is_started(&peer->stream) &&
@@ -369,8 +368,8 @@ static void peer_free(wring__peer *peer) {
     free(peer);
 }
 
-static void peer_closed(wring__conn *conn) {
-    wring__peer *peer = peer_of_conn(conn);
+static void peer_closed(wring__endpoint *end) {
+    wring__peer *peer = peer_of_end(end);
     if (worker_of(peer)->current == peer) {
         worker_of(peer)->current = NULL;
     }
@@ -410,8 +409,8 @@ static const wring__stream_ops peer_ops = {
     .close_ends_pause = true,
 };
 
-static bool is_peer(const wring__conn *conn) {
-    return conn->super.ops == &peer_ops.super; /* else: a client's, a guest */
+static bool is_peer(const wring__endpoint *end) {
+    return end->ops == &peer_ops.super; /* else: a client's, a guest */
 }
 
 /* A size class of the allocator: what is added here is paid by each idle connection. With a slot it
@@ -444,35 +443,35 @@ wring_result wring__peer_accept(wring__worker *io, wring__socket socket) {
     if (worker->tls != NULL) {
         result = wring__conn_secure(&peer->stream.conn, worker->tls, NULL, NULL);
         if (result != WRING_OK) {
-            wring__conn_abort(&peer->stream.conn);
+            wring__end_abort(&peer->stream.end);
         }
     }
-    wring__host_init(&peer->stream.host, &worker->sessions, &peer->stream.conn.super.out);
+    wring__host_init(&peer->stream.host, &worker->sessions, &peer->stream.end.out);
     wring__limits_opened(peer, source);
     if (server->config.handshake_timeout_ms != WRING_OFF) {
-        wring__conn_set_deadline(&peer->stream.conn,
-                                 io->now + server->config.handshake_timeout_ms * WRING_NS_PER_MS);
+        wring__end_set_deadline(&peer->stream.end,
+                                io->now + server->config.handshake_timeout_ms * WRING_NS_PER_MS);
     }
     return WRING_OK;
 }
 
-static bool is_drainable(const wring__conn *conn) {
-    return is_peer(conn) && conn->super.state == WRING__END_OPEN;
+static bool is_drainable(const wring__endpoint *end) {
+    return is_peer(end) && end->state == WRING__END_OPEN;
 }
 
-void wring__peer_drain_count(wring__conn *conn, void *arg) {
+void wring__peer_drain_count(wring__endpoint *end, void *arg) {
     wring__drain *drain = arg;
-    if (is_drainable(conn) && wring__stream_is_started(&peer_of_conn(conn)->stream)) {
+    if (is_drainable(end) && wring__stream_is_started(&peer_of_end(end)->stream)) {
         drain->count++;
     }
 }
 
-void wring__peer_drain(wring__conn *conn, void *arg) {
+void wring__peer_drain(wring__endpoint *end, void *arg) {
     wring__drain *drain = arg;
-    if (!is_drainable(conn)) {
+    if (!is_drainable(end)) {
         return;
     }
-    wring__peer *peer = peer_of_conn(conn);
+    wring__peer *peer = peer_of_end(end);
     if (!wring__stream_is_started(&peer->stream)) {
         respond_error(peer, 503, "the server is shutting down");
     } else if (drain->spread_ns == 0) {
@@ -480,53 +479,52 @@ void wring__peer_drain(wring__conn *conn, void *arg) {
     } else {
         const uint64_t part = drain->spread_ns / drain->count;
         const uint64_t at = part * drain->next++ + wring__server_random(drain->worker) % (part + 1);
-        wring__conn_bring_deadline(conn, conn->super.worker->now + at); /* peer_timer closes it */
+        wring__end_bring_deadline(end, end->worker->now + at); /* peer_timer closes it */
     }
 }
 
-wring__peer *wring__peer_of_conn(wring__conn *conn) {
-    return is_peer(conn) ? peer_of_conn(conn) : NULL;
+wring__peer *wring__peer_of_end(wring__endpoint *end) {
+    return is_peer(end) ? peer_of_end(end) : NULL;
 }
 
 void wring__peer_evict(wring__peer *peer, wring_result reason) {
     /* With nothing queued the close frame leaves at once; behind a queue it would wait for a peer
      * that may not read, and what the kernel has of that may end within a frame. */
     bool is_told = false;
-    if (peer->stream.conn.super.state == WRING__END_OPEN &&
-        wring__stream_is_started(&peer->stream)) {
-        is_told = wring__conn_unsent(&peer->stream.conn) == 0;
+    if (peer->stream.end.state == WRING__END_OPEN && wring__stream_is_started(&peer->stream)) {
+        is_told = wring__end_unsent(&peer->stream.end) == 0;
         wring__stream_refuse(&peer->stream, reason);
     }
     if (!is_told) {
-        wring__conn_abort(&peer->stream.conn);
+        wring__end_abort(&peer->stream.end);
     }
 }
 
-void wring__peer_abort(wring__conn *conn, void *unused) {
+void wring__peer_abort(wring__endpoint *end, void *unused) {
     (void)unused;
-    if (!is_peer(conn)) {
+    if (!is_peer(end)) {
         return;
     }
-    if (conn->super.state == WRING__END_OPEN) {
-        peer_end(peer_of_conn(conn), WRING_ERR_TIMEOUT);
+    if (end->state == WRING__END_OPEN) {
+        peer_end(peer_of_end(end), WRING_ERR_TIMEOUT);
     }
-    wring__conn_abort(conn);
+    wring__end_abort(end);
 }
 
 wring__peer *wring__peer_of(const wring_session *session) {
     if (session->common->ref_of != wring__stream_ref) {
         return NULL; /* of no worker */
     }
-    return wring__peer_of_conn(&wring__stream_of_session(session)->conn);
+    return wring__peer_of_end(&wring__stream_of_session(session)->end);
 }
 
 wring__peer *wring__peer_named(wring__server_worker *worker, wring_ref ref) {
     if (wring__ref_worker(ref) != worker->io.index) {
         return NULL;
     }
-    wring__conn *conn =
-        wring__worker_conn(&worker->io, wring__ref_slot(ref), wring__ref_generation(ref));
-    return conn == NULL || !is_peer(conn) ? NULL : peer_of_conn(conn);
+    wring__endpoint *end =
+        wring__worker_end(&worker->io, wring__ref_slot(ref), wring__ref_generation(ref));
+    return end == NULL || !is_peer(end) ? NULL : peer_of_end(end);
 }
 
 int wring_session_worker(const wring_session *session) {
@@ -540,22 +538,22 @@ uint64_t wring_session_queued(const wring_session *session) {
         return 0;
     }
     const uint64_t waiting = peer->extra == NULL ? 0 : peer->extra->backlog.bytes;
-    return wring__conn_unsent(&peer->stream.conn) + wring__session_tx_owed(session) + waiting;
+    return wring__end_unsent(&peer->stream.end) + wring__session_tx_owed(session) + waiting;
 }
 
 void wring_session_pause(wring_session *session) {
     wring__peer *peer = wring__peer_of(session);
-    if (peer != NULL && peer->stream.conn.super.state == WRING__END_OPEN) {
-        wring__conn_hold(&peer->stream.conn);
-        (void)wring__conn_pause_when_full(&peer->stream.conn);
+    if (peer != NULL && peer->stream.end.state == WRING__END_OPEN) {
+        wring__end_hold(&peer->stream.end);
+        (void)wring__end_pause_when_full(&peer->stream.end);
     }
 }
 
 void wring_session_resume(wring_session *session) {
     wring__peer *peer = wring__peer_of(session);
-    if (peer != NULL && peer->stream.conn.held &&
-        peer->stream.conn.super.state == WRING__END_OPEN) {
-        wring__session_touch(session, peer->stream.conn.super.worker->now);
-        wring__conn_unhold(&peer->stream.conn);
+    if (peer != NULL && wring__end_is_held(&peer->stream.end) &&
+        peer->stream.end.state == WRING__END_OPEN) {
+        wring__session_touch(session, peer->stream.end.worker->now);
+        wring__end_unhold(&peer->stream.end);
     }
 }

@@ -33,27 +33,26 @@ typedef struct wring__peer {
     _Alignas(16) uint8_t state[]; /* the handler's */
 } wring__peer;
 
-/** wring__conn.owner_flags of a peer. */
+/** wring__endpoint.owner_flags of a peer. */
 enum wring__peer_flags {
     WRING__PEER_IN_HANDSHAKE = 1, /* counted as unfinished (limits.c) */
     WRING__PEER_IS_AUTHOR = 2     /* during a delivery: has published some of it (deliver.c) */
 };
 
 static inline bool wring__peer_has(const wring__peer *peer, enum wring__peer_flags flag) {
-    return (peer->stream.conn.owner_flags & flag) != 0;
+    return (peer->stream.end.owner_flags & flag) != 0;
 }
 
 static inline void wring__peer_flag(wring__peer *peer, enum wring__peer_flags flag, bool on) {
-    const unsigned others = peer->stream.conn.owner_flags & ~(unsigned)flag;
-    peer->stream.conn.owner_flags = (uint8_t)(others | (on ? flag : 0u));
+    const unsigned others = peer->stream.end.owner_flags & ~(unsigned)flag;
+    peer->stream.end.owner_flags = (uint8_t)(others | (on ? flag : 0u));
 }
 
 /** The peer a session belongs to; NULL for a session no server owns. */
 wring__peer *wring__peer_of(const wring_session *session);
 
 static inline struct wring__server_worker *wring__peer_worker(const wring__peer *peer) {
-    return (struct wring__server_worker *)(void *)
-        peer->stream.conn.super.worker; /* it begins with it */
+    return (struct wring__server_worker *)(void *)peer->stream.end.worker; /* it begins with it */
 }
 
 /** NULL when memory is out. */

@@ -117,7 +117,7 @@ void wring__deliver_all_batches(wring__server_worker *worker);
 uint64_t wring__server_random(wring__server_worker *worker);
 
 /** peer.c: the connections of a worker. */
-struct wring__peer *wring__peer_of_conn(wring__conn *conn); /* NULL: not a server's */
+struct wring__peer *wring__peer_of_end(wring__endpoint *end); /* NULL: not a server's */
 /** Ends the session at once, and what it holds is freed. With nothing queued to it the peer gets a
  *  close frame; else the connection is cut, and what is queued is lost. */
 void wring__peer_evict(struct wring__peer *peer, wring_result reason);
@@ -131,8 +131,8 @@ typedef struct wring__drain {
     uint32_t count;
     uint32_t next;
 } wring__drain;
-void wring__peer_drain_count(wring__conn *conn, void *drain);
-void wring__peer_drain(wring__conn *conn, void *drain);
-void wring__peer_abort(wring__conn *conn, void *unused);
+void wring__peer_drain_count(wring__endpoint *end, void *drain);
+void wring__peer_drain(wring__endpoint *end, void *drain);
+void wring__peer_abort(wring__endpoint *end, void *unused);
 
 #endif

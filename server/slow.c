@@ -26,20 +26,20 @@ static wring__backlog *backlog_of(const wring__peer *peer) {
 static void congestion_begin(wring__peer *peer) {
     const wring_server_config *config = config_of(peer);
     wring__count(&counters_of(peer)->congested, 1);
-    peer->stream.conn.tell_drained = true;
+    peer->stream.end.tell_drained = true;
     wring__peer_extra *extra =
         config->slow_timeout_ms == WRING_OFF ? NULL : wring__peer_extra_make(peer);
     if (extra != NULL) {
         extra->slow_deadline =
-            peer->stream.conn.super.worker->now + config->slow_timeout_ms * WRING_NS_PER_MS;
-        wring__conn_bring_deadline(&peer->stream.conn, extra->slow_deadline);
+            peer->stream.end.worker->now + config->slow_timeout_ms * WRING_NS_PER_MS;
+        wring__end_bring_deadline(&peer->stream.end, extra->slow_deadline);
     }
 }
 
 /* A message that is still being compressed is not what the peer is slow for; those behind it are as
  * if they were queued. */
 static uint64_t unsent_of(const wring__peer *peer) {
-    return wring__conn_unsent(&peer->stream.conn) +
+    return wring__end_unsent(&peer->stream.end) +
            wring__session_tx_behind(&peer->stream.host.session);
 }
 
@@ -52,19 +52,19 @@ static uint64_t owed_of(const wring__peer *peer) {
 /* Not inlined: what it needs would be saved for those that are not slow as well. */
 __attribute__((noinline)) static void look_closer(wring__peer *peer) {
     const wring_server_config *config = config_of(peer);
-    if (wring__conn_unsent(&peer->stream.conn) + owed_of(peer) <= config->send_soft_bytes) {
+    if (wring__end_unsent(&peer->stream.end) + owed_of(peer) <= config->send_soft_bytes) {
         return;
     }
-    if (!peer->stream.conn.tell_drained) {
+    if (!peer->stream.end.tell_drained) {
         congestion_begin(peer);
     }
     if (unsent_of(peer) >= config->send_hard_bytes) {
-        wring__worker_set_full(peer->stream.conn.super.worker, peer->stream.conn.super.slot, true);
+        wring__worker_set_full(peer->stream.end.worker, peer->stream.end.slot, true);
     }
 }
 
 void wring__slow_look(wring__peer *peer) {
-    if (WRING_UNLIKELY(wring__conn_unsent(&peer->stream.conn) > config_of(peer)->send_soft_bytes ||
+    if (WRING_UNLIKELY(wring__end_unsent(&peer->stream.end) > config_of(peer)->send_soft_bytes ||
                        peer->stream.host.session.tx_at != 0)) {
         look_closer(peer);
     }
@@ -75,20 +75,20 @@ void wring__slow_look(wring__peer *peer) {
 static void evict(wring__peer *peer) {
     wring__peer_extra *extra = wring__peer_extra_make(peer);
     if (extra == NULL) {
-        wring__conn_break(&peer->stream.conn, ENOMEM);
+        wring__end_break(&peer->stream.end, ENOMEM);
     } else if (extra->evict == WRING_OK) {
         extra->evict = WRING_ERR_SLOW_CONSUMER;
-        wring__conn_ask(&peer->stream.conn); /* the session is told in the dispatch phase */
+        wring__end_ask(&peer->stream.end); /* the session is told in the dispatch phase */
     }
 }
 
 static void send_now(wring__peer *peer, wring__shared *message) {
     wring_result result = wring__session_send_shared(&peer->stream.host.session, message);
     if (result == WRING_OK) {
-        wring__conn_flush(&peer->stream.conn);
+        wring__end_flush(&peer->stream.end);
         wring__slow_look(peer);
     } else if (result == WRING_ERR_NO_MEMORY) {
-        wring__conn_break(&peer->stream.conn, ENOMEM);
+        wring__end_break(&peer->stream.end, ENOMEM);
     }
 }
 
@@ -108,7 +108,7 @@ static void drop_oldest(wring__peer *peer, wring__backlog *backlog) {
 static void backlog_add(wring__peer *peer, wring__shared *message, uint64_t id) {
     wring__peer_extra *extra = wring__peer_extra_make(peer);
     if (extra == NULL) {
-        wring__conn_break(&peer->stream.conn, ENOMEM);
+        wring__end_break(&peer->stream.end, ENOMEM);
         return;
     }
     const wring_server_config *config = config_of(peer);
@@ -123,7 +123,7 @@ static void backlog_add(wring__peer *peer, wring__shared *message, uint64_t id) 
         result = wring__backlog_push(&extra->backlog, message, id);
     }
     if (result != WRING_OK) {
-        wring__conn_break(&peer->stream.conn, ENOMEM);
+        wring__end_break(&peer->stream.end, ENOMEM);
     }
 }
 
@@ -180,7 +180,7 @@ bool wring__slow_takes(wring__peer *peer, const wring__mail *mail) {
         return true; /* a session that is closing takes nothing more, and says so itself */
     }
     if (ends || config_of(peer)->slow_policy == WRING_SLOW_DISCONNECT) {
-        wring__count(&peer->stream.conn.super.worker->counters.lost_mail, wring__mail_count(mail));
+        wring__count(&peer->stream.end.worker->counters.lost_mail, wring__mail_count(mail));
         evict(peer);
         return false;
     }
@@ -200,9 +200,9 @@ bool wring__slow_takes(wring__peer *peer, const wring__mail *mail) {
 bool wring__slow_drained(wring__peer *peer) {
     wring__peer_extra *extra = peer->extra;
     const uint64_t soft = config_of(peer)->send_soft_bytes;
-    wring__worker_set_full(peer->stream.conn.super.worker, peer->stream.conn.super.slot, false);
+    wring__worker_set_full(peer->stream.end.worker, peer->stream.end.slot, false);
     if (owed_of(peer) > soft) {
-        peer->stream.conn.tell_drained = true; /* it is asked again when more of that has gone */
+        peer->stream.end.tell_drained = true; /* it is asked again when more of that has gone */
         return false;
     }
     while (extra != NULL && unsent_of(peer) <= soft) {
@@ -218,19 +218,19 @@ bool wring__slow_drained(wring__peer *peer) {
         wring__shared_unref(message);
     }
     if (backlog_of(peer) != NULL) {
-        peer->stream.conn.tell_drained = true;
-        return peer->stream.host.session.tx_open && wring__conn_unsent(&peer->stream.conn) <= soft;
+        peer->stream.end.tell_drained = true;
+        return peer->stream.host.session.tx_open && wring__end_unsent(&peer->stream.end) <= soft;
     }
     if (extra != NULL) {
         extra->slow_deadline = WRING_TIME_NEVER;
         wring__backlog_deinit(&extra->backlog);
     }
     wring__slow_look(peer);
-    return !peer->stream.conn.tell_drained;
+    return !peer->stream.end.tell_drained;
 }
 
 void wring__slow_end(wring__peer *peer) {
-    wring__worker_set_full(peer->stream.conn.super.worker, peer->stream.conn.super.slot, false);
+    wring__worker_set_full(peer->stream.end.worker, peer->stream.end.slot, false);
     if (peer->extra != NULL) {
         wring__count(&counters_of(peer)->dropped_oldest, peer->extra->backlog.alive);
         wring__backlog_deinit(&peer->extra->backlog);

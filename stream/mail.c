@@ -87,7 +87,9 @@ void wring__stream_mail(wring__stream *stream, const wring__mail *mail) {
     } else if (mail->data != NULL) {
         wring__shared_unref(mail->data);
     }
-    wring__count(&stream->conn.super.worker->counters.lost_mail, lost);
+    if (WRING_UNLIKELY(lost > 0)) {
+        wring__count(&stream->end.worker->counters.lost_mail, lost);
+    }
     if (started) {
         wring__stream_settle(stream);
     }

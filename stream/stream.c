@@ -8,32 +8,32 @@
 #include "io/worker.h"
 
 static const wring__stream_ops *ops_of(const wring__stream *stream) {
-    return WRING_CONTAINER_OF(stream->conn.super.ops, const wring__stream_ops, super);
+    return WRING_CONTAINER_OF(stream->end.ops, const wring__stream_ops, super);
 }
 
 static wring_time_ns now_of(const wring__stream *stream) {
-    return stream->conn.super.worker->now;
+    return stream->end.worker->now;
 }
 
 /* Compressed messages have a share of each turn: tells the session which turn this is. */
 static void turn_tell(wring__stream *stream) {
-    wring__session_turn(&stream->host.session, stream->conn.super.worker->counters.turns);
+    wring__session_turn(&stream->host.session, stream->end.worker->counters.turns);
 }
 
 wring_ref wring__stream_ref(const wring_session *session) {
-    const wring__conn *conn = &wring__stream_of_session(session)->conn;
-    return wring__ref_pack(conn->super.worker->index, conn->super.slot, conn->super.generation);
+    const wring__endpoint *end = &wring__stream_of_session(session)->end;
+    return wring__ref_pack(end->worker->index, end->slot, end->generation);
 }
 
 /* ---- after each call into the session -------------------------------------------------------- */
 
 static void hand_down(wring__stream *stream) {
-    wring__conn *conn = &stream->conn;
-    if (conn->super.out.bytes == 0) {
+    wring__endpoint *end = &stream->end;
+    if (end->out.bytes == 0) {
         return;
     }
-    wring__conn_flush(conn);
-    if (WRING_UNLIKELY(wring__conn_unsent(conn) > conn->super.worker->soft_bytes ||
+    wring__end_flush(end);
+    if (WRING_UNLIKELY(wring__end_unsent(end) > end->worker->soft_bytes ||
                        stream->host.session.tx_at != 0)) {
         const wring__stream_ops *ops = ops_of(stream);
         if (ops->congested != NULL) {
@@ -43,22 +43,25 @@ static void hand_down(wring__stream *stream) {
 }
 
 void wring__stream_settle(wring__stream *stream) {
-    wring__conn *conn = &stream->conn;
+    wring__endpoint *end = &stream->end;
     hand_down(stream);
-    if (WRING_UNLIKELY(conn->held && stream->host.session.state == WRING_SESSION_CLOSING &&
+    if (WRING_UNLIKELY(wring__end_is_held(end) &&
+                       stream->host.session.state == WRING_SESSION_CLOSING &&
                        ops_of(stream)->close_ends_pause)) {
-        wring__conn_unhold(conn);
+        wring__end_unhold(end);
     }
     const wring__settled settled = wring__host_settle(&stream->host, now_of(stream));
     if (WRING_UNLIKELY(settled.is_over)) {
         ops_of(stream)->ended(stream);
-        wring__conn_shut(conn);
+        wring__end_shut(end);
         return;
     }
-    wring__conn_bring_deadline(conn, settled.deadline);
-    conn->tell_drained |= settled.owes_pong;
+    wring__end_bring_deadline(end, settled.deadline);
+    if (WRING_UNLIKELY(settled.owes_pong)) {
+        end->tell_drained = true;
+    }
     if (WRING_UNLIKELY(settled.has_more)) {
-        wring__conn_yield(conn);
+        wring__end_yield(end);
     }
 }
 
@@ -73,7 +76,7 @@ void wring__stream_start(wring__stream *stream, const wring__binding *binding, v
 
 void wring__stream_rx(wring__stream *stream, wring_mut_bytes bytes) {
     wring__session_common *common = stream->host.session.common;
-    common->fed = stream->conn.super.worker->recv.fed;
+    common->fed = stream->end.worker->recv.fed;
     turn_tell(stream);
     wring__host_rx(&stream->host, bytes, now_of(stream));
     common->fed = NULL;
@@ -82,7 +85,7 @@ void wring__stream_rx(wring__stream *stream, wring_mut_bytes bytes) {
 
 void wring__stream_resume(wring__stream *stream) {
     turn_tell(stream);
-    if (stream->conn.broken) {
+    if (wring__end_is_broken(&stream->end)) {
         wring__session_tx_drop(&stream->host.session);
     }
     wring__host_resume(&stream->host, now_of(stream));
@@ -97,7 +100,7 @@ void wring__stream_fail(wring__stream *stream, wring_result reason) {
 }
 
 void wring__stream_expire(wring__stream *stream) {
-    if (stream->conn.held) { /* it is we who do not listen */
+    if (wring__end_is_held(&stream->end)) { /* it is we who do not listen */
         wring__session_touch(&stream->host.session, now_of(stream));
     }
     wring__host_expire(&stream->host, now_of(stream));
@@ -121,12 +124,12 @@ void wring__stream_refuse(wring__stream *stream, wring_result reason) {
 
 /* ---- slots of wring__end_ops ---------------------------------------------------------------- */
 
-uint64_t wring__stream_on_missing(wring__conn *conn) {
-    const wring__stream *stream = wring__stream_of_conn(conn);
+uint64_t wring__stream_on_missing(wring__endpoint *end) {
+    const wring__stream *stream = wring__stream_of_end(end);
     return wring__stream_is_started(stream) ? wring__session_rx_missing(&stream->host.session) : 0;
 }
 
-wring__block *wring__stream_on_room(wring__conn *conn) {
-    wring__stream *stream = wring__stream_of_conn(conn);
+wring__block *wring__stream_on_room(wring__endpoint *end) {
+    wring__stream *stream = wring__stream_of_end(end);
     return wring__stream_is_started(stream) ? wring__session_rx_room(&stream->host.session) : NULL;
 }

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * A stream: what carries at most one WebSocket session. Today each stream is a whole connection
- * (carrier h1): one block of memory, one slot, no indirect call between the two.
+ * A stream: what carries at most one WebSocket session. It is a whole connection (carrier h1: one
+ * block of memory, one slot, no indirect call between the two), or an endpoint that is multiplexed
+ * with others on a connection.
  *
  * The glue between bytes and sessions is here, once, for servers and clients: bytes to the session,
  * what the session queued to the carrier, its deadline to the timer, mail to the session, the end
@@ -14,16 +15,36 @@
 #define WRING_STREAM_STREAM_H
 
 #include "io/conn.h"
+#include "io/endpoint.h"
 #include "proto/host.h"
+
+/** A multiplexed endpoint, with what its multiplexer keeps for it: as large as a connection, so
+ * that what lies behind it is at the same place. */
+typedef struct wring__mux_stream {
+    wring__endpoint super;
+    struct wring__mux_stream *ready_next;
+    struct wring__mux_stream *dirty_next;
+    uint8_t *stash; /* bytes received while it is not read */
+    uint32_t stash_len;
+    int32_t id;
+    uint32_t credit; /* bytes consumed that the peer may send again */
+    uint16_t rx_stop;
+    uint16_t bits; /* the multiplexer's own */
+} wring__mux_stream;
+
+_Static_assert(sizeof(wring__mux_stream) <= sizeof(wring__conn), "a stream would become larger");
 
 /** Embedded first in the struct of its role, whose handler state lies behind it in the block. */
 typedef struct wring__stream {
-    wring__conn conn; /* first: the connection's callbacks get this address */
-    wring__host host;
+    union { /* first: the endpoint's callbacks get this address */
+        wring__endpoint end;
+        wring__conn conn;      /* kind WRING__END_CONN */
+        wring__mux_stream mux; /* kind WRING__END_MUX */
+    };
+    wring__host host; /* at the same place on every carrier */
 } wring__stream;
 
-/** The role of a stream. `super` is what the connection calls; most of its slots can be the
- *  wring__stream_on_* functions. */
+/** The role of a stream. `super` is what its endpoint calls. */
 typedef struct wring__stream_ops {
     wring__end_ops super;
     /** Optional. Something was queued, and the queue is above worker->soft_bytes or messages of the
@@ -35,8 +56,8 @@ typedef struct wring__stream_ops {
                             */
 } wring__stream_ops;
 
-static inline wring__stream *wring__stream_of_conn(wring__conn *conn) {
-    return WRING_CONTAINER_OF(conn, wring__stream, conn);
+static inline wring__stream *wring__stream_of_end(wring__endpoint *end) {
+    return WRING_CONTAINER_OF(end, wring__stream, end);
 }
 
 static inline wring__stream *wring__stream_of_session(const wring_session *session) {
@@ -84,7 +105,7 @@ void wring__stream_settle(wring__stream *stream);
 
 /* ---- slots of wring__end_ops ---------------------------------------------------------------- */
 
-uint64_t wring__stream_on_missing(wring__conn *conn);
-wring__block *wring__stream_on_room(wring__conn *conn);
+uint64_t wring__stream_on_missing(wring__endpoint *end);
+wring__block *wring__stream_on_room(wring__endpoint *end);
 
 #endif

@@ -80,7 +80,7 @@ void load_echo_start(load_link *link) {
 }
 
 static bool has_room(const load_link *link, uint32_t limit) {
-    return link->echo.count < limit && wring__conn_unsent(&link->conn) < BACKLOG_MAX;
+    return link->echo.count < limit && wring__end_unsent(&link->conn.super) < BACKLOG_MAX;
 }
 
 /* The next connection by turns that is not full; NULL when all are. */

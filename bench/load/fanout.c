@@ -170,7 +170,7 @@ static load_publisher *publisher_next(load_thread *thread) {
         thread->turn_at = thread->turn_at + 1 < fanout->count ? thread->turn_at + 1 : 0;
         load_publisher *publisher = &fanout->publishers[thread->turn_at];
         if (publisher->owner == thread->index && publisher->link != NULL &&
-            wring__conn_unsent(&publisher->link->conn) < BACKLOG_MAX) {
+            wring__end_unsent(&publisher->link->conn.super) < BACKLOG_MAX) {
             return publisher;
         }
     }

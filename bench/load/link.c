@@ -16,8 +16,8 @@
 
 #define RESPONSE_MAX (16 * 1024)
 
-static load_link *link_of(wring__conn *conn) {
-    return WRING_CONTAINER_OF(conn, load_link, conn);
+static load_link *link_of(wring__endpoint *end) {
+    return WRING_CONTAINER_OF(end, load_link, conn.super);
 }
 
 /* ---- ending ---------------------------------------------------------------------------------- */
@@ -43,7 +43,7 @@ static void over(load_link *link, const char *text) {
 
 void load_link_fail(load_link *link, const char *text) {
     over(link, text);
-    wring__conn_shut(&link->conn);
+    wring__end_shut(&link->conn.super);
 }
 
 void load_link_failf(load_link *link, const char *format, ...) {
@@ -61,14 +61,14 @@ void load_link_expire(load_link *link) {
                                                   : "handshake: no answer in time");
     }
     load_thread_unlist(link->thread, link);
-    wring__conn_abort(&link->conn);
+    wring__end_abort(&link->conn.super);
 }
 
 void load_link_abandon(load_link *link) {
     link->thread->dialling--;
     link->stage = LOAD_STAGE_OVER;
     load_thread_unlist(link->thread, link);
-    wring__conn_abort(&link->conn);
+    wring__end_abort(&link->conn.super);
 }
 
 void load_link_close(load_link *link) {
@@ -79,7 +79,7 @@ void load_link_close(load_link *link) {
     link->began = link->conn.super.worker->now;
     load_thread_list(link->thread, link);
     if (load_tx_control(link, WRING_CLOSE, code, sizeof code) != WRING_OK) {
-        wring__conn_abort(&link->conn);
+        wring__end_abort(&link->conn.super);
     }
 }
 
@@ -99,13 +99,14 @@ static wring_result request_send(load_link *link) {
         memcpy(out, request, len);
         memcpy(out + target->key_at[link->topic], link->key, WRING__KEY_TEXT - 1);
         wring__outq_commit(&link->conn.super.out, len);
-        wring__conn_flush(&link->conn);
+        wring__end_flush(&link->conn.super);
     }
     return result;
 }
 
-static void link_connected(wring__conn *conn) {
-    load_link *link = link_of(conn);
+static void link_connected(wring__endpoint *end) {
+    wring__conn *conn = wring__end_conn(end);
+    load_link *link = link_of(end);
     load_run *run = link->thread->run;
     wring_result result = WRING_OK;
     link->stage = LOAD_STAGE_UPGRADE;
@@ -195,8 +196,8 @@ static void upgrade_rx(load_link *link, wring_mut_bytes bytes) {
 
 /* ---- the pump's callbacks -------------------------------------------------------------------- */
 
-static void link_rx(wring__conn *conn, wring_mut_bytes bytes) {
-    load_link *link = link_of(conn);
+static void link_rx(wring__endpoint *end, wring_mut_bytes bytes) {
+    load_link *link = link_of(end);
     if (link->stage >= LOAD_STAGE_OPEN) {
         load_rx_bytes(link, bytes.data, bytes.len);
     } else {
@@ -204,48 +205,49 @@ static void link_rx(wring__conn *conn, wring_mut_bytes bytes) {
     }
 }
 
-static void link_eof(wring__conn *conn) {
-    load_link *link = link_of(conn);
+static void link_eof(wring__endpoint *end) {
+    load_link *link = link_of(end);
     if (link->stage < LOAD_STAGE_CLOSE) {
         over(link, link->stage == LOAD_STAGE_OPEN
                        ? "lost: the stream ended without a close handshake"
                        : "handshake: the server closed the connection");
     }
     load_thread_unlist(link->thread, link);
-    wring__conn_shut(conn);
+    wring__end_shut(end);
 }
 
-static void link_failed(wring__conn *conn, wring_result reason) {
-    load_link *link = link_of(conn);
+static void link_failed(wring__endpoint *end, wring_result reason) {
+    load_link *link = link_of(end);
     static const char *const stages[] = {[LOAD_STAGE_DIAL] = "connect",
                                          [LOAD_STAGE_UPGRADE] = "handshake",
                                          [LOAD_STAGE_OPEN] = "lost",
                                          [LOAD_STAGE_CLOSE] = "close",
                                          [LOAD_STAGE_OVER] = "close"};
     char why[256] = "";
-    if (wring__conn_tls_of(conn) != NULL) {
-        (void)wring__tls_reason(wring__conn_tls_of(conn), why, sizeof why);
+    if (wring__end_tls(end) != NULL) {
+        (void)wring__tls_reason(wring__end_tls(end), why, sizeof why);
     }
     if (why[0] == 0) {
         (void)snprintf(why, sizeof why, "%s",
-                       conn->error == 0 ? wring_result_text(reason) : strerror(conn->error));
+                       wring__end_errno(end) == 0 ? wring_result_text(reason)
+                                                  : strerror(wring__end_errno(end)));
     }
     char text[300];
     (void)snprintf(text, sizeof text, "%s: %s", stages[link->stage], why);
     over(link, text);
 }
 
-static void link_timer(wring__conn *conn) {
-    (void)conn; /* none is set: see load_thread_list */
+static void link_timer(wring__endpoint *end) {
+    (void)end; /* none is set: see load_thread_list */
 }
 
-static void link_mail(wring__conn *conn, const wring__mail *mail) {
-    (void)conn; /* nobody knows its ref */
+static void link_mail(wring__endpoint *end, const wring__mail *mail) {
+    (void)end; /* nobody knows its ref */
     wring__mail_lost(mail);
 }
 
-static void link_closed(wring__conn *conn) {
-    load_link *link = link_of(conn);
+static void link_closed(wring__endpoint *end) {
+    load_link *link = link_of(end);
     load_thread *thread = link->thread;
     load_thread_unlist(thread, link);
     load_thread_unopen(thread, link);

@@ -308,9 +308,9 @@ static void phase_step(load_thread *thread, wring_time_ns now) {
     }
 }
 
-static void abort_one(wring__conn *conn, void *arg) {
+static void abort_one(wring__endpoint *end, void *arg) {
     (void)arg;
-    wring__conn_abort(conn);
+    wring__end_abort(end);
 }
 
 static void close_some(load_thread *thread, wring_time_ns now) {

@@ -235,7 +235,7 @@ wring_result load_tx_message(load_link *link, const uint8_t *tag, size_t tag_len
     if (by_reference) {
         result = wring__outq_append_shared(&link->conn.super.out, chunks, payload->tail);
     }
-    wring__conn_flush(&link->conn);
+    wring__end_flush(&link->conn.super);
     return result;
 }
 
@@ -251,6 +251,6 @@ wring_result load_tx_control(load_link *link, uint8_t opcode, const uint8_t *dat
         wring__mask_copy(out + header, data, len, key, 0);
     }
     wring__outq_commit(&link->conn.super.out, header + len);
-    wring__conn_flush(&link->conn);
+    wring__end_flush(&link->conn.super);
     return WRING_OK;
 }

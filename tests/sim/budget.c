@@ -126,12 +126,13 @@ static uint64_t held(void) {
 }
 
 /* What a session held is free when it is over, not when its connection is. */
-static void over_is_free(wring__conn *conn, void *unused) {
-    const wring__peer *peer = wring__peer_of_conn(conn);
+static void over_is_free(wring__endpoint *end, void *unused) {
+    wring__conn *conn = wring__end_conn(end);
+    const wring__peer *peer = wring__peer_of_end(end);
     (void)unused;
-    if (peer != NULL && conn->super.state > WRING__END_OPEN) {
+    if (peer != NULL && end->state > WRING__END_OPEN) {
         EXPECT(wring__session_held(&peer->stream.host.session) == 0);
-        EXPECT(conn->super.state != WRING__END_LINGERING || !conn->is_direct);
+        EXPECT(end->state != WRING__END_LINGERING || !conn->is_direct);
         ending++;
     }
 }

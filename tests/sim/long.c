@@ -106,7 +106,8 @@ static bool step(struct talker *talker) {
     return true;
 }
 
-static void lane_count(wring__conn *conn, void *arg) {
+static void lane_count(wring__endpoint *end, void *arg) {
+    wring__conn *conn = wring__end_conn(end);
     *(uint32_t *)arg += conn->has_lane;
 }
 

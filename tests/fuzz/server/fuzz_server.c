@@ -269,9 +269,10 @@ static void peer_act(struct scene *scene, wring_bytes *in) {
     (void)round_run(scene);
 }
 
-static void idle_check(wring__conn *conn, void *unused) {
+static void idle_check(wring__endpoint *end, void *unused) {
+    wring__conn *conn = wring__end_conn(end);
     (void)unused;
-    FUZZ_CHECK(conn->super.out.bytes == 0 && !conn->paused && conn->stash == NULL);
+    FUZZ_CHECK(end->out.bytes == 0 && !conn->paused && conn->stash == NULL);
 }
 
 /* The peer has nothing more to do: it reads to the end, and the end comes. */

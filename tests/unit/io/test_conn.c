@@ -23,33 +23,33 @@ static struct owner {
 static wring__worker worker;
 static wring__conn spare; /* of one too many */
 
-static void on_rx(wring__conn *conn, wring_mut_bytes bytes) {
-    (void)conn;
+static void on_rx(wring__endpoint *end, wring_mut_bytes bytes) {
+    (void)end;
     owner.received += (unsigned)bytes.len;
 }
 
-static void on_eof(wring__conn *conn) {
+static void on_eof(wring__endpoint *end) {
     owner.eofs++;
-    wring__conn_shut(conn);
+    wring__end_shut(end);
 }
 
-static void on_failed(wring__conn *conn, wring_result reason) {
-    (void)conn;
+static void on_failed(wring__endpoint *end, wring_result reason) {
+    (void)end;
     cr_assert_eq(reason, WRING_ERR_TRANSPORT);
     owner.failures++;
 }
 
-static void on_timer(wring__conn *conn) {
-    (void)conn;
+static void on_timer(wring__endpoint *end) {
+    (void)end;
 }
 
-static void on_conn_mail(wring__conn *conn, const wring__mail *mail) {
-    (void)conn;
+static void on_conn_mail(wring__endpoint *end, const wring__mail *mail) {
+    (void)end;
     (void)mail;
 }
 
-static void on_closed(wring__conn *conn) {
-    (void)conn;
+static void on_closed(wring__endpoint *end) {
+    (void)end;
     owner.closed++;
 }
 
@@ -112,7 +112,7 @@ static void end(void) {
 
 static void queue(wring_bytes bytes) {
     cr_assert_eq(wring__outq_append(&owner.conn.super.out, &worker.chunks, bytes), WRING_OK);
-    wring__conn_flush(&owner.conn);
+    wring__end_flush(&owner.conn.super);
 }
 
 /* ---- teardown -------------------------------------------------------------------------------- */
@@ -154,7 +154,7 @@ static void teardown_once(const unsigned order[4], unsigned variant, bool one_tu
     queue(wring_str("hello"));
     turn();
     cr_assert(scripted_token(SCRIPTED_SEND) != 0);
-    wring__conn_abort(&owner.conn);
+    wring__end_abort(&owner.conn.super);
     turn();
     for (unsigned i = 0; i < 4; i++) {
         cr_assert_eq(scripted_token(SCRIPTED_CLOSE), 0); /* not before all have ended */

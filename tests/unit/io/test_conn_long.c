@@ -33,41 +33,45 @@ static uint8_t zeros[100 * ROOM];
 
 /* ---- the owner ------------------------------------------------------------------------------- */
 
-static void on_rx(wring__conn *conn, wring_mut_bytes bytes) {
+static void on_rx(wring__endpoint *end, wring_mut_bytes bytes) {
+    wring__conn *conn = wring__end_conn(end);
     struct talker *talker = (struct talker *)conn;
     talker->received += bytes.len;
     if (talker->holds) {
-        wring__conn_hold(conn);
+        wring__end_hold(end);
     }
 }
 
-static uint64_t on_missing(wring__conn *conn) {
+static uint64_t on_missing(wring__endpoint *end) {
+    wring__conn *conn = wring__end_conn(end);
     const struct talker *talker = (const struct talker *)conn;
     return talker->is_over || talker->received == 0 ? 0 : UINT32_MAX;
 }
 
-static wring__block *on_room(wring__conn *conn) {
+static wring__block *on_room(wring__endpoint *end) {
+    wring__conn *conn = wring__end_conn(end);
     struct talker *talker = (struct talker *)conn;
     talker->block->at = 0;
     talker->block->len = ROOM;
     return talker->block;
 }
 
-static void on_nothing(wring__conn *conn) {
-    (void)conn; /* after the end of its peer's stream it may go on sending */
+static void on_nothing(wring__endpoint *end) {
+    (void)end; /* after the end of its peer's stream it may go on sending */
 }
 
-static void on_failed(wring__conn *conn, wring_result reason) {
-    (void)conn;
+static void on_failed(wring__endpoint *end, wring_result reason) {
+    (void)end;
     (void)reason;
 }
 
-static void on_mail(wring__conn *conn, const wring__mail *mail) {
-    (void)conn;
+static void on_mail(wring__endpoint *end, const wring__mail *mail) {
+    (void)end;
     (void)mail;
 }
 
-static void on_closed(wring__conn *conn) {
+static void on_closed(wring__endpoint *end) {
+    wring__conn *conn = wring__end_conn(end);
     struct talker *talker = (struct talker *)conn;
     wring__block_unref(talker->block);
     talker->closed = true;

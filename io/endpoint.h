@@ -1,0 +1,180 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * An endpoint: what a slot of a worker's slot table names. It is a connection (io/conn.h), or a
+ * stream that is multiplexed with others on one. Its owner, above io/, appends bytes to `out`, sets
+ * a deadline, gets mail, and is called by its ops; which kind it is makes no difference to it.
+ *
+ * The functions here do their work for a connection directly, and ask the multiplexer
+ * (wring__mux_ops) for any other kind. Thread: the owning worker.
+ */
+#ifndef WRING_IO_ENDPOINT_H
+#define WRING_IO_ENDPOINT_H
+
+#include "core/mail.h"
+#include "core/outq.h"
+#include "core/wheel.h"
+
+typedef struct wring__worker wring__worker;
+typedef struct wring__conn wring__conn;
+typedef struct wring__endpoint wring__endpoint;
+struct wring__tls;
+
+enum wring__end_kind { WRING__END_CONN, WRING__END_MUX };
+
+/** A multiplexed stream is OPEN, DRAINING or CLOSED only; see io/conn.h for the rest. */
+enum wring__end_state {
+    WRING__END_CONNECTING,
+    WRING__END_OPEN,
+    WRING__END_DRAINING,
+    WRING__END_LINGERING,
+    WRING__END_TEARDOWN,
+    WRING__END_CLOSING,
+    WRING__END_CLOSED
+};
+
+/** The owner's side. Called in the dispatch, mail and timer phases of a turn, only in state OPEN,
+ *  except `closed`, and `failed` for a connection that could not be made. */
+typedef struct wring__end_ops {
+    const char *name;
+    void (*connected)(wring__endpoint *end);                 /* dialled connections: now OPEN */
+    void (*rx)(wring__endpoint *end, wring_mut_bytes bytes); /* borrowed, writable for the call */
+    void (*eof)(wring__endpoint *end);                       /* the peer sends no more */
+    /** The stream broke: WRING_ERR_TRANSPORT or _CONNECT (with errno: wring__end_errno), or an
+     * error of TLS (wring__tls_reason says why). It is ended when this returns. */
+    void (*failed)(wring__endpoint *end, wring_result reason);
+    void (*timer)(wring__endpoint *end); /* the deadline passed */
+    void (*mail)(wring__endpoint *end, const wring__mail *mail);
+    void (*asked)(wring__endpoint *end);  /* after wring__end_ask, or because of tell_drained */
+    void (*resume)(wring__endpoint *end); /* a turn after wring__end_yield, which needs it */
+    void (*closed)(wring__endpoint *end); /* last call: frees the memory */
+    /** Optional, both: how many bytes the frame in progress lacks; a block with room for some of
+     *  them (`at`, `len`), which then come by rx from there, or NULL. */
+    uint64_t (*missing)(wring__endpoint *end);
+    wring__block *(*room)(wring__endpoint *end);
+} wring__end_ops;
+
+struct wring__endpoint {
+    const wring__end_ops *ops;
+    wring__worker *worker;
+    wring__outq out;
+    wring_timer timer;
+    union {                          /* what stands between `out` and the wire; NULL: nothing */
+        struct wring__conn_tls *tls; /* of a connection */
+        struct wring__mux *mux;      /* of a multiplexed stream; never NULL */
+        void *below;
+    };
+    uint32_t slot;
+    uint32_t generation;
+    uint8_t state;
+    uint8_t kind;
+    uint8_t owner_flags;   /* the owner's own */
+    bool asked : 1;        /* the owner wants a call in the dispatch phase */
+    bool tell_drained : 1; /* ... once the queue is at worker->drained_bytes */
+};
+
+/** What a multiplexer does for its endpoints. It links those that need something into its own lists
+ *  and makes its connection dirty or ready. */
+typedef struct wring__mux_ops {
+    const char *name;
+    void (*flush)(wring__endpoint *end);                  /* something was appended to end->out */
+    void (*shut)(wring__endpoint *end);                   /* end in order, after what is queued */
+    void (*abort)(wring__endpoint *end);                  /* end at once */
+    void (*fail)(wring__endpoint *end, int system_errno); /* as wring__conn_break */
+    void (*look)(wring__endpoint *end);                   /* end->asked was set */
+    void (*hold)(wring__endpoint *end, bool on);          /* the application reads no further */
+    bool (*pause_when_full)(wring__endpoint *end);
+    void (*yield)(wring__endpoint *end);
+    void (*read_on)(wring__endpoint *end); /* worker->rx_stopped is over */
+    bool (*is_held)(const wring__endpoint *end);
+    bool (*is_broken)(const wring__endpoint *end);
+    uint64_t (*kept)(const wring__endpoint *end); /* bytes received and not given yet */
+} wring__mux_ops;
+
+/** What every multiplexer begins with. */
+struct wring__mux {
+    const wring__mux_ops *ops;
+    wring__conn *conn;
+};
+
+/** The connection it is, or is carried by. */
+wring__conn *wring__end_conn(const wring__endpoint *end);
+
+/** The TLS stream of that connection; NULL for a plain one. */
+struct wring__tls *wring__end_tls(const wring__endpoint *end);
+
+uint64_t wring__end_unsent_below(const wring__endpoint *end);
+
+/** Bytes queued and not yet taken by the kernel or the multiplexer. */
+static inline uint64_t wring__end_unsent(const wring__endpoint *end) {
+    return end->below == NULL ? end->out.bytes : wring__end_unsent_below(end);
+}
+
+void wring__end_flush_below(wring__endpoint *end);
+void wring__worker_make_dirty(wring__worker *worker, wring__conn *conn);
+
+/** Something was appended to end->out: it is sent in this turn's flush. */
+static inline void wring__end_flush(wring__endpoint *end) {
+    if (WRING_LIKELY(end->kind == WRING__END_CONN)) { /* a connection begins with its endpoint */
+        wring__worker_make_dirty(end->worker, (wring__conn *)(void *)end);
+    } else {
+        wring__end_flush_below(end);
+    }
+}
+
+/** The owner is done: sends what is queued, then ends the stream in order. */
+void wring__end_shut(wring__endpoint *end);
+
+/** Ends the stream at once; what is queued is lost. */
+void wring__end_abort(wring__endpoint *end);
+
+/** Marks the stream as broken: the owner's `failed` is called in the dispatch phase. */
+void wring__end_break(wring__endpoint *end, int system_errno);
+bool wring__end_is_broken(const wring__endpoint *end);
+/** The errno that broke it, or its connection; 0. */
+int32_t wring__end_errno(const wring__endpoint *end);
+
+/** Has the owner's `asked` called in the dispatch phase. */
+void wring__end_ask(wring__endpoint *end);
+
+/** Reads no further when too much is queued; true when it is so now. */
+bool wring__end_pause_when_full(wring__endpoint *end);
+
+/** Reads no further until wring__end_unhold: the owner has no room, or wants none. */
+void wring__end_hold(wring__endpoint *end);
+void wring__end_unhold(wring__endpoint *end);
+bool wring__end_is_held(const wring__endpoint *end);
+
+/** The owner has done enough for this turn, and kept what is left, also of bytes it was given.
+ *  Nothing more is read; `resume` is called in the dispatch phase, once or twice until the end of
+ *  the next turn. */
+void wring__end_yield(wring__endpoint *end);
+
+/** worker->rx_stopped is over: reads on, unless something else holds it. */
+void wring__end_read_on(wring__endpoint *end);
+
+/** Bytes it holds: queued, and received while paused. */
+uint64_t wring__end_held_bytes(const wring__endpoint *end);
+
+/** Sets the owner's deadline; WRING_TIME_NEVER for none. Ignored unless OPEN. */
+void wring__end_set_deadline(wring__endpoint *end, wring_time_ns deadline);
+
+/** As wring__end_set_deadline, but never later than the one set: an owner whose deadline moves with
+ *  every byte looks again when it is called, and sets no timer for each message. */
+static inline void wring__end_bring_deadline(wring__endpoint *end, wring_time_ns deadline) {
+    const bool set = wring__wheel_is_set(&end->timer);
+    if (deadline != WRING_TIME_NEVER && (!set || end->timer.deadline > deadline)) {
+        wring__end_set_deadline(end, deadline);
+    }
+}
+
+/** For whoever carries endpoints: a slot and a generation for a zeroed one, in `state`. The number
+ *  of endpoints of a worker is bounded by its slots.
+ *  Errors: WRING_ERR_TOO_MANY_CONNECTIONS, WRING_ERR_NO_MEMORY. */
+WRING_MUST_CHECK wring_result wring__end_init(wring__endpoint *end, wring__worker *worker,
+                                              const wring__end_ops *ops);
+
+/** For the multiplexer: the stream is over. Its slot is free, its queue empty, and `closed` is
+ *  called: the memory is gone. Not from within a callback of the endpoint. */
+void wring__end_close(wring__endpoint *end);
+
+#endif
