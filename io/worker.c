@@ -362,6 +362,14 @@ static void phase_timers(wring__worker *worker) {
     }
 }
 
+/* After the timers, because they publish too. Nothing gathered is left for a later turn, so that a
+ * wait may sleep. */
+static void phase_deliver(wring__worker *worker) {
+    if (worker->ops->deliver != NULL) {
+        worker->ops->deliver(worker);
+    }
+}
+
 void wring__worker_flush(wring__worker *worker) {
     while (worker->dirty.head != NULL && worker->iovec_count < WRING__IOVECS_MAX) {
         wring__conn_send(dirty_pop(worker));
@@ -376,6 +384,7 @@ wring_result wring__worker_turn(wring__worker *worker, wring_time_ns deadline) {
     phase_mail(worker);
     phase_dispatch(worker);
     phase_timers(worker);
+    phase_deliver(worker);
     if (worker->ops->turned != NULL) {
         worker->ops->turned(worker);
     }

@@ -9,7 +9,8 @@
  *   3. drain the mailbox
  *   4. dispatch received bytes to the owners; receive buffers go back in one batch
  *   5. fire due timers
- *   6. flush: one send per connection that has something queued
+ *   6. deliver what the owner has gathered this turn
+ *   7. flush: one send per connection that has something queued
  */
 #ifndef WRING_IO_WORKER_H
 #define WRING_IO_WORKER_H
@@ -45,7 +46,8 @@ typedef struct wring__worker_ops {
     void (*mail)(wring__worker *worker, const wring__mail *mail);
     /** The owner's deadline (worker->owner_timer) passed. */
     void (*timer)(wring__worker *worker);
-    void (*turned)(wring__worker *worker); /* optional: each turn, before what is queued goes out */
+    void (*deliver)(wring__worker *worker); /* optional: what was gathered this turn is queued */
+    void (*turned)(wring__worker *worker);  /* optional: before what is queued goes out */
 } wring__worker_ops;
 
 /** Something that runs on the worker at a time: embedded in the owner's struct. */

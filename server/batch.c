@@ -53,10 +53,8 @@ wring_result wring__batch_add(wring__batch *batch, wring__shared *message,
     if (batch->count == batch->cap && !grow(batch)) {
         return WRING_ERR_NO_MEMORY;
     }
-    if (batch->count == 0) {
-        /* what is due at once runs with the timers of this turn */
-        wring__worker_schedule(batch->worker, &batch->task,
-                               window == 0 ? 0 : batch->worker->now + window);
+    if (batch->count == 0 && window > 0) { /* without a window: the turn's deliver phase */
+        wring__worker_schedule(batch->worker, &batch->task, batch->worker->now + window);
     }
     batch->messages[batch->count++] = wring__shared_ref(message);
     batch->bytes += len;

@@ -65,6 +65,13 @@ static void worker_timer(wring__worker *io) {
     wring__worker_abort_guests(io);
 }
 
+static void worker_deliver(wring__worker *io) {
+    wring__server_worker *worker = worker_of(io);
+    if (worker->topics.gathered != NULL) {
+        wring__deliver_batch(worker, worker->topics.gathered);
+    }
+}
+
 static void worker_turned(wring__worker *io) {
     wring__memory_look(worker_of(io));
 }
@@ -74,6 +81,7 @@ static const wring__worker_ops worker_ops = {
     .accepted = wring__peer_accept,
     .mail = worker_mail,
     .timer = worker_timer,
+    .deliver = worker_deliver,
     .turned = worker_turned,
 };
 
