@@ -6,6 +6,10 @@
 
 _Thread_local wring__trace *wring__trace_current;
 
+#ifdef WRING_DEBUG
+void (*wring__trace_on_stop)(const char *function);
+#endif
+
 void wring__trace_install(wring__trace *trace) {
     wring__trace_current = trace;
 }

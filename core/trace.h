@@ -47,4 +47,18 @@ const char *wring__trace_name(enum wring__trace_point point);
         }                                                                                          \
     } while (0)
 
+/** A stop of docs/TOUR.md: `tests/thread/test_tour.c` follows a message along them. Debug builds
+ * only: on the path of every message even a branch is too much. */
+#ifdef WRING_DEBUG
+extern void (*wring__trace_on_stop)(const char *function); /* set before any worker runs; or NULL */
+#define WRING_TRACE_STOP()                                                                         \
+    do {                                                                                           \
+        if (wring__trace_on_stop != NULL) {                                                        \
+            wring__trace_on_stop(__func__);                                                        \
+        }                                                                                          \
+    } while (0)
+#else
+#define WRING_TRACE_STOP() ((void)0)
+#endif
+
 #endif

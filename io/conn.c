@@ -243,6 +243,7 @@ void wring__conn_dispatch(wring__conn *conn) {
 /* ---- sending --------------------------------------------------------------------------------- */
 
 void wring__conn_send(wring__conn *conn) {
+    WRING_TRACE_STOP();
     wring__worker *worker = conn->super.worker;
     if (conn->send_in_flight || conn->broken || conn->super.state > WRING__END_DRAINING) {
         return;

@@ -3,6 +3,7 @@
  * The receiving half of the pump. See conn_rx.h.
  */
 #include "io/conn_rx.h"
+#include "core/trace.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -254,6 +255,7 @@ static void stash_give(wring__conn *conn) {
 
 /* The owner may keep what lies in the buffers until it is sent. */
 static void chain_give(wring__conn *conn) {
+    WRING_TRACE_STOP();
     wring__worker *worker = conn->super.worker;
     wring__recv_pool *pool = &worker->recv;
     size_t given = 0;

@@ -3,6 +3,7 @@
  * Receive buffers and spans. See recv.h.
  */
 #include "io/recv.h"
+#include "core/trace.h"
 
 #include <stdlib.h>
 
@@ -132,6 +133,7 @@ static bool tail_takes(const wring__recv_pool *pool, const wring__recv_chain *ch
 
 wring_result wring__recv_push(wring__recv_pool *pool, wring__recv_chain *chain,
                               const wring__completion *completion) {
+    WRING_TRACE_STOP();
     WRING_ASSERT(completion->result > 0);
     uint8_t *data = claim(pool, completion);
     if (tail_takes(pool, chain, data, completion)) {

@@ -15,6 +15,7 @@
 #include <unistd.h>
 
 #include "io/uring_internal.h"
+#include "core/trace.h"
 
 #define ENTRIES_DEFAULT      1024
 #define CQ_ENTRIES_PER_ENTRY 8
@@ -369,6 +370,7 @@ static size_t completions_take(struct uring_backend *backend, wring__completion 
 
 static wring_result uring_turn(wring__backend *super, wring_time_ns deadline,
                                wring__completion *out, size_t max, size_t *count) {
+    WRING_TRACE_STOP();
     struct uring_backend *backend = uring_of(super);
     wake_arm(backend);
     wring__uring_accepts_arm(backend);

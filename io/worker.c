@@ -265,6 +265,7 @@ static wring_time_ns turn_deadline(wring__worker *worker, wring_time_ns deadline
 }
 
 static wring_result phase_wait(wring__worker *worker, wring_time_ns deadline) {
+    WRING_TRACE_STOP();
     size_t count = 0;
     wring__backend *backend = worker->backend;
     wring_result result = backend->ops->turn(backend, turn_deadline(worker, deadline),
@@ -365,6 +366,7 @@ static void phase_timers(wring__worker *worker) {
 /* After the timers, because they publish too. Nothing gathered is left for a later turn, so that a
  * wait may sleep. */
 static void phase_deliver(wring__worker *worker) {
+    WRING_TRACE_STOP();
     if (worker->ops->deliver != NULL) {
         worker->ops->deliver(worker);
     }

@@ -32,6 +32,7 @@ static void call_init(wring__host *host, const wring_request *request) {
 }
 
 static void call_handle_in(wring__host *host, const wring_message *message) {
+    WRING_TRACE_STOP();
     WRING_TRACE(HANDLE_IN, (uint64_t)message->opcode, message->payload.len);
     if (host->binding->handler->handle_in != NULL) {
         obey(host, host->binding->handler->handle_in(&host->session, message));

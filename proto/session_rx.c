@@ -8,6 +8,7 @@
  * certain.
  */
 #include "proto/session_parts.h"
+#include "core/trace.h"
 
 /* What a fragment is charged besides its payload: so that a flood of empty ones ends as well. */
 #define FRAGMENT_OVERHEAD 64
@@ -260,6 +261,7 @@ static uint8_t *payload_place(const wring_session *session, uint8_t *received, s
  * than 64 KiB that is all here, with nothing begun before it. False: the machine below has to look.
  */
 static bool rx_whole_message(wring_session *session, wring_event *event) {
+    WRING_TRACE_STOP();
     const wring_session_config *config = &session->common->config;
     const bool server = config->role == WRING_ROLE_SERVER;
     size_t header_len = server ? 6 : 2;

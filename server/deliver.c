@@ -214,6 +214,7 @@ static bool gather_for_turn(wring__server_worker *worker, struct wring__topic *t
 }
 
 void wring__deliver(wring__server_worker *worker, wring__shared *message) {
+    WRING_TRACE_STOP();
     wring_bytes name;
     const wring__publication about = wring__publication_of(message, &name);
     struct wring__topic *topic = wring__topics_find(&worker->topics, name, about.hash);

@@ -8,6 +8,7 @@
  * sent before can be overtaken.
  */
 #include "server/publication.h"
+#include "core/trace.h"
 
 #include "core/hash.h"
 #include "core/ref.h"
@@ -65,6 +66,7 @@ static wring_result hand_to(wring__server_worker *worker, wring__shared *message
 }
 
 static wring_result hand_out(wring_server *server, uint64_t hash, wring__shared *message) {
+    WRING_TRACE_STOP();
     wring_result result = WRING_OK;
     for (uint32_t word = 0; word < server->presence.words; word++) {
         uint64_t bits = wring__presence_word(&server->presence, hash, word);

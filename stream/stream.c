@@ -3,6 +3,7 @@
  * The glue between a carrier's bytes and a session. See stream.h.
  */
 #include "stream/stream.h"
+#include "core/trace.h"
 
 #include "core/ref.h"
 #include "io/worker.h"
@@ -75,6 +76,7 @@ void wring__stream_start(wring__stream *stream, const wring__binding *binding, v
 }
 
 void wring__stream_rx(wring__stream *stream, wring_mut_bytes bytes) {
+    WRING_TRACE_STOP();
     wring__session_common *common = stream->host.session.common;
     common->fed = stream->end.worker->recv.fed;
     turn_tell(stream);
