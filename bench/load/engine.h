@@ -388,6 +388,18 @@ struct load_run {
     size_t series_cap;
 };
 
+/* ---- setup.c --------------------------------------------------------------------------------- */
+
+/** Makes histograms, payload and threads; `config`, `result` and `thread_count` are set.
+ *  Errors: WRING_ERR_NO_MEMORY.   Own: load_run_close frees, also after an error. */
+WRING_MUST_CHECK wring_result load_run_open(load_run *run, wring_error *error);
+void load_run_close(load_run *run);
+
+/* ---- collect.c ------------------------------------------------------------------------------- */
+
+/** When all threads have ended: fills in the result. */
+void load_run_collect(load_run *run);
+
 /** The thread's part of interval `index`.   Thread: any. */
 void load_run_give(load_run *run, uint64_t index, const load_histogram *latency, uint64_t messages);
 

@@ -3,7 +3,9 @@
  * The load generator behind `wring bench`: what it is told, and what it measured. Prints nothing
  * and reads no options; cli/bench*.c does.
  *
- *   run.c      the main thread's side: threads, phases, intervals, result
+ *   run.c      the main thread's side: threads, phases, the observer
+ *   setup.c    a run's memory
+ *   collect.c  intervals and result
  *   thread.c   one worker thread: opens its share of the connections, paces, drains, closes
  *   link.c     one connection: dial, TLS, upgrade, close
  *   rx.c       frames received, by header arithmetic
