@@ -41,6 +41,7 @@ static void step_print(const bench_options *o, const bench_step *step) {
                 bench_duration_text((double)step->p99_ns, p99),
                 step->holds    ? "holds"
                 : step->unsent ? "is not kept"
+                : step->lags   ? "is too slow: the generator lags"
                                : "is too slow");
     }
 }
@@ -72,9 +73,12 @@ static bool step(search *s, double rate, bool *holds) {
     }
     *holds = keeps_bound(o, &result);
     bench_step *noted = &s->found->steps[s->found->count++];
-    *noted = (bench_step){rate, load_histogram_percentile(result.latency, 50),
-                          load_histogram_percentile(result.latency, 99), *holds,
-                          result.unsent > 0 || result.lost > 0 || result.connections.lost > 0};
+    *noted = (bench_step){rate,
+                          load_histogram_percentile(result.latency, 50),
+                          load_histogram_percentile(result.latency, 99),
+                          *holds,
+                          result.unsent > 0 || result.lost > 0 || result.connections.lost > 0,
+                          bench_generator_lags(&result)};
     step_print(o, noted);
     if (*holds && rate > s->holds) {
         load_result_deinit(&s->best);

@@ -9,6 +9,7 @@
 void load_result_deinit(load_result *result) {
     free(result->latency);
     free(result->connect);
+    free(result->lag);
     free(result->series);
     memset(result, 0, sizeof *result);
 }
@@ -43,30 +44,47 @@ static void pending_close(load_run *run) {
                                 .messages = pending->messages,
                                 .p50_ns = load_histogram_percentile(pending->latency, 50),
                                 .p99_ns = load_histogram_percentile(pending->latency, 99),
-                                .max_ns = pending->latency->max};
+                                .max_ns = pending->latency->max,
+                                .lag_p99_ns = load_histogram_percentile(pending->lag, 99)};
     (void)series_push(run, &sample);
     load_histogram_merge(run->result->latency, pending->latency);
     load_histogram_reset(pending->latency);
+    load_histogram_merge(run->result->lag, pending->lag);
+    load_histogram_reset(pending->lag);
     pending->messages = 0;
     pending->given = 0;
     run->pending_from++;
 }
 
-void load_run_give(load_run *run, uint64_t index, const load_histogram *latency,
-                   uint64_t messages) {
+void load_run_give(load_run *run, uint64_t index, const load_thread *thread) {
     pthread_mutex_lock(&run->lock);
     while (index >= run->pending_from + LOAD_PENDING) {
         pending_close(run); /* a thread that slept that long gives its part to a later one */
     }
     const uint64_t to = index < run->pending_from ? run->pending_from : index;
     load_pending *pending = &run->pending[to % LOAD_PENDING];
-    load_histogram_merge(pending->latency, latency);
-    pending->messages += messages;
+    load_histogram_merge(pending->latency, thread->interval);
+    load_histogram_merge(pending->lag, thread->lag);
+    pending->messages += thread->interval_messages;
     pending->given++;
     while (run->pending[run->pending_from % LOAD_PENDING].given >= run->thread_count) {
         pending_close(run);
     }
     pthread_mutex_unlock(&run->lock);
+}
+
+void load_run_count_connections(load_run *run) {
+    uint64_t opened = 0;
+    uint64_t failed = 0;
+    uint64_t lost = 0;
+    for (uint32_t i = 0; i < run->thread_count; i++) {
+        opened += atomic_load(&run->threads[i]->opened);
+        failed += atomic_load(&run->threads[i]->failed);
+        lost += atomic_load(&run->threads[i]->dropped);
+    }
+    run->result->connections.opened = opened;
+    run->result->connections.failed = failed;
+    run->result->connections.lost = lost;
 }
 
 /* ---- results --------------------------------------------------------------------------------- */
@@ -93,18 +111,26 @@ static void thread_collect(load_result *result, const load_thread *thread) {
     if (thread->behind_max > result->behind_max) {
         result->behind_max = thread->behind_max;
     }
+    result->held += thread->held;
+    result->backoffs += thread->backoffs;
+    const wring_time_ns end = atomic_load(&thread->run->measure_to);
+    const wring_duration_ns cut = thread->backoff_until > end ? thread->backoff_until - end : 0;
+    result->backoff_s += (double)(thread->backoff_sum - cut) / 1e9;
     load_histogram_merge(result->connect, thread->connects);
     load_histogram_merge(result->latency, thread->interval); /* what came while draining */
 }
 
 /* Of the schedule, what was due in the whole run and did not go out. */
 static uint64_t unsent_count(const load_run *run) {
-    const wring_time_ns start = atomic_load(&run->start);
-    const wring_time_ns to = atomic_load(&run->measure_to);
-    if (run->config->rate <= 0 || start == 0 || to <= start) {
+    const load_config *config = run->config;
+    if (config->rate <= 0 || atomic_load(&run->start) == 0) {
         return 0;
     }
-    const uint64_t due = (uint64_t)((double)(to - start) / 1e9 * run->config->rate);
+    uint64_t due = 0;
+    for (uint32_t i = 0; i < run->thread_count && run->threads[i] != NULL; i++) {
+        due += load_pace_scheduled(run->threads[i]);
+    }
+    due *= config->mode == LOAD_FANOUT ? config->burst : 1;
     return due > run->result->totals.sent ? due - run->result->totals.sent : 0;
 }
 
@@ -121,4 +147,5 @@ void load_run_collect(load_run *run) {
     const wring_time_ns start = atomic_load(&run->start);
     result->warmup_s = from > start ? (double)(from - start) / 1e9 : 0;
     result->unsent = unsent_count(run);
+    load_run_count_connections(run);
 }

@@ -97,15 +97,13 @@ static load_link *link_next(load_thread *thread) {
 
 void load_echo_pace(load_thread *thread, wring_time_ns now) {
     wring_time_ns due;
-    while ((due = load_thread_due(thread, thread->paced)) <= now) {
+    while ((due = load_pace_due(thread)) <= now) {
         load_link *link = link_next(thread);
         if (link == NULL) {
-            return; /* all are full: an answer makes room, and the schedule does not wait */
+            thread->is_full = true; /* an answer makes room, and the schedule does not wait */
+            return;
         }
-        thread->paced++;
-        if (now - due > thread->behind_max && load_thread_is_measured(thread, due)) {
-            thread->behind_max = now - due;
-        }
+        load_pace_note(thread, due);
         echo_send(link, due);
     }
 }

@@ -75,20 +75,6 @@ static bool is_finished(const load_thread *thread) {
     return atomic_load(&thread->finished);
 }
 
-static void connections_count(load_run *run) {
-    uint64_t opened = 0;
-    uint64_t failed = 0;
-    uint64_t lost = 0;
-    for (uint32_t i = 0; i < run->thread_count; i++) {
-        opened += atomic_load(&run->threads[i]->opened);
-        failed += atomic_load(&run->threads[i]->failed);
-        lost += atomic_load(&run->threads[i]->dropped);
-    }
-    run->result->connections.opened = opened;
-    run->result->connections.failed = failed;
-    run->result->connections.lost = lost;
-}
-
 /* ---- waiting --------------------------------------------------------------------------------- */
 
 /* What the main thread does while it waits for `is`. */
@@ -116,7 +102,7 @@ static enum load_phase phase_now(const load_run *run, wring_time_ns now) {
 static void observe(waiting *w, wring_time_ns now) {
     load_run *run = w->run;
     load_result *result = run->result;
-    connections_count(run);
+    load_run_count_connections(run);
     pthread_mutex_lock(&run->lock);
     load_progress progress = {.phase = phase_now(run, now),
                               .opened = result->connections.opened,
@@ -279,7 +265,7 @@ static wring_result drive(load_run *run, const load_observer *observer, wring_er
         run->result->interrupted = !wait_until(&w, is_ready, WRING_TIME_NEVER, true);
         result = first_failure(run, error);
     }
-    connections_count(run);
+    load_run_count_connections(run);
     run->result->opening_s = opening_seconds(run, from);
     run->result->server_opening = cpu_since(cpu, run->config->server_pid);
     const bool opened = run->result->connections.opened > 0 || run->config->mode == LOAD_CONNECT;
@@ -294,13 +280,16 @@ static wring_result drive(load_run *run, const load_observer *observer, wring_er
     threads_wake(run);
     (void)wait_until(&w, is_finished, WRING_TIME_NEVER, false);
     threads_join(run);
-    connections_count(run);
+    load_run_count_connections(run);
     return result == WRING_OK ? first_failure(run, error) : result;
 }
 
 wring_result load_execute(const load_config *config, const load_observer *observer,
                           load_result *out, wring_error *error) {
-    load_run run = {.config = config, .result = out, .lock = PTHREAD_MUTEX_INITIALIZER};
+    load_run run = {.config = config,
+                    .backend = &wring__backend_uring,
+                    .result = out,
+                    .lock = PTHREAD_MUTEX_INITIALIZER};
     memset(out, 0, sizeof *out);
     run.thread_count = load_config_threads(config);
     out->threads = run.thread_count;

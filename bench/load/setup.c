@@ -38,10 +38,11 @@ static wring_result thread_make(load_run *run, uint32_t index) {
     thread->inflated = run->config->deflate ? calloc(1, sizeof *thread->inflated) : NULL;
     thread->interval = load_histogram_create();
     thread->connects = load_histogram_create();
+    thread->lag = load_histogram_create();
     thread->deck_at = index * (LOAD_DECK / 8);
     thread->next_source = index;
     if (thread->links == NULL || thread->open == NULL || thread->interval == NULL ||
-        thread->connects == NULL ||
+        thread->connects == NULL || thread->lag == NULL ||
         (run->config->deflate && (thread->inflater == NULL || thread->inflated == NULL))) {
         return WRING_ERR_NO_MEMORY;
     }
@@ -59,6 +60,7 @@ static void thread_free(load_thread *thread) {
     free(thread->inflated);
     free(thread->interval);
     free(thread->connects);
+    free(thread->lag);
     free(thread);
 }
 
@@ -69,11 +71,14 @@ wring_result load_run_open(load_run *run, wring_error *error) {
     result->connections.wanted = run->connections;
     result->latency = load_histogram_create();
     result->connect = load_histogram_create();
+    result->lag = load_histogram_create();
     run->threads = calloc(run->thread_count, sizeof *run->threads);
-    bool ok = result->latency != NULL && result->connect != NULL && run->threads != NULL;
+    bool ok = result->latency != NULL && result->connect != NULL && result->lag != NULL &&
+              run->threads != NULL;
     for (uint32_t i = 0; i < LOAD_PENDING && ok; i++) {
         run->pending[i].latency = load_histogram_create();
-        ok = run->pending[i].latency != NULL;
+        run->pending[i].lag = load_histogram_create();
+        ok = run->pending[i].latency != NULL && run->pending[i].lag != NULL;
     }
     if (ok && config->mode == LOAD_FANOUT) {
         ok = load_fanout_open(run) == WRING_OK;
@@ -94,6 +99,7 @@ void load_run_close(load_run *run) {
     load_payload_free(&run->payload);
     for (uint32_t i = 0; i < LOAD_PENDING; i++) {
         free(run->pending[i].latency);
+        free(run->pending[i].lag);
     }
     load_target_close(&run->target);
     wring__tls_context_unref(run->tls);
