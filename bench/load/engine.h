@@ -94,6 +94,7 @@ typedef struct load_fanout_tag {
 /** Before any tag is written, and before threads start. */
 void load_tags_init(void);
 void load_echo_tag_write(uint8_t out[LOAD_ECHO_TAG], uint64_t number);
+/** Of a payload shorter than the tag, its `len` letters: the lowest digits of the number. */
 bool load_echo_tag_read(const uint8_t *tag, size_t len, uint64_t *number);
 void load_fanout_tag_write(uint8_t out[LOAD_FANOUT_TAG], const load_fanout_tag *tag);
 /** `bytes` are at least LOAD_FANOUT_TAG long and begin with the magic. */
@@ -127,6 +128,7 @@ typedef struct load_rx {
     bool fin;
     bool in_frame;
     bool compressed;         /* the message */
+    const char *fault;       /* of the message, with --verify */
     load_inflater *inflater; /* of a compressed message in pieces, with --verify */
     uint64_t inflated;       /* bytes of the message so far, with --verify */
 } load_rx;
@@ -138,12 +140,29 @@ typedef struct load_awaited {
     uint32_t len;
 } load_awaited;
 
+/** A message whose place a wrong answer took: if its own comes after all, the other was none. */
+typedef struct load_doubt {
+    uint64_t number;
+    wring_time_ns sent;
+    const char *fault; /* counted as that so far */
+} load_doubt;
+
+#define LOAD_DOUBTS_MAX 32
+
+/** The latest first to be forgotten last. */
+typedef struct load_doubts {
+    load_doubt list[LOAD_DOUBTS_MAX];
+    uint32_t count;
+} load_doubts;
+
 typedef struct load_echo {
     load_awaited *ring;
     uint32_t head;
     uint32_t count;
-    uint32_t cap;  /* a power of two */
-    uint64_t next; /* number; the oldest in the ring has next - count */
+    uint32_t cap;        /* a power of two */
+    uint64_t next;       /* number; the oldest in the ring has next - count */
+    uint64_t jumped;     /* numbers that later ones came before, and that did not come yet */
+    load_doubts *doubts; /* when first needed */
 } load_echo;
 
 struct load_link {
@@ -195,6 +214,7 @@ typedef struct load_message {
     uint64_t len; /* LOAD_LEN_UNKNOWN: it was compressed, and only its beginning is known */
     uint8_t opcode;
     bool compressed;
+    const char *fault; /* --verify: what is wrong beyond its head; NULL */
 } load_message;
 
 #define LOAD_LEN_UNKNOWN UINT64_MAX
@@ -345,6 +365,8 @@ void load_thread_list(load_thread *thread, load_link *link);
 void load_thread_unlist(load_thread *thread, load_link *link);
 void load_thread_unopen(load_thread *thread, load_link *link);
 void load_thread_error(load_thread *thread, uint64_t count, const char *text);
+/** One error of that kind was none. */
+void load_thread_error_undo(load_thread *thread, const char *text);
 /** Dials for place `place` of its share. */
 void load_thread_dial(load_thread *thread, uint32_t place);
 void load_thread_dial_failed(load_thread *thread, const char *text);

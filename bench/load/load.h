@@ -12,7 +12,8 @@
  *   rx.c       frames received, by header arithmetic
  *   verify.c   answers byte by byte
  *   tx.c       prebuilt masked frames
- *   echo.c     what an answer means in echo mode
+ *   echo.c     echo mode: sending, and the right answer to the oldest message
+ *   echo_match.c  any other message: what it is, and how matching goes on
  *   fanout.c   publishers and subscribers
  *   errors.c   errors by kind
  *   target.c   URL, addresses, preflight

@@ -70,6 +70,24 @@ void load_thread_error(load_thread *thread, uint64_t count, const char *text) {
     pthread_mutex_unlock(&thread->run->lock);
 }
 
+void load_thread_error_undo(load_thread *thread, const char *text) {
+    load_errors *errors = &thread->run->result->errors;
+    pthread_mutex_lock(&thread->run->lock);
+    uint32_t at = 0;
+    while (at < errors->count && strcmp(errors->kinds[at].text, text) != 0) {
+        at++;
+    }
+    if (at == errors->count && at == LOAD_ERROR_KINDS) {
+        at--; /* it found no room, and is among the others */
+    }
+    if (at < errors->count && --errors->kinds[at].count == 0) {
+        errors->count--;
+        memmove(&errors->kinds[at], &errors->kinds[at + 1],
+                (errors->count - at) * sizeof errors->kinds[0]);
+    }
+    pthread_mutex_unlock(&thread->run->lock);
+}
+
 void load_thread_wake(load_thread *thread) {
     const wring__mail mail = {.kind = WRING__MAIL_WORKER};
     if (atomic_load(&thread->started)) {

@@ -319,6 +319,34 @@ def wrong_answers_are_told_apart():
         {"closed by the server: 1008 bye"}
 
 
+def matching_goes_on_whatever_a_server_says():
+    """What nobody asked for, what is repeated and what is wrong is counted as that, and once each."""
+    for size in (4, 64):
+        for options in ((), ("--pipeline", 5), ("-r", 400)):
+            state = {"count": 0}
+
+            def says_more(opcode, data):
+                state["count"] += 1
+                more = (b"hello, stranger", b"the news of today") if state["count"] == 2 else ()
+                return b"".join(frame(1, text, mask=None) for text in more) + \
+                    frame(opcode, data, mask=None)
+            got = wrong(says_more, "--size", size, *options, code=0)
+            assert got["errors"] == {} and got["messages"]["foreign"] == 2, got
+            assert got["totals"]["received"] == got["totals"]["sent"] > 10, got["totals"]
+
+            state["count"] = 0
+
+            def repeats_then_errs(opcode, data):
+                state["count"] += 1
+                if state["count"] == 4:
+                    return frame(1, b"error: too much", mask=None)
+                return frame(opcode, data, mask=None) * (2 if state["count"] == 3 else 1)
+            got = wrong(repeats_then_errs, "--size", size, *options)
+            assert got["errors"] == {"answer: another length than was sent": 1}, got
+            assert got["messages"]["duplicated"] == 1 and got["messages"]["lost"] == 0, got
+            assert got["totals"]["received"] == got["totals"]["sent"] > 10, got["totals"]
+
+
 def fragments_pings_and_pieces_make_no_difference():
     def pieces(op, data):
         return (frame(9, b"ping", mask=None) + frame(op, data[:3], fin=False, mask=None)
@@ -490,6 +518,7 @@ run([the_json_report_has_what_is_promised, echoes_of_every_size_and_kind,
      compressed_messages_are_asked_for_and_counted,
      compressed_answers_are_verified_to_the_last_byte, files_are_written,
      the_headers_asked_for_are_sent, wrong_answers_are_told_apart,
+     matching_goes_on_whatever_a_server_says,
      fragments_pings_and_pieces_make_no_difference, a_server_that_leaves_is_lost,
      it_says_why_it_cannot_run, more_connections_than_descriptors,
      ctrl_c_ends_with_the_report_so_far, compare_finds_a_regression,
