@@ -6,6 +6,16 @@
 
 #include "bench/load/engine.h"
 
+wring_result load_result_init(load_result *result) {
+    memset(result, 0, sizeof *result);
+    result->latency = load_histogram_create();
+    result->connect = load_histogram_create();
+    result->lag = load_histogram_create();
+    return result->latency != NULL && result->connect != NULL && result->lag != NULL
+               ? WRING_OK
+               : WRING_ERR_NO_MEMORY;
+}
+
 void load_result_deinit(load_result *result) {
     free(result->latency);
     free(result->connect);
@@ -77,7 +87,7 @@ void load_run_count_connections(load_run *run) {
     uint64_t opened = 0;
     uint64_t failed = 0;
     uint64_t lost = 0;
-    for (uint32_t i = 0; i < run->thread_count; i++) {
+    for (uint32_t i = 0; i < run->thread_count && run->threads != NULL; i++) {
         opened += atomic_load(&run->threads[i]->opened);
         failed += atomic_load(&run->threads[i]->failed);
         lost += atomic_load(&run->threads[i]->dropped);

@@ -38,8 +38,15 @@ typedef struct load_target {
     uint32_t topics;
 } load_target;
 
+/** How long one who waits for others does so. */
+typedef struct load_patience {
+    bool (*go_on)(void *arg); /* asked several times a second; false ends it */
+    void *arg;
+    wring_time_ns until;
+} load_patience;
+
 WRING_MUST_CHECK wring_result load_target_open(load_target *target, const load_config *config,
-                                               wring_error *error);
+                                               const load_patience *patience, wring_error *error);
 void load_target_close(load_target *target);
 
 /** Are there ports, descriptors and memory enough? Raises the soft limit of descriptors. */
@@ -50,6 +57,11 @@ WRING_MUST_CHECK wring_result load_preflight(const load_config *config, const lo
 uint32_t load_config_connections(const load_config *config);
 /** ... and threads: what was asked for, or half of the CPUs, or more for that many connections. */
 uint32_t load_config_threads(const load_config *config);
+
+/** address.c: sets `address` by `host` and the URL's port.
+ *  Errors: WRING_ERR_ADDRESS when there is none, or patience ended. */
+WRING_MUST_CHECK wring_result load_address_find(load_target *target, const load_patience *patience,
+                                                wring_error *error);
 
 /* ---- tx.c ------------------------------------------------------------------------------------ */
 
@@ -451,13 +463,15 @@ struct load_run {
 
 /* ---- setup.c --------------------------------------------------------------------------------- */
 
-/** Makes histograms, payload and threads; `config`, `result` and `thread_count` are set.
+/** Makes payload and threads; `config`, `result` and `thread_count` are set.
  *  Errors: WRING_ERR_NO_MEMORY.   Own: load_run_close frees, also after an error. */
 WRING_MUST_CHECK wring_result load_run_open(load_run *run, wring_error *error);
 void load_run_close(load_run *run);
 
 /* ---- collect.c ------------------------------------------------------------------------------- */
 
+/** Makes the histograms of an empty result.  Errors: WRING_ERR_NO_MEMORY */
+WRING_MUST_CHECK wring_result load_result_init(load_result *result);
 /** When all threads have ended: fills in the result. */
 void load_run_collect(load_run *run);
 /** How many connections opened, failed and were lost so far. */

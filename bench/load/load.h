@@ -16,7 +16,8 @@
  *   echo_match.c  any other message: what it is, and how matching goes on
  *   fanout.c   publishers and subscribers
  *   errors.c   errors by kind
- *   target.c   URL, addresses, preflight
+ *   target.c   URL, request, source addresses, preflight
+ *   address.c  the address that a name stands for
  */
 #ifndef WRING_LOAD_LOAD_H
 #define WRING_LOAD_LOAD_H

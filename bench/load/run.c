@@ -113,7 +113,7 @@ static void observe(waiting *w, wring_time_ns now) {
                               .series_count = result->series_count,
                               .latency = result->latency,
                               .errors = &result->errors};
-    for (uint32_t i = 0; i < run->thread_count; i++) {
+    for (uint32_t i = 0; i < run->thread_count && run->threads != NULL; i++) {
         progress.left += atomic_load_explicit(&run->threads[i]->left, memory_order_relaxed);
     }
     for (size_t i = 0; i < result->series_count; i++) {
@@ -138,14 +138,25 @@ static void observe(waiting *w, wring_time_ns now) {
     w->stopped = w->stopped || !go_on;
 }
 
-static void wait_step(waiting *w) {
-    const struct timespec pause = {0, POLL_NS};
-    nanosleep(&pause, NULL);
+static void observe_when_due(waiting *w) {
     const wring_time_ns now = clock_now();
     if (w->observer != NULL && now >= w->observed + OBSERVE_NS) {
         w->observed = now;
         observe(w, now);
     }
+}
+
+static void wait_step(waiting *w) {
+    const struct timespec pause = {0, POLL_NS};
+    nanosleep(&pause, NULL);
+    observe_when_due(w);
+}
+
+/* Before there are threads: what waits by itself asks whether it may. */
+static bool waits_on(void *arg) {
+    waiting *w = arg;
+    observe_when_due(w);
+    return !w->stopped;
 }
 
 /* False when the observer wanted an end, or `limit` passed. */
@@ -284,16 +295,30 @@ static wring_result drive(load_run *run, const load_observer *observer, wring_er
     return result == WRING_OK ? first_failure(run, error) : result;
 }
 
+/* The only wait before the threads start: a person can end it, and it ends by itself. */
+static wring_result target_open(load_run *run, const load_observer *observer, wring_error *error) {
+    waiting w = {.run = run, .observer = observer, .phase_from = clock_now()};
+    const load_patience patience = {waits_on, &w, w.phase_from + run->config->connect_timeout};
+    const wring_result result = load_target_open(&run->target, run->config, &patience, error);
+    run->result->interrupted = w.stopped;
+    return result;
+}
+
 wring_result load_execute(const load_config *config, const load_observer *observer,
                           load_result *out, wring_error *error) {
     load_run run = {.config = config,
                     .backend = &wring__backend_uring,
                     .result = out,
                     .lock = PTHREAD_MUTEX_INITIALIZER};
-    memset(out, 0, sizeof *out);
     run.thread_count = load_config_threads(config);
+    wring_result result = load_result_init(out);
     out->threads = run.thread_count;
-    wring_result result = load_target_open(&run.target, config, error);
+    out->connections.wanted = load_config_connections(config);
+    if (result == WRING_OK) {
+        result = target_open(&run, observer, error);
+    } else {
+        (void)wring_error_set(error, result, ENOMEM, "out of memory");
+    }
     if (result == WRING_OK && run.target.url.secure) {
         result = wring__tls_context_client(config->tls, &run.tls, error);
     }

@@ -66,15 +66,10 @@ static void thread_free(load_thread *thread) {
 
 wring_result load_run_open(load_run *run, wring_error *error) {
     const load_config *config = run->config;
-    load_result *result = run->result;
     run->connections = load_config_connections(config);
-    result->connections.wanted = run->connections;
-    result->latency = load_histogram_create();
-    result->connect = load_histogram_create();
-    result->lag = load_histogram_create();
+    run->result->connections.wanted = run->connections;
     run->threads = calloc(run->thread_count, sizeof *run->threads);
-    bool ok = result->latency != NULL && result->connect != NULL && result->lag != NULL &&
-              run->threads != NULL;
+    bool ok = run->threads != NULL;
     for (uint32_t i = 0; i < LOAD_PENDING && ok; i++) {
         run->pending[i].latency = load_histogram_create();
         run->pending[i].lag = load_histogram_create();

@@ -264,8 +264,9 @@ static void open_run(load_world *world) {
     run->result = &world->result;
     run->thread_count = load_config_threads(&world->config);
     run->backend = &ticking;
+    cr_assert_eq(load_result_init(&world->result), WRING_OK);
     cr_assert_eq(load_run_open(run, &error), WRING_OK, "%s", error.text);
-    cr_assert_eq(load_target_open(&run->target, &world->config, &error), WRING_OK, "%s",
+    cr_assert_eq(load_target_open(&run->target, &world->config, NULL, &error), WRING_OK, "%s",
                  error.text);
     for (uint32_t i = 0; i < run->thread_count; i++) {
         cr_assert_eq(load_thread_open(run->threads[i]), WRING_OK);
