@@ -75,14 +75,16 @@ static void run_at(const load_config *wanted, wring_duration_ns tick, wring_dura
 #define PATROL_NS (100 * WRING_NS_PER_MS)
 
 /* Slow ones: the thread looks around ten times a second meanwhile, and a message may fall due at
- * any moment of that. */
+ * any moment of that. Only a thread alone sleeps exactly (see step()); of several, fewer moments.
+ */
 static void run_slow_rates(load_config *config) {
     static const double rates[] = {1, 3, 9.7};
     const wring_duration_ns tick = WRING_NS_PER_MS;
+    const wring_duration_ns apart = config->threads == 1 ? tick : 9 * tick;
     for (size_t r = 0; r < WRING_ARRAY_LEN(rates); r++) {
         config->rate = rates[r];
         config->duration = (wring_duration_ns)(4e9 * config->burst / rates[r]);
-        for (wring_duration_ns phase = tick; phase <= PATROL_NS; phase += tick) {
+        for (wring_duration_ns phase = tick; phase <= PATROL_NS; phase += apart) {
             run_at(config, tick, phase);
         }
     }
