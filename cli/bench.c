@@ -87,6 +87,7 @@ static int run(const bench_options *o) {
     int exit_code = CLI_FAILED;
     if (code != WRING_OK) {
         cli_complain("%s", error.text);
+        exit_code = bench_interrupted() ? BENCH_INTERRUPTED : CLI_FAILED;
     } else if (bench_results_write(o, &result)) {
         exit_code = bench_interrupted()         ? BENCH_INTERRUPTED
                     : bench_has_errors(&result) ? BENCH_ERRORS
