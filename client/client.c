@@ -31,6 +31,7 @@ void wring__client_release(wring_client *client) {
         return;
     }
     wring__tls_session_destroy(client->tls_session);
+    free(client->refusal);
     wring__inbox_deinit(client);
     wring__session_common_deinit(&client->sessions);
     wring__client_settings_deinit(&client->settings);
@@ -65,6 +66,7 @@ static void status_set(wring_client *client, wring_client_status status, uint32_
         .attempt = client->attempt,
         .delay_ms = delay_ms,
         .ref = ref,
+        .answer = told_why && client->refusal != NULL ? &client->refusal->answer : NULL,
     };
     config->on_status(client, &report, config->on_status_opts);
 }
@@ -204,9 +206,15 @@ static void on_resolved(void *owner, const wring__addresses *addresses, const wr
     dial_first(client);
 }
 
+static void refusal_set(wring_client *client, wring__refusal *refusal) {
+    free(client->refusal);
+    client->refusal = refusal;
+}
+
 static void attempt_begin(wring_client *client) {
     client->attempt++;
     client->http_status = 0;
+    refusal_set(client, NULL);
     client->addresses.count = 0;
     wring__worker_schedule(client->worker, &client->timeout,
                            client->worker->now +
@@ -294,10 +302,16 @@ void wring__client_link_open(wring_client *client, wring__link *link) {
                wring__ref_pack(client->worker->index, conn->slot, conn->generation));
 }
 
-void wring__client_link_failed(wring_client *client, wring__link *link, const wring_error *error) {
-    session_drop(client); /* it may be what was wrong */
+void wring__client_link_failed(wring_client *client, wring__link *link, const wring_error *error,
+                               wring__refusal *refusal) {
+    if (refusal == NULL) {
+        session_drop(client); /* it may be what was wrong */
+    }
     if (client->link == link) {
+        refusal_set(client, refusal);
         attempt_failed(client, error);
+    } else {
+        free(refusal);
     }
 }
 
@@ -321,6 +335,9 @@ static void on_timeout(wring__task *task) {
     wring_client *client = WRING_CONTAINER_OF(task, wring_client, timeout);
     if (client->status == WRING_CLIENT_WAITING) {
         attempt_begin(client);
+        return;
+    }
+    if (client->link != NULL && wring__link_tell_refusal(client->link)) {
         return;
     }
     const char *what = client->link != NULL      ? wring__link_awaits(client->link)

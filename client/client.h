@@ -6,7 +6,8 @@
  *
  *   settings.c  what wring_connect was given, checked and copied
  *   client.c    the life: attempts, back-off, the end; and what other threads ask for
- *   link.c      one connection: proxy, TLS, upgrade, session
+ *   link.c      one connection and its session; link_upgrade.c: proxy, TLS, upgrade
+ *   refusal.c   an answer that refused, kept for the report
  *   inbox.c     the blocking style
  *   tls_share.c one TLS context for all clients with equal settings
  *
@@ -69,7 +70,8 @@ struct wring_client {
     wring_time_ns opened_at;
     bool finishing; /* no more attempts */
     int http_status;
-    wring_error last; /* how the last attempt or session ended */
+    wring__refusal *refusal; /* what refused the last attempt; NULL: no answer did */
+    wring_error last;        /* how the last attempt or session ended */
     wring_end end;
 
     /* calls from other threads; each is posted at most once at a time */
@@ -138,7 +140,9 @@ void wring__client_link_connected(wring_client *client, wring__link *link);
 void wring__client_link_refused(wring_client *client, wring__link *link, wring_result result,
                                 int system_errno);
 void wring__client_link_open(wring_client *client, wring__link *link);
-void wring__client_link_failed(wring_client *client, wring__link *link, const wring_error *error);
+/** @param refusal  taken: the answer that refused; NULL when there was none */
+void wring__client_link_failed(wring_client *client, wring__link *link, const wring_error *error,
+                               wring__refusal *refusal);
 void wring__client_link_ended(wring_client *client, wring__link *link, const wring_end *end);
 
 /** Its TLS session, if there is one, was offered to the server. */
@@ -157,6 +161,9 @@ const wring__address *wring__link_address(const wring__link *link);
 
 /** It is the one: proxy, TLS, upgrade. */
 void wring__link_proceed(wring__link *link);
+
+/** Ends the wait for a refusal's body. False: the link does not wait for that. */
+bool wring__link_tell_refusal(wring__link *link);
 
 /** What did not come in time, as a sentence; before the session is open. */
 const char *wring__link_awaits(const wring__link *link);

@@ -80,16 +80,28 @@ typedef enum wring_client_status {
     WRING_CLIENT_CLOSED   /**< for good */
 } wring_client_status;
 
+/** The answer that refused an upgrade. Views are borrowed, as the report is. */
+typedef struct wring_http_answer {
+    int status;
+    bool by_proxy;         /**< a proxy's answer to CONNECT; else the server's to the upgrade */
+    bool body_is_whole;    /**< else there was more of it, or it did not come in time */
+    wring_bytes reason;    /**< empty when the status line had none */
+    wring_headers headers; /**< raw: wring_text_printable before they reach a terminal */
+    wring_bytes body;      /**< its first 4 KiB at most, without chunked framing; raw likewise */
+} wring_http_answer;
+
 /** What became of a client. Borrowed for the call. */
 typedef struct wring_client_report {
     wring_client_status status;
-    wring_result result; /**< WAITING, CLOSED: how the last attempt or session ended */
-    const char *text;    /**< ... as a sentence; never NULL */
-    uint16_t close_code; /**< ... and its close code; 0 if there was no session */
-    int http_status;     /**< the server's answer to the upgrade, 0 if there was none */
-    uint32_t attempt;    /**< from 1; begins anew after a session that was stable */
-    uint32_t delay_ms;   /**< WAITING: until the next attempt */
-    wring_ref ref;       /**< OPEN: the session, for wring_send and its like */
+    wring_result result;             /**< WAITING, CLOSED: how the last attempt or session ended */
+    const char *text;                /**< ... as a sentence; never NULL */
+    uint16_t close_code;             /**< ... and its close code; 0 if there was no session */
+    int http_status;                 /**< the server's answer to the upgrade, 0 if there was none */
+    uint32_t attempt;                /**< from 1; begins anew after a session that was stable */
+    uint32_t delay_ms;               /**< WAITING: until the next attempt */
+    wring_ref ref;                   /**< OPEN: the session, for wring_send and its like */
+    const wring_http_answer *answer; /**< WAITING, CLOSED: what refused the last attempt; NULL when
+                                          it did not end by an HTTP answer */
 } wring_client_report;
 
 /** 0 and NULL take the default. Copied with everything it points to, but handler and opts. */

@@ -49,6 +49,21 @@ static void print_text(const char *name, wring_bytes text) {
     putchar('"');
 }
 
+/* What refused the upgrade, if an answer did. */
+static void print_answer(const wring_http_answer *answer) {
+    if (answer == NULL) {
+        return;
+    }
+    wring_bytes server = {NULL, 0};
+    wring_headers_get(answer->headers, "x-test", &server);
+    printf(",\"answer\":%d,\"by_proxy\":%s,\"whole\":%s,\"body_len\":%zu,\"headers\":%zu",
+           answer->status, answer->by_proxy ? "true" : "false",
+           answer->body_is_whole ? "true" : "false", answer->body.len, answer->headers.count);
+    print_text("reason", answer->reason);
+    print_text("x_test", server);
+    print_text("body", answer->body);
+}
+
 static void line_end(void) {
     puts("}");
     fflush(stdout);
@@ -113,6 +128,7 @@ static void on_status(wring_client *client, const wring_client_report *report, v
                wring_result_name(report->result), report->close_code, report->http_status,
                report->attempt, report->delay_ms);
         print_text("why", wring_str(report->text));
+        print_answer(report->answer);
         line_end();
         if (options.sessions > 0 && sessions == options.sessions) {
             wring_client_close(client, 1000, wring_str(""));

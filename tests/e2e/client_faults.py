@@ -351,7 +351,7 @@ def nothing_is_left_behind():
     for serve, result, scheme in [
         (reset, "ERR_TRANSPORT", "ws"),
         (after_head(leave), "ERR_TRUNCATED", "ws"),
-        (answers(status=b"404 Not Found"), "ERR_UNEXPECTED_STATUS", "ws"),
+        (answers(status=b"503 Later", more=b"Content-Length: 0"), "ERR_UNEXPECTED_STATUS", "ws"),
         (then(b"\xff\xff"), "ERR_PROTOCOL", "ws"),
         (hello_then(b""), "ERR_TLS_TRUNCATED", "wss"),
         (hello_then(b"HTTP/1.1 400 Bad Request\r\n\r\n", drain), "ERR_TLS_NOT_TLS", "wss"),
