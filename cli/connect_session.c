@@ -60,6 +60,10 @@ static void show_header(char direction, wring_bytes name, wring_bytes value) {
     put_line(value);
 }
 
+static bool is_given(const connect_options *o, const char *name) {
+    return wring_headers_count((wring_headers){o->headers, o->header_count}, name) > 0;
+}
+
 static void show_subprotocols(const connect_options *o) {
     for (size_t i = 0; i < o->subprotocol_count; i++) {
         fprintf(stderr, "%s%s", i == 0 ? "> Sec-WebSocket-Protocol: " : ", ", o->subprotocols[i]);
@@ -79,12 +83,17 @@ static void show_handshake(const connect_options *o, const wring_request *reques
     fprintf(stderr, "> GET %.*s HTTP/1.1\n", (int)request->target.len,
             (const char *)request->target.data);
     show("> Host: ", request->host);
-    show_subprotocols(o);
-    if (o->origin != NULL) {
+    if (!is_given(o, "sec-websocket-protocol")) {
+        show_subprotocols(o);
+    }
+    if (o->origin != NULL && !is_given(o, "origin")) {
         show("> Origin: ", wring_str(o->origin));
     }
     for (size_t i = 0; i < o->header_count; i++) {
-        show_header('>', o->headers[i].name, o->headers[i].value);
+        const wring_headers one = {&o->headers[i], 1};
+        if (wring_headers_count(one, "host") == 0) { /* it is shown above */
+            show_header('>', o->headers[i].name, o->headers[i].value);
+        }
     }
     fputs("< HTTP/1.1 101 Switching Protocols\n", stderr);
     for (size_t i = 0; i < request->headers.count; i++) {

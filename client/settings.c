@@ -117,14 +117,17 @@ static wring_result host_make(wring__client_settings *settings, wring_error *err
     char header[300];
     (void)snprintf(header, sizeof header, "%s%s%s%s", url->host_is_ipv6 ? "[" : "", settings->host,
                    url->host_is_ipv6 ? "]" : "", port);
-    settings->host_header = own(settings, header, strlen(header));
+    wring_bytes given = wring_str(header);
+    (void)wring_headers_get(settings->config.headers, "host", &given);
+    settings->host_header = own(settings, given.data, given.len);
     return settings->host_header == NULL ? no_memory(error) : WRING_OK;
 }
 
-/* user:password before the host becomes Basic credentials, behind the caller's own headers. */
+/* user:password before the host becomes Basic credentials, behind the caller's own headers. An
+ * Authorization among those wins: it was given for this request alone. */
 static wring_result userinfo_add(wring__client_settings *settings, wring_error *error) {
     const wring_bytes info = settings->url.userinfo;
-    if (info.len == 0) {
+    if (info.len == 0 || wring_headers_count(settings->config.headers, "authorization") > 0) {
         return WRING_OK;
     }
     const uint8_t *colon = memchr(info.data, ':', info.len);
@@ -232,8 +235,14 @@ static wring_result headers_check(const wring__client_settings *settings, wring_
     const wring_h1_client_options options = {config->subprotocols, config->subprotocol_count,
                                              config->extensions, config->origin, config->headers};
     const size_t cap = 64 * 1024;
-    char *scratch = malloc(cap);
     size_t len = 0;
+    if (config->deflate != NULL &&
+        wring_headers_count(config->headers, "sec-websocket-extensions") > 0) {
+        return wring_error_set(error, WRING_ERR_INVALID_CONFIG, 0,
+                               "headers: Sec-WebSocket-Extensions would replace the offer of "
+                               "`deflate`; give one of the two, or use `extensions`");
+    }
+    char *scratch = malloc(cap);
     if (scratch == NULL) {
         return no_memory(error);
     }
@@ -243,8 +252,8 @@ static wring_result headers_check(const wring__client_settings *settings, wring_
     free(scratch);
     if (result == WRING_ERR_INVALID_HEADER) {
         return wring_error_set(error, result, 0,
-                               "headers, origin, extensions or subprotocols: a CR, LF, NUL or "
-                               "other illegal byte, or a name that is no token");
+                               "origin, extensions or subprotocols: a CR, LF, NUL or other illegal "
+                               "byte, or a name that is no token");
     }
     return result == WRING_OK ? result
                               : bad(error, "headers", "make a request of more than 64 KiB");
@@ -286,6 +295,9 @@ wring_result wring__client_settings_adopt(wring__client_settings *settings, cons
     wring_result result = config_adopt(settings, config, error);
     if (result == WRING_OK) {
         result = url_adopt(settings, url, error);
+    }
+    if (result == WRING_OK) {
+        result = wring_h1_request_headers_check(settings->config.headers, error);
     }
     if (result == WRING_OK) {
         result = headers_check(settings, error);

@@ -113,7 +113,9 @@ typedef struct wring_client_config {
     size_t subprotocol_count;
     const char *extensions; /**< the value of Sec-WebSocket-Extensions */
     const char *origin;
-    wring_headers headers; /**< more for the upgrade request */
+    wring_headers headers; /**< more for the upgrade request, as wring_h1_request_headers_check
+                                allows. Host, Origin, Authorization, Sec-WebSocket-Protocol and
+                                -Extensions replace what the client would send itself */
 
     uint32_t timeout_ms;                /**< from the name to the upgrade; default 15,000 */
     uint32_t max_handshake_size;        /**< bytes of the response head; default 64 KiB */

@@ -6,7 +6,8 @@ import os
 import subprocess
 
 from server import run
-from tools import PATIENCE, Listener, client_events, environment, read_head, response
+from tools import (PATIENCE, Listener, client_events, environment, node_server, read_head,
+                   response)
 
 EARLY = b"HTTP/1.1 103 Early Hints\r\nLink: </a.css>\r\n\r\n"
 CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
@@ -178,7 +179,65 @@ def the_command_shows_the_whole_answer():
         assert "Bearer" not in quiet and "401 Who" in quiet, quiet
 
 
-run([interim_answers_are_skipped, interim_answers_are_bounded, a_refusal_after_an_interim_answer,
+# ---- headers that are given ------------------------------------------------------------------------
+
+def asked(*headers, url="ws://user:word@127.0.0.1:{}/path", more=b"", options=()):
+    """The request's lines, and the client's events."""
+    seen = []
+
+    def serve(sock):
+        head = read_head(sock)
+        seen.append(head.decode().split("\r\n")[:-2])
+        sock.sendall(response(head, more=more) + FAREWELL)
+        drain(sock)
+    with Listener(serve) as listener:
+        given = [word for header in headers for word in ("--header", header)]
+        events = client_events(url.format(listener.port), *given, *options)
+    return seen[0], events
+
+
+def given_headers_replace_ours():
+    lines, events = asked("Host:other.example", "Authorization:Bearer t", "User-Agent:me",
+                          "Origin:https://o.example", "X-Two:1", "X-Two:2")
+    assert events[-1]["result"] == "OK", events
+    names = [line.split(":")[0].lower() for line in lines[1:]]
+    for name in ("host", "authorization", "user-agent", "origin", "upgrade", "connection"):
+        assert names.count(name) == 1, lines
+    assert names.count("x-two") == 2, lines
+    assert "Host: other.example" in lines and "Authorization: Bearer t" in lines, lines
+    lines, _ = asked()
+    assert "Authorization: Basic dXNlcjp3b3Jk" in lines, lines
+
+
+def a_given_subprotocol_is_an_offer():
+    offer = "Sec-WebSocket-Protocol:one, two"
+    for chosen, result in ((b"two", "OK"), (b"three", "ERR_UNEXPECTED_SUBPROTOCOL")):
+        lines, events = asked(offer, more=b"Sec-WebSocket-Protocol: " + chosen,
+                              options=("--subprotocol", "three"))
+        assert [line for line in lines if "protocol" in line.lower()] == \
+            ["Sec-WebSocket-Protocol: one, two"], lines
+        assert events[-1]["result"] == result, events
+    with node_server() as port:  # Node's ws chooses "second"
+        events = client_events(f"ws://127.0.0.1:{port}/close", "--header",
+                               "Sec-WebSocket-Protocol:first, second", "--header", "Host:x.example")
+        assert events[0]["subprotocol"] == "second" and events[-1]["code"] == 4002, events
+
+
+def headers_of_the_handshake_are_refused():
+    for name in ("Upgrade", "Connection", "Sec-WebSocket-Key", "Sec-WebSocket-Version",
+                 "Content-Length", "Transfer-Encoding", "TE"):
+        events = client_events("ws://127.0.0.1:9/", "--header", name + ":x")
+        assert events[0]["event"] == "refused", events
+        assert events[0]["result"] == "ERR_INVALID_HEADER" and f"'{name}'" in events[0]["why"], events
+    for words in (("connect", "-H", "TE: x"), ("bench", "--connections", "1", "-H", "TE: x")):
+        done = subprocess.run([os.environ["WRING"], *words, "ws://127.0.0.1:9/"], input=b"",
+                              capture_output=True, timeout=PATIENCE, env=environment())
+        assert done.returncode != 0 and b"'TE'" in done.stderr, done
+
+
+run([given_headers_replace_ours, a_given_subprotocol_is_an_offer,
+     headers_of_the_handshake_are_refused,
+     interim_answers_are_skipped, interim_answers_are_bounded, a_refusal_after_an_interim_answer,
      bodies_of_refusals, a_status_line_without_a_reason, a_redirect_says_where_it_points,
      a_proxy_says_why, a_proxy_with_interim_answers, nothing_drives_a_terminal,
      the_command_shows_the_whole_answer])

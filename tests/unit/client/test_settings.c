@@ -59,6 +59,26 @@ Test(settings, what_the_url_says) {
     }
 }
 
+static void expect_header(const wring__client_settings *settings, const char *name,
+                          const char *want) {
+    wring_bytes value = {NULL, 0};
+    cr_assert_eq(wring_headers_count(settings->config.headers, name), 1);
+    cr_assert(wring_headers_get(settings->config.headers, name, &value));
+    cr_assert(wring_bytes_equal(value, wring_str(want)), "%s", name);
+}
+
+Test(settings, given_headers_win) {
+    const wring_header headers[] = {{wring_str("authorization"), wring_str("Bearer t")},
+                                    {wring_str("host"), wring_str("other:7")}};
+    const wring_client_config config = {.struct_size = sizeof config, .headers = {headers, 2}};
+    wring__client_settings settings;
+    cr_assert_eq(adopt(&settings, "ws://u:p@a/", &config), WRING_OK);
+    expect_header(&settings, "Authorization", "Bearer t");
+    cr_assert_str_eq(settings.host_header, "other:7");
+    cr_assert_str_eq(settings.host, "a"); /* who is dialled, and asked for by TLS */
+    wring__client_settings_deinit(&settings);
+}
+
 Test(settings, everything_is_copied) {
     char text[] = "value";
     const char *subprotocols[] = {text, text};
@@ -113,6 +133,12 @@ Test(settings, errors_name_the_field) {
     expect_refused(url, CONFIG(.subprotocols = bad_name, .subprotocol_count = 1),
                    WRING_ERR_INVALID_HEADER, "subprotocols");
     expect_refused(url, CONFIG(.headers = {bad_header, 1}), WRING_ERR_INVALID_HEADER, "headers");
+    const wring_header upgrade = {wring_str("Upgrade"), wring_str("h2c")};
+    expect_refused(url, CONFIG(.headers = {&upgrade, 1}), WRING_ERR_INVALID_HEADER, "'Upgrade'");
+    const wring_header extensions = {wring_str("Sec-WebSocket-Extensions"), wring_str("x")};
+    const wring_deflate_config deflate = {.struct_size = sizeof deflate};
+    expect_refused(url, CONFIG(.headers = {&extensions, 1}, .deflate = &deflate),
+                   WRING_ERR_INVALID_CONFIG, "deflate");
     expect_refused(url, CONFIG(.origin = "a\nb"), WRING_ERR_INVALID_HEADER, "origin");
     expect_refused("wss://a", CONFIG(.tls = &(wring_tls_client_config){0}),
                    WRING_ERR_INVALID_CONFIG, "tls");
