@@ -160,11 +160,7 @@ static bool print_message(connect_talk *talk, const wring_message *message) {
 }
 
 static void keep_reason(connect_talk *talk, wring_bytes reason) {
-    const size_t len = reason.len < sizeof talk->close_reason ? reason.len : 0;
-    if (len > 0) {
-        memcpy(talk->close_reason, reason.data, len);
-    }
-    talk->close_reason[len] = 0;
+    (void)wring_text_printable(reason, talk->close_reason, sizeof talk->close_reason);
 }
 
 static wring_verdict on_message(wring_session *session, const wring_message *message) {

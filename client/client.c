@@ -151,6 +151,12 @@ static const char *target_host(const wring_client *client) {
     return settings->proxy.kind == WRING__PROXY_NONE ? settings->host : settings->proxy.host;
 }
 
+/* For sentences: the host is percent-decoded and may hold anything. */
+static const char *target_shown(const wring_client *client, char text[160]) {
+    (void)wring_text_printable(wring_str(target_host(client)), text, 160);
+    return text;
+}
+
 static uint16_t target_port(const wring_client *client) {
     const wring__client_settings *settings = &client->settings;
     return settings->proxy.kind == WRING__PROXY_NONE ? settings->url.port : settings->proxy.port;
@@ -172,8 +178,9 @@ static bool dial_next(wring_client *client) {
             return true;
         }
         const int saved = result == WRING_ERR_SYSTEM ? errno : 0;
+        char host[160];
         (void)wring_error_set(&client->last, result, saved, "cannot connect to %s: %s",
-                              target_host(client),
+                              target_shown(client, host),
                               saved != 0 ? strerror(saved) : wring_result_text(result));
     }
     return false;
@@ -196,8 +203,9 @@ static void on_resolved(void *owner, const wring__addresses *addresses, const wr
     client->resolve = NULL; /* it frees itself */
     if (error->code != WRING_OK) {
         wring_error named;
+        char host[160];
         (void)wring_error_set(&named, error->code, 0, "cannot resolve '%s': %s",
-                              target_host(client), error->text);
+                              target_shown(client, host), error->text);
         attempt_failed(client, &named);
         return;
     }
@@ -260,9 +268,10 @@ void wring__client_link_connected(wring_client *client, wring__link *link) {
 
 void wring__client_link_refused(wring_client *client, wring__link *link, wring_result result,
                                 int system_errno) {
+    char host[160];
     dialling_remove(client, link);
     (void)wring_error_set(&client->last, result, system_errno, "cannot connect to %s port %u: %s",
-                          target_host(client), target_port(client), strerror(system_errno));
+                          target_shown(client, host), target_port(client), strerror(system_errno));
     if (!dial_next(client) && client->dialling == NULL) {
         const wring_error error = client->last;
         attempt_failed(client, &error);

@@ -173,8 +173,10 @@ static wring_result url_adopt(wring__client_settings *settings, const char *url,
         return no_memory(error);
     }
     if (wring_url_parse(wring_bytes_of(text, len), &settings->url) != WRING_OK) {
+        char shown[200];
+        (void)wring_text_printable(wring_bytes_of(text, len), shown, sizeof shown);
         return wring_error_set(error, WRING_ERR_INVALID_URL, 0,
-                               "'%.200s' is not a well-formed ws:// or wss:// URL", url);
+                               "'%s' is not a well-formed ws:// or wss:// URL", shown);
     }
     wring_result result = host_make(settings, error);
     if (result == WRING_OK) {

@@ -134,7 +134,7 @@ typedef struct wring_h1_client_options {
     const char *extensions; /**< the value of Sec-WebSocket-Extensions, or NULL */
     const char *origin;     /**< or NULL */
     wring_headers extra;    /**< as wring_h1_request_headers_check allows. Host, Origin,
-                                 Sec-WebSocket-Protocol and -Extensions replace the fields above, and
+                                 Sec-WebSocket-Protocol and -Extensions replace the fields above;
                                  the latter two count as offers when the answer is judged */
 } wring_h1_client_options;
 

@@ -159,6 +159,17 @@ def nothing_drives_a_terminal():
     assert not any(ord(c) < 0x20 for c in event["why"]), event
 
 
+def a_close_reason_drives_no_terminal():
+    """One with a code that the command reports."""
+    reason = "go \x1b[2J\u009b\u202e\u00e9".encode()
+    serve = says(lambda head: response(head) + b"\x88" + bytes([len(reason) + 2]) + b"\x0f\xa1" +
+                 reason)
+    with Listener(serve) as listener:
+        for options in ((), ("-v",)):
+            shown = command(f"ws://127.0.0.1:{listener.port}/", *options).decode()
+            assert "go \\x1b[2J\\u009b\\u202e\u00e9" in shown and "\x1b" not in shown, shown
+
+
 def command(url, *options):
     done = subprocess.run([os.environ["WRING"], "connect", *options, url], input=b"",
                           capture_output=True, timeout=PATIENCE, env=environment())
@@ -239,5 +250,5 @@ run([given_headers_replace_ours, a_given_subprotocol_is_an_offer,
      headers_of_the_handshake_are_refused,
      interim_answers_are_skipped, interim_answers_are_bounded, a_refusal_after_an_interim_answer,
      bodies_of_refusals, a_status_line_without_a_reason, a_redirect_says_where_it_points,
-     a_proxy_says_why, a_proxy_with_interim_answers, nothing_drives_a_terminal,
+     a_proxy_says_why, a_proxy_with_interim_answers, nothing_drives_a_terminal, a_close_reason_drives_no_terminal,
      the_command_shows_the_whole_answer])

@@ -228,6 +228,14 @@ Test(tls_verdict, a_name_cannot_forge_a_line) {
                WRING_OK);
 }
 
+Test(tls_verdict, a_name_cannot_drive_a_terminal) {
+    static const struct cert_spec spec = {
+        .name = "shifty", .common_name = "m\xc2\x9b[2J\xe2\x80\xae!", .until_days = 5};
+    cert_make(&spec);
+    mutual_try(true, "shifty", TLS1_3_VERSION, WRING_ERR_TLS_SELF_SIGNED, "CN:m\\u009b[2J\\u202e!",
+               WRING_ERR_TLS_CERTIFICATE_REFUSED);
+}
+
 /* ---- everything else ------------------------------------------------------------------------- */
 
 Test(tls_verdict, no_version_or_cipher_in_common) {
