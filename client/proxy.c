@@ -4,10 +4,12 @@
  */
 #include "client/proxy.h"
 
+#include <arpa/inet.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <strings.h>
 
+#include "client/no_proxy.h"
 #include "client/text.h"
 
 #define REPLY_MAX (16 * 1024)
@@ -128,29 +130,6 @@ static const char *env_first(const char *const *names) {
     return NULL;
 }
 
-/* "*", or a comma-separated list of hosts and domains; "example.com" stands for what ends in it. */
-static bool no_proxy_lists(const char *list, wring_bytes host) {
-    while (*list != 0) {
-        list += strspn(list, ", ");
-        size_t len = strcspn(list, ", ");
-        const char *entry = list;
-        list += len;
-        if (len == 1 && entry[0] == '*') {
-            return true;
-        }
-        if (len > 0 && entry[0] == '.') {
-            entry++;
-            len--;
-        }
-        if (len > 0 && host.len >= len &&
-            strncasecmp((const char *)host.data + host.len - len, entry, len) == 0 &&
-            (host.len == len || host.data[host.len - len - 1] == '.')) {
-            return true;
-        }
-    }
-    return false;
-}
-
 wring_result wring__proxy_from_env(const wring_url *url, wring__proxy_config *out) {
     /* HTTP_PROXY in capitals is left out: CGI lets a peer set it */
     static const char *const plain[] = {"http_proxy", "all_proxy", "ALL_PROXY", NULL};
@@ -160,7 +139,8 @@ wring_result wring__proxy_from_env(const wring_url *url, wring__proxy_config *ou
     *out = (wring__proxy_config){.kind = WRING__PROXY_NONE};
     const char *text = env_first(url->secure ? secure : plain);
     const char *exceptions = env_first(none);
-    if (text == NULL || (exceptions != NULL && no_proxy_lists(exceptions, url->host))) {
+    if (text == NULL ||
+        (exceptions != NULL && wring__no_proxy_has(exceptions, url->host, url->port))) {
         return WRING_OK;
     }
     return wring__proxy_parse(text, out);
@@ -302,17 +282,32 @@ static wring_result socks_refused(wring_error *error, const char *why) {
     return wring_error_set(error, WRING_ERR_PROXY, 0, "the SOCKS5 proxy refused: %s", why);
 }
 
-static wring_result socks_request(wring__proxy *proxy) {
-    const size_t len = strlen(proxy->host);
-    uint8_t request[7 + 255];
+/* RFC 1928 5: the target as an address of four or sixteen bytes, or as a name behind its length. A
+ * proxy need not take a numeric address for a name. */
+static size_t socks_target(const char *host, uint8_t *out) {
+    if (inet_pton(AF_INET, host, out + 1) == 1) {
+        out[0] = 1;
+        return 1 + 4;
+    }
+    if (inet_pton(AF_INET6, host, out + 1) == 1) {
+        out[0] = 4;
+        return 1 + 16;
+    }
+    const size_t len = strlen(host);
     WRING_ASSERT(len <= 255);
-    const uint8_t head[] = {5, 1, 0, 3, (uint8_t)len};
-    memcpy(request, head, sizeof head);
-    memcpy(request + 5, proxy->host, len);
-    request[5 + len] = (uint8_t)(proxy->port >> 8);
-    request[6 + len] = (uint8_t)proxy->port;
+    out[0] = 3;
+    out[1] = (uint8_t)len;
+    memcpy(out + 2, host, len);
+    return 2 + len;
+}
+
+static wring_result socks_request(wring__proxy *proxy) {
+    uint8_t request[7 + 255] = {5, 1, 0};
+    const size_t len = 3 + socks_target(proxy->host, request + 3);
+    request[len] = (uint8_t)(proxy->port >> 8);
+    request[len + 1] = (uint8_t)proxy->port;
     proxy->stage = STAGE_REQUEST;
-    return queue(proxy, request, 7 + len);
+    return queue(proxy, request, len + 2);
 }
 
 static wring_result socks_authenticate(wring__proxy *proxy) {
