@@ -40,7 +40,7 @@ void wring__link_upgrade_begin(wring__link *link) {
     const wring__client_settings *settings = &link->client->settings;
     link->stage = STAGE_UPGRADE;
     wring_result result = WRING_OK;
-    if (settings->tls != NULL) {
+    if (settings->url.secure) {
         result = wring__conn_secure(&link->conn, wring__tls_share_context(settings->tls),
                                     settings->host, link->client->tls_session);
         wring__client_session_offered(link->client);

@@ -172,6 +172,7 @@ static wring_result url_adopt(wring__client_settings *settings, const char *url,
     if (text == NULL) {
         return no_memory(error);
     }
+    settings->url_text = text;
     if (wring_url_parse(wring_bytes_of(text, len), &settings->url) != WRING_OK) {
         char shown[200];
         (void)wring_text_printable(wring_bytes_of(text, len), shown, sizeof shown);
@@ -264,6 +265,7 @@ static wring_result headers_check(const wring__client_settings *settings, wring_
 static wring_result routes_adopt(wring__client_settings *settings, wring_error *error) {
     wring_client_config *config = &settings->config;
     wring_result result = WRING_OK;
+    settings->proxy_is_from_env = config->proxy == NULL && config->proxy_from_env;
     if (config->proxy != NULL) {
         result = wring__proxy_parse(config->proxy, &settings->proxy);
     } else if (config->proxy_from_env) {
@@ -279,7 +281,8 @@ static wring_result routes_adopt(wring__client_settings *settings, wring_error *
         return bad(error, "source", "is not a numeric address");
     }
     config->source = NULL;
-    if (settings->url.secure) {
+    /* without TLS now, but perhaps after a renewal */
+    if (settings->url.secure || (config->tls != NULL && config->renew != NULL)) {
         const wring_tls_client_config none = {.struct_size = sizeof none};
         const wring_tls_client_config *tls = config->tls == NULL ? &none : config->tls;
         if (tls->struct_size != sizeof *tls) {
@@ -295,6 +298,7 @@ wring_result wring__client_settings_adopt(wring__client_settings *settings, cons
                                           const wring_client_config *config, wring_error *error) {
     memset(settings, 0, sizeof *settings);
     wring_result result = config_adopt(settings, config, error);
+    settings->given = settings->config.headers;
     if (result == WRING_OK) {
         result = url_adopt(settings, url, error);
     }
@@ -313,12 +317,77 @@ wring_result wring__client_settings_adopt(wring__client_settings *settings, cons
     return result;
 }
 
-void wring__client_settings_deinit(wring__client_settings *settings) {
-    while (settings->owned != NULL) {
-        struct wring__owned *block = settings->owned;
-        settings->owned = block->next;
+/* ---- renewed --------------------------------------------------------------------------------- */
+
+static void owned_free(struct wring__owned *list) {
+    while (list != NULL) {
+        struct wring__owned *block = list;
+        list = block->next;
         free(block);
     }
+}
+
+/* Into `next`, a copy of the settings that owns nothing of theirs. */
+static wring_result renewal_make(wring__client_settings *next, const char *url,
+                                 wring_headers headers, wring_error *error) {
+    next->config.headers = headers;
+    if (!own_headers(next, &next->config.headers)) {
+        return no_memory(error);
+    }
+    next->given = next->config.headers;
+    wring_result result = url_adopt(next, url, error);
+    if (result == WRING_OK && next->url.secure && next->tls == NULL) {
+        result =
+            wring_error_set(error, WRING_ERR_INVALID_URL, 0,
+                            "a renewed URL can be wss:// only if the first one was or if `tls` "
+                            "was set");
+    }
+    if (result == WRING_OK) {
+        result = wring_h1_request_headers_check(next->config.headers, error);
+    }
+    if (result == WRING_OK) {
+        result = headers_check(next, error);
+    }
+    if (result == WRING_OK && next->proxy_is_from_env) {
+        result = wring__proxy_from_env(&next->url, &next->proxy);
+        result = result == WRING_ERR_NO_MEMORY ? no_memory(error)
+                 : result == WRING_OK          ? WRING_OK
+                                      : bad(error, "proxy", "of the environment is malformed");
+    }
+    return result;
+}
+
+wring_result wring__client_settings_renew(wring__client_settings *settings, const char *url,
+                                          wring_headers headers, wring_error *error) {
+    wring__client_settings next = *settings;
+    next.owned = NULL;
+    next.host = NULL;
+    if (next.proxy_is_from_env) {
+        next.proxy = (wring__proxy_config){.kind = WRING__PROXY_NONE};
+    }
+    const wring_result result = renewal_make(&next, url, headers, error);
+    if (result != WRING_OK) {
+        free(next.host);
+        if (next.proxy_is_from_env) {
+            wring__proxy_config_deinit(&next.proxy);
+        }
+        owned_free(next.owned);
+        return result;
+    }
+    free(settings->host);
+    if (next.proxy_is_from_env) {
+        wring__proxy_config_deinit(&settings->proxy);
+    }
+    owned_free(settings->renewed);
+    next.renewed = next.owned;
+    next.owned = settings->owned;
+    *settings = next;
+    return WRING_OK;
+}
+
+void wring__client_settings_deinit(wring__client_settings *settings) {
+    owned_free(settings->owned);
+    owned_free(settings->renewed);
     free(settings->host);
     wring__proxy_config_deinit(&settings->proxy);
     wring__tls_share_release(settings->tls);

@@ -246,7 +246,79 @@ def headers_of_the_handshake_are_refused():
         assert done.returncode != 0 and b"'TE'" in done.stderr, done
 
 
-run([given_headers_replace_ours, a_given_subprotocol_is_an_offer,
+# ---- another attempt, or not -------------------------------------------------------------------------
+
+def statuses(events):
+    return [(e["event"], e["http_status"]) for e in events if e["event"] in ("waiting", "closed")]
+
+
+def which_answers_are_final():
+    """By the default rule; three attempts at most."""
+    for status, again in ((404, False), (401, False), (302, False), (503, True), (429, True),
+                          (500, True), (501, False)):
+        serve = says(lambda head, status=status: b"HTTP/1.1 %d X\r\nContent-Length: 0\r\n\r\n"
+                     % status)
+        events = events_of(serve, "--reconnect", "1", "--attempts", "3")
+        want = [("waiting", status)] * 2 if again else []
+        assert statuses(events) == want + [("closed", status)], events
+    for code, again in ((1000, True), (1012, True), (1008, False), (4000, False), (4999, False)):
+        close = b"\x88\x02" + code.to_bytes(2, "big")
+        serve = says(lambda head, close=close: response(head) + close)
+        events = events_of(serve, "--reconnect", "1", "--attempts", "2")
+        assert [e["event"] for e in events].count("open") == (2 if again else 1), (code, events)
+
+
+def retry_after_is_honoured():
+    answer = b"HTTP/1.1 503 X\r\nRetry-After: 2\r\nContent-Length: 0\r\n\r\n"
+    events = events_of(says(lambda head: answer), "--reconnect", "1", "--attempts", "2")
+    assert events[0]["event"] == "waiting" and 2000 <= events[0]["delay_ms"] <= 2001, events
+
+
+def the_application_decides():
+    for status, again in ((404, True), (503, False)):
+        serve = says(lambda head, status=status: b"HTTP/1.1 %d X\r\nContent-Length: 0\r\n\r\n"
+                     % status)
+        events = events_of(serve, "--reconnect", "5000", "--attempts", "3", "--retry", "404")
+        assert [e["event"] for e in events] == (["waiting"] * 2 if again else []) + ["closed"], events
+        assert all(e["delay_ms"] == 0 for e in events), events
+
+
+def tokens_are_renewed():
+    """A token for each attempt, from the callback or from another thread."""
+    for way in ("now", "later"):
+        heads = []
+
+        def serve(sock, heads=heads):
+            head = read_head(sock)
+            heads.append(head)
+            if len(heads) < 4:
+                sock.sendall(b"HTTP/1.1 503 X\r\nContent-Length: 0\r\n\r\n")
+            else:
+                sock.sendall(response(head) + FAREWELL)
+            drain(sock)
+        events = events_of(serve, "--reconnect", "1", "--attempts", "4", "--header",
+                           "Authorization:none", "--renew", way)
+        assert events[-1]["http_status"] == 101 and events[-1]["result"] == "OK", events
+        for attempt, head in enumerate(heads, 1):
+            lines = head.decode().split("\r\n")
+            assert lines[0] == "GET /renewed HTTP/1.1", lines
+            assert [x for x in lines if x.startswith("Auth")] == [f"Authorization: Bearer {attempt}"]
+
+
+def renewals_that_fail():
+    def events(*options):
+        return client_events("ws://127.0.0.1:9/", "--reconnect", "1", "--attempts", "2", *options)
+    for result, name, count in (("-15", "ERR_CLOSED", 1), ("-97", "ERR_TIMEOUT", 2)):
+        ends = events("--renew", result)
+        assert [e["result"] for e in ends] == [name] * count, ends
+        assert "renewed neither" in ends[-1]["why"], ends
+    ends = events("--renew", "never", "--timeout", "100")
+    assert [e["result"] for e in ends] == ["ERR_TIMEOUT"] * 2, ends
+    assert ends[-1]["why"] == "the application did not renew URL and headers in time", ends
+
+
+run([which_answers_are_final, retry_after_is_honoured, the_application_decides, tokens_are_renewed,
+     renewals_that_fail, given_headers_replace_ours, a_given_subprotocol_is_an_offer,
      headers_of_the_handshake_are_refused,
      interim_answers_are_skipped, interim_answers_are_bounded, a_refusal_after_an_interim_answer,
      bodies_of_refusals, a_status_line_without_a_reason, a_redirect_says_where_it_points,

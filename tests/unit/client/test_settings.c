@@ -79,6 +79,76 @@ Test(settings, given_headers_win) {
     wring__client_settings_deinit(&settings);
 }
 
+static wring_result renew_nothing(wring_client *client, wring_client_renewal *renewal, void *opts) {
+    (void)client;
+    (void)renewal;
+    (void)opts;
+    return WRING_OK;
+}
+
+Test(settings, a_renewal_replaces_url_and_headers_or_nothing) {
+    const wring_header first = {wring_str("X-First"), wring_str("1")};
+    const wring_header token = {wring_str("Authorization"), wring_str("Bearer 2")};
+    const wring_header broken = {wring_str("Upgrade"), wring_str("x")};
+    const wring_client_config config = {.struct_size = sizeof config,
+                                        .headers = {&first, 1},
+                                        .origin = "o",
+                                        .renew = renew_nothing};
+    wring__client_settings settings;
+    cr_assert_eq(adopt(&settings, "ws://u:p@a/one", &config), WRING_OK);
+    cr_assert_eq(settings.given.count, 1);
+    for (int round = 0; round < 3; round++) { /* with what it has itself, too */
+        cr_assert_eq(wring__client_settings_renew(&settings, "ws://b:9/two",
+                                                  (wring_headers){&token, 1}, &error),
+                     WRING_OK);
+        cr_assert_eq(
+            wring__client_settings_renew(&settings, settings.url_text, settings.given, &error),
+            WRING_OK);
+        cr_assert_str_eq(settings.host, "b");
+        cr_assert_str_eq(settings.host_header, "b:9");
+        cr_assert_str_eq(settings.target, "/two");
+        cr_assert_str_eq(settings.config.origin, "o");
+        expect_header(&settings, "Authorization", "Bearer 2");
+        cr_assert_eq(wring_headers_count(settings.config.headers, "x-first"), 0);
+        cr_assert_eq(wring__client_settings_renew(&settings, "http://c", settings.given, &error),
+                     WRING_ERR_INVALID_URL);
+        cr_assert_eq(
+            wring__client_settings_renew(&settings, "ws://c", (wring_headers){&broken, 1}, &error),
+            WRING_ERR_INVALID_HEADER);
+        cr_assert_eq(wring__client_settings_renew(&settings, "wss://c", settings.given, &error),
+                     WRING_ERR_INVALID_URL);
+        cr_assert_str_eq(settings.host, "b", "what cannot be used changes nothing");
+    }
+    wring__client_settings_deinit(&settings);
+    const wring_tls_client_config tls = {.struct_size = sizeof tls};
+    wring_client_config secure = config;
+    secure.tls = &tls;
+    cr_assert_eq(adopt(&settings, "ws://a/", &secure), WRING_OK);
+    cr_assert_eq(wring__client_settings_renew(&settings, "wss://a", settings.given, &error),
+                 WRING_OK);
+    cr_assert(settings.url.secure && settings.tls != NULL);
+    wring__client_settings_deinit(&settings);
+}
+
+Test(settings, a_renewed_url_has_the_proxy_of_the_environment) {
+    clearenv();
+    setenv("http_proxy", "http://p:1", 1);
+    setenv("no_proxy", "a", 1);
+    const wring_client_config config = {.struct_size = sizeof config, .proxy_from_env = true};
+    wring__client_settings settings;
+    cr_assert_eq(adopt(&settings, "ws://a/", &config), WRING_OK);
+    cr_assert_eq(settings.proxy.kind, WRING__PROXY_NONE);
+    const wring_headers none = {NULL, 0};
+    cr_assert_eq(wring__client_settings_renew(&settings, "ws://b/", none, &error), WRING_OK);
+    cr_assert_str_eq(settings.proxy.host, "p");
+    cr_assert_eq(wring__client_settings_renew(&settings, "ws://a/", none, &error), WRING_OK);
+    cr_assert_eq(settings.proxy.kind, WRING__PROXY_NONE);
+    setenv("http_proxy", "ftp://p", 1);
+    cr_assert_eq(wring__client_settings_renew(&settings, "ws://b/", none, &error),
+                 WRING_ERR_INVALID_CONFIG);
+    wring__client_settings_deinit(&settings);
+}
+
 Test(settings, everything_is_copied) {
     char text[] = "value";
     const char *subprotocols[] = {text, text};
