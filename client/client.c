@@ -147,7 +147,8 @@ void wring_client_close(wring_client *client, uint16_t code, wring_bytes reason)
     }
     pthread_mutex_lock(&client->lock);
     client->close_code = code;
-    client->close_reason_len = (uint8_t)wring__min_size(reason.len, sizeof client->close_reason);
+    client->close_reason_len =
+        reason.data == NULL ? 0 : (uint8_t)wring__min_size(reason.len, sizeof client->close_reason);
     if (client->close_reason_len > 0) {
         memcpy(client->close_reason, reason.data, client->close_reason_len);
     }
@@ -299,6 +300,5 @@ uint64_t wring_client_rtt_ns(const wring_client *client) {
 }
 
 wring_result wring_client_send(wring_client *client, const wring_frame *frames, size_t count) {
-    const wring_ref ref = atomic_load(&client->ref);
-    return ref == WRING_REF_NONE ? WRING_ERR_CLOSED : wring_send(ref, frames, count);
+    return wring_send(atomic_load(&client->ref), frames, count);
 }

@@ -120,6 +120,9 @@ WRING_MUST_CHECK wring_result wring__client_settings_adopt(wring__client_setting
                                                            wring_error *error);
 void wring__client_settings_deinit(wring__client_settings *settings);
 
+/** No length or count stands beside a NULL, which is a slip of the caller's. */
+bool wring__headers_are_views(wring_headers headers);
+
 /** Replaces URL and headers. Not while a link of the client is not over; on an error nothing is
  *  changed.
  *  Errors: WRING_ERR_INVALID_URL, WRING_ERR_INVALID_HEADER, WRING_ERR_INVALID_CONFIG,

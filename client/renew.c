@@ -155,7 +155,9 @@ static wring_result renewed_post(wring_client *client) {
 
 wring_result wring_client_renew(wring_client *client, wring_result result,
                                 const wring_client_renewal *renewal) {
-    if (result == WRING_MORE || (renewal != NULL && renewal->url == NULL)) {
+    const bool is_complete =
+        renewal == NULL || (renewal->url != NULL && wring__headers_are_views(renewal->headers));
+    if (result == WRING_MORE || !is_complete) {
         return WRING_ERR_INVALID_ARGUMENT;
     }
     struct wring__renewed *copy = renewed_copy(result, renewal);

@@ -164,6 +164,9 @@ static wring_result userinfo_add(wring__client_settings *settings, wring_error *
 
 static wring_result url_adopt(wring__client_settings *settings, const char *url,
                               wring_error *error) {
+    if (url == NULL) {
+        return wring_error_set(error, WRING_ERR_INVALID_URL, 0, "the URL is NULL");
+    }
     const size_t len = strnlen(url, URL_MAX + 1);
     const char *text = len > URL_MAX ? NULL : own(settings, url, len);
     if (len > URL_MAX) {
@@ -192,6 +195,16 @@ static void default_u32(uint32_t *field, uint32_t value) {
     *field = *field == 0 ? value : *field;
 }
 
+bool wring__headers_are_views(wring_headers headers) {
+    bool good = headers.list != NULL || headers.count == 0;
+    for (size_t i = 0; good && i < headers.count; i++) {
+        const wring_header *header = &headers.list[i];
+        good = (header->name.data != NULL || header->name.len == 0) &&
+               (header->value.data != NULL || header->value.len == 0);
+    }
+    return good;
+}
+
 static wring_result config_adopt(wring__client_settings *settings, const wring_client_config *in,
                                  wring_error *error) {
     wring_client_config *config = &settings->config;
@@ -212,6 +225,10 @@ static wring_result config_adopt(wring__client_settings *settings, const wring_c
     }
     if (config->reconnect_min_ms > config->reconnect_max_ms) {
         return bad(error, "reconnect_min_ms", "is above reconnect_max_ms");
+    }
+    if ((config->subprotocols == NULL && config->subprotocol_count > 0) ||
+        !wring__headers_are_views(config->headers)) {
+        return bad(error, "subprotocols or headers", "have a count or a length, and NULL");
     }
     config->session.struct_size = sizeof config->session;
     config->session.role = WRING_ROLE_CLIENT;
@@ -331,6 +348,9 @@ static void owned_free(struct wring__owned *list) {
 static wring_result renewal_make(wring__client_settings *next, const char *url,
                                  wring_headers headers, wring_error *error) {
     next->config.headers = headers;
+    if (!wring__headers_are_views(headers)) {
+        return bad(error, "headers", "of a renewal have a count or a length, and NULL");
+    }
     if (!own_headers(next, &next->config.headers)) {
         return no_memory(error);
     }

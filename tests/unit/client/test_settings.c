@@ -210,6 +210,11 @@ Test(settings, errors_name_the_field) {
     expect_refused(url, CONFIG(.headers = {&extensions, 1}, .deflate = &deflate),
                    WRING_ERR_INVALID_CONFIG, "deflate");
     expect_refused(url, CONFIG(.origin = "a\nb"), WRING_ERR_INVALID_HEADER, "origin");
+    expect_refused(NULL, NULL, WRING_ERR_INVALID_URL, "NULL");
+    expect_refused(url, CONFIG(.headers = {NULL, 1}), WRING_ERR_INVALID_CONFIG, "headers");
+    expect_refused(url, CONFIG(.subprotocol_count = 1), WRING_ERR_INVALID_CONFIG, "subprotocols");
+    const wring_header hollow = {wring_str("A"), {NULL, 3}};
+    expect_refused(url, CONFIG(.headers = {&hollow, 1}), WRING_ERR_INVALID_CONFIG, "headers");
     expect_refused("wss://a", CONFIG(.tls = &(wring_tls_client_config){0}),
                    WRING_ERR_INVALID_CONFIG, "tls");
     const wring_tls_client_config tls = {.struct_size = sizeof tls, .ca_file = "/nonexistent"};
