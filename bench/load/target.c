@@ -69,6 +69,10 @@ static wring_result request_make(load_target *target, uint32_t topic, const load
     char *request = malloc(REQUEST_MAX);
     wring_result result =
         host == NULL || filled == NULL || request == NULL ? WRING_ERR_NO_MEMORY : WRING_OK;
+    wring_error why = {.text = ""};
+    if (result == WRING_OK) {
+        result = wring_h1_request_headers_check(config->upgrade.extra, &why);
+    }
     if (result == WRING_OK) {
         result = wring_h1_request_write(host, filled, key, &config->upgrade, request, REQUEST_MAX,
                                         &target->request_lens[topic]);
@@ -83,9 +87,10 @@ static wring_result request_make(load_target *target, uint32_t topic, const load
     free(filled);
     free(full);
     free(host);
-    return result == WRING_OK ? WRING_OK
-                              : wring_error_set(error, result, 0, "the upgrade request: %s",
-                                                wring_result_text(result));
+    return result == WRING_OK
+               ? WRING_OK
+               : wring_error_set(error, result, 0, "the upgrade request: %s",
+                                 why.text[0] == 0 ? wring_result_text(result) : why.text);
 }
 
 static wring_result requests_make(load_target *target, const load_config *config,

@@ -95,6 +95,7 @@ if subprocess.run(["unshare", "--mount", "mount", "--bind", resolver.name, "/etc
     print("no mount namespace of its own for a resolv.conf: skipped")
     sys.exit(77)
 tools.CLIENT = wrapper.name
+certs = tools.Certs()
 
 
 def last(name, port, *options):
@@ -126,10 +127,30 @@ class Hole:
 
 def good_names():
     with Server() as server:
-        for name in ("good.test", "GOOD.test", "both.test"):
+        for name in ("good.test", "GOOD.test", "both.test", "good.test."):
             events, took = last(name, server.port)
             assert events[1]["payload"] == "hi" and took < 20, (name, events)
     assert ("good.test", A) in names.asked and ("good.test", AAAA) in names.asked, names.asked
+
+
+def an_absolute_name_over_tls():
+    """RFC 6066 3: without its dot in SNI and certificate; with it in the Host header, as curl has it."""
+    asked, heads = [], []
+    context = certs.server_context("server")
+    context.sni_callback = lambda sock, name, _: asked.append(name)
+
+    def serve(sock):
+        with context.wrap_socket(sock, server_side=True) as tls:
+            heads.append(tools.read_head(tls))
+            tls.sendall(tools.response(heads[-1]) + b"\x88\x02\x03\xe8")
+            while tls.recv(4096):
+                pass
+    ZONE["x.wild.example"] = ([HERE], [])
+    with tools.Listener(serve) as listener:
+        events = client_events(f"wss://x.wild.example.:{listener.port}/", "--ca", certs.ca)
+        assert events[-1]["result"] == "OK" and events[0]["verified"], events
+        assert asked == ["x.wild.example"], asked
+        assert f"Host: x.wild.example.:{listener.port}\r\n".encode() in heads[0], heads
 
 
 def an_address_that_does_not_answer():
@@ -215,7 +236,7 @@ def the_load_tester_says_which_name_has_no_address():
 
 
 try:
-    run([good_names, an_address_that_does_not_answer, names_without_an_address,
+    run([good_names, an_absolute_name_over_tls, an_address_that_does_not_answer, names_without_an_address,
          name_servers_that_are_silent_or_mad, no_more_addresses_than_there_is_room_for,
          again_after_the_name_server_is_well, the_load_tester_passes_over_a_silent_address,
          the_load_testers_start_ends_with_ctrl_c, the_load_tester_says_which_name_has_no_address])
