@@ -1,0 +1,259 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * What happens to the session of `wring connect`, as text for people or as JSON (--json). Each
+ * function makes one record; messages and JSON go to standard output, all else to standard error.
+ */
+#include <errno.h>
+#include <stdarg.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "cli/connect.h"
+#include "cli/connect_json.h"
+
+/* ---- text ------------------------------------------------------------------------------------ */
+
+void connect_tame(FILE *to, wring_bytes bytes, bool text, const char *indent) {
+    for (size_t i = 0; i < bytes.len; i++) {
+        const uint8_t c = bytes.data[i];
+        if (c == '\n') {
+            fputc(c, to);
+            fputs(indent, to);
+        } else if (text && c == 0xC2 && i + 1 < bytes.len && bytes.data[i + 1] < 0xA0) {
+            fprintf(to, "\\u%04x", bytes.data[++i]);
+        } else if ((c < 0x20 && c != '\t') || c == 0x7F || (c >= 0x80 && !text)) {
+            fprintf(to, "\\x%02x", c);
+        } else {
+            fputc(c, to);
+        }
+    }
+}
+
+/* Mind that a record is open until it is put: nothing else may be shown in between. */
+static void put(connect_talk *talk, FILE *record) {
+    (void)connect_output_put(&talk->output, record, false);
+}
+
+/* "* ...": how it goes, for a person. */
+static FILE *note_open(const connect_talk *talk) {
+    FILE *to = connect_record_open(STDERR_FILENO);
+    fputs(talk->colours ? "\033[33m*\033[0m " : "* ", to);
+    return to;
+}
+
+void connect_complain(connect_talk *talk, const char *format, ...) {
+    va_list args;
+    va_start(args, format);
+    FILE *to = connect_record_open(STDERR_FILENO);
+    fputs("wring: ", to);
+    vfprintf(to, format, args);
+    fputc('\n', to);
+    va_end(args);
+    put(talk, to);
+}
+
+void connect_close_text(const connect_talk *talk, uint16_t code, char *out, size_t cap) {
+    (void)snprintf(out, cap, "the server closed with %u (%s)%s%s", code,
+                   wring_close_reason_name(code), talk->close_reason[0] == 0 ? "" : " ",
+                   talk->close_reason);
+}
+
+/* ---- JSON ------------------------------------------------------------------------------------ */
+
+/* {"time":"2026-01-02T03:04:05.678Z","event":"message" */
+static FILE *event_open(const char *event) {
+    FILE *to = connect_record_open(STDOUT_FILENO);
+    struct timespec now;
+    struct tm parts;
+    char text[32] = "";
+    clock_gettime(CLOCK_REALTIME, &now);
+    if (gmtime_r(&now.tv_sec, &parts) != NULL) {
+        (void)strftime(text, sizeof text, "%Y-%m-%dT%H:%M:%S", &parts);
+    }
+    fprintf(to, "{\"time\":\"%s.%03ldZ\",\"event\":\"%s\"", text, now.tv_nsec / 1000000, event);
+    return to;
+}
+
+static void event_string(FILE *to, const char *name, wring_bytes text) {
+    fprintf(to, ",\"%s\":", name);
+    connect_json_string(to, text);
+}
+
+static void event_base64(FILE *to, const char *name, wring_bytes bytes) {
+    fprintf(to, ",\"%s\":", name);
+    connect_json_base64(to, bytes);
+}
+
+static bool event_put(connect_talk *talk, FILE *to, bool may_pause) {
+    fputs("}\n", to);
+    return connect_output_put(&talk->output, to, may_pause);
+}
+
+/* ---- messages -------------------------------------------------------------------------------- */
+
+static bool message_as_json(connect_talk *talk, const wring_message *message) {
+    FILE *to = event_open("message");
+    if (message->opcode == WRING_TEXT) {
+        fputs(",\"type\":\"text\"", to);
+        event_string(to, "data", message->payload);
+    } else {
+        fputs(",\"type\":\"binary\"", to);
+        event_base64(to, "data", message->payload);
+    }
+    return event_put(talk, to, true);
+}
+
+bool connect_show_message(connect_talk *talk, const wring_message *message) {
+    if (talk->options->json) {
+        return message_as_json(talk, message);
+    }
+    FILE *to = connect_record_open(STDOUT_FILENO);
+    if (talk->shows_arrows) {
+        fputs(talk->colours ? "\033[32m<\033[0m " : "< ", to);
+    }
+    if (talk->shows_terminal) {
+        connect_tame(to, message->payload, message->opcode == WRING_TEXT,
+                     talk->shows_arrows ? "  " : "");
+    } else if (message->payload.len > 0) {
+        fwrite(message->payload.data, 1, message->payload.len, to);
+    }
+    if (!talk->options->binary || talk->shows_terminal) {
+        fputc('\n', to);
+    }
+    return connect_output_put(&talk->output, to, true);
+}
+
+static void control_as_json(connect_talk *talk, const wring_message *message) {
+    if (message->opcode != WRING_CLOSE) { /* a close is told by connect_show_end */
+        FILE *to = event_open(message->opcode == WRING_PING ? "ping" : "pong");
+        event_base64(to, "data", message->payload);
+        (void)event_put(talk, to, false);
+    }
+}
+
+void connect_show_control(connect_talk *talk, const wring_message *message) {
+    if (talk->options->json) {
+        control_as_json(talk, message);
+    }
+    if (!talk->options->verbose) {
+        return;
+    }
+    FILE *to = connect_record_open(STDERR_FILENO);
+    if (message->opcode == WRING_CLOSE) {
+        fprintf(to, "< close %u (%s) ", message->close_code,
+                wring_close_reason_name(message->close_code));
+        connect_tame(to, message->payload, true, "  ");
+        fputc('\n', to);
+    } else {
+        fprintf(to, "< %s, %zu bytes\n", message->opcode == WRING_PING ? "ping" : "pong",
+                message->payload.len);
+    }
+    put(talk, to);
+}
+
+/* ---- the session ----------------------------------------------------------------------------- */
+
+static void show_header(FILE *to, const char *name, wring_bytes value) {
+    fputs(name, to);
+    connect_tame(to, value, true, "  ");
+    fputc('\n', to);
+}
+
+static void show_subprotocols(FILE *to, const connect_options *o) {
+    for (size_t i = 0; i < o->subprotocol_count; i++) {
+        fprintf(to, "%s%s", i == 0 ? "> Sec-WebSocket-Protocol: " : ", ", o->subprotocols[i]);
+    }
+    if (o->subprotocol_count > 0) {
+        fputc('\n', to);
+    }
+}
+
+/* What was asked for and what was answered; credentials of the URL are left out. */
+static void show_handshake(FILE *to, const connect_options *o, const wring_request *request) {
+    if (request->tls != NULL) {
+        fprintf(to, "* %s, %s%s%s\n", request->tls->version, request->tls->cipher,
+                request->tls->resumed ? ", resumed" : "",
+                request->tls->peer_verified ? ", certificate verified" : ", not verified");
+    }
+    fprintf(to, "> GET %.*s HTTP/1.1\n", (int)request->target.len,
+            (const char *)request->target.data);
+    show_header(to, "> Host: ", request->host);
+    show_subprotocols(to, o);
+    if (o->origin != NULL) {
+        show_header(to, "> Origin: ", wring_str(o->origin));
+    }
+    for (size_t i = 0; i < o->header_count; i++) {
+        fprintf(to, "> %.*s", (int)o->headers[i].name.len, (const char *)o->headers[i].name.data);
+        show_header(to, ": ", o->headers[i].value);
+    }
+    fputs("< HTTP/1.1 101 Switching Protocols\n", to);
+    for (size_t i = 0; i < request->headers.count; i++) {
+        const wring_header *header = &request->headers.list[i];
+        fprintf(to, "< %.*s", (int)header->name.len, (const char *)header->name.data);
+        show_header(to, ": ", header->value);
+    }
+}
+
+void connect_show_open(connect_talk *talk, const wring_request *request) {
+    if (talk->options->verbose) {
+        FILE *to = connect_record_open(STDERR_FILENO);
+        show_handshake(to, talk->options, request);
+        put(talk, to);
+    }
+    if (talk->options->json) {
+        FILE *to = event_open("open");
+        event_string(to, "host", request->host);
+        event_string(to, "target", request->target);
+        if (request->subprotocol.len > 0) {
+            event_string(to, "subprotocol", request->subprotocol);
+        }
+        (void)event_put(talk, to, false);
+    }
+    if (talk->shows_person) {
+        FILE *to = note_open(talk);
+        fprintf(to, "connected to %.*s; Ctrl-D ends\n", (int)request->host.len,
+                (const char *)request->host.data);
+        put(talk, to);
+    }
+}
+
+void connect_show_end(connect_talk *talk, const wring_end *end) {
+    const char *name = wring_close_reason_name(end->close_code);
+    if (talk->options->json) {
+        FILE *to = event_open("close");
+        fprintf(to, ",\"code\":%u,\"name\":\"%s\"", end->close_code, name);
+        event_string(to, "reason", wring_str(talk->close_reason));
+        fprintf(to, ",\"by\":\"%s\"", end->by_peer ? "server" : "client");
+        (void)event_put(talk, to, false);
+    }
+    if (talk->shows_person && end->result == WRING_OK) {
+        FILE *to = note_open(talk);
+        fprintf(to, "closed with %u (%s) ", end->close_code, name);
+        connect_tame(to, wring_str(talk->close_reason), true, "  ");
+        fputc('\n', to);
+        put(talk, to);
+    }
+}
+
+void connect_show_failure(connect_talk *talk, const char *text) {
+    if (talk->options->json) {
+        FILE *to = event_open("error");
+        event_string(to, "text", wring_str(text));
+        (void)event_put(talk, to, false);
+    }
+}
+
+void connect_show_waiting(connect_talk *talk, const char *text, uint32_t delay_ms) {
+    if (talk->options->json) {
+        FILE *to = event_open("reconnect");
+        event_string(to, "text", wring_str(text));
+        fprintf(to, ",\"delay_ms\":%u", delay_ms);
+        (void)event_put(talk, to, false);
+    }
+    FILE *to = connect_record_open(STDERR_FILENO);
+    fputs("wring: ", to);
+    connect_tame(to, wring_str(text), true, "  ");
+    fprintf(to, "; again in %u ms\n", delay_ms);
+    put(talk, to);
+}
