@@ -233,7 +233,8 @@ static bool editor_init(struct editor *editor) {
     (void)el_set(line, EL_PROMPT_ESC, editor->output->colours ? prompt_coloured : prompt_plain,
                  '\1');
     (void)el_set(line, EL_BIND, "^R", "em-inc-search-prev", NULL);
-    (void)el_source(line, NULL); /* ~/.editrc */
+    (void)el_set(line, EL_BIND, "^I", "ed-insert", NULL); /* nothing completes; pastes hold tabs */
+    (void)el_source(line, NULL);                          /* ~/.editrc */
     (void)el_set(line, EL_GETCFN, key_read);
     return true;
 }

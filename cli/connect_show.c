@@ -124,6 +124,13 @@ bool connect_show_message(connect_talk *talk, const wring_message *message) {
     return connect_output_put(&talk->output, to, true);
 }
 
+/* "1000 (normal) bye" */
+static void close_put(FILE *to, uint16_t code, wring_bytes reason) {
+    fprintf(to, "%u (%s)%s", code, wring_close_reason_name(code), reason.len == 0 ? "" : " ");
+    connect_tame(to, reason, true, "  ");
+    fputc('\n', to);
+}
+
 static void control_as_json(connect_talk *talk, const wring_message *message) {
     if (message->opcode != WRING_CLOSE) { /* a close is told by connect_show_end */
         FILE *to = event_open(message->opcode == WRING_PING ? "ping" : "pong");
@@ -141,10 +148,8 @@ void connect_show_control(connect_talk *talk, const wring_message *message) {
     }
     FILE *to = connect_record_open(STDERR_FILENO);
     if (message->opcode == WRING_CLOSE) {
-        fprintf(to, "< close %u (%s) ", message->close_code,
-                wring_close_reason_name(message->close_code));
-        connect_tame(to, message->payload, true, "  ");
-        fputc('\n', to);
+        fputs("< close ", to);
+        close_put(to, message->close_code, message->payload);
     } else {
         fprintf(to, "< %s, %zu bytes\n", message->opcode == WRING_PING ? "ping" : "pong",
                 message->payload.len);
@@ -219,19 +224,18 @@ void connect_show_open(connect_talk *talk, const wring_request *request) {
 }
 
 void connect_show_end(connect_talk *talk, const wring_end *end) {
-    const char *name = wring_close_reason_name(end->close_code);
     if (talk->options->json) {
         FILE *to = event_open("close");
-        fprintf(to, ",\"code\":%u,\"name\":\"%s\"", end->close_code, name);
+        fprintf(to, ",\"code\":%u,\"name\":\"%s\"", end->close_code,
+                wring_close_reason_name(end->close_code));
         event_string(to, "reason", wring_str(talk->close_reason));
         fprintf(to, ",\"by\":\"%s\"", end->by_peer ? "server" : "client");
         (void)event_put(talk, to, false);
     }
     if (talk->shows_person && end->result == WRING_OK) {
         FILE *to = note_open(talk);
-        fprintf(to, "closed with %u (%s) ", end->close_code, name);
-        connect_tame(to, wring_str(talk->close_reason), true, "  ");
-        fputc('\n', to);
+        fputs("closed with ", to);
+        close_put(to, end->close_code, wring_str(talk->close_reason));
         put(talk, to);
     }
 }

@@ -3,6 +3,7 @@
 """`wring connect` and a person at a terminal: editing, history, signals, what is on the screen."""
 import os
 import pty
+import re
 import signal
 import subprocess
 import sys
@@ -100,6 +101,56 @@ def a_message_does_not_garble_the_line():
         room.wait_texts("grüSSE" + "x" * 30)
         terminal.type("\x03")
         terminal.end()
+
+
+def keys_of_every_kind():
+    with Room() as room:
+        terminal = Terminal(room.url)
+        terminal.wait_for("Ctrl-D ends\r\n> ")
+        for typed, sent in [("a\tb", "a\tb"), ("z" * 9000, "z" * 9000), ("\x16\x01", "\x01"),
+                            (b"\xff\xfeq", "q"), ("\U0001f600\u4f60", "\U0001f600\u4f60")]:
+            terminal.type(typed)
+            terminal.type("\r")
+            wait_until(lambda n=len(room.texts()), t=sent: terminal.read_more() is not None and
+                       t in room.texts()[n - 1:], (typed, room.texts()[-1:]))
+        terminal.type("\x1b")  # the first byte of a key; the rest comes later
+        time.sleep(0.2)
+        room.say("meanwhile")
+        terminal.wait_for("< meanwhile\r\n> ")
+        terminal.type("[A\x01x\r")
+        wait_until(lambda: room.texts()[-1] == "x\U0001f600\u4f60", room.texts()[-1])
+        terminal.type("a\rb\rc\r" * 50)  # a paste
+        wait_until(lambda: len(room.texts()) == 156, len(room.texts()))
+        assert room.texts()[-150:] == ["a", "b", "c"] * 50
+        terminal.type(END_OF_INPUT)
+        terminal.end()
+
+
+def a_terminal_that_goes_away():
+    with Room() as room:
+        terminal = Terminal(room.url)
+        terminal.wait_for("Ctrl-D ends\r\n> ")
+        terminal.type("half a line")
+        terminal.wait_for("half a line")
+        os.close(terminal.slave)
+        os.close(terminal.master)  # SIGHUP
+        assert terminal.process.wait(PATIENCE) == 0
+        assert room.got == [(8, b"\x03\xe8")], room.got
+
+
+def the_end_beside_a_line():
+    """Whatever ends the command, the line that was being edited is taken from the screen."""
+    for serve, code, text in [
+            (sends(close_frame(1000, b"bye")), 0, r"\* closed with 1000 \(normal\) bye\r\n"),
+            (sends(close_frame(1011)), 3, "wring: the server closed with 1011 .*\r\n"),
+            (lambda sock: sock.sendall(response(read_head(sock), status=b"403 Forbidden")), 6,
+             "wring: .*403 Forbidden\r\n")]:
+        with Listener(serve) as server:
+            terminal = Terminal(URL.format(server.port))
+            terminal.wait_for(text)
+            terminal.end(code)
+            assert re.fullmatch(r"(> (\x1b\[\d*[GKJ]|\r)*\x1b\[J)*",
+                                re.sub(r"\x1b\[\d*m", "", terminal.screen)), terminal.screen
 
 
 def a_resized_terminal():
@@ -298,7 +349,8 @@ def a_fed_terminal_gets_bare_lines():
 if not has_editor():
     print("wring was built without libedit")
     sys.exit(77)
-run([sent_and_received_are_told_apart, a_message_does_not_garble_the_line, a_resized_terminal,
+run([sent_and_received_are_told_apart, a_message_does_not_garble_the_line, keys_of_every_kind,
+     a_terminal_that_goes_away, the_end_beside_a_line, a_resized_terminal,
      the_history_outlives_the_command, a_history_that_cannot_be_kept_is_no_fault,
      lines_that_are_not_sent, binary_lines, interrupted_once_and_twice,
      a_stopped_terminal_keeps_nothing_waiting, suspended_and_resumed, colours_can_be_left_out,

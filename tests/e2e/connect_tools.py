@@ -87,6 +87,8 @@ class Terminal:
 
     def __init__(self, *arguments, columns=80, state=None, **variables):
         self.master, slave = pty.openpty()
+        self.slave = slave
+        self.found = termios.tcgetattr(slave)
         self.resize(columns)
         self.folder = None if state else tempfile.TemporaryDirectory(prefix="wring-state-")
         variables.setdefault("TERM", "xterm")
@@ -95,8 +97,6 @@ class Terminal:
         self.process = subprocess.Popen(
             command(*arguments), stdin=slave, stdout=slave, stderr=slave, start_new_session=True,
             env=environment(**variables), preexec_fn=lambda: fcntl.ioctl(0, termios.TIOCSCTTY, 0))
-        self.found = termios.tcgetattr(slave)
-        self.slave = slave
         self.screen = ""  # since the last thing that was waited for
 
     def resize(self, columns):
