@@ -151,6 +151,13 @@ static bool ended_in_order(const connect_talk *talk) {
     }
 }
 
+/* The text may quote the server. */
+static void complain_of_server(const char *text) {
+    fputs("wring: ", stderr);
+    connect_tame(stderr, wring_str(text), wring_text_is_valid(wring_str(text)), "  ");
+    fputc('\n', stderr);
+}
+
 static int session_code(const connect_talk *talk) {
     const wring_result result = talk->result;
     if (ended_in_order(talk)) {
@@ -159,10 +166,10 @@ static int session_code(const connect_talk *talk) {
     if (result == WRING_OK) {
         char text[320];
         connect_close_text(talk, talk->close_code, text, sizeof text);
-        cli_complain("%s", text);
+        complain_of_server(text);
         return EXIT_CLOSED_ABNORMALLY;
     }
-    cli_complain("%s", talk->text);
+    complain_of_server(talk->text);
     if (talk->was_open) {
         return EXIT_CLOSED_ABNORMALLY;
     }

@@ -83,6 +83,7 @@ typedef struct connect_talk {
     bool was_open;
     bool closed_by_peer;
     char close_reason[WRING_CONTROL_PAYLOAD_MAX + 1];
+    size_t close_reason_len;
     char text[320];
 } connect_talk;
 

@@ -21,10 +21,19 @@ static connect_talk *talk_of(wring_session *session) {
 
 /* ---- the handler ----------------------------------------------------------------------------- */
 
+static void keep_reason(connect_talk *talk, wring_bytes reason) {
+    const size_t len = reason.len < sizeof talk->close_reason ? reason.len : 0;
+    if (len > 0) {
+        memcpy(talk->close_reason, reason.data, len);
+    }
+    talk->close_reason[len] = 0;
+    talk->close_reason_len = len;
+}
+
 static wring_verdict on_init(wring_session *session, const wring_request *request, void *opts) {
     connect_talk *talk = opts;
     *(connect_talk **)wring_session_user(session) = talk;
-    talk->close_reason[0] = 0;
+    keep_reason(talk, wring_str(""));
     atomic_store(&talk->session, wring_session_ref(session));
     connect_show_open(talk, request);
     return WRING_CONTINUE;
@@ -44,14 +53,6 @@ static void take_message(connect_talk *talk, wring_session *session, const wring
     if (talk->options->one || atomic_load(&talk->input_ended)) {
         connect_wake(talk);
     }
-}
-
-static void keep_reason(connect_talk *talk, wring_bytes reason) {
-    const size_t len = reason.len < sizeof talk->close_reason ? reason.len : 0;
-    if (len > 0) {
-        memcpy(talk->close_reason, reason.data, len);
-    }
-    talk->close_reason[len] = 0;
 }
 
 static wring_verdict on_message(wring_session *session, const wring_message *message) {

@@ -3,8 +3,8 @@
  * What happens to the session of `wring connect`, as text for people or as JSON (--json). Each
  * function makes one record; messages and JSON go to standard output, all else to standard error.
  */
-#include <errno.h>
 #include <stdarg.h>
+#include <stdlib.h>
 #include <string.h>
 #include <time.h>
 #include <unistd.h>
@@ -85,6 +85,19 @@ static void event_base64(FILE *to, const char *name, wring_bytes bytes) {
     connect_json_base64(to, bytes);
 }
 
+/* A sentence may quote a server whose words are not UTF-8: then those bytes are written out. */
+static void event_sentence(FILE *to, const char *text) {
+    char *shown = NULL;
+    size_t len = 0;
+    FILE *tamed = open_memstream(&shown, &len);
+    if (tamed != NULL) {
+        connect_tame(tamed, wring_str(text), wring_text_is_valid(wring_str(text)), "");
+        (void)fclose(tamed);
+        event_string(to, "text", wring_bytes_of(shown, len));
+    }
+    free(shown);
+}
+
 static bool event_put(connect_talk *talk, FILE *to, bool may_pause) {
     fputs("}\n", to);
     return connect_output_put(&talk->output, to, may_pause);
@@ -122,6 +135,10 @@ bool connect_show_message(connect_talk *talk, const wring_message *message) {
         fputc('\n', to);
     }
     return connect_output_put(&talk->output, to, true);
+}
+
+static wring_bytes reason_of(const connect_talk *talk) {
+    return wring_bytes_of(talk->close_reason, talk->close_reason_len);
 }
 
 /* "1000 (normal) bye" */
@@ -228,14 +245,14 @@ void connect_show_end(connect_talk *talk, const wring_end *end) {
         FILE *to = event_open("close");
         fprintf(to, ",\"code\":%u,\"name\":\"%s\"", end->close_code,
                 wring_close_reason_name(end->close_code));
-        event_string(to, "reason", wring_str(talk->close_reason));
+        event_string(to, "reason", reason_of(talk));
         fprintf(to, ",\"by\":\"%s\"", end->by_peer ? "server" : "client");
         (void)event_put(talk, to, false);
     }
     if (talk->shows_person && end->result == WRING_OK) {
         FILE *to = note_open(talk);
         fputs("closed with ", to);
-        close_put(to, end->close_code, wring_str(talk->close_reason));
+        close_put(to, end->close_code, reason_of(talk));
         put(talk, to);
     }
 }
@@ -243,7 +260,7 @@ void connect_show_end(connect_talk *talk, const wring_end *end) {
 void connect_show_failure(connect_talk *talk, const char *text) {
     if (talk->options->json) {
         FILE *to = event_open("error");
-        event_string(to, "text", wring_str(text));
+        event_sentence(to, text);
         (void)event_put(talk, to, false);
     }
 }
@@ -251,13 +268,13 @@ void connect_show_failure(connect_talk *talk, const char *text) {
 void connect_show_waiting(connect_talk *talk, const char *text, uint32_t delay_ms) {
     if (talk->options->json) {
         FILE *to = event_open("reconnect");
-        event_string(to, "text", wring_str(text));
+        event_sentence(to, text);
         fprintf(to, ",\"delay_ms\":%u", delay_ms);
         (void)event_put(talk, to, false);
     }
     FILE *to = connect_record_open(STDERR_FILENO);
     fputs("wring: ", to);
-    connect_tame(to, wring_str(text), true, "  ");
+    connect_tame(to, wring_str(text), wring_text_is_valid(wring_str(text)), "  ");
     fprintf(to, "; again in %u ms\n", delay_ms);
     put(talk, to);
 }

@@ -25,7 +25,7 @@ def events(out):
 def each_event_is_an_object():
     text = 'é"\\\n\t\0\x1b\x7f\u009b'.encode()
     frames = (b"\x81" + bytes([len(text)]) + text + b"\x82\x03\x00\xff\x01" + b"\x89\x02hi"
-              + b"\x8a\x00" + b"\x81\x00" + b"\x82\x00" + close_frame(1012, "später".encode()))
+              + b"\x8a\x00" + b"\x81\x00" + b"\x82\x00" + close_frame(1012, "sp\0äter".encode()))
     with Listener(sends(frames)) as server:
         code, out, err = converse("--json", URL.format(server.port))
         assert code == 3 and "closed with 1012" in err, (code, err)
@@ -38,7 +38,7 @@ def each_event_is_an_object():
             {"event": "pong", "data": ""},
             {"event": "message", "type": "text", "data": ""},
             {"event": "message", "type": "binary", "data": ""},
-            {"event": "close", "code": 1012, "name": "service_restart", "reason": "später",
+            {"event": "close", "code": 1012, "name": "service_restart", "reason": "sp\0äter",
              "by": "server"}], out
 
 
@@ -49,6 +49,10 @@ def failures_are_events_too():
         assert code == 6 and "403" in err, (code, err)
         (only,) = events(out)
         assert only["event"] == "error" and "403 Forbidden" in only["text"], out
+    with Listener(lambda sock: sock.sendall(
+            response(read_head(sock), status=b"403 No\x9b"))) as server:
+        (only,) = events(converse("--json", URL.format(server.port))[1])
+        assert only["event"] == "error" and "403 No\\x9b" in only["text"], only
     with Listener(sends(close_frame(1001), end=True)) as server:
         code, out, _ = shell(
             f"$WRING connect --json --reconnect 10 {URL.format(server.port)} < /dev/null 2>&-"

@@ -28,6 +28,18 @@ def codes_registered_after_the_rfc_are_told_by_name():
             assert f"< close {code} ({name}) later" in got[2], got
 
 
+def a_servers_words_do_not_drive_the_terminal():
+    reason = "\x1b[2J\x07é\u009b".encode()
+    with Listener(sends(close_frame(1011, reason))) as server:
+        err = converse("-v", URL.format(server.port))[2]
+        assert "1011 (internal_error) \\x1b[2J\\x07é\\u009b\n" in err, err
+        assert not re.search("[\x00-\x09\x0b-\x1f\x7f-\x9f]", err), err
+    with Listener(lambda sock: sock.sendall(
+            response(read_head(sock), status=b"403 \x80No\t\x9b"))) as server:
+        err = converse(URL.format(server.port))[2]
+        assert not re.search("[\x00-\x08\x0b-\x1f\x7f-\x9f]", err), err
+
+
 def reconnecting_says_why_the_session_ended():
     for serve, why in [(sends(close_frame(1000)), r"the server closed with 1000 \(normal\)"),
                        (sends(close_frame(1001, b"bye")),
@@ -221,7 +233,8 @@ def a_huge_file_goes_through():
         assert (process.returncode, out == data, err) == (0, True, b""), (len(out), err)
 
 
-run([codes_registered_after_the_rfc_are_told_by_name, reconnecting_says_why_the_session_ended,
+run([codes_registered_after_the_rfc_are_told_by_name,
+     a_servers_words_do_not_drive_the_terminal, reconnecting_says_why_the_session_ended,
      input_that_is_not_utf8_is_refused_with_its_line, lines_of_every_kind,
      a_line_too_long_ends_the_input, input_that_cannot_be_read, lingering_for_one_message_ends,
      a_reader_that_has_enough_ends_it_quietly, output_that_cannot_be_written,

@@ -31,7 +31,7 @@ def converse(*arguments, say=b"", **more):
     done = subprocess.run(command(*arguments), input=say, capture_output=True, timeout=PATIENCE,
                           env=environment(), **more)
     assert b"Sanitizer" not in done.stderr, done.stderr
-    return done.returncode, done.stdout, done.stderr.decode()
+    return done.returncode, done.stdout, done.stderr.decode(errors="surrogateescape")
 
 
 def shell(script, **variables):
