@@ -1,15 +1,21 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: Apache-2.0
 """`wring connect --json` and `--json-input`: events as objects, objects as messages, with jq."""
+import asyncio
 import base64
+import concurrent.futures
+import contextlib
 import json
 import re
 import shutil
 import struct
+import threading
+
+import websockets
 
 from connect_tools import close_frame, converse, read_client_frame, sends, shell
 from server import Server, run
-from tools import Listener, node_server, read_head, response
+from tools import PATIENCE, Listener, node_server, read_head, response
 
 URL = "ws://127.0.0.1:{}/"
 
@@ -121,6 +127,47 @@ def what_one_command_prints_another_reads():
             {"event": "message", "type": "binary", "data": "AP8="}], out
 
 
+@contextlib.contextmanager
+def python_websockets():
+    """A server in a thread and loop of its own: echoes, with a ping before; gives its port."""
+    started = concurrent.futures.Future()
+
+    async def echo(socket, path):
+        del path
+        async for message in socket:
+            await (await socket.ping("beat"))
+            await socket.send(message)
+
+    async def main():
+        stop = asyncio.Event()
+        async with websockets.serve(echo, "127.0.0.1", 0) as server:
+            started.set_result((server.sockets[0].getsockname()[1], asyncio.get_running_loop(),
+                                stop))
+            await stop.wait()
+    thread = threading.Thread(target=asyncio.run, args=(main(),))
+    thread.start()
+    port, loop, stop = started.result(timeout=PATIENCE)
+    try:
+        yield port
+    finally:
+        loop.call_soon_threadsafe(stop.set)
+        thread.join()
+
+
+def a_server_of_python_websockets():
+    say = [{"type": "text", "data": "grüße " * 1000}, {"type": "binary", "data": "AP8B"}]
+    with python_websockets() as port:
+        for options in ((), ("--deflate",)):
+            code, out, err = converse("--json", "--json-input", *options, URL.format(port),
+                                      say="\n".join(map(json.dumps, say)).encode())
+            assert (code, err) == (0, ""), (code, err)
+            got = events(out)
+            assert [item["event"] for item in got] == ["open", "ping", "message", "ping", "message",
+                                                       "close"], got
+            assert [got[2], got[4]] == [{"event": "message", **item} for item in say], got
+            assert (got[5]["code"], got[5]["by"]) == (1000, "client"), got
+
+
 def the_examples_with_jq():
     if shutil.which("jq") is None:
         print("  jq is not installed: not run")
@@ -134,4 +181,5 @@ def the_examples_with_jq():
 
 
 run([each_event_is_an_object, failures_are_events_too, objects_become_frames,
-     wrong_objects_are_refused, what_one_command_prints_another_reads, the_examples_with_jq])
+     wrong_objects_are_refused, what_one_command_prints_another_reads,
+     a_server_of_python_websockets, the_examples_with_jq])
