@@ -12,9 +12,6 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-/* The file is written anew when it has so many more lines than are kept. */
-#define SPARE_LINES 200
-
 /* ---- the list -------------------------------------------------------------------------------- */
 
 static void line_remove(connect_history *history, size_t index) {
@@ -96,39 +93,44 @@ static void file_read(connect_history *history, FILE *file) {
     char *line = NULL;
     size_t cap = 0;
     ssize_t len;
-    size_t lines = 0;
-    size_t twice = 0;
+    bool twice = false; /* a line, or more lines than are kept */
     while ((len = getline(&line, &cap, file)) > 0) {
         if (line[len - 1] == '\n') {
             line[--len] = 0;
         }
         const size_t before = history->count;
-        lines++;
         if (len > 0 && strlen(line) == (size_t)len && list_add(history, line)) {
-            twice += history->count == before && before < CONNECT_HISTORY_LINES_MAX;
+            twice = twice || history->count == before;
         }
     }
     free(line);
-    if (twice > SPARE_LINES || lines > CONNECT_HISTORY_LINES_MAX + SPARE_LINES) {
+    if (twice) {
         file_rewrite(history);
+    }
+}
+
+static void list_clear(connect_history *history) {
+    for (size_t i = 0; i < history->count; i++) {
+        free(history->lines[i]);
+    }
+    history->count = 0;
+}
+
+static void file_load(connect_history *history) {
+    FILE *file = history->path == NULL ? NULL : fopen(history->path, "re");
+    if (file != NULL) {
+        file_read(history, file);
+        fclose(file);
     }
 }
 
 void connect_history_load(connect_history *history) {
     *history = (connect_history){.path = path_find()};
-    if (history->path == NULL) {
-        return;
-    }
-    if (!folders_make(history->path)) {
+    if (history->path != NULL && !folders_make(history->path)) {
         free(history->path);
         history->path = NULL;
-        return;
     }
-    FILE *file = fopen(history->path, "re");
-    if (file != NULL) {
-        file_read(history, file);
-        fclose(file);
-    }
+    file_load(history);
 }
 
 /* One write to the end, so that commands that run at once keep each other's lines. */
@@ -158,10 +160,11 @@ bool connect_history_add(connect_history *history, const char *line) {
     return true;
 }
 
+/* Other commands may have added lines meanwhile: theirs are kept, and the file holds none twice. */
 void connect_history_deinit(connect_history *history) {
-    for (size_t i = 0; i < history->count; i++) {
-        free(history->lines[i]);
-    }
+    list_clear(history);
+    file_load(history);
+    list_clear(history);
     free(history->path);
     *history = (connect_history){0};
 }

@@ -18,8 +18,8 @@ typedef struct connect_history {
     size_t count;
 } connect_history;
 
-/** Reads the file, and writes it anew when it holds lines twice or too many. A file that cannot be
- *  read or written leaves the history of this command alone. */
+/** Reads the file, and writes it anew when it holds lines twice or too many; so does the end. A
+ * file that cannot be read or written leaves the history of this command alone. */
 void connect_history_load(connect_history *history);
 
 /** Adds a line, at its end when it is there already, and to the file.  @return false: it is not
