@@ -236,6 +236,9 @@ static bool editor_init(struct editor *editor) {
     (void)el_set(line, EL_BIND, "^I", "ed-insert", NULL); /* nothing completes; pastes hold tabs */
     (void)el_source(line, NULL);                          /* ~/.editrc */
     (void)el_set(line, EL_GETCFN, key_read);
+    /* Between two lines as well, the terminal neither echoes nor takes keys for itself: what is
+     * typed ahead or pasted is for the next line. */
+    (void)el_set(line, EL_SETTY, "-x", "-icanon", "-echo", "-iexten", NULL);
     return true;
 }
 

@@ -123,6 +123,11 @@ def keys_of_every_kind():
         terminal.type("a\rb\rc\r" * 50)  # a paste
         wait_until(lambda: len(room.texts()) == 156, len(room.texts()))
         assert room.texts()[-150:] == ["a", "b", "c"] * 50
+        for _ in range(20):  # typed ahead: the terminal takes no key between two lines
+            terminal.type("\x16\x01\r")
+        wait_until(lambda: terminal.read_more() is not None and len(room.texts()) == 176,
+                   len(room.texts()))
+        assert room.texts()[-20:] == ["\x01"] * 20, room.texts()[-20:]
         terminal.type(END_OF_INPUT)
         terminal.end()
 
