@@ -20,6 +20,22 @@ static wring_ref link_ref(const wring_session *session) {
     return wring__ref_pack(conn->worker->index, conn->slot, conn->generation);
 }
 
+/* wring_session_pause and _resume of a client's session. */
+static void link_hold(wring_session *session, bool on) {
+    wring__host *host = WRING_CONTAINER_OF(session, wring__host, session);
+    wring__conn *conn = &WRING_CONTAINER_OF(host, wring__link, host)->conn;
+    if (conn->state != WRING__CONN_OPEN) {
+        return;
+    }
+    if (on) {
+        wring__conn_hold(conn);
+        (void)wring__conn_pause_when_full(conn);
+    } else if (conn->held) {
+        wring__session_touch(session, conn->worker->now);
+        wring__conn_unhold(conn);
+    }
+}
+
 void wring__link_prepare(wring_client *client) {
     const wring_client_config *config = &client->settings.config;
     client->binding = config->handler == NULL
@@ -27,6 +43,7 @@ void wring__link_prepare(wring_client *client) {
                           : (wring__binding){config->handler, config->handler_opts};
     wring__session_common_init(&client->sessions, &config->session, &client->worker->chunks);
     client->sessions.ref_of = link_ref;
+    client->sessions.hold = link_hold;
     client->sessions.lost = &client->worker->counters.lost_mail;
 }
 
@@ -69,6 +86,9 @@ static void settle(wring__link *link) {
     wring_session *session = &link->host.session;
     if (link->conn.out.bytes > 0) {
         wring__conn_flush(&link->conn);
+    }
+    if (link->conn.held && session->state == WRING_SESSION_CLOSING) {
+        wring__conn_unhold(&link->conn); /* the server's close frame has to be read */
     }
     if (!wring__host_is_closed(&link->host)) {
         wring__conn_bring_deadline(&link->conn,
@@ -217,6 +237,9 @@ static void link_timer(wring__conn *conn) {
     }
     if (link->stage != STAGE_SESSION) {
         return;
+    }
+    if (conn->held) {
+        wring__session_touch(&link->host.session, conn->worker->now); /* it is we who do not read */
     }
     const bool pinged = link->host.session.ping_sent;
     wring__host_expire(&link->host, conn->worker->now);

@@ -70,6 +70,8 @@ typedef struct wring__session_common {
     wring_session_config config;                      /* frozen */
     wring__chunk_cache *cache;                        /* NULL: malloc */
     uint64_t (*ref_of)(const wring_session *session); /* NULL: they have no name */
+    /* Pauses and resumes reading from the peer. NULL: the sessions cannot be paused. */
+    void (*hold)(wring_session *session, bool on);
     wring__block *fed;       /* what the bytes fed lie in, if they may be kept: set around a feed */
     const uint8_t *fed_from; /* where these bytes begin */
     /* The large message shown last, while its callback runs: a reply with the very same bytes is

@@ -590,18 +590,29 @@ uint64_t wring_session_queued(const wring_session *session) {
     return wring__conn_unsent(&peer->conn) + wring__session_tx_owed(session) + waiting;
 }
 
-void wring_session_pause(wring_session *session) {
+void wring__peer_hold(wring_session *session, bool on) {
     wring__peer *peer = wring__peer_of(session);
-    if (peer != NULL && peer->conn.state == WRING__CONN_OPEN) {
+    if (peer->conn.state != WRING__CONN_OPEN) {
+        return;
+    }
+    if (on) {
         wring__conn_hold(&peer->conn);
         (void)wring__conn_pause_when_full(&peer->conn);
+    } else if (peer->conn.held) {
+        wring__session_touch(session, peer->conn.worker->now);
+        wring__conn_unhold(&peer->conn);
+    }
+}
+
+/* A client's session registers a `hold` of its own: the server does not know clients. */
+void wring_session_pause(wring_session *session) {
+    if (session->common->hold != NULL) {
+        session->common->hold(session, true);
     }
 }
 
 void wring_session_resume(wring_session *session) {
-    wring__peer *peer = wring__peer_of(session);
-    if (peer != NULL && peer->conn.held && peer->conn.state == WRING__CONN_OPEN) {
-        wring__session_touch(session, peer->conn.worker->now);
-        wring__conn_unhold(&peer->conn);
+    if (session->common->hold != NULL) {
+        session->common->hold(session, false);
     }
 }

@@ -156,6 +156,7 @@ wring_result wring__server_worker_open(wring__server_worker *worker) {
     wring__session_common_init(&worker->sessions, &server->config.session, &worker->io.chunks);
     wring__memory_init(worker);
     worker->sessions.ref_of = wring__peer_ref;
+    worker->sessions.hold = wring__peer_hold;
     worker->sessions.lost = &worker->io.counters.lost_mail;
     worker->sessions.queue_max = queue_max(&server->config);
     worker->sessions.admit = is_rate_limited(&server->config) ? wring__limits_admit : NULL;

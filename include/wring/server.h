@@ -164,8 +164,8 @@ WRING_API uint64_t wring_session_queued(const wring_session *session);
 
 /** Reads no further from the peer, so that it is slowed down by TCP: messages that are here already
  *  may still come. While paused, nothing of the session's idle and ping timeouts runs. It ends when
- *  the session is closed from here. From one of its callbacks; a session no server owns is left
- *  alone. */
+ *  the session is closed from here. For sessions of servers and of clients, from one of their
+ *  callbacks; a session that no worker owns is left alone. */
 WRING_API void wring_session_pause(wring_session *session);
 
 /** Reads on: from handle_info or drained, as nothing else comes from a paused peer. */

@@ -26,6 +26,7 @@ static const struct {
     {"client", sim_the_client, NULL},
     {"tls", sim_the_client_with_tls, NULL},
     {"reconnect", sim_reconnect, sim_reconnect_sum},
+    {"client-pause", sim_client_pause, sim_client_pause_sum},
     {"eyeballs", sim_eyeballs, NULL},
     {"budget", sim_budget, NULL},
     {"c14-bombs", sim_bombs, NULL},

@@ -87,6 +87,8 @@ void sim_the_client(uint64_t seed);
 void sim_the_client_with_tls(uint64_t seed);
 void sim_reconnect(uint64_t seed);
 void sim_reconnect_sum(uint64_t seeds);
+void sim_client_pause(uint64_t seed);
+void sim_client_pause_sum(uint64_t seeds);
 void sim_eyeballs(uint64_t seed);
 
 #endif
