@@ -129,6 +129,7 @@ struct wring__backend {
     uint32_t buffer_count;
     uint32_t buffer_size;
     uint32_t read_size; /* a receive of so much tells of a long message */
+    bool waits_outside; /* sim only: a turn never waits, the clock moves between turns */
 };
 
 extern const wring__backend_ops wring__backend_uring;

@@ -110,6 +110,7 @@ static wring_result sim_open(const wring__backend_config *config, wring__backend
     backend->super.buffer_count = count;
     backend->super.buffer_size = size;
     backend->super.read_size = size;
+    backend->super.waits_outside = true;
     backend->is_incremental = wring__sim_random(sim, 2) == 0;
     backend->super.buffers = wring__sim_memory(NULL, (size_t)count * size);
     backend->home = wring__sim_memory(NULL, count * sizeof *backend->home);

@@ -8,7 +8,8 @@
  *   2. move all completions into connection state; no user code
  *   3. drain the mailbox
  *   4. dispatch received bytes to the owners; receive buffers go back in one batch
- *   5. fire due timers
+ *   5. fire due timers; after a gap in which the worker did not run, those of connections wait
+ *      until what came meanwhile has been taken (io/clock.h)
  *   6. flush: one send per connection that has something queued
  */
 #ifndef WRING_IO_WORKER_H
@@ -21,6 +22,7 @@
 #include "core/slots.h"
 #include "core/wheel.h"
 #include "io/backend.h"
+#include "io/clock.h"
 #include "io/conn.h"
 #include "io/conn_long.h"
 
@@ -116,8 +118,8 @@ struct wring__worker {
     void *owner;
     const void *group;
     wring__mailbox mailbox;
-    wring__wheel wheel;      /* connections and the worker's own */
-    wring__wheel task_wheel; /* wring__task */
+    wring__wheel wheel;      /* of connections, in peers' time (io/clock.h) */
+    wring__wheel task_wheel; /* wring__task and the worker's own, in the machine's time */
     wring__slots slots;
     wring__slots watches;
     wring__guest *guests;
@@ -128,7 +130,9 @@ struct wring__worker {
     uint8_t *plain; /* scratch for decrypted bytes, when first needed: WRING__PLAIN_MAX */
     wring__chunk_cache chunks;
     wring__worker_counters counters;
-    wring_time_ns now; /* read once a turn */
+    wring_time_ns now;   /* the machine's, read once a turn: for rates, delays and measurements */
+    wring__clock clock;  /* peers' time: for every deadline of a connection */
+    wring_time_ns asked; /* the deadline of the last wait */
     uint8_t index;
 
     wring__socket listener;
@@ -136,7 +140,7 @@ struct wring__worker {
     bool accept_armed;
     uint32_t accept_failures; /* in a row */
     wring_timer accept_retry; /* after EMFILE and its like */
-    wring_timer owner_timer;  /* the owner sets it with wring__wheel_set */
+    wring_timer owner_timer;  /* see wring__worker_set_owner_timer */
 
     wring__conn_list ready;
     wring__conn_list dirty;
@@ -214,6 +218,10 @@ void wring__worker_empty_mailbox(wring__worker *worker);
 /** Runs the task at `at`; moves one that is set. */
 void wring__worker_schedule(wring__worker *worker, wring__task *task, wring_time_ns at);
 void wring__worker_unschedule(wring__worker *worker, wring__task *task); /* not set is legal */
+
+/** Has the owner's `timer` called at `at`, or after a gap (io/clock.h) when what came meanwhile has
+ *  been taken. */
+void wring__worker_set_owner_timer(wring__worker *worker, wring_time_ns at);
 
 /** Waits once for `events` of `descriptor`.  Errors: WRING_ERR_NO_MEMORY. */
 WRING_MUST_CHECK wring_result wring__worker_watch(wring__worker *worker, wring__watch *watch,

@@ -48,8 +48,8 @@ void wring__peer_settle(wring__peer *peer) {
         wring__topics_unsubscribe_all(&worker_of(peer)->topics, peer);
         wring__conn_shut(&peer->conn);
     } else {
-        wring__conn_bring_deadline(&peer->conn,
-                                   wring__host_deadline(&peer->host, peer->conn.worker->now));
+        wring__conn_bring_deadline(
+            &peer->conn, wring__host_deadline(&peer->host, peer->conn.worker->clock.peer_now));
         if (peer->extra != NULL) {
             wring__conn_bring_deadline(
                 &peer->conn, wring__min_u64(peer->extra->slow_deadline, peer->extra->age_deadline));
@@ -202,7 +202,7 @@ static void upgrade(wring__peer *peer, const wring_route *route, wring_request *
     worker_of(peer)->current = peer; /* `init` may subscribe, publish and reply */
     wring__host_start(&peer->host, binding_of(worker_of(peer)->server, route),
                       route->handler->state_size == 0 ? NULL : peer->state, request,
-                      peer->conn.worker->now);
+                      peer->conn.worker->clock.peer_now);
     wring__peer_settle(peer);
 }
 
@@ -235,7 +235,7 @@ static inline void session_rx(wring__peer *peer, wring_mut_bytes bytes) {
     wring__session_common *common = peer->host.session.common;
     common->fed = peer->conn.worker->recv.fed;
     wring__session_turn(&peer->host.session, peer->conn.worker->counters.turns);
-    wring__host_rx(&peer->host, bytes, peer->conn.worker->now);
+    wring__host_rx(&peer->host, bytes, peer->conn.worker->clock.peer_now);
     common->fed = NULL;
     wring__peer_settle(peer);
 }
@@ -315,7 +315,7 @@ static void peer_resume(wring__conn *conn) {
     if (conn->broken) {
         wring__session_tx_drop(&peer->host.session);
     }
-    wring__host_resume(&peer->host, conn->worker->now);
+    wring__host_resume(&peer->host, conn->worker->clock.peer_now);
     wring__peer_settle(peer);
 }
 
@@ -358,7 +358,7 @@ static void peer_timer(wring__conn *conn) {
         refuse(peer, WRING_ERR_TIMEOUT); /* accept to upgrade took too long */
         return;
     }
-    const wring_time_ns now = conn->worker->now;
+    const wring_time_ns now = conn->worker->clock.peer_now;
     if (worker_of(peer)->draining && peer->host.session.state == WRING_SESSION_OPEN) {
         peer_go_away(peer);
         return;
@@ -374,9 +374,12 @@ static void peer_timer(wring__conn *conn) {
         wring__peer_settle(peer);
         return;
     }
-    if (conn->held) {
+    if (wring__conn_is_deaf(conn)) {
+        conn->starved = false;                          /* it is armed again, and tells anew */
         wring__session_touch(&peer->host.session, now); /* it is we who do not listen */
     }
+    wring__session_tx_tell(&peer->host.session, wring__conn_unsent(conn) > 0,
+                           wring__conn_take_tx_moved(conn));
     wring__host_expire(&peer->host, now);
     wring__peer_settle(peer);
 }
@@ -490,7 +493,8 @@ wring_result wring__peer_accept(wring__worker *io, wring__socket socket) {
     wring__limits_opened(peer, source);
     if (server->config.handshake_timeout_ms != WRING_OFF) {
         wring__conn_set_deadline(&peer->conn,
-                                 io->now + server->config.handshake_timeout_ms * WRING_NS_PER_MS);
+                                 io->clock.peer_now +
+                                     server->config.handshake_timeout_ms * WRING_NS_PER_MS);
     }
     return WRING_OK;
 }
@@ -520,7 +524,8 @@ void wring__peer_drain(wring__conn *conn, void *arg) {
     } else {
         const uint64_t part = drain->spread_ns / drain->count;
         const uint64_t at = part * drain->next++ + wring__server_random(drain->worker) % (part + 1);
-        wring__conn_bring_deadline(conn, conn->worker->now + at); /* peer_timer closes it */
+        wring__conn_bring_deadline(conn,
+                                   conn->worker->clock.peer_now + at); /* peer_timer closes it */
     }
 }
 
@@ -601,7 +606,7 @@ void wring_session_pause(wring_session *session) {
 void wring_session_resume(wring_session *session) {
     wring__peer *peer = wring__peer_of(session);
     if (peer != NULL && peer->conn.held && peer->conn.state == WRING__CONN_OPEN) {
-        wring__session_touch(session, peer->conn.worker->now);
+        wring__session_touch(session, peer->conn.worker->clock.peer_now);
         wring__conn_unhold(&peer->conn);
     }
 }

@@ -35,7 +35,7 @@ static void drain_begin(wring__server_worker *worker, uint64_t drain_ns) {
     }
     worker->draining = true;
     wring__worker_stop_listening(&worker->io);
-    wring__wheel_set(&worker->io.wheel, &worker->io.owner_timer, worker->io.now + drain_ns);
+    wring__worker_set_owner_timer(&worker->io, worker->io.now + drain_ns);
     wring__drain drain = {.worker = worker};
     wring__worker_each(&worker->io, wring__peer_drain_count, &drain);
     drain.spread_ns = drain_spread(worker, drain.count, drain_ns);
