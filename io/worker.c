@@ -4,7 +4,6 @@
  */
 #include "io/worker.h"
 
-#include <errno.h>
 #include <sched.h>
 #include <stdlib.h>
 
@@ -15,8 +14,6 @@
 #define MAIL_PER_TURN_MAX     4096
 #define TIMERS_PER_TURN_MAX   4096 /* of each wheel */
 #define PAUSE_BYTES_DEFAULT   (UINT64_C(1) << 20)
-#define ACCEPT_RETRY_NS       (100 * WRING_NS_PER_MS)
-#define ACCEPT_FAILURES_MAX   16
 /* Queue entries made by the mail of one turn, after which the rest waits: a publish to 10,000
  * subscribers is more work than 4,096 messages to one. */
 #define MAIL_WORK_MAX ((uint64_t)64 * 1024)
@@ -154,70 +151,6 @@ void wring__worker_deinit(wring__worker *worker) {
     memset(worker, 0, sizeof *worker);
 }
 
-/* ---- accepting ------------------------------------------------------------------------------- */
-
-static void accept_arm(wring__worker *worker) {
-    if (!worker->accepting || worker->accept_armed || wring__wheel_is_set(&worker->accept_retry)) {
-        return;
-    }
-    worker->accept_armed = true;
-    worker->backend->ops->accept(worker->backend, worker->listener,
-                                 wring__token_pack(WRING__OP_ACCEPT, 0, 0));
-}
-
-void wring__worker_listen(wring__worker *worker, wring__socket listener) {
-    worker->listener = listener;
-    worker->accepting = true;
-    accept_arm(worker);
-}
-
-void wring__worker_stop_listening(wring__worker *worker) {
-    if (worker->accepting && worker->accept_armed) {
-        worker->pending++;
-        worker->backend->ops->cancel(worker->backend, wring__token_pack(WRING__OP_ACCEPT, 0, 0),
-                                     wring__token_pack(WRING__OP_CANCEL, 0, 0));
-    }
-    worker->accepting = false;
-    wring__wheel_cancel(&worker->task_wheel, &worker->accept_retry);
-}
-
-static void socket_drop(wring__worker *worker, wring__socket socket) {
-    wring__count(&worker->counters.closed, 1);
-    worker->pending++;
-    worker->backend->ops->close_socket(worker->backend, socket,
-                                       wring__token_pack(WRING__OP_CLOSE_UNOWNED, 0, 0));
-}
-
-/* Out of descriptors or memory, or one error after another, whatever it means: accepting on at once
- * would spin. Others are served meanwhile. */
-static bool accept_must_rest(const wring__worker *worker, int32_t result) {
-    if (worker->accept_failures >= ACCEPT_FAILURES_MAX) {
-        return true;
-    }
-    return result == -EMFILE || result == -ENFILE || result == -ENOBUFS || result == -ENOMEM;
-}
-
-static void accept_complete(wring__worker *worker, const wring__completion *completion) {
-    if ((completion->flags & WRING__COMPLETION_MORE) == 0) {
-        worker->accept_armed = false;
-    }
-    if (completion->result >= 0) {
-        wring__count(&worker->counters.accepted, 1);
-        worker->accept_failures = 0;
-        if (!worker->accepting || worker->ops->accepted(worker, completion->result) != WRING_OK) {
-            socket_drop(worker, completion->result);
-        }
-    } else if (completion->result != -ECANCELED) {
-        wring__count(&worker->counters.accept_errors, 1);
-        worker->accept_failures++;
-        if (accept_must_rest(worker, completion->result)) {
-            wring__wheel_set(&worker->task_wheel, &worker->accept_retry,
-                             worker->now + ACCEPT_RETRY_NS);
-        }
-    }
-    accept_arm(worker);
-}
-
 /* ---- the phases of a turn -------------------------------------------------------------------- */
 
 static void watch_complete(wring__worker *worker, uint32_t slot, uint32_t generation,
@@ -234,7 +167,7 @@ static void watch_complete(wring__worker *worker, uint32_t slot, uint32_t genera
 static void complete(wring__worker *worker, const wring__completion *completion) {
     uint8_t op = wring__token_op(completion->token);
     if (op == WRING__OP_ACCEPT) {
-        accept_complete(worker, completion);
+        wring__worker_accept_complete(worker, completion);
         return;
     }
     uint32_t slot = wring__token_slot(completion->token);
@@ -359,7 +292,7 @@ static void owner_timer_fire(wring__worker *worker) {
 
 static void task_timer_fire(wring__worker *worker, wring_timer *timer) {
     if (timer == &worker->accept_retry) {
-        accept_arm(worker);
+        wring__worker_accept_arm(worker);
     } else if (timer == &worker->owner_timer) {
         owner_timer_fire(worker);
     } else {

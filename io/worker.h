@@ -45,6 +45,9 @@ typedef struct wring__worker_ops {
     /** A connection came in; makes a wring__conn of it or returns an error, then it is closed. */
     wring_result (*accepted)(wring__worker *worker, wring__socket socket);
     void (*mail)(wring__worker *worker, const wring__mail *mail);
+    /** Optional: after wring__worker_stop_listening. All that the kernel had accepted was told by
+     *  `accepted`; the owner closes the listener now. */
+    void (*unlistened)(wring__worker *worker);
     /** The owner's deadline (worker->owner_timer) passed. */
     void (*timer)(wring__worker *worker);
     void (*turned)(wring__worker *worker); /* optional: each turn, before what is queued goes out */
@@ -138,6 +141,8 @@ struct wring__worker {
     wring__socket listener;
     bool accepting; /* the accept operation is armed or wants to be */
     bool accept_armed;
+    bool accept_cancelled;    /* armed, and asked to end */
+    uint32_t accept_errno;    /* of the last error; any thread may read it */
     uint32_t accept_failures; /* in a row */
     wring_timer accept_retry; /* after EMFILE and its like */
     wring_timer owner_timer;  /* see wring__worker_set_owner_timer */
@@ -177,7 +182,8 @@ void wring__worker_deinit(wring__worker *worker);
 /** Takes a listener over and begins to accept. */
 void wring__worker_listen(wring__worker *worker, wring__socket listener);
 
-/** Stops accepting; the listener stays the caller's to close. */
+/** Stops accepting; what the kernel has accepted is still taken. Then `unlistened` is called, at
+ *  once or in a later turn, and the listener is the owner's again. Legal when not listening. */
 void wring__worker_stop_listening(wring__worker *worker);
 
 /** One turn.  @param deadline  do not wait beyond it; WRING_TIME_NEVER
@@ -236,6 +242,10 @@ void wring__worker_abort_guests(wring__worker *worker);
 
 /** No connection, guest or operation is left. */
 bool wring__worker_is_quiet(const wring__worker *worker);
+
+/** For worker.c (worker_accept.c). */
+void wring__worker_accept_arm(wring__worker *worker);
+void wring__worker_accept_complete(wring__worker *worker, const wring__completion *completion);
 
 /** For conn.c. */
 void wring__worker_make_ready(wring__worker *worker, wring__conn *conn);
