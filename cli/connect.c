@@ -34,6 +34,8 @@ static const char examples[] =
     "came "
     "for --linger ms, the\nsession is closed with 1000. Proxies are taken from https_proxy, "
     "http_proxy, all_proxy and no_proxy\nunless --proxy is given.\n"
+    "\nSIGINT, SIGTERM and SIGHUP close the session in order, a second one at once. Output that "
+    "nobody reads\nends the session too (1).\n"
     "\nExit codes: 0 closed in order (1000, 1001 or no code); 1 failed; 2 used wrongly; 3 the "
     "session ended\nabnormally or with another code; 4 no answer in time; 5 TLS: the certificate "
     "or "
@@ -207,6 +209,7 @@ static int connect_with(const connect_options *o) {
     sigemptyset(&signals);
     sigaddset(&signals, SIGINT);
     sigaddset(&signals, SIGTERM);
+    sigaddset(&signals, SIGHUP); /* the terminal is gone */
     pthread_sigmask(SIG_BLOCK, &signals, NULL);
     const int signal_fd = signalfd(-1, &signals, SFD_CLOEXEC);
     wring_deflate_config deflate;
