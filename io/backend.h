@@ -60,8 +60,9 @@ typedef struct wring__listen_config {
     const char *host; /* numeric address */
     uint16_t port;    /* 0: picked */
     int backlog;
-    bool reuse_port;
-    void *world; /* sim only */
+    bool reuse_port; /* others of ours listen there too */
+    bool exclusive;  /* with reuse_port: the first of ours, and nobody else may listen there yet */
+    void *world;     /* sim only */
 } wring__listen_config;
 
 /** Where to connect to. */
@@ -81,6 +82,13 @@ typedef struct wring__backend_ops {
     wring_result (*listen)(const wring__listen_config *config, wring__socket *out, uint16_t *port,
                            wring_error *error);
     void (*unlisten)(const wring__listen_config *config, wring__socket listener);
+    /** Optional. From here on no connection begins at this listener; who is turned away tries again
+     *  by TCP's own means, and gets whoever listens then. Connections that have begun still come.
+     */
+    void (*turn_away)(wring__socket listener);
+    /** Optional. With no accept under way: a connection that waits to be accepted, without waiting
+     *  for one; WRING__SOCKET_NONE. */
+    wring__socket (*accept_now)(wring__backend *backend, wring__socket listener);
 
     /** Errors: WRING_ERR_BACKEND with a sentence: what failed, why it usually does, what to do. */
     wring_result (*open)(const wring__backend_config *config, wring__backend **out,
@@ -132,6 +140,7 @@ struct wring__backend {
     uint32_t buffer_count;
     uint32_t buffer_size;
     uint32_t read_size; /* a receive of so much tells of a long message */
+    bool waits_outside; /* sim only: a turn never waits, the clock moves between turns */
 };
 
 extern const wring__backend_ops wring__backend_uring;

@@ -114,7 +114,7 @@ static void linger(wring__conn *conn) {
     if (!conn->recv_armed) {
         wring__conn_recv_arm(conn); /* to see the peer's end */
     }
-    wring__wheel_set(&conn->worker->wheel, &conn->timer, conn->worker->now + LINGER_NS);
+    wring__wheel_set(&conn->worker->wheel, &conn->timer, conn->worker->clock.peer_now + LINGER_NS);
 }
 
 static void linger_when_drained(wring__conn *conn) {
@@ -148,7 +148,8 @@ void wring__conn_shut(wring__conn *conn) {
     if (conn->is_direct) {
         wring__conn_recv_cancel(conn); /* the block it was to fill may be large */
     }
-    wring__wheel_set(&conn->worker->wheel, &conn->timer, conn->worker->now + DRAIN_TIMEOUT_NS);
+    wring__wheel_set(&conn->worker->wheel, &conn->timer,
+                     conn->worker->clock.peer_now + DRAIN_TIMEOUT_NS);
     wring__conn_flush(conn);
     linger_when_drained(conn);
 }
@@ -204,6 +205,12 @@ void wring__conn_bring_deadline(wring__conn *conn, wring_time_ns deadline) {
     if (deadline != WRING_TIME_NEVER && (!set || conn->timer.deadline > deadline)) {
         wring__conn_set_deadline(conn, deadline);
     }
+}
+
+bool wring__conn_take_tx_moved(wring__conn *conn) {
+    const bool moved = conn->tx_moved;
+    conn->tx_moved = false;
+    return moved;
 }
 
 void wring__conn_timer(wring__conn *conn) {
@@ -312,6 +319,7 @@ static void send_complete(wring__conn *conn, const wring__completion *completion
         }
         return;
     }
+    conn->tx_moved = true;
     wring__count(&conn->worker->counters.tx_bytes, (uint64_t)completion->result);
     wring__outq_consume(conn->tls == NULL ? &conn->out : &conn->tls->out, &conn->worker->chunks,
                         (size_t)completion->result);

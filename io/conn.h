@@ -103,6 +103,8 @@ struct wring__conn {
     bool dialled : 1;      /* by us */
     bool asked : 1;        /* the owner wants a call in the dispatch phase */
     bool tell_drained : 1; /* ... once the queue is at worker->drained_bytes */
+    bool tx_moved : 1;     /* the kernel took bytes; cleared by wring__conn_take_tx_moved */
+    bool starved : 1;      /* a receive found no buffer, and nothing was received since */
 };
 
 /** Takes a connected socket over: a slot, a generation, and receiving is armed.
@@ -125,6 +127,13 @@ WRING_MUST_CHECK wring_result wring__conn_secure(wring__conn *conn, wring__tls_c
 
 /** The TLS stream; NULL for a plain one. */
 wring__tls *wring__conn_tls_of(const wring__conn *conn);
+
+/** Whether the peer's silence is ours: we do not read what it may have sent, or it takes what we
+ *  send as fast as it can and is not read meanwhile. Ask before its silence is held against it. */
+bool wring__conn_is_deaf(const wring__conn *conn);
+
+/** Whether the kernel took bytes since this was last asked. */
+bool wring__conn_take_tx_moved(wring__conn *conn);
 
 /** Bytes queued and not yet taken by the kernel. */
 uint64_t wring__conn_unsent(const wring__conn *conn);

@@ -129,6 +129,14 @@ bool wring__conn_pause_when_full(wring__conn *conn) {
     return conn->paused;
 }
 
+bool wring__conn_is_deaf(const wring__conn *conn) {
+    if (conn->held || conn->yielded || conn->long_waits || conn->starved) {
+        return true;
+    }
+    const bool full = wring__conn_unsent(conn) > pause_bytes(conn) / 2;
+    return conn->paused && (!full || conn->tx_moved);
+}
+
 void wring__conn_resume_when_drained(wring__conn *conn) {
     if (conn->paused && !conn->held && !conn->yielded && !conn->worker->rx_stopped &&
         wring__conn_unsent(conn) <= pause_bytes(conn) / 2) {
@@ -181,6 +189,7 @@ static void rx_take(wring__conn *conn, const wring__completion *completion) {
         wring__recv_discard(&worker->recv, completion);
         return;
     }
+    conn->starved = false;
     wring__count(&worker->counters.rx_bytes, (uint64_t)completion->result);
     if (wring__recv_push(&worker->recv, &conn->received, completion) != WRING_OK) {
         wring__conn_broken_by(conn, -ENOMEM);
@@ -200,6 +209,7 @@ void wring__conn_recv_complete(wring__conn *conn, const wring__completion *compl
     if (completion->result == 0) {
         conn->eof = true;
     } else if (completion->result == -ENOBUFS) {
+        conn->starved = true;
         wring__count(&conn->worker->counters.buffers_exhausted,
                      1); /* normal: armed again when some are back */
     } else if (completion->result < 0 && completion->result != -ECANCELED &&

@@ -96,6 +96,10 @@ static void sim_unlisten(const wring__listen_config *config, wring__socket liste
     wring__sim_close(sim, listener, false);
 }
 
+static wring__socket sim_accept_now(wring__backend *super, wring__socket listener) {
+    return wring__sim_backlog_pop(sim_of(super)->sim, listener);
+}
+
 static wring_result sim_open(const wring__backend_config *config, wring__backend **out,
                              wring_error *error) {
     (void)error;
@@ -110,6 +114,7 @@ static wring_result sim_open(const wring__backend_config *config, wring__backend
     backend->super.buffer_count = count;
     backend->super.buffer_size = size;
     backend->super.read_size = size;
+    backend->super.waits_outside = true;
     backend->is_incremental = wring__sim_random(sim, 2) == 0;
     backend->super.buffers = wring__sim_memory(NULL, (size_t)count * size);
     backend->home = wring__sim_memory(NULL, count * sizeof *backend->home);
@@ -570,6 +575,7 @@ const wring__backend_ops wring__backend_sim = {
     .name = "sim",
     .listen = sim_listen,
     .unlisten = sim_unlisten,
+    .accept_now = sim_accept_now,
     .open = sim_open,
     .close = sim_backend_close,
     .accept = sim_accept,

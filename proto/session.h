@@ -99,7 +99,7 @@ typedef struct wring__session_common {
     size_t rx_kept_bytes; /* of their assemblies */
 } wring__session_common;
 
-/** One per connection, most of them idle: it is kept to a cache line. The out queue and the
+/** One per connection, most of them idle: it is kept small. The out queue and the
  *  handler's state lie in the block of memory the session lies in, so their place is a distance. */
 struct wring_session {
     wring__session_common *common;
@@ -111,6 +111,7 @@ struct wring_session {
     size_t in_len;
 
     uint64_t activity_ns; /* when the last bytes came; CLOSING: when the close began, 0 not known */
+    uint64_t ping_ns;     /* with ping_sent: when the ping was sent, or withheld */
     int16_t out_distance;
     int16_t user_distance; /* 0: no state */
     uint16_t end_code;
@@ -122,7 +123,10 @@ struct wring_session {
     bool close_received : 1;
     bool end_pending : 1; /* WRING_EVENT_END is owed */
     bool end_by_peer : 1;
-    bool ping_sent : 1;       /* since the last byte received */
+    bool ping_sent : 1;       /* since the last byte received: a sign of life is awaited */
+    bool ping_withheld : 1;   /* with ping_sent: what was queued before has to be taken first */
+    bool tx_waits : 1;        /* the worker's: bytes are queued that the kernel has not taken */
+    bool tx_moved : 1;        /* the worker's: the kernel took some since the ping */
     bool owned : 1;           /* made by wring_session_create: out belongs to the session */
     bool host_started : 1;    /* the host's: init was called */
     bool host_terminated : 1; /* the host's: terminate was called */
@@ -230,6 +234,15 @@ static inline void wring__session_turn(wring_session *session, uint64_t turn) {
     if (session->deflate != NULL) {
         wring__deflate_turn(session->deflate, session, turn);
     }
+}
+
+/** Before wring_session_expire, by an owner that sends as the peer takes it: a ping behind a queue
+ *  would reach the kernel late, and its answer would be awaited too early.
+ *  @param waits  bytes are queued that the kernel has not taken
+ *  @param moved  it took some since this was last told */
+static inline void wring__session_tx_tell(wring_session *session, bool waits, bool moved) {
+    session->tx_waits = waits;
+    session->tx_moved |= moved;
 }
 
 /** Its clocks begin anew, as if bytes had come. */

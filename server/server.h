@@ -77,7 +77,10 @@ typedef struct wring__server_worker {
     bool initialised;
     bool running; /* the thread was created */
     bool draining;
-    wring_result result; /* of starting */
+    uint64_t drain_ns;
+    bool drain_over;      /* who comes now is closed unheard */
+    wring__task unlisten; /* draining: the end of listening, a while after its beginning */
+    wring_result result;  /* of starting */
     wring_error error;
     wring__http1 parser; /* scratch: for heads that come in one piece */
     wring_header headers[WRING__HTTP1_FIELDS_MAX];

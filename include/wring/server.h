@@ -121,6 +121,9 @@ typedef struct wring_server_config {
     size_t topic_rule_count;
     uint32_t tls_handshake_rate; /**< TLS handshakes begun a second, per worker, and so many at
                                       once: one more is closed unread; default unlimited */
+    bool share_port; /**< other servers may listen at the same port, such as the one that replaces
+                          this one: the kernel spreads connections over all of them. Default: when
+                          another program listens there, starting fails */
 } wring_server_config;
 
 /** Fills in every default, as wring_server_create does; for showing the configuration. */
@@ -183,6 +186,7 @@ typedef struct wring_server_stats {
     uint64_t connections; /**< open now */
     uint64_t accepted;
     uint64_t accept_errors;
+    uint32_t accept_errno; /**< of the last of them; 0: none */
     uint64_t closed;
     uint64_t rx_bytes;
     uint64_t tx_bytes;

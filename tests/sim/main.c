@@ -23,6 +23,7 @@ static const struct {
     {"slow", sim_slow, NULL},
     {"sends", sim_sends, NULL},
     {"drain", sim_drain, NULL},
+    {"suspend", sim_suspend, NULL},
     {"client", sim_the_client, NULL},
     {"tls", sim_the_client_with_tls, NULL},
     {"reconnect", sim_reconnect, sim_reconnect_sum},

@@ -78,6 +78,7 @@ void sim_bombs(uint64_t seed);
 void sim_slow(uint64_t seed);
 void sim_sends(uint64_t seed);
 void sim_drain(uint64_t seed);
+void sim_suspend(uint64_t seed);
 void sim_budget(uint64_t seed);
 void sim_long(uint64_t seed);
 void sim_long_sum(uint64_t seeds);

@@ -309,6 +309,43 @@ Test(conn, accepting_that_only_ever_fails_does_not_spin) {
     end();
 }
 
+/* The backend goes on by itself after an error of one connection. */
+Test(conn, errors_that_do_not_end_accepting_rest_as_well) {
+    begin();
+    for (unsigned i = 0; i < 16; i++) {
+        cr_assert_eq(scripted_token(SCRIPTED_CANCEL), 0);
+        scripted_accept(-EPERM, true);
+        turn();
+    }
+    cr_assert(scripted_token(SCRIPTED_CANCEL) != 0);
+    scripted_accept(-EPERM, true); /* one more was under way */
+    turn();
+    scripted_end(SCRIPTED_ACCEPT, -ECANCELED);
+    scripted_end(SCRIPTED_CANCEL, 0);
+    turn();
+    cr_assert_eq(scripted_token(SCRIPTED_ACCEPT), 0);
+    scripted_advance(200 * WRING_NS_PER_MS);
+    turn();
+    cr_assert(scripted_token(SCRIPTED_ACCEPT) != 0);
+    cr_assert_eq(worker.counters.accept_errors, 17);
+    cr_assert_eq(worker.accept_errno, EPERM);
+    end();
+}
+
+Test(conn, what_was_accepted_before_the_end_of_listening_is_taken) {
+    begin();
+    wring__worker_stop_listening(&worker);
+    scripted_accept(7, true); /* beside the cancel */
+    turn();
+    cr_assert_eq(owner.opened, 1);
+    scripted_end(SCRIPTED_ACCEPT, -ECANCELED);
+    scripted_end(SCRIPTED_CANCEL, 0);
+    turn();
+    cr_assert_eq(worker.listener, WRING__SOCKET_NONE);
+    end_by_reset();
+    end();
+}
+
 Test(conn, a_descriptor_that_is_none_ends_alone) {
     static const int32_t bad[] = {-EBADF, -ENOTCONN, -ENOTSOCK};
     begin();

@@ -29,7 +29,7 @@ static void begin(void) {
     for (size_t i = 0; i < sizeof memory; i++) {
         memory[i] = (uint8_t)(i >> 4);
     }
-    backend = (wring__backend){&ops, memory, BUFFERS, BUFFER_SIZE, 16384};
+    backend = (wring__backend){&ops, memory, BUFFERS, BUFFER_SIZE, 16384, false};
     cr_assert_eq(wring__recv_init(&pool, &backend), WRING_OK);
 }
 
