@@ -103,6 +103,8 @@ struct wring__conn {
     bool dialled : 1;      /* by us */
     bool asked : 1;        /* the owner wants a call in the dispatch phase */
     bool tell_drained : 1; /* ... once the queue is at worker->drained_bytes */
+    bool sent_at_once : 1; /* the send in flight does not wait: the worker's list has it */
+    bool send_waits : 1;   /* the socket was full: sends wait for room until the queue is empty */
 };
 
 /** Takes a connected socket over: a slot, a generation, and receiving is armed.
