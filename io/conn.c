@@ -287,10 +287,10 @@ void wring__conn_flush(wring__conn *conn) {
  * whether there is likely to be room for it. */
 static bool may_send_at_once(const wring__conn *conn, const wring__outq *wire) {
     const wring__worker *worker = conn->worker;
-    return worker->backend->sends_at_once && worker->at_once.count < WRING__IOVECS_MAX &&
-           wire->bytes <= AT_ONCE_BYTES_MAX && wire->bytes == wring__conn_unsent(conn) &&
+    return wire->bytes <= AT_ONCE_BYTES_MAX && (conn->tls == NULL || conn->out.bytes == 0) &&
            conn->state == WRING__CONN_OPEN && !conn->send_waits && !conn->tell_drained &&
-           !conn->paused;
+           !conn->paused && worker->backend->sends_at_once &&
+           worker->at_once.count < WRING__IOVECS_MAX;
 }
 
 void wring__conn_send(wring__conn *conn) {
@@ -330,6 +330,37 @@ static int32_t send_result(wring__conn *conn, const wring__completion *completio
     return completion->result == -EAGAIN ? 0 : completion->result;
 }
 
+/* What follows when bytes have gone out. */
+static void sent(wring__conn *conn) {
+    const uint64_t unsent = wring__conn_unsent(conn);
+    if (unsent > 0) {
+        wring__conn_flush(conn);
+    } else {
+        conn->send_waits = false;
+    }
+    if (conn->tell_drained && unsent <= conn->worker->drained_bytes) {
+        conn->tell_drained = false;
+        wring__conn_ask(conn);
+    }
+    wring__conn_resume_when_drained(conn);
+    linger_when_drained(conn);
+}
+
+void wring__conn_took_all(wring__conn *conn, size_t bytes) {
+    WRING_ASSERT(conn->sent_at_once && conn->send_in_flight);
+    conn->sent_at_once = false;
+    conn->send_in_flight = false;
+    conn->pending--;
+    wring__outq_consume(conn->tls == NULL ? &conn->out : &conn->tls->out, &conn->worker->chunks,
+                        bytes);
+    /* Mostly nothing does: see may_send_at_once. But the owner may have come between. */
+    if (WRING_UNLIKELY(wring__conn_unsent(conn) > 0 || conn->state != WRING__CONN_OPEN ||
+                       conn->tell_drained || conn->paused)) {
+        sent(conn);
+        close_when_quiet(conn);
+    }
+}
+
 static void send_complete(wring__conn *conn, const wring__completion *completion) {
     const int32_t result = send_result(conn, completion);
     conn->send_in_flight = false;
@@ -346,18 +377,7 @@ static void send_complete(wring__conn *conn, const wring__completion *completion
     wring__count(&conn->worker->counters.tx_bytes, (uint64_t)result);
     wring__outq_consume(conn->tls == NULL ? &conn->out : &conn->tls->out, &conn->worker->chunks,
                         (size_t)result);
-    const uint64_t unsent = wring__conn_unsent(conn);
-    if (unsent > 0) {
-        wring__conn_flush(conn);
-    } else {
-        conn->send_waits = false;
-    }
-    if (conn->tell_drained && unsent <= conn->worker->drained_bytes) {
-        conn->tell_drained = false;
-        wring__conn_ask(conn);
-    }
-    wring__conn_resume_when_drained(conn);
-    linger_when_drained(conn);
+    sent(conn);
 }
 
 static void connect_complete(wring__conn *conn, const wring__completion *completion) {

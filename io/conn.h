@@ -176,5 +176,7 @@ void wring__conn_complete(wring__conn *conn, unsigned op, const wring__completio
 void wring__conn_dispatch(wring__conn *conn);
 void wring__conn_send(wring__conn *conn);
 void wring__conn_timer(wring__conn *conn);
+/** The send at once under way took everything. */
+void wring__conn_took_all(wring__conn *conn, size_t bytes);
 
 #endif

@@ -258,6 +258,7 @@ static void complete(wring__worker *worker, const wring__completion *completion)
 
 static wring_time_ns turn_deadline(wring__worker *worker, wring_time_ns deadline) {
     if (worker->ready.head != NULL || worker->dirty.head != NULL || worker->at_once.must_look ||
+        worker->at_once.bytes > AT_ONCE_ASLEEP_BYTES ||
         !wring__mailbox_prepare_sleep(&worker->mailbox)) {
         return 0;
     }
@@ -271,7 +272,6 @@ void wring__worker_add_at_once(wring__worker *worker, wring__conn *conn, uint32_
     conn->sent_at_once = true;
     at_once->sent[at_once->count++] = (struct wring__sent){conn, bytes};
     at_once->bytes += bytes;
-    at_once->must_look |= at_once->bytes > AT_ONCE_ASLEEP_BYTES;
 }
 
 /* After all completions of a turn: those that had one failed or were short, and are dropped from
@@ -280,19 +280,20 @@ static void at_once_end(wring__worker *worker) {
     struct wring__at_once *at_once = &worker->at_once;
     const bool known = worker->backend->sends_known;
     size_t kept = 0;
+    uint64_t took = 0;
     for (size_t i = 0; i < at_once->count; i++) {
         const struct wring__sent sent = at_once->sent[i];
         if (!sent.conn->sent_at_once) {
             continue;
         }
         if (known) {
-            const wring__completion all = {.result = (int32_t)sent.bytes};
-            sent.conn->sent_at_once = false;
-            wring__conn_complete(sent.conn, WRING__OP_SEND, &all);
+            took += sent.bytes;
+            wring__conn_took_all(sent.conn, sent.bytes);
         } else {
             at_once->sent[kept++] = sent;
         }
     }
+    wring__count(&worker->counters.tx_bytes, took);
     at_once->count = kept;
     if (kept == 0) {
         at_once->bytes = 0;
