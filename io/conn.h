@@ -105,6 +105,8 @@ struct wring__conn {
     bool tell_drained : 1; /* ... once the queue is at worker->drained_bytes */
     bool tx_moved : 1;     /* the kernel took bytes; cleared by wring__conn_take_tx_moved */
     bool starved : 1;      /* a receive found no buffer, and nothing was received since */
+    bool sent_at_once : 1; /* the send in flight does not wait: the worker's list has it */
+    bool send_waits : 1;   /* the socket was full: sends wait for room until the queue is empty */
 };
 
 /** Takes a connected socket over: a slot, a generation, and receiving is armed.
@@ -183,5 +185,7 @@ void wring__conn_complete(wring__conn *conn, unsigned op, const wring__completio
 void wring__conn_dispatch(wring__conn *conn);
 void wring__conn_send(wring__conn *conn);
 void wring__conn_timer(wring__conn *conn);
+/** The send at once under way took everything. */
+void wring__conn_took_all(wring__conn *conn, size_t bytes);
 
 #endif

@@ -17,6 +17,8 @@
 /* Queue entries made by the mail of one turn, after which the rest waits: a publish to 10,000
  * subscribers is more work than 4,096 messages to one. */
 #define MAIL_WORK_MAX ((uint64_t)64 * 1024)
+/* The worker does not sleep while sends at once hold more queued bytes than this. */
+#define AT_ONCE_ASLEEP_BYTES ((uint64_t)64 * 1024)
 
 /* ---- lists ----------------------------------------------------------------------------------- */
 
@@ -192,7 +194,8 @@ static void complete(wring__worker *worker, const wring__completion *completion)
 }
 
 static wring_time_ns turn_deadline(wring__worker *worker, wring_time_ns deadline) {
-    if (worker->ready.head != NULL || worker->dirty.head != NULL ||
+    if (worker->ready.head != NULL || worker->dirty.head != NULL || worker->at_once.must_look ||
+        worker->at_once.bytes > AT_ONCE_ASLEEP_BYTES ||
         !wring__mailbox_prepare_sleep(&worker->mailbox)) {
         return 0;
     }
@@ -203,6 +206,42 @@ static wring_time_ns turn_deadline(wring__worker *worker, wring_time_ns deadline
     return wring__min_u64(deadline, wring__min_u64(peers, wring__wheel_next(&worker->task_wheel)));
 }
 
+void wring__worker_add_at_once(wring__worker *worker, wring__conn *conn, uint32_t bytes) {
+    struct wring__at_once *at_once = &worker->at_once;
+    conn->sent_at_once = true;
+    at_once->sent[at_once->count++] = (struct wring__sent){conn, bytes};
+    at_once->bytes += bytes;
+}
+
+/* After all completions of a turn: those that had one failed or were short, and are dropped from
+ * the list; no connection has been freed since. The others took everything, once that is known. */
+static void at_once_end(wring__worker *worker) {
+    struct wring__at_once *at_once = &worker->at_once;
+    const bool known = worker->backend->sends_known;
+    size_t kept = 0;
+    uint64_t took = 0;
+    for (size_t i = 0; i < at_once->count; i++) {
+        const struct wring__sent sent = at_once->sent[i];
+        if (!sent.conn->sent_at_once) {
+            continue;
+        }
+        if (known) {
+            took += sent.bytes;
+            wring__conn_took_all(sent.conn, sent.bytes);
+        } else {
+            at_once->sent[kept++] = sent;
+        }
+    }
+    wring__count(&worker->counters.tx_bytes, took);
+    at_once->count = kept;
+    if (kept == 0) {
+        at_once->bytes = 0;
+        at_once->must_look = false;
+    }
+}
+
+/* Sends and the wait for what comes next are one system call. So the worker sleeps before it takes
+ * note of the sends at once: what they hold meanwhile has a bound. */
 static wring_result phase_wait(wring__worker *worker, wring_time_ns deadline) {
     size_t count = 0;
     wring__backend *backend = worker->backend;
@@ -220,6 +259,7 @@ static wring_result phase_wait(wring__worker *worker, wring_time_ns deadline) {
     for (size_t i = 0; i < count; i++) {
         complete(worker, &worker->completions[i]);
     }
+    at_once_end(worker);
     return result;
 }
 

@@ -165,6 +165,17 @@ struct wring__worker {
     wring__completion completions[WRING__COMPLETIONS_MAX];
     struct iovec iovecs[WRING__IOVECS_MAX]; /* of the sends queued since the last turn */
     size_t iovec_count;
+
+    /* Sends that complete only when they did not take everything: see phase_wait. */
+    struct wring__at_once {
+        struct wring__sent {
+            wring__conn *conn;
+            uint32_t bytes;
+        } sent[WRING__IOVECS_MAX];
+        size_t count;
+        uint64_t bytes; /* of all of them */
+        bool must_look; /* at their ends, before sleeping */
+    } at_once;
 };
 
 /** The worker whose turn the calling thread is in; NULL outside of one. */
@@ -251,5 +262,6 @@ void wring__worker_accept_complete(wring__worker *worker, const wring__completio
 void wring__worker_make_ready(wring__worker *worker, wring__conn *conn);
 void wring__worker_make_dirty(wring__worker *worker, wring__conn *conn);
 void wring__worker_make_dead(wring__worker *worker, wring__conn *conn);
+void wring__worker_add_at_once(wring__worker *worker, wring__conn *conn, uint32_t bytes);
 
 #endif

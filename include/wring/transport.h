@@ -60,7 +60,7 @@ WRING_API WRING_MUST_CHECK wring_result wring_accept(const wring_transport *tran
                                                      wring_error *error);
 
 /** The hand-over is done: the session asks for its first bytes.
- *  Errors: WRING_ERR_CLOSED when it ended meanwhile. */
+ *  Errors: WRING_ERR_CLOSED when it ended meanwhile; WRING_ERR_INVALID_STATE the second time. */
 WRING_API WRING_MUST_CHECK wring_result wring_activate(wring_session *session, uint64_t now_ns);
 
 /** Bytes came: they are unmasked in place, the handler is called, replies are sent.

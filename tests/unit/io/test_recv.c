@@ -29,7 +29,11 @@ static void begin(void) {
     for (size_t i = 0; i < sizeof memory; i++) {
         memory[i] = (uint8_t)(i >> 4);
     }
-    backend = (wring__backend){&ops, memory, BUFFERS, BUFFER_SIZE, 16384, false};
+    backend = (wring__backend){.ops = &ops,
+                               .buffers = memory,
+                               .buffer_count = BUFFERS,
+                               .buffer_size = BUFFER_SIZE,
+                               .read_size = 16384};
     cr_assert_eq(wring__recv_init(&pool, &backend), WRING_OK);
 }
 
