@@ -77,6 +77,9 @@ WRING_MUST_CHECK wring_result wring__tls_receive(wring__tls *tls, wring_mut_byte
  *  Errors: WRING_ERR_NO_MEMORY, and then the loan goes on */
 WRING_MUST_CHECK wring_result wring__tls_keep(wring__tls *tls);
 
+/** Bytes of those copies that it holds; they count as memory of `chunks` too. */
+size_t wring__tls_kept(const wring__tls *tls);
+
 /** Does what the handshake can do with the bytes at hand. WRING_OK when it is over.
  *  Errors: WRING_MORE (all input is used up), those of wring__tls_read */
 WRING_MUST_CHECK wring_result wring__tls_handshake(wring__tls *tls);

@@ -44,6 +44,7 @@ struct wring__tls {
     wring__chunk_cache *chunks;
     wring_bytes rx;       /* received, not yet taken by OpenSSL */
     uint8_t *kept;        /* our copy that rx looks into; NULL while rx is borrowed */
+    size_t kept_bytes;    /* of that copy */
     SSL_SESSION *session; /* client: the newest */
     char *server_name;    /* client */
     char *reason;         /* a sentence, once failed */

@@ -180,8 +180,16 @@ wring_result wring__tls_create(wring__tls_context *context, const wring__tls_opt
     return WRING_OK;
 }
 
+static void kept_count(wring__tls *tls, size_t bytes) {
+    if (tls->chunks != NULL) { /* it is memory of the worker */
+        tls->chunks->held += bytes - tls->kept_bytes;
+    }
+    tls->kept_bytes = bytes;
+}
+
 static void kept_free(wring__tls *tls) {
     free(tls->kept);
+    kept_count(tls, 0);
     tls->kept = NULL;
     tls->rx = (wring_bytes){0};
 }
@@ -219,6 +227,7 @@ static wring_result rx_copy(wring__tls *tls, wring_bytes more) {
     }
     kept_free(tls);
     tls->kept = copy;
+    kept_count(tls, len);
     tls->rx = (wring_bytes){copy, len};
     return WRING_OK;
 }
@@ -325,6 +334,10 @@ wring_result wring__tls_read(wring__tls *tls, uint8_t *buffer, size_t len, size_
     }
     *n = 0;
     return step_end(tls, returned);
+}
+
+size_t wring__tls_kept(const wring__tls *tls) {
+    return tls->kept_bytes;
 }
 
 bool wring__tls_has_pending(const wring__tls *tls) {

@@ -101,6 +101,15 @@ void scripted_end(enum scripted_kind kind, int32_t result) {
     op->token = 0;
 }
 
+size_t scripted_send_len(void) {
+    const struct op *op = op_find(SCRIPTED_SEND);
+    size_t len = 0;
+    for (size_t i = 0; op != NULL && i < op->count; i++) {
+        len += op->len[i];
+    }
+    return len;
+}
+
 void scripted_receive(wring_bytes bytes, bool more) {
     struct op *op = op_find(SCRIPTED_RECV);
     WRING_ASSERT(op != NULL);
