@@ -100,6 +100,7 @@ static void wait_for_resume(wring__conn *conn, wring_result result, bool end) {
 }
 
 static void plain_give(wring__conn *conn) {
+    wring__tls_pass(conn->tls->tls, conn->worker->now);
     for (;;) {
         size_t len = 0;
         bool end = false;

@@ -327,3 +327,28 @@ Test(conn_tls, what_waited_is_given_before_the_break_is_told) {
     cr_assert_eq(owner.failed, WRING_ERR_TRANSPORT);
     end();
 }
+
+static void peer_updates_its_key(void) {
+    cr_assert_eq(SSL_key_update(peer.tls->ssl, SSL_KEY_UPDATE_NOT_REQUESTED), 1);
+    BIO_set_data(SSL_get_rbio(peer.tls->ssl), peer.tls);
+    cr_assert_eq(SSL_do_handshake(peer.tls->ssl), 1);
+    peer_sends();
+}
+
+/* By the worker's clock: a peer may do so for ever, but not as fast as it can. */
+Test(conn_tls, key_updates_past_the_budget_end_the_connection) {
+    begin();
+    for (unsigned i = 0; i < 200; i++) {
+        scripted_advance(WRING_NS_PER_SEC);
+        peer_updates_its_key();
+    }
+    peer_writes(0);
+    cr_assert_eq(owner.received, RECORD_LEN);
+    unsigned count = 0;
+    for (; owner.failed == WRING_OK && count < 200; count++) {
+        peer_updates_its_key();
+    }
+    cr_assert_eq(owner.failed, WRING_ERR_TLS_EMPTY_RECORDS);
+    cr_assert_leq(count, WRING__TLS_EMPTY_MAX + 1);
+    end();
+}
