@@ -40,9 +40,10 @@ void wring__conn_recv_arm(wring__conn *conn) {
 }
 
 void wring__conn_recv_on(wring__conn *conn) {
-    const bool has_stash = conn->stash != NULL; /* that comes first, and must not grow meanwhile */
+    /* What is here comes first, and does not grow meanwhile. */
+    const bool has_some = conn->stash != NULL || !wring__recv_is_empty(&conn->received);
     if (!conn->recv_armed && conn->state == WRING__CONN_OPEN && !conn->paused && !conn->eof &&
-        !conn->broken && !has_stash) {
+        !conn->broken && !has_some) {
         wring__conn_recv_arm(conn);
     }
 }
