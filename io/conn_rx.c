@@ -39,12 +39,19 @@ void wring__conn_recv_arm(wring__conn *conn) {
     conn->pending++;
 }
 
-void wring__conn_recv_on(wring__conn *conn) {
+/* Not inlined: nearly always a receive is armed. */
+__attribute__((noinline)) static void arm_again(wring__conn *conn) {
     /* What is here comes first, and does not grow meanwhile. */
     const bool has_some = conn->stash != NULL || !wring__recv_is_empty(&conn->received);
-    if (!conn->recv_armed && conn->state == WRING__CONN_OPEN && !conn->paused && !conn->eof &&
-        !conn->broken && !has_some) {
+    if (conn->state == WRING__CONN_OPEN && !conn->paused && !conn->eof && !conn->broken &&
+        !has_some) {
         wring__conn_recv_arm(conn);
+    }
+}
+
+void wring__conn_recv_on(wring__conn *conn) {
+    if (!conn->recv_armed) {
+        arm_again(conn);
     }
 }
 

@@ -71,8 +71,8 @@ typedef struct wring__inflated {
     size_t cap;
 } wring__inflated;
 
-/** What a compressed byte is charged, in bytes inflated. Empty blocks are work without output: 16 MiB
- *  of them take a second. */
+/** What a compressed byte is charged, in bytes inflated. Empty blocks are work without output: 16
+ * MiB of them take a second. */
 #define WRING__INFLATE_INPUT 4
 
 /** Inflates one message behind what `out` holds, or some of it.
