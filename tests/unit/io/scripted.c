@@ -58,6 +58,7 @@ static uint16_t buffer_fill(wring_bytes bytes) {
     for (uint16_t i = 0; i < SCRIPTED_BUFFERS; i++) {
         if (it.home[i]) {
             it.home[i] = false;
+            WRING_UNPOISON(wring__backend_buffer(&it.super, i), bytes.len);
             memcpy(wring__backend_buffer(&it.super, i), bytes.data, bytes.len);
             return i;
         }
