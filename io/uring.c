@@ -16,6 +16,8 @@
 
 #include "io/uring_internal.h"
 
+/* What a connection is given in a turn (io/conn_rx.c): more would only wait for the next. */
+#define RECV_TOTAL           (128u << 10)
 #define ENTRIES_DEFAULT      1024
 #define CQ_ENTRIES_PER_ENTRY 8
 #define BUFFER_COUNT_DEFAULT 1024
@@ -89,7 +91,24 @@ static void uring_close(wring__backend *super) {
     free(backend);
 }
 
+/* Else all that a socket holds, megabytes, comes within one turn, and would have to be held for a
+ * peer that does not read. Asked with a descriptor that is none: the field is looked at first. */
+static void probe_recv_total(struct uring_backend *backend) {
+    struct io_uring_sqe *sqe = io_uring_get_sqe(&backend->ring);
+    struct io_uring_cqe *cqe = NULL;
+    io_uring_prep_recv_multishot(sqe, -1, NULL, 0, 0);
+    sqe->flags |= IOSQE_BUFFER_SELECT;
+    sqe->buf_group = URING_BUFFER_GROUP;
+    wring__sqe_set_recv_total(sqe, RECV_TOTAL);
+    if (io_uring_submit_and_wait(&backend->ring, 1) == 1 &&
+        io_uring_peek_cqe(&backend->ring, &cqe) == 0) {
+        backend->recv_total = cqe->res == -EBADF ? RECV_TOTAL : 0;
+        io_uring_cqe_seen(&backend->ring, cqe);
+    }
+}
+
 static void probe(struct uring_backend *backend) {
+    probe_recv_total(backend);
     struct io_uring_probe *probe = io_uring_get_probe_ring(&backend->ring);
     if (probe == NULL) {
         return;
@@ -165,6 +184,7 @@ struct io_uring_sqe *wring__uring_sqe(struct uring_backend *backend) {
 static void uring_recv(wring__backend *super, wring__socket socket, uint64_t token) {
     struct io_uring_sqe *sqe = wring__uring_sqe(uring_of(super));
     io_uring_prep_recv_multishot(sqe, socket, NULL, 0, 0);
+    wring__sqe_set_recv_total(sqe, uring_of(super)->recv_total);
     sqe->flags |= IOSQE_BUFFER_SELECT;
     sqe->buf_group = URING_BUFFER_GROUP;
     uring_sqe_address(sqe, socket, token);

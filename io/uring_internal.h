@@ -116,7 +116,8 @@ struct uring_backend {
     struct uring_dials dials;
     struct uring_listener listeners[URING_LISTENERS_MAX];
     uint32_t listener_count;
-    uint32_t can; /* enum uring_capability */
+    uint32_t can;        /* enum uring_capability */
+    uint32_t recv_total; /* bytes after which a multishot receive ends; 0: the kernel has no such */
     wring_duration_ns busy_poll_ns;
     uint64_t wake_value;
     int wake_fd;

@@ -201,6 +201,10 @@ static inline bool wring__session_owes_pong(const wring_session *session) {
     return session->rx != NULL && session->rx->pong_owed;
 }
 
+/** What a message that waits counts for besides its payload: else empty ones could wait without
+ *  end. */
+#define WRING__WAITING_OVERHEAD 64
+
 /** Messages taken that are not queued yet, in bytes: all of them, and those behind the first. That
  *  one is being compressed, over several turns, and no peer is slow for it. (session_tx.c) */
 uint64_t wring__session_tx_owed(const wring_session *session);

@@ -32,6 +32,7 @@ static const struct {
     {"budget", sim_budget, NULL},
     {"c14-bombs", sim_bombs, NULL},
     {"long", sim_long, sim_long_sum},
+    {"silent", sim_silent, NULL},
 };
 
 static wring__trace_entry entries[TRACE_KEEP];

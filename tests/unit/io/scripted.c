@@ -60,6 +60,7 @@ static uint16_t buffer_fill(wring_bytes bytes) {
     for (uint16_t i = 0; i < SCRIPTED_BUFFERS; i++) {
         if (it.home[i]) {
             it.home[i] = false;
+            WRING_UNPOISON(wring__backend_buffer(&it.super, i), bytes.len);
             memcpy(wring__backend_buffer(&it.super, i), bytes.data, bytes.len);
             return i;
         }
@@ -101,6 +102,15 @@ void scripted_end(enum scripted_kind kind, int32_t result) {
     }
     post(op->token, result, 0, 0);
     op->token = 0;
+}
+
+size_t scripted_send_len(void) {
+    const struct op *op = op_find(SCRIPTED_SEND);
+    size_t len = 0;
+    for (size_t i = 0; op != NULL && i < op->count; i++) {
+        len += op->len[i];
+    }
+    return len;
 }
 
 void scripted_receive(wring_bytes bytes, bool more) {

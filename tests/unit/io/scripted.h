@@ -28,6 +28,8 @@ size_t scripted_under_way(void);
 
 /* The next turn brings the operation's last completion. */
 void scripted_end(enum scripted_kind kind, int32_t result);
+/* Bytes lent to the send that is under way. */
+size_t scripted_send_len(void);
 /* The same of the receive, with bytes in a buffer; more: it stays armed. */
 void scripted_receive(wring_bytes bytes, bool more);
 /* A connection came in; more: accepting stays armed. */
