@@ -278,8 +278,9 @@ void wring__client_link_open(wring_client *client, wring__link *link) {
     const wring__conn *conn = (const wring__conn *)(const void *)link;
     wring__worker_unschedule(client->worker, &client->timeout);
     client->opened_at = client->worker->now;
-    wring__client_status_set(client, WRING_CLIENT_OPEN, 0,
-                             wring__ref_pack(client->worker->index, conn->slot, conn->generation));
+    wring__client_status_set(
+        client, WRING_CLIENT_OPEN, 0,
+        wring__ref_pack(client->worker->index, conn->super.slot, conn->super.generation));
 }
 
 void wring__client_link_failed(wring_client *client, wring__link *link, const wring_error *error,

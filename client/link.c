@@ -17,21 +17,21 @@ static wring__link *link_of(wring__conn *conn) {
 static wring_ref link_ref(const wring_session *session) {
     const wring__host *host = WRING_CONTAINER_OF(session, wring__host, session);
     const wring__conn *conn = &WRING_CONTAINER_OF(host, wring__link, host)->conn;
-    return wring__ref_pack(conn->worker->index, conn->slot, conn->generation);
+    return wring__ref_pack(conn->super.worker->index, conn->super.slot, conn->super.generation);
 }
 
 /* wring_session_pause and _resume of a client's session. */
 static void link_hold(wring_session *session, bool on) {
     wring__host *host = WRING_CONTAINER_OF(session, wring__host, session);
     wring__conn *conn = &WRING_CONTAINER_OF(host, wring__link, host)->conn;
-    if (conn->state != WRING__CONN_OPEN) {
+    if (conn->super.state != WRING__END_OPEN) {
         return;
     }
     if (on) {
         wring__conn_hold(conn);
         (void)wring__conn_pause_when_full(conn);
     } else if (conn->held) {
-        wring__session_touch(session, conn->worker->clock.peer_now);
+        wring__session_touch(session, conn->super.worker->clock.peer_now);
         wring__conn_unhold(conn);
     }
 }
@@ -84,7 +84,7 @@ static void refusal_tell(wring__link *link) {
 /* After each call into the session. */
 static void settle(wring__link *link) {
     wring_session *session = &link->host.session;
-    if (link->conn.out.bytes > 0) {
+    if (link->conn.super.out.bytes > 0) {
         wring__conn_flush(&link->conn);
     }
     if (link->conn.held && session->state == WRING_SESSION_CLOSING) {
@@ -92,7 +92,8 @@ static void settle(wring__link *link) {
     }
     if (!wring__host_is_closed(&link->host)) {
         wring__conn_bring_deadline(
-            &link->conn, wring__host_deadline(&link->host, link->conn.worker->clock.peer_now));
+            &link->conn,
+            wring__host_deadline(&link->host, link->conn.super.worker->clock.peer_now));
         if (wring__session_has_more(session)) {
             wring__conn_yield(&link->conn);
         }
@@ -110,7 +111,7 @@ static void settle(wring__link *link) {
 /* After bytes were given to it. */
 static void session_took(wring__link *link) {
     if (link->ping_at != 0 && link->host.session.pong_seen) {
-        atomic_store_explicit(&link->client->rtt_ns, link->conn.worker->now - link->ping_at,
+        atomic_store_explicit(&link->client->rtt_ns, link->conn.super.worker->now - link->ping_at,
                               memory_order_relaxed);
         link->ping_at = 0;
     }
@@ -119,8 +120,8 @@ static void session_took(wring__link *link) {
 
 static void session_rx(wring__link *link, wring_mut_bytes bytes) {
     link->host.session.pong_seen = false;
-    wring__session_turn(&link->host.session, link->conn.worker->counters.turns);
-    wring__host_rx(&link->host, bytes, link->conn.worker->clock.peer_now);
+    wring__session_turn(&link->host.session, link->conn.super.worker->counters.turns);
+    wring__host_rx(&link->host, bytes, link->conn.super.worker->clock.peer_now);
     session_took(link);
 }
 
@@ -149,7 +150,7 @@ void wring__link_session_begin(wring__link *link, wring_headers headers, wring_b
     link->client->http_status = 101;
     wring__client_link_open(link->client, link);
     wring__host_start(&link->host, binding, binding->handler->state_size == 0 ? NULL : link->state,
-                      &request, link->conn.worker->clock.peer_now);
+                      &request, link->conn.super.worker->clock.peer_now);
     settle(link);
     if (rest.len > 0 && link->stage == STAGE_SESSION) { /* the first frames came along */
         session_rx(link, rest);
@@ -241,13 +242,13 @@ static void link_timer(wring__conn *conn) {
     const bool pinged = link->host.session.ping_sent;
     if (wring__conn_is_deaf(conn)) {
         conn->starved = false;
-        wring__session_touch(&link->host.session, conn->worker->clock.peer_now);
+        wring__session_touch(&link->host.session, conn->super.worker->clock.peer_now);
     }
     wring__session_tx_tell(&link->host.session, wring__conn_unsent(conn) > 0,
                            wring__conn_take_tx_moved(conn));
-    wring__host_expire(&link->host, conn->worker->clock.peer_now);
+    wring__host_expire(&link->host, conn->super.worker->clock.peer_now);
     if (!pinged && link->host.session.ping_sent && !link->host.session.ping_withheld) {
-        link->ping_at = conn->worker->now;
+        link->ping_at = conn->super.worker->now;
     }
     settle(link);
 }
@@ -255,18 +256,18 @@ static void link_timer(wring__conn *conn) {
 static void link_resume(wring__conn *conn) {
     wring__link *link = link_of(conn);
     link->host.session.pong_seen = false;
-    wring__session_turn(&link->host.session, conn->worker->counters.turns);
+    wring__session_turn(&link->host.session, conn->super.worker->counters.turns);
     if (conn->broken) {
         wring__session_tx_drop(&link->host.session);
     }
-    wring__host_resume(&link->host, conn->worker->clock.peer_now);
+    wring__host_resume(&link->host, conn->super.worker->clock.peer_now);
     session_took(link);
 }
 
 static void link_mail(wring__conn *conn, const wring__mail *mail) {
     wring__link *link = link_of(conn);
     const size_t lost = wring__host_mail(&link->host, mail);
-    wring__count(&conn->worker->counters.lost_mail, lost);
+    wring__count(&conn->super.worker->counters.lost_mail, lost);
     if (wring__host_is_started(&link->host)) {
         settle(link);
     }
@@ -292,7 +293,7 @@ static wring__block *link_room(wring__conn *conn) {
     return link->stage == STAGE_SESSION ? wring__session_rx_room(&link->host.session) : NULL;
 }
 
-static const wring__conn_ops link_ops = {
+static const wring__end_ops link_ops = {
     .name = "client link",
     .connected = link_connected,
     .rx = link_rx,
@@ -327,7 +328,7 @@ wring_result wring__link_dial(wring_client *client, const wring__address *addres
         return result;
     }
     link->client = wring__client_hold(client);
-    wring__host_init(&link->host, &client->sessions, &link->conn.out);
+    wring__host_init(&link->host, &client->sessions, &link->conn.super.out);
     *out = link;
     return WRING_OK;
 }

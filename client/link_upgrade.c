@@ -58,7 +58,7 @@ void wring__link_upgrade_begin(wring__link *link) {
         result = request_write(link, request, cap, &len);
     }
     if (result == WRING_OK) {
-        result = wring__outq_append(&link->conn.out, &link->conn.worker->chunks,
+        result = wring__outq_append(&link->conn.super.out, &link->conn.super.worker->chunks,
                                     wring_bytes_of(request, len));
     }
     free(request);
@@ -78,7 +78,8 @@ void wring__link_upgrade_begin(wring__link *link) {
 static void refusal_await(wring__link *link, wring__refusal *refusal) {
     link->refusal = refusal;
     link->stage = STAGE_REFUSED;
-    wring__conn_bring_deadline(&link->conn, link->conn.worker->clock.peer_now + REFUSAL_BODY_NS);
+    wring__conn_bring_deadline(&link->conn,
+                               link->conn.super.worker->clock.peer_now + REFUSAL_BODY_NS);
     wring__link_refusal_rx(link, (wring_mut_bytes){NULL, 0});
 }
 
@@ -192,7 +193,7 @@ void wring__link_proxy_begin(wring__link *link) {
     link->stage = STAGE_PROXY;
     wring_result result =
         wring__proxy_start(&link->proxy, &settings->proxy, settings->host, settings->url.port,
-                           &link->conn.out, &link->conn.worker->chunks);
+                           &link->conn.super.out, &link->conn.super.worker->chunks);
     if (result != WRING_OK) {
         wring__link_fail_with(link, result, NULL);
         return;

@@ -17,36 +17,35 @@
 /* The close handshake is over: nothing more is to come but the peer's end of stream. */
 #define LINGER_NS (200 * WRING_NS_PER_MS)
 
-static void set_state(wring__conn *conn, enum wring__conn_state state) {
-    WRING_ASSERT((int)state > (int)conn->state);
-    WRING_TRACE(CONN_STATE, conn->slot, (uint64_t)state);
-    conn->state = (uint8_t)state;
+static void set_state(wring__conn *conn, enum wring__end_state state) {
+    WRING_ASSERT((int)state > (int)conn->super.state);
+    WRING_TRACE(CONN_STATE, conn->super.slot, (uint64_t)state);
+    conn->super.state = (uint8_t)state;
 }
 
 static void stream_shutdown(wring__conn *conn, int how) {
-    wring__backend *backend = conn->worker->backend;
+    wring__backend *backend = conn->super.worker->backend;
     backend->ops->shutdown(backend, conn->socket, wring__conn_token(conn, WRING__OP_SHUTDOWN), how);
     conn->pending++;
 }
 
-static wring_result conn_init(wring__conn *conn, wring__worker *worker,
-                              const wring__conn_ops *ops) {
+static wring_result conn_init(wring__conn *conn, wring__worker *worker, const wring__end_ops *ops) {
     memset(conn, 0, sizeof *conn);
-    conn->ops = ops;
-    conn->worker = worker;
+    conn->super.ops = ops;
+    conn->super.worker = worker;
     conn->socket = WRING__SOCKET_NONE;
     conn->received = (wring__recv_chain){WRING__RECV_NONE, WRING__RECV_NONE};
-    return wring__slots_acquire(&worker->slots, conn, &conn->slot, &conn->generation);
+    return wring__slots_acquire(&worker->slots, conn, &conn->super.slot, &conn->super.generation);
 }
 
-wring_result wring__conn_open(wring__conn *conn, wring__worker *worker, const wring__conn_ops *ops,
+wring_result wring__conn_open(wring__conn *conn, wring__worker *worker, const wring__end_ops *ops,
                               wring__socket socket) {
     wring_result result = conn_init(conn, worker, ops);
     if (result != WRING_OK) {
         return result;
     }
     conn->socket = socket;
-    conn->state = WRING__CONN_OPEN;
+    conn->super.state = WRING__END_OPEN;
     conn->connected_told = true;
     worker->conn_count++;
     wring__conn_recv_arm(conn);
@@ -54,7 +53,7 @@ wring_result wring__conn_open(wring__conn *conn, wring__worker *worker, const wr
 }
 
 wring_result wring__conn_connect(wring__conn *conn, wring__worker *worker,
-                                 const wring__conn_ops *ops, const wring__dial_config *config) {
+                                 const wring__end_ops *ops, const wring__dial_config *config) {
     wring_result result = conn_init(conn, worker, ops);
     if (result != WRING_OK) {
         return result;
@@ -64,7 +63,7 @@ wring_result wring__conn_connect(wring__conn *conn, wring__worker *worker,
     result = backend->ops->connect(backend, config, wring__conn_token(conn, WRING__OP_CONNECT),
                                    &conn->socket);
     if (result != WRING_OK) {
-        wring__slots_release(&worker->slots, conn->slot, conn->generation);
+        wring__slots_release(&worker->slots, conn->super.slot, conn->super.generation);
         return result;
     }
     worker->conn_count++;
@@ -75,25 +74,25 @@ wring_result wring__conn_connect(wring__conn *conn, wring__worker *worker,
 /* ---- ending ---------------------------------------------------------------------------------- */
 
 static void close_when_quiet(wring__conn *conn) {
-    if (conn->state != WRING__CONN_TEARDOWN || conn->pending > 0) {
+    if (conn->super.state != WRING__END_TEARDOWN || conn->pending > 0) {
         return;
     }
-    set_state(conn, WRING__CONN_CLOSING);
-    wring__backend *backend = conn->worker->backend;
+    set_state(conn, WRING__END_CLOSING);
+    wring__backend *backend = conn->super.worker->backend;
     conn->pending++;
     backend->ops->close_socket(backend, conn->socket, wring__conn_token(conn, WRING__OP_CLOSE));
 }
 
 void wring__conn_abort(wring__conn *conn) {
-    if (conn->state >= WRING__CONN_TEARDOWN) {
+    if (conn->super.state >= WRING__END_TEARDOWN) {
         return;
     }
-    const bool connecting = conn->state == WRING__CONN_CONNECTING && conn->pending > 0;
-    set_state(conn, WRING__CONN_TEARDOWN);
-    wring__wheel_cancel(&conn->worker->wheel, &conn->timer);
+    const bool connecting = conn->super.state == WRING__END_CONNECTING && conn->pending > 0;
+    set_state(conn, WRING__END_TEARDOWN);
+    wring__wheel_cancel(&conn->super.worker->wheel, &conn->super.timer);
     wring__conn_rx_drop(conn);
     if (connecting) {
-        wring__backend *backend = conn->worker->backend;
+        wring__backend *backend = conn->super.worker->backend;
         backend->ops->cancel(backend, wring__conn_token(conn, WRING__OP_CONNECT),
                              wring__conn_token(conn, WRING__OP_CANCEL));
         conn->pending++;
@@ -111,16 +110,17 @@ static void linger(wring__conn *conn) {
         wring__conn_abort(conn);
         return;
     }
-    set_state(conn, WRING__CONN_LINGERING);
+    set_state(conn, WRING__END_LINGERING);
     stream_shutdown(conn, SHUT_WR);
     if (!conn->recv_armed) {
         wring__conn_recv_arm(conn); /* to see the peer's end */
     }
-    wring__wheel_set(&conn->worker->wheel, &conn->timer, conn->worker->clock.peer_now + LINGER_NS);
+    wring__wheel_set(&conn->super.worker->wheel, &conn->super.timer,
+                     conn->super.worker->clock.peer_now + LINGER_NS);
 }
 
 static void linger_when_drained(wring__conn *conn) {
-    if (conn->state == WRING__CONN_DRAINING && !conn->send_in_flight &&
+    if (conn->super.state == WRING__END_DRAINING && !conn->send_in_flight &&
         wring__conn_unsent(conn) == 0) {
         linger(conn);
     }
@@ -129,16 +129,16 @@ static void linger_when_drained(wring__conn *conn) {
 /* What TLS cannot seal will never go out. */
 static void seal_last(wring__conn *conn) {
     if (!wring__conn_tls_is_writable(conn)) {
-        wring__outq_deinit(&conn->out, &conn->worker->chunks);
+        wring__outq_deinit(&conn->super.out, &conn->super.worker->chunks);
     }
     wring__conn_tls_seal(conn);
 }
 
 void wring__conn_shut(wring__conn *conn) {
-    if (conn->state != WRING__CONN_OPEN) {
+    if (conn->super.state != WRING__END_OPEN) {
         return;
     }
-    set_state(conn, WRING__CONN_DRAINING);
+    set_state(conn, WRING__END_DRAINING);
     wring__conn_rx_drop(conn);
     if (conn->tls != NULL && !conn->broken) {
         seal_last(conn);
@@ -150,33 +150,33 @@ void wring__conn_shut(wring__conn *conn) {
     if (conn->is_direct) {
         wring__conn_recv_cancel(conn); /* the block it was to fill may be large */
     }
-    wring__wheel_set(&conn->worker->wheel, &conn->timer,
-                     conn->worker->clock.peer_now + DRAIN_TIMEOUT_NS);
+    wring__wheel_set(&conn->super.worker->wheel, &conn->super.timer,
+                     conn->super.worker->clock.peer_now + DRAIN_TIMEOUT_NS);
     if (conn->sent_at_once) {
-        conn->worker->at_once.must_look = true; /* its end is waited for now */
+        conn->super.worker->at_once.must_look = true; /* its end is waited for now */
     }
     wring__conn_flush(conn);
     linger_when_drained(conn);
 }
 
 void wring__conn_break(wring__conn *conn, int system_errno) {
-    if (conn->state == WRING__CONN_OPEN && !conn->broken) {
+    if (conn->super.state == WRING__END_OPEN && !conn->broken) {
         conn->broken = true;
         conn->error = system_errno;
-        wring__worker_make_ready(conn->worker, conn);
+        wring__worker_make_ready(conn->super.worker, conn);
     }
 }
 
 void wring__conn_ask(wring__conn *conn) {
-    if (conn->state == WRING__CONN_OPEN) {
+    if (conn->super.state == WRING__END_OPEN) {
         conn->asked = true;
-        wring__worker_make_ready(conn->worker, conn);
+        wring__worker_make_ready(conn->super.worker, conn);
     }
 }
 
 void wring__conn_fail(wring__conn *conn, wring_result reason) {
-    conn->ops->failed(conn, reason);
-    if (conn->broken || conn->state == WRING__CONN_CONNECTING) {
+    conn->super.ops->failed(conn, reason);
+    if (conn->broken || conn->super.state == WRING__END_CONNECTING) {
         wring__conn_abort(conn);
     } else {
         wring__conn_shut(conn); /* what is queued may say why: an alert */
@@ -191,23 +191,23 @@ void wring__conn_broken_by(wring__conn *conn, int32_t result) {
 }
 
 uint64_t wring__conn_unsent(const wring__conn *conn) {
-    return conn->out.bytes + (conn->tls == NULL ? 0 : conn->tls->out.bytes);
+    return conn->super.out.bytes + (conn->tls == NULL ? 0 : conn->tls->out.bytes);
 }
 
 void wring__conn_set_deadline(wring__conn *conn, wring_time_ns deadline) {
-    if (conn->state != WRING__CONN_OPEN) {
+    if (conn->super.state != WRING__END_OPEN) {
         return;
     }
     if (deadline == WRING_TIME_NEVER) {
-        wring__wheel_cancel(&conn->worker->wheel, &conn->timer);
+        wring__wheel_cancel(&conn->super.worker->wheel, &conn->super.timer);
     } else {
-        wring__wheel_set(&conn->worker->wheel, &conn->timer, deadline);
+        wring__wheel_set(&conn->super.worker->wheel, &conn->super.timer, deadline);
     }
 }
 
 void wring__conn_bring_deadline(wring__conn *conn, wring_time_ns deadline) {
-    const bool set = wring__wheel_is_set(&conn->timer);
-    if (deadline != WRING_TIME_NEVER && (!set || conn->timer.deadline > deadline)) {
+    const bool set = wring__wheel_is_set(&conn->super.timer);
+    if (deadline != WRING_TIME_NEVER && (!set || conn->super.timer.deadline > deadline)) {
         wring__conn_set_deadline(conn, deadline);
     }
 }
@@ -219,8 +219,8 @@ bool wring__conn_take_tx_moved(wring__conn *conn) {
 }
 
 void wring__conn_timer(wring__conn *conn) {
-    if (conn->state == WRING__CONN_OPEN) {
-        conn->ops->timer(conn);
+    if (conn->super.state == WRING__END_OPEN) {
+        conn->super.ops->timer(conn);
     } else {
         wring__conn_abort(conn);
     }
@@ -233,7 +233,7 @@ static void end_tell(wring__conn *conn) {
     conn->eof_told = true;
     wring_result result = conn->tls == NULL ? WRING_OK : wring__tls_eof(conn->tls->tls);
     if (result == WRING_OK) {
-        conn->ops->eof(conn);
+        conn->super.ops->eof(conn);
     } else {
         wring__conn_fail(conn, result);
     }
@@ -244,14 +244,14 @@ static void connect_tell(wring__conn *conn) {
         wring__conn_fail(conn, WRING_ERR_CONNECT);
         return;
     }
-    set_state(conn, WRING__CONN_OPEN);
+    set_state(conn, WRING__END_OPEN);
     conn->connected_told = true;
     wring__conn_recv_arm(conn);
-    conn->ops->connected(conn);
+    conn->super.ops->connected(conn);
 }
 
 void wring__conn_dispatch(wring__conn *conn) {
-    if (!conn->connected_told && conn->state == WRING__CONN_CONNECTING) {
+    if (!conn->connected_told && conn->super.state == WRING__END_CONNECTING) {
         connect_tell(conn);
         return;
     }
@@ -259,13 +259,13 @@ void wring__conn_dispatch(wring__conn *conn) {
         conn->paused = false; /* no queue drains any more: what came before is given now or never */
     }
     wring__conn_rx_give(conn);
-    if (conn->state != WRING__CONN_OPEN) {
+    if (conn->super.state != WRING__END_OPEN) {
         return;
     }
     if (conn->asked) {
         conn->asked = false;
-        conn->ops->asked(conn);
-        if (conn->state != WRING__CONN_OPEN) {
+        conn->super.ops->asked(conn);
+        if (conn->super.state != WRING__END_OPEN) {
             return;
         }
     }
@@ -275,11 +275,11 @@ void wring__conn_dispatch(wring__conn *conn) {
     } else if (conn->eof && all_given && !conn->eof_told && !conn->paused) {
         end_tell(conn);
     }
-    if (conn->state != WRING__CONN_OPEN || (conn->paused && !conn->broken)) {
+    if (conn->super.state != WRING__END_OPEN || (conn->paused && !conn->broken)) {
         return;
     }
     if (!all_given || conn->broken) {
-        wring__worker_make_ready(conn->worker, conn);
+        wring__worker_make_ready(conn->super.worker, conn);
     }
     wring__conn_recv_on(conn);
 }
@@ -287,28 +287,28 @@ void wring__conn_dispatch(wring__conn *conn) {
 /* ---- sending --------------------------------------------------------------------------------- */
 
 void wring__conn_flush(wring__conn *conn) {
-    wring__worker_make_dirty(conn->worker, conn);
+    wring__worker_make_dirty(conn->super.worker, conn);
 }
 
 /* Whether nothing waits for the end of this send, so that the worker may sleep before it looks, and
  * whether there is likely to be room for it. */
 static bool may_send_at_once(const wring__conn *conn, const wring__outq *wire) {
-    const wring__worker *worker = conn->worker;
-    return wire->bytes <= AT_ONCE_BYTES_MAX && (conn->tls == NULL || conn->out.bytes == 0) &&
-           conn->state == WRING__CONN_OPEN && !conn->send_waits && !conn->tell_drained &&
+    const wring__worker *worker = conn->super.worker;
+    return wire->bytes <= AT_ONCE_BYTES_MAX && (conn->tls == NULL || conn->super.out.bytes == 0) &&
+           conn->super.state == WRING__END_OPEN && !conn->send_waits && !conn->tell_drained &&
            !conn->paused && worker->backend->sends_at_once &&
            worker->at_once.count < WRING__IOVECS_MAX;
 }
 
 void wring__conn_send(wring__conn *conn) {
-    wring__worker *worker = conn->worker;
-    if (conn->send_in_flight || conn->broken || conn->state > WRING__CONN_DRAINING) {
+    wring__worker *worker = conn->super.worker;
+    if (conn->send_in_flight || conn->broken || conn->super.state > WRING__END_DRAINING) {
         return;
     }
     if (conn->tls != NULL) {
         wring__conn_tls_seal(conn);
     }
-    const wring__outq *wire = conn->tls == NULL ? &conn->out : &conn->tls->out;
+    const wring__outq *wire = conn->tls == NULL ? &conn->super.out : &conn->tls->out;
     if (wire->bytes == 0) {
         return;
     }
@@ -345,7 +345,7 @@ static void sent(wring__conn *conn) {
     } else {
         conn->send_waits = false;
     }
-    if (conn->tell_drained && unsent <= conn->worker->drained_bytes) {
+    if (conn->tell_drained && unsent <= conn->super.worker->drained_bytes) {
         conn->tell_drained = false;
         wring__conn_ask(conn);
     }
@@ -359,10 +359,10 @@ void wring__conn_took_all(wring__conn *conn, size_t bytes) {
     conn->send_in_flight = false;
     conn->pending--;
     conn->tx_moved = true;
-    wring__outq_consume(conn->tls == NULL ? &conn->out : &conn->tls->out, &conn->worker->chunks,
-                        bytes);
+    wring__outq_consume(conn->tls == NULL ? &conn->super.out : &conn->tls->out,
+                        &conn->super.worker->chunks, bytes);
     /* Mostly nothing does: see may_send_at_once. But the owner may have come between. */
-    if (WRING_UNLIKELY(wring__conn_unsent(conn) > 0 || conn->state != WRING__CONN_OPEN ||
+    if (WRING_UNLIKELY(wring__conn_unsent(conn) > 0 || conn->super.state != WRING__END_OPEN ||
                        conn->tell_drained || conn->paused)) {
         sent(conn);
         close_when_quiet(conn);
@@ -375,26 +375,26 @@ static void send_complete(wring__conn *conn, const wring__completion *completion
     conn->pending--;
     if (result < 0) {
         wring__conn_broken_by(conn, result);
-        if (conn->state == WRING__CONN_OPEN) {
-            wring__worker_make_ready(conn->worker, conn);
+        if (conn->super.state == WRING__END_OPEN) {
+            wring__worker_make_ready(conn->super.worker, conn);
         } else {
             wring__conn_abort(conn);
         }
         return;
     }
     conn->tx_moved = true;
-    wring__count(&conn->worker->counters.tx_bytes, (uint64_t)result);
-    wring__outq_consume(conn->tls == NULL ? &conn->out : &conn->tls->out, &conn->worker->chunks,
-                        (size_t)result);
+    wring__count(&conn->super.worker->counters.tx_bytes, (uint64_t)result);
+    wring__outq_consume(conn->tls == NULL ? &conn->super.out : &conn->tls->out,
+                        &conn->super.worker->chunks, (size_t)result);
     sent(conn);
 }
 
 static void connect_complete(wring__conn *conn, const wring__completion *completion) {
-    wring__backend *backend = conn->worker->backend;
+    wring__backend *backend = conn->super.worker->backend;
     const bool itself =
         backend->ops->dialled != NULL && backend->ops->dialled(backend, conn->socket);
     conn->pending--;
-    if (conn->state != WRING__CONN_CONNECTING) {
+    if (conn->super.state != WRING__END_CONNECTING) {
         return; /* ended meanwhile */
     }
     if (completion->result < 0) {
@@ -402,13 +402,13 @@ static void connect_complete(wring__conn *conn, const wring__completion *complet
     } else if (itself) { /* nobody listens there */
         wring__conn_broken_by(conn, -ECONNREFUSED);
     }
-    wring__worker_make_ready(conn->worker, conn);
+    wring__worker_make_ready(conn->super.worker, conn);
 }
 
 /* ---- completions ----------------------------------------------------------------------------- */
 
 void wring__conn_complete(wring__conn *conn, unsigned op, const wring__completion *completion) {
-    WRING_TRACE(CONN_COMPLETE, (uint64_t)conn->slot << 8 | op, (uint64_t)completion->result);
+    WRING_TRACE(CONN_COMPLETE, (uint64_t)conn->super.slot << 8 | op, (uint64_t)completion->result);
     switch ((enum wring__op)op) {
     case WRING__OP_CONNECT:
         connect_complete(conn, completion);
@@ -425,10 +425,10 @@ void wring__conn_complete(wring__conn *conn, unsigned op, const wring__completio
         break;
     case WRING__OP_CLOSE:
         conn->pending--;
-        set_state(conn, WRING__CONN_CLOSED);
-        wring__outq_deinit(&conn->out, &conn->worker->chunks);
+        set_state(conn, WRING__END_CLOSED);
+        wring__outq_deinit(&conn->super.out, &conn->super.worker->chunks);
         wring__conn_tls_free(conn);
-        wring__worker_make_dead(conn->worker, conn);
+        wring__worker_make_dead(conn->super.worker, conn);
         return;
     case WRING__OP_NONE:
     case WRING__OP_ACCEPT:

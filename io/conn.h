@@ -32,19 +32,19 @@
 typedef struct wring__worker wring__worker;
 typedef struct wring__conn wring__conn;
 
-enum wring__conn_state {
-    WRING__CONN_CONNECTING,
-    WRING__CONN_OPEN,
-    WRING__CONN_DRAINING,
-    WRING__CONN_LINGERING,
-    WRING__CONN_TEARDOWN,
-    WRING__CONN_CLOSING,
-    WRING__CONN_CLOSED
+enum wring__end_state {
+    WRING__END_CONNECTING,
+    WRING__END_OPEN,
+    WRING__END_DRAINING,
+    WRING__END_LINGERING,
+    WRING__END_TEARDOWN,
+    WRING__END_CLOSING,
+    WRING__END_CLOSED
 };
 
 /** The owner's side. Called in the dispatch, mail and timer phases of a turn, only in state OPEN,
  *  except `closed`, and `failed` for one that could not connect. */
-typedef struct wring__conn_ops {
+typedef struct wring__end_ops {
     const char *name;
     void (*connected)(wring__conn *conn);                 /* dialled ones only: now OPEN */
     void (*rx)(wring__conn *conn, wring_mut_bytes bytes); /* borrowed and writable for the call */
@@ -61,10 +61,10 @@ typedef struct wring__conn_ops {
      *  them (`at`, `len`), which then come by rx from there, or NULL. */
     uint64_t (*missing)(wring__conn *conn);
     wring__block *(*room)(wring__conn *conn);
-} wring__conn_ops;
+} wring__end_ops;
 
 struct wring__conn {
-    const wring__conn_ops *ops;
+    const wring__end_ops *ops;
     wring__worker *worker;
     wring__outq out;
     wring_timer timer;
@@ -112,13 +112,13 @@ struct wring__conn {
 /** Takes a connected socket over: a slot, a generation, and receiving is armed.
  *  Errors: WRING_ERR_TOO_MANY_CONNECTIONS, WRING_ERR_NO_MEMORY; the socket stays the caller's. */
 WRING_MUST_CHECK wring_result wring__conn_open(wring__conn *conn, wring__worker *worker,
-                                               const wring__conn_ops *ops, wring__socket socket);
+                                               const wring__end_ops *ops, wring__socket socket);
 
 /** Dials: a slot, a generation, a socket that is connecting. `config`'s addresses must stay until
  *  the next turn.
  *  Errors: WRING_ERR_SYSTEM (errno), WRING_ERR_TOO_MANY_CONNECTIONS, WRING_ERR_NO_MEMORY. */
 WRING_MUST_CHECK wring_result wring__conn_connect(wring__conn *conn, wring__worker *worker,
-                                                  const wring__conn_ops *ops,
+                                                  const wring__end_ops *ops,
                                                   const wring__dial_config *config);
 
 /** From here on the stream is TLS, in the role of the context.  @param server_name, session
@@ -140,7 +140,7 @@ bool wring__conn_take_tx_moved(wring__conn *conn);
 /** Bytes queued and not yet taken by the kernel. */
 uint64_t wring__conn_unsent(const wring__conn *conn);
 
-/** Something was appended to conn->out: it is sent in this turn's flush. */
+/** Something was appended to conn->super.out: it is sent in this turn's flush. */
 void wring__conn_flush(wring__conn *conn);
 
 /** The owner is done: sends what is queued, then ends the stream in order. */

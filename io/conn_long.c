@@ -45,15 +45,15 @@ static bool waiting_grow(wring__long_lanes *lanes) {
 
 /* False: no memory to stand in line with. */
 static bool lane_wait(wring__conn *conn) {
-    wring__long_lanes *lanes = &conn->worker->lanes;
+    wring__long_lanes *lanes = &conn->super.worker->lanes;
     if (lanes->count == lanes->cap && !waiting_grow(lanes)) {
         return false;
     }
     lanes->waiting[(lanes->head + lanes->count) & (lanes->cap - 1)] =
-        wring__ref_pack(0, conn->slot, conn->generation);
+        wring__ref_pack(0, conn->super.slot, conn->super.generation);
     lanes->count++;
     conn->long_waits = true;
-    wring__count(&conn->worker->counters.rx_waited, 1);
+    wring__count(&conn->super.worker->counters.rx_waited, 1);
     return true;
 }
 
@@ -77,7 +77,7 @@ void wring__conn_long_leave(wring__conn *conn) {
     if (!conn->has_lane) {
         return;
     }
-    wring__worker *worker = conn->worker;
+    wring__worker *worker = conn->super.worker;
     conn->has_lane = false;
     worker->lanes.taken--;
     wring__conn *next;
@@ -88,7 +88,7 @@ void wring__conn_long_leave(wring__conn *conn) {
 
 /* False: it waits in line. */
 static bool lane_take(wring__conn *conn) {
-    wring__long_lanes *lanes = &conn->worker->lanes;
+    wring__long_lanes *lanes = &conn->super.worker->lanes;
     if (!conn->has_lane && lanes->taken >= LANES) {
         return !lane_wait(conn);
     }
@@ -107,19 +107,19 @@ static bool lane_take(wring__conn *conn) {
 /* ---- receiving ------------------------------------------------------------------------------- */
 
 static wring__block *room_of(wring__conn *conn) {
-    const bool may = conn->state == WRING__CONN_OPEN && conn->stash == NULL &&
-                     wring__recv_is_empty(&conn->received) && conn->ops->missing(conn) > 0;
-    return may ? conn->ops->room(conn) : NULL;
+    const bool may = conn->super.state == WRING__END_OPEN && conn->stash == NULL &&
+                     wring__recv_is_empty(&conn->received) && conn->super.ops->missing(conn) > 0;
+    return may ? conn->super.ops->room(conn) : NULL;
 }
 
 enum wring__long wring__conn_long_arm(wring__conn *conn) {
-    wring__backend *backend = conn->worker->backend;
+    wring__backend *backend = conn->super.worker->backend;
     WRING_ASSERT(!conn->is_direct);
-    if (conn->long_waits && conn->state == WRING__CONN_OPEN) {
+    if (conn->long_waits && conn->super.state == WRING__END_OPEN) {
         return WRING__LONG_WAITS;
     }
-    const bool more =
-        conn->long_more && conn->state == WRING__CONN_OPEN && conn->ops->missing(conn) > 0;
+    const bool more = conn->long_more && conn->super.state == WRING__END_OPEN &&
+                      conn->super.ops->missing(conn) > 0;
     if (more && !lane_take(conn)) {
         return WRING__LONG_WAITS;
     }
@@ -130,7 +130,7 @@ enum wring__long wring__conn_long_arm(wring__conn *conn) {
     if (block == NULL) {
         return WRING__LONG_NO;
     }
-    if (!more && conn->worker->lanes.taken > 0) {
+    if (!more && conn->super.worker->lanes.taken > 0) {
         block->len = wring__min_size(block->len, backend->read_size); /* a long run takes a lane */
     }
     conn->direct = wring__block_ref(block);
@@ -150,12 +150,12 @@ void wring__conn_long_complete(wring__conn *conn, int32_t result) {
     const size_t len = result > 0 ? (size_t)result : 0;
     conn->long_more = len == block->len;
     block->len = len;
-    wring__count(&conn->worker->counters.rx_bytes, len);
-    wring__count(&conn->worker->counters.rx_direct, 1);
+    wring__count(&conn->super.worker->counters.rx_bytes, len);
+    wring__count(&conn->super.worker->counters.rx_direct, 1);
     if (len == 0) {
         wring__conn_long_leave(conn);
     }
-    if (len == 0 || conn->state != WRING__CONN_OPEN) {
+    if (len == 0 || conn->super.state != WRING__END_OPEN) {
         wring__conn_long_drop(conn);
     }
 }
@@ -181,15 +181,16 @@ void wring__conn_long_drop(wring__conn *conn) {
 }
 
 void wring__conn_long_choose(wring__conn *conn, size_t longest) {
-    const uint32_t read_size = conn->worker->backend->read_size;
+    const uint32_t read_size = conn->super.worker->backend->read_size;
     const bool begun = conn->one_shot > 0;
     if (!begun && longest < read_size) {
         return; /* nearly all */
     }
-    if (conn->ops->missing == NULL || conn->tls != NULL || conn->state != WRING__CONN_OPEN) {
+    if (conn->super.ops->missing == NULL || conn->tls != NULL ||
+        conn->super.state != WRING__END_OPEN) {
         return;
     }
-    if (conn->ops->missing(conn) >= (uint64_t)LONG_READS * read_size) {
+    if (conn->super.ops->missing(conn) >= (uint64_t)LONG_READS * read_size) {
         conn->one_shot = SHORT_READS;
         if (!begun) {
             wring__conn_recv_cancel(conn);

@@ -25,7 +25,7 @@ struct wring__stash {
 
 void wring__conn_recv_arm(wring__conn *conn) {
     WRING_ASSERT(!conn->recv_armed);
-    wring__backend *backend = conn->worker->backend;
+    wring__backend *backend = conn->super.worker->backend;
     const enum wring__long how = conn->one_shot > 0 ? wring__conn_long_arm(conn) : WRING__LONG_NO;
     if (how == WRING__LONG_WAITS) {
         return;
@@ -43,7 +43,7 @@ void wring__conn_recv_arm(wring__conn *conn) {
 __attribute__((noinline)) static void arm_again(wring__conn *conn) {
     /* What is here comes first, and does not grow meanwhile. */
     const bool has_some = conn->stash != NULL || !wring__recv_is_empty(&conn->received);
-    if (conn->state == WRING__CONN_OPEN && !conn->paused && !conn->eof && !conn->broken &&
+    if (conn->super.state == WRING__END_OPEN && !conn->paused && !conn->eof && !conn->broken &&
         !has_some) {
         wring__conn_recv_arm(conn);
     }
@@ -57,7 +57,7 @@ void wring__conn_recv_on(wring__conn *conn) {
 
 void wring__conn_recv_cancel(wring__conn *conn) {
     if (conn->recv_armed) {
-        wring__backend *backend = conn->worker->backend;
+        wring__backend *backend = conn->super.worker->backend;
         backend->ops->cancel(backend, wring__conn_token(conn, WRING__OP_RECV),
                              wring__conn_token(conn, WRING__OP_CANCEL));
         conn->pending++;
@@ -65,12 +65,12 @@ void wring__conn_recv_cancel(wring__conn *conn) {
 }
 
 static void stash_free(wring__conn *conn, struct wring__stash *stash) {
-    conn->worker->chunks.held -= stash->cap;
+    conn->super.worker->chunks.held -= stash->cap;
     free(stash);
 }
 
 void wring__conn_rx_drop(wring__conn *conn) {
-    wring__recv_drop(&conn->worker->recv, &conn->received);
+    wring__recv_drop(&conn->super.worker->recv, &conn->received);
     wring__conn_long_leave(conn);
     wring__conn_long_drop(conn);
     if (!conn->is_direct && conn->stash != NULL) {
@@ -101,12 +101,12 @@ static bool stash_append(wring__conn *conn, const uint8_t *data, size_t len) {
     size_t cap = conn->stash == NULL ? 0 : conn->stash->cap;
     if (cap - have < len) {
         const size_t old_cap = cap;
-        cap = have + wring__recv_bytes(&conn->worker->recv, &conn->received) + len;
+        cap = have + wring__recv_bytes(&conn->super.worker->recv, &conn->received) + len;
         struct wring__stash *grown = realloc(conn->stash, sizeof *grown + cap);
         if (grown == NULL) {
             return false;
         }
-        conn->worker->chunks.held += cap - old_cap;
+        conn->super.worker->chunks.held += cap - old_cap;
         grown->at = 0;
         grown->is_lent = false;
         conn->stash = grown;
@@ -119,7 +119,7 @@ static bool stash_append(wring__conn *conn, const uint8_t *data, size_t len) {
 
 /* Moves what waits in receive buffers to the stash and gives the buffers back. */
 static void stash_chain(wring__conn *conn) {
-    wring__recv_pool *pool = &conn->worker->recv;
+    wring__recv_pool *pool = &conn->super.worker->recv;
     while (!wring__recv_is_empty(&conn->received)) {
         const wring__recv_lease lease = wring__recv_take(pool, &conn->received, false);
         const bool kept = stash_append(conn, lease.bytes.data, lease.bytes.len);
@@ -136,7 +136,7 @@ static void stash_chain(wring__conn *conn) {
 /* Two ends that both stop reading until they have sent never would: so the end that dialled reads
  * on, unless it is told otherwise. */
 static uint64_t pause_bytes(const wring__conn *conn) {
-    return conn->worker->pause_bytes[conn->dialled];
+    return conn->super.worker->pause_bytes[conn->dialled];
 }
 
 static void pause_reading(wring__conn *conn) {
@@ -147,9 +147,9 @@ static void pause_reading(wring__conn *conn) {
 
 bool wring__conn_pause_when_full(wring__conn *conn) {
     const bool full = wring__conn_unsent(conn) > pause_bytes(conn);
-    const bool stopped = full || conn->held || conn->worker->rx_stopped;
+    const bool stopped = full || conn->held || conn->super.worker->rx_stopped;
     if (stopped && !conn->paused && !conn->broken) {
-        wring__count(&conn->worker->counters.paused, 1);
+        wring__count(&conn->super.worker->counters.paused, 1);
         pause_reading(conn);
     }
     return conn->paused;
@@ -164,15 +164,15 @@ bool wring__conn_is_deaf(const wring__conn *conn) {
 }
 
 void wring__conn_resume_when_drained(wring__conn *conn) {
-    if (conn->paused && !conn->held && !conn->yielded && !conn->worker->rx_stopped &&
+    if (conn->paused && !conn->held && !conn->yielded && !conn->super.worker->rx_stopped &&
         wring__conn_unsent(conn) <= pause_bytes(conn) / 2) {
         conn->paused = false;
-        wring__worker_make_ready(conn->worker, conn);
+        wring__worker_make_ready(conn->super.worker, conn);
     }
 }
 
 void wring__conn_read_on(wring__conn *conn) {
-    if (conn->state == WRING__CONN_OPEN) {
+    if (conn->super.state == WRING__END_OPEN) {
         wring__conn_resume_when_drained(conn);
     }
 }
@@ -189,7 +189,7 @@ void wring__conn_unhold(wring__conn *conn) {
 
 __attribute__((cold)) void wring__conn_yield(wring__conn *conn) {
     conn->yielded = true;
-    wring__worker_make_ready(conn->worker, conn);
+    wring__worker_make_ready(conn->super.worker, conn);
     if (!conn->paused) {
         pause_reading(conn);
     }
@@ -199,9 +199,9 @@ __attribute__((cold)) void wring__conn_yield(wring__conn *conn) {
  */
 static void yield_end(wring__conn *conn) {
     conn->yielded = false;
-    conn->ops->resume(conn);
+    conn->super.ops->resume(conn);
     if (conn->yielded || conn->broken) {
-        wring__worker_make_ready(conn->worker, conn);
+        wring__worker_make_ready(conn->super.worker, conn);
     } else {
         wring__conn_read_on(conn);
     }
@@ -210,8 +210,8 @@ static void yield_end(wring__conn *conn) {
 /* ---- completions ----------------------------------------------------------------------------- */
 
 static void rx_take(wring__conn *conn, const wring__completion *completion) {
-    wring__worker *worker = conn->worker;
-    if (conn->state != WRING__CONN_OPEN || completion->result <= 0) {
+    wring__worker *worker = conn->super.worker;
+    if (conn->super.state != WRING__END_OPEN || completion->result <= 0) {
         wring__recv_discard(&worker->recv, completion);
         return;
     }
@@ -236,34 +236,34 @@ void wring__conn_recv_complete(wring__conn *conn, const wring__completion *compl
         conn->eof = true;
     } else if (completion->result == -ENOBUFS) {
         conn->starved = true;
-        wring__count(&conn->worker->counters.buffers_exhausted,
+        wring__count(&conn->super.worker->counters.buffers_exhausted,
                      1); /* normal: armed again when some are back */
     } else if (completion->result < 0 && completion->result != -ECANCELED &&
                completion->result != -EAGAIN) { /* of a receive that does not wait */
         wring__conn_broken_by(conn, completion->result);
     }
-    switch ((enum wring__conn_state)conn->state) {
-    case WRING__CONN_OPEN:
-        wring__worker_make_ready(conn->worker, conn);
+    switch ((enum wring__end_state)conn->super.state) {
+    case WRING__END_OPEN:
+        wring__worker_make_ready(conn->super.worker, conn);
         break;
-    case WRING__CONN_DRAINING:
+    case WRING__END_DRAINING:
         if (conn->broken) {
             wring__conn_abort(conn);
         } else if (!conn->recv_armed && !conn->eof) {
             wring__conn_recv_arm(conn);
         }
         break;
-    case WRING__CONN_LINGERING:
+    case WRING__END_LINGERING:
         if (conn->broken || conn->eof) {
             wring__conn_abort(conn);
         } else if (!conn->recv_armed) {
             wring__conn_recv_arm(conn);
         }
         break;
-    case WRING__CONN_CONNECTING:
-    case WRING__CONN_TEARDOWN:
-    case WRING__CONN_CLOSING:
-    case WRING__CONN_CLOSED:
+    case WRING__END_CONNECTING:
+    case WRING__END_TEARDOWN:
+    case WRING__END_CLOSING:
+    case WRING__END_CLOSED:
         break;
     }
 }
@@ -272,9 +272,9 @@ void wring__conn_recv_complete(wring__conn *conn, const wring__completion *compl
 
 bool wring__conn_give(wring__conn *conn, wring_mut_bytes plain) {
     if (plain.len > 0) {
-        conn->ops->rx(conn, plain);
+        conn->super.ops->rx(conn, plain);
     }
-    return conn->state == WRING__CONN_OPEN && !wring__conn_pause_when_full(conn);
+    return conn->super.state == WRING__END_OPEN && !wring__conn_pause_when_full(conn);
 }
 
 static void bytes_give(wring__conn *conn, wring_mut_bytes bytes) {
@@ -287,7 +287,7 @@ static void bytes_give(wring__conn *conn, wring_mut_bytes bytes) {
 
 /* May be given more in this turn. */
 static bool takes_more(const wring__conn *conn, size_t given) {
-    return given < DISPATCH_BYTES_MAX && conn->state == WRING__CONN_OPEN && !conn->paused;
+    return given < DISPATCH_BYTES_MAX && conn->super.state == WRING__END_OPEN && !conn->paused;
 }
 
 /* In pieces, as from the receive buffers: after each the owner's queue may be full.
@@ -314,7 +314,7 @@ static size_t stash_give(wring__conn *conn) {
 
 /* The owner may keep what lies in the buffers until it is sent. */
 static void chain_give(wring__conn *conn, size_t given) {
-    wring__worker *worker = conn->worker;
+    wring__worker *worker = conn->super.worker;
     wring__recv_pool *pool = &worker->recv;
     size_t longest = 0;
     while (!wring__recv_is_empty(&conn->received) && takes_more(conn, given)) {
@@ -340,20 +340,20 @@ static void direct_give(wring__conn *conn) {
 
 void wring__conn_rx_give(wring__conn *conn) {
     size_t given = 0;
-    if (conn->tls != NULL && conn->state == WRING__CONN_OPEN && !conn->paused) {
+    if (conn->tls != NULL && conn->super.state == WRING__END_OPEN && !conn->paused) {
         wring__conn_tls_resume(conn);
     }
-    if (conn->state == WRING__CONN_OPEN && conn->stash != NULL && !conn->paused) {
+    if (conn->super.state == WRING__END_OPEN && conn->stash != NULL && !conn->paused) {
         if (conn->is_direct) {
             direct_give(conn);
         } else {
             given = stash_give(conn);
         }
     }
-    if (conn->state == WRING__CONN_OPEN && conn->stash == NULL) {
+    if (conn->super.state == WRING__END_OPEN && conn->stash == NULL) {
         chain_give(conn, given);
     }
-    if (conn->state != WRING__CONN_OPEN) {
+    if (conn->super.state != WRING__END_OPEN) {
         wring__conn_rx_drop(conn);
         return;
     }

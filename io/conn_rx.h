@@ -15,7 +15,7 @@
 
 /** Names an operation of the connection's to the backend. */
 static inline uint64_t wring__conn_token(const wring__conn *conn, enum wring__op op) {
-    return wring__token_pack((uint8_t)op, conn->slot, conn->generation);
+    return wring__token_pack((uint8_t)op, conn->super.slot, conn->super.generation);
 }
 
 /** Arms a receive, by whatever is best for it; none is. */

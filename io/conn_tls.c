@@ -22,21 +22,22 @@ static uint8_t *scratch(wring__worker *worker) {
 
 /* Reading may have queued an answer: handshake, alert, key update. */
 static void flush_when_queued(wring__conn *conn) {
-    if (conn->tls->out.bytes > 0 || (conn->out.bytes > 0 && wring__conn_tls_is_writable(conn))) {
+    if (conn->tls->out.bytes > 0 ||
+        (conn->super.out.bytes > 0 && wring__conn_tls_is_writable(conn))) {
         wring__conn_flush(conn);
     }
 }
 
 wring_result wring__conn_secure(wring__conn *conn, wring__tls_context *context,
                                 const char *server_name, const wring__tls_session *session) {
-    WRING_ASSERT(conn->tls == NULL && conn->state == WRING__CONN_OPEN);
+    WRING_ASSERT(conn->tls == NULL && conn->super.state == WRING__END_OPEN);
     struct wring__conn_tls *tls = calloc(1, sizeof *tls);
-    if (tls == NULL || scratch(conn->worker) == NULL) {
+    if (tls == NULL || scratch(conn->super.worker) == NULL) {
         free(tls);
         return WRING_ERR_NO_MEMORY;
     }
     wring__tls_options options = {.out = &tls->out,
-                                  .chunks = &conn->worker->chunks,
+                                  .chunks = &conn->super.worker->chunks,
                                   .server_name = server_name,
                                   .session = session};
     wring_result result = wring__tls_create(context, &options, &tls->tls);
@@ -57,7 +58,7 @@ wring__tls *wring__conn_tls_of(const wring__conn *conn) {
 void wring__conn_tls_free(wring__conn *conn) {
     if (conn->tls != NULL) {
         wring__tls_destroy(conn->tls->tls);
-        wring__outq_deinit(&conn->tls->out, &conn->worker->chunks);
+        wring__outq_deinit(&conn->tls->out, &conn->super.worker->chunks);
         free(conn->tls);
         conn->tls = NULL;
     }
@@ -67,7 +68,7 @@ void wring__conn_tls_free(wring__conn *conn) {
 
 /* Fills the scratch with decrypted records. WRING_OK: there may be more; `*len` bytes were had. */
 static wring_result plain_read(wring__conn *conn, size_t *len, bool *end) {
-    uint8_t *plain = conn->worker->plain;
+    uint8_t *plain = conn->super.worker->plain;
     *len = 0;
     while (*len < WRING__PLAIN_MAX) {
         size_t n = 0;
@@ -100,15 +101,15 @@ static void wait_for_resume(wring__conn *conn, wring_result result, bool end) {
 }
 
 static void plain_give(wring__conn *conn) {
-    wring__tls_pass(conn->tls->tls, conn->worker->now);
+    wring__tls_pass(conn->tls->tls, conn->super.worker->now);
     for (;;) {
         size_t len = 0;
         bool end = false;
         wring_result result = plain_read(conn, &len, &end);
         flush_when_queued(conn);
-        const wring_mut_bytes plain = {conn->worker->plain, len};
+        const wring_mut_bytes plain = {conn->super.worker->plain, len};
         const bool goes_on = wring__conn_give(conn, plain);
-        if (conn->state != WRING__CONN_OPEN) {
+        if (conn->super.state != WRING__END_OPEN) {
             keep(conn);
             return;
         }
@@ -122,7 +123,7 @@ static void plain_give(wring__conn *conn) {
         }
         if (end) { /* close_notify: RFC 8446 6.1 */
             conn->eof_told = true;
-            conn->ops->eof(conn);
+            conn->super.ops->eof(conn);
             return;
         }
         if (result == WRING_MORE) {
@@ -158,15 +159,15 @@ void wring__conn_tls_seal(wring__conn *conn) {
     if (!wring__conn_tls_is_writable(conn)) {
         return;
     }
-    if (conn->out.bytes > 0 && tls->out.bytes < SEAL_MAX) {
+    if (conn->super.out.bytes > 0 && tls->out.bytes < SEAL_MAX) {
         wring_result result =
-            wring__tls_write_queue(tls->tls, &conn->out, SEAL_MAX - tls->out.bytes);
+            wring__tls_write_queue(tls->tls, &conn->super.out, SEAL_MAX - tls->out.bytes);
         if (result != WRING_OK) {
             wring__conn_break(conn, ENOMEM);
             return;
         }
     }
-    if (conn->state == WRING__CONN_DRAINING && conn->out.bytes == 0) {
+    if (conn->super.state == WRING__END_DRAINING && conn->super.out.bytes == 0) {
         wring__tls_shutdown(tls->tls);
     }
 }

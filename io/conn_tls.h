@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * TLS between a connection's owner and its socket: for conn.c only. Plaintext stays in conn->out
- * until a send is due and nothing is in flight; then a bounded run of it is sealed into the queue
- * of ciphertext, so that what is written in one turn shares records and a slow peer's backlog is
- * not held twice.
+ * TLS between a connection's owner and its socket: for conn.c only. Plaintext stays in
+ * conn->super.out until a send is due and nothing is in flight; then a bounded run of it is sealed
+ * into the queue of ciphertext, so that what is written in one turn shares records and a slow
+ * peer's backlog is not held twice.
  */
 #ifndef WRING_IO_CONN_TLS_H
 #define WRING_IO_CONN_TLS_H

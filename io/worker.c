@@ -73,7 +73,7 @@ static wring__conn *dirty_pop(wring__worker *worker) {
 void wring__worker_make_dead(wring__worker *worker, wring__conn *conn) {
     WRING_ASSERT(!conn->is_dead);
     conn->is_dead = true;
-    wring__slots_release(&worker->slots, conn->slot, conn->generation);
+    wring__slots_release(&worker->slots, conn->super.slot, conn->super.generation);
     worker->conn_count--;
     wring__count(&worker->counters.closed, 1);
     /* A dead connection can still stand in the ready or dirty list of this turn: freed after. */
@@ -285,12 +285,12 @@ static void phase_mail(wring__worker *worker) {
         }
         wring__conn *conn =
             wring__worker_conn(worker, wring__ref_slot(mail.ref), wring__ref_generation(mail.ref));
-        if (conn == NULL || conn->state != WRING__CONN_OPEN) {
+        if (conn == NULL || conn->super.state != WRING__END_OPEN) {
             wring__count(&worker->counters.stale_mail, 1);
             mail_lost(worker, &mail);
             continue;
         }
-        conn->ops->mail(conn, &mail);
+        conn->super.ops->mail(conn, &mail);
     }
 }
 
@@ -315,7 +315,7 @@ static void phase_dispatch(wring__worker *worker) {
         if (conn->is_dirty) {
             wring__worker_make_ready(worker, conn);
         } else {
-            conn->ops->closed(conn);
+            conn->super.ops->closed(conn);
         }
     }
     wring__recv_return(&worker->recv);

@@ -25,13 +25,14 @@ static unsigned user_kind(const wring__deflate *deflate) {
 
 size_t wring__server_deflate_agree(wring__peer *peer, wring_headers headers,
                                    char out[WRING_DEFLATE_TEXT_MAX]) {
-    wring_server *server = WRING_CONTAINER_OF(peer->conn.worker, wring__server_worker, io)->server;
+    wring_server *server =
+        WRING_CONTAINER_OF(peer->conn.super.worker, wring__server_worker, io)->server;
     wring_deflate_params params;
     if (server->config.deflate == NULL ||
         !wring_deflate_negotiate(headers, &server->deflate.config, &params)) {
         return 0;
     }
-    wring_deflate *pool = peer->conn.worker->attachment.data;
+    wring_deflate *pool = peer->conn.super.worker->attachment.data;
     wring__deflate *deflate = pool == NULL
                                   ? NULL
                                   : wring__deflate_acquire(pool, &server->deflate.config, &params,
@@ -48,7 +49,7 @@ void wring__server_deflate_leave(wring__peer *peer) {
     const wring__deflate *deflate = peer->host.session.deflate;
     if (deflate != NULL) {
         wring_server *server =
-            WRING_CONTAINER_OF(peer->conn.worker, wring__server_worker, io)->server;
+            WRING_CONTAINER_OF(peer->conn.super.worker, wring__server_worker, io)->server;
         atomic_fetch_sub_explicit(&server->deflate.users[user_kind(deflate)], 1,
                                   memory_order_relaxed);
     }

@@ -49,7 +49,7 @@ static void track(wring__server_worker *worker, wring__peer *peer) {
     }
     const wring__conn *conn = &peer->conn;
     h->refs[(h->head + h->tracked++) % h->cap] =
-        wring__ref_pack(conn->worker->index, conn->slot, conn->generation);
+        wring__ref_pack(conn->super.worker->index, conn->super.slot, conn->super.generation);
 }
 
 static void handshake_begin(wring__peer *peer) {
@@ -194,8 +194,9 @@ wring_result wring__limits_admit(wring_session *session, const wring_message *me
     if (extra == NULL) {
         return WRING_ERR_NO_MEMORY;
     }
-    const bool ok = meter_take(data ? &extra->messages : &extra->controls, peer->conn.worker->now,
-                               rate, data ? config->message_burst : config->control_burst);
+    const bool ok =
+        meter_take(data ? &extra->messages : &extra->controls, peer->conn.super.worker->now, rate,
+                   data ? config->message_burst : config->control_burst);
     wring__count(&wring__peer_worker(peer)->counters.rate_ended, !ok);
     return ok ? WRING_OK : WRING_ERR_RATE_LIMIT;
 }

@@ -66,7 +66,7 @@ static uint64_t bytes_of(const wring__peer *peer) {
 static void largest_add(wring__conn *conn, void *arg) {
     struct largest *largest = arg;
     wring__peer *peer = wring__peer_of_conn(conn);
-    if (peer == NULL || conn->state >= WRING__CONN_TEARDOWN) {
+    if (peer == NULL || conn->super.state >= WRING__END_TEARDOWN) {
         return;
     }
     const uint64_t bytes = bytes_of(peer);

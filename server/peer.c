@@ -24,7 +24,7 @@
 #define PEER_TEXT_MAX  (INET6_ADDRSTRLEN + 9)
 
 static wring__server_worker *worker_of(const wring__peer *peer) {
-    return WRING_CONTAINER_OF(peer->conn.worker, wring__server_worker, io);
+    return WRING_CONTAINER_OF(peer->conn.super.worker, wring__server_worker, io);
 }
 
 static const wring_server_config *config_of(const wring__peer *peer) {
@@ -38,7 +38,7 @@ static wring__peer *peer_of_conn(wring__conn *conn) {
 /* ---- after each call into the session -------------------------------------------------------- */
 
 void wring__peer_settle(wring__peer *peer) {
-    if (peer->conn.out.bytes > 0) {
+    if (peer->conn.super.out.bytes > 0) {
         wring__conn_flush(&peer->conn);
         wring__slow_look(peer);
     }
@@ -51,7 +51,8 @@ void wring__peer_settle(wring__peer *peer) {
         wring__conn_shut(&peer->conn);
     } else {
         wring__conn_bring_deadline(
-            &peer->conn, wring__host_deadline(&peer->host, peer->conn.worker->clock.peer_now));
+            &peer->conn,
+            wring__host_deadline(&peer->host, peer->conn.super.worker->clock.peer_now));
         if (peer->extra != NULL) {
             wring__conn_bring_deadline(
                 &peer->conn, wring__min_u64(peer->extra->slow_deadline, peer->extra->age_deadline));
@@ -88,11 +89,11 @@ static void respond(wring__peer *peer, const wring_http_response *response, cons
                        response->content_type == NULL ? "text/plain; charset=utf-8"
                                                       : response->content_type,
                        response->body.len, extra);
-    wring__chunk_cache *chunks = &peer->conn.worker->chunks;
+    wring__chunk_cache *chunks = &peer->conn.super.worker->chunks;
     bool ok = len > 0 && (size_t)len < sizeof head &&
-              wring__outq_append(&peer->conn.out, chunks, wring_bytes_of(head, (size_t)len)) ==
-                  WRING_OK &&
-              wring__outq_append(&peer->conn.out, chunks, response->body) == WRING_OK;
+              wring__outq_append(&peer->conn.super.out, chunks,
+                                 wring_bytes_of(head, (size_t)len)) == WRING_OK &&
+              wring__outq_append(&peer->conn.super.out, chunks, response->body) == WRING_OK;
     if (ok) {
         wring__conn_shut(&peer->conn);
     } else {
@@ -144,7 +145,7 @@ static const wring__binding *binding_of(const wring_server *server, const wring_
 
 static wring_bytes peer_text(wring__peer *peer, char out[PEER_TEXT_MAX]) {
     struct sockaddr_storage address;
-    wring__backend *backend = peer->conn.worker->backend;
+    wring__backend *backend = peer->conn.super.worker->backend;
     char host[INET6_ADDRSTRLEN];
     if (!backend->ops->peer(backend, peer->conn.socket, &address)) {
         return wring_bytes_of(NULL, 0);
@@ -185,7 +186,7 @@ static void upgrade(wring__peer *peer, const wring_route *route, wring_request *
     const wring_headers extra = {&extension, deflate_len > 0 ? 1 : 0};
     result = wring_h1_response_write(&info, extra, head, sizeof head, &len);
     if (result == WRING_OK) {
-        result = wring__outq_append(&peer->conn.out, &peer->conn.worker->chunks,
+        result = wring__outq_append(&peer->conn.super.out, &peer->conn.super.worker->chunks,
                                     wring_bytes_of(head, len));
     }
     if (result != WRING_OK) {
@@ -209,7 +210,7 @@ static void upgrade(wring__peer *peer, const wring_route *route, wring_request *
     worker_of(peer)->current = peer; /* `init` may subscribe, publish and reply */
     wring__host_start(&peer->host, binding_of(worker_of(peer)->server, route),
                       route->handler->state_size == 0 ? NULL : peer->state, request,
-                      peer->conn.worker->clock.peer_now);
+                      peer->conn.super.worker->clock.peer_now);
     wring__peer_settle(peer);
     if (worker_of(peer)->draining && peer->host.session.state == WRING_SESSION_OPEN) {
         peer_go_away(peer); /* it had come before the drain began */
@@ -243,9 +244,9 @@ static void request_handle(wring__peer *peer, wring_request *request) {
 
 static inline void session_rx(wring__peer *peer, wring_mut_bytes bytes) {
     wring__session_common *common = peer->host.session.common;
-    common->fed = peer->conn.worker->recv.fed;
-    wring__session_turn(&peer->host.session, peer->conn.worker->counters.turns);
-    wring__host_rx(&peer->host, bytes, peer->conn.worker->clock.peer_now);
+    common->fed = peer->conn.super.worker->recv.fed;
+    wring__session_turn(&peer->host.session, peer->conn.super.worker->counters.turns);
+    wring__host_rx(&peer->host, bytes, peer->conn.super.worker->clock.peer_now);
     common->fed = NULL;
     wring__peer_settle(peer);
 }
@@ -263,7 +264,7 @@ static void head_done(wring__peer *peer, wring__http1 *parser, wring_result resu
     size_t head_len = parser->position;
     request_handle(peer, &request);
     /* bytes behind the head are the first frames */
-    if (wring__host_is_started(&peer->host) && peer->conn.state == WRING__CONN_OPEN &&
+    if (wring__host_is_started(&peer->host) && peer->conn.super.state == WRING__END_OPEN &&
         data.len > head_len) {
         wring_mut_bytes rest = {data.data + head_len, data.len - head_len};
         session_rx(peer, rest);
@@ -321,11 +322,11 @@ static void peer_rx(wring__conn *conn, wring_mut_bytes bytes) {
 static void peer_resume(wring__conn *conn) {
     wring__peer *peer = peer_of_conn(conn);
     callbacks_begin(peer, 0);
-    wring__session_turn(&peer->host.session, conn->worker->counters.turns);
+    wring__session_turn(&peer->host.session, conn->super.worker->counters.turns);
     if (conn->broken) {
         wring__session_tx_drop(&peer->host.session);
     }
-    wring__host_resume(&peer->host, conn->worker->clock.peer_now);
+    wring__host_resume(&peer->host, conn->super.worker->clock.peer_now);
     wring__peer_settle(peer);
 }
 
@@ -367,7 +368,7 @@ static void peer_timer(wring__conn *conn) {
         }
         return;
     }
-    const wring_time_ns now = conn->worker->clock.peer_now;
+    const wring_time_ns now = conn->super.worker->clock.peer_now;
     if (worker_of(peer)->draining && peer->host.session.state == WRING_SESSION_OPEN) {
         peer_go_away(peer);
         return;
@@ -414,7 +415,7 @@ static void peer_mail(wring__conn *conn, const wring__mail *mail) {
         wring__peer_settle(peer);
         return;
     }
-    wring__count(&conn->worker->counters.lost_mail, wring__host_mail(&peer->host, mail));
+    wring__count(&conn->super.worker->counters.lost_mail, wring__host_mail(&peer->host, mail));
     if (wring__host_is_started(&peer->host)) {
         wring__peer_settle(peer);
     }
@@ -452,7 +453,7 @@ static wring__block *peer_room(wring__conn *conn) {
     return wring__host_is_started(&peer->host) ? wring__session_rx_room(&peer->host.session) : NULL;
 }
 
-static const wring__conn_ops peer_ops = {
+static const wring__end_ops peer_ops = {
     .name = "server peer",
     .rx = peer_rx,
     .eof = peer_eof,
@@ -475,7 +476,7 @@ _Static_assert(sizeof(wring__peer) <= 224, "an idle connection has become larger
 /* What it asked for may be on its way or wait in the socket: it has a moment, and then a 503. */
 static void drain_unheard(wring__peer *peer) {
     const uint64_t moment = wring__min_u64(UNHEARD_NS, worker_of(peer)->drain_ns / 2);
-    wring__conn_bring_deadline(&peer->conn, peer->conn.worker->clock.peer_now + moment);
+    wring__conn_bring_deadline(&peer->conn, peer->conn.super.worker->clock.peer_now + moment);
 }
 
 wring_result wring__peer_accept(wring__worker *io, wring__socket socket) {
@@ -507,7 +508,7 @@ wring_result wring__peer_accept(wring__worker *io, wring__socket socket) {
             wring__conn_abort(&peer->conn);
         }
     }
-    wring__host_init(&peer->host, &worker->sessions, &peer->conn.out);
+    wring__host_init(&peer->host, &worker->sessions, &peer->conn.super.out);
     wring__limits_opened(peer, source);
     if (server->config.handshake_timeout_ms != WRING_OFF) {
         wring__conn_set_deadline(&peer->conn,
@@ -521,8 +522,8 @@ wring_result wring__peer_accept(wring__worker *io, wring__socket socket) {
 }
 
 static bool is_drainable(const wring__conn *conn) {
-    return conn->ops == &peer_ops &&
-           conn->state == WRING__CONN_OPEN; /* else: a client's, a guest */
+    return conn->super.ops == &peer_ops &&
+           conn->super.state == WRING__END_OPEN; /* else: a client's, a guest */
 }
 
 void wring__peer_drain_count(wring__conn *conn, void *arg) {
@@ -545,20 +546,20 @@ void wring__peer_drain(wring__conn *conn, void *arg) {
     } else {
         const uint64_t part = drain->spread_ns / drain->count;
         const uint64_t at = part * drain->next++ + wring__server_random(drain->worker) % (part + 1);
-        wring__conn_bring_deadline(conn,
-                                   conn->worker->clock.peer_now + at); /* peer_timer closes it */
+        wring__conn_bring_deadline(conn, conn->super.worker->clock.peer_now +
+                                             at); /* peer_timer closes it */
     }
 }
 
 wring__peer *wring__peer_of_conn(wring__conn *conn) {
-    return conn->ops == &peer_ops ? peer_of_conn(conn) : NULL;
+    return conn->super.ops == &peer_ops ? peer_of_conn(conn) : NULL;
 }
 
 void wring__peer_evict(wring__peer *peer, wring_result reason) {
     /* With nothing queued the close frame leaves at once; behind a queue it would wait for a peer
      * that may not read, and what the kernel has of that may end within a frame. */
     bool is_told = false;
-    if (peer->conn.state == WRING__CONN_OPEN && wring__host_is_started(&peer->host)) {
+    if (peer->conn.super.state == WRING__END_OPEN && wring__host_is_started(&peer->host)) {
         is_told = wring__conn_unsent(&peer->conn) == 0;
         wring__host_refuse(&peer->host, reason);
         wring__peer_settle(peer);
@@ -570,10 +571,10 @@ void wring__peer_evict(wring__peer *peer, wring_result reason) {
 
 void wring__peer_abort(wring__conn *conn, void *unused) {
     (void)unused;
-    if (conn->ops != &peer_ops) {
+    if (conn->super.ops != &peer_ops) {
         return;
     }
-    if (conn->state == WRING__CONN_OPEN) {
+    if (conn->super.state == WRING__END_OPEN) {
         peer_end(peer_of_conn(conn), WRING_ERR_TIMEOUT);
     }
     wring__conn_abort(conn);
@@ -582,7 +583,7 @@ void wring__peer_abort(wring__conn *conn, void *unused) {
 wring_ref wring__peer_ref(const wring_session *session) {
     const wring__host *host = WRING_CONTAINER_OF(session, wring__host, session);
     const wring__conn *conn = &WRING_CONTAINER_OF(host, wring__peer, host)->conn;
-    return wring__ref_pack(conn->worker->index, conn->slot, conn->generation);
+    return wring__ref_pack(conn->super.worker->index, conn->super.slot, conn->super.generation);
 }
 
 wring__peer *wring__peer_of(const wring_session *session) {
@@ -599,7 +600,7 @@ wring__peer *wring__peer_named(wring__server_worker *worker, wring_ref ref) {
     }
     wring__conn *conn =
         wring__worker_conn(&worker->io, wring__ref_slot(ref), wring__ref_generation(ref));
-    return conn == NULL || conn->ops != &peer_ops ? NULL : peer_of_conn(conn);
+    return conn == NULL || conn->super.ops != &peer_ops ? NULL : peer_of_conn(conn);
 }
 
 int wring_session_worker(const wring_session *session) {
@@ -618,14 +619,14 @@ uint64_t wring_session_queued(const wring_session *session) {
 
 void wring__peer_hold(wring_session *session, bool on) {
     wring__peer *peer = wring__peer_of(session);
-    if (peer->conn.state != WRING__CONN_OPEN) {
+    if (peer->conn.super.state != WRING__END_OPEN) {
         return;
     }
     if (on) {
         wring__conn_hold(&peer->conn);
         (void)wring__conn_pause_when_full(&peer->conn);
     } else if (peer->conn.held) {
-        wring__session_touch(session, peer->conn.worker->clock.peer_now);
+        wring__session_touch(session, peer->conn.super.worker->clock.peer_now);
         wring__conn_unhold(&peer->conn);
     }
 }

@@ -39,7 +39,7 @@ typedef struct wring__peer {
 wring__peer *wring__peer_of(const wring_session *session);
 
 static inline struct wring__server_worker *wring__peer_worker(const wring__peer *peer) {
-    return (struct wring__server_worker *)(void *)peer->conn.worker; /* it begins with it */
+    return (struct wring__server_worker *)(void *)peer->conn.super.worker; /* it begins with it */
 }
 
 /** NULL when memory is out. */

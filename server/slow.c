@@ -31,7 +31,7 @@ static void congestion_begin(wring__peer *peer) {
         config->slow_timeout_ms == WRING_OFF ? NULL : wring__peer_extra_make(peer);
     if (extra != NULL) {
         extra->slow_deadline =
-            peer->conn.worker->clock.peer_now + config->slow_timeout_ms * WRING_NS_PER_MS;
+            peer->conn.super.worker->clock.peer_now + config->slow_timeout_ms * WRING_NS_PER_MS;
         wring__conn_bring_deadline(&peer->conn, extra->slow_deadline);
     }
 }
@@ -58,7 +58,7 @@ __attribute__((noinline)) static void look_closer(wring__peer *peer) {
         congestion_begin(peer);
     }
     if (unsent_of(peer) >= config->send_hard_bytes) {
-        wring__worker_set_full(peer->conn.worker, peer->conn.slot, true);
+        wring__worker_set_full(peer->conn.super.worker, peer->conn.super.slot, true);
     }
 }
 
@@ -178,7 +178,7 @@ bool wring__slow_takes(wring__peer *peer, const wring__mail *mail) {
         return true; /* a session that is closing takes nothing more, and says so itself */
     }
     if (ends || config_of(peer)->slow_policy == WRING_SLOW_DISCONNECT) {
-        wring__count(&peer->conn.worker->counters.lost_mail, wring__mail_count(mail));
+        wring__count(&peer->conn.super.worker->counters.lost_mail, wring__mail_count(mail));
         evict(peer);
         return false;
     }
@@ -198,7 +198,7 @@ bool wring__slow_takes(wring__peer *peer, const wring__mail *mail) {
 bool wring__slow_drained(wring__peer *peer) {
     wring__peer_extra *extra = peer->extra;
     const uint64_t soft = config_of(peer)->send_soft_bytes;
-    wring__worker_set_full(peer->conn.worker, peer->conn.slot, false);
+    wring__worker_set_full(peer->conn.super.worker, peer->conn.super.slot, false);
     if (owed_of(peer) > soft) {
         peer->conn.tell_drained = true; /* it is asked again when more of that has gone */
         return false;
@@ -227,7 +227,7 @@ bool wring__slow_drained(wring__peer *peer) {
 }
 
 void wring__slow_end(wring__peer *peer) {
-    wring__worker_set_full(peer->conn.worker, peer->conn.slot, false);
+    wring__worker_set_full(peer->conn.super.worker, peer->conn.super.slot, false);
     if (peer->extra != NULL) {
         wring__count(&counters_of(peer)->dropped_oldest, peer->extra->backlog.alive);
         wring__backlog_deinit(&peer->extra->backlog);

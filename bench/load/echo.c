@@ -72,7 +72,7 @@ void load_echo_start(load_link *link) {
         return;
     }
     while (link->echo.count < config->pipeline && link->stage == LOAD_STAGE_OPEN) {
-        echo_send(link, link->conn.worker->now);
+        echo_send(link, link->conn.super.worker->now);
     }
 }
 
@@ -109,7 +109,7 @@ void load_echo_pace(load_thread *thread, wring_time_ns now) {
 
 void load_echo_latency(load_link *link, wring_time_ns sent) {
     if (load_thread_is_measured(link->thread, sent)) {
-        load_thread_latency(link->thread, link->conn.worker->now - sent);
+        load_thread_latency(link->thread, link->conn.super.worker->now - sent);
     }
 }
 
@@ -127,7 +127,7 @@ void load_echo_pop(load_link *link, uint32_t count) {
     link->echo.head += count;
     link->echo.count -= count;
     link->thread->awaited -= count;
-    link->thread->arrived = link->conn.worker->now;
+    link->thread->arrived = link->conn.super.worker->now;
 }
 
 const char *load_echo_fault(const load_link *link, const load_message *message,

@@ -125,7 +125,7 @@ static void publish(load_thread *thread, load_publisher *publisher, wring_time_n
         return;
     }
     atomic_store(&publisher->published, number + 1);
-    publisher->sent = link->conn.worker->now;
+    publisher->sent = link->conn.super.worker->now;
     thread->totals.sent++;
     thread->totals.sent_bytes += len;
     if (thread->phase == LOAD_MEASURING) {
@@ -249,7 +249,7 @@ static void delivered(load_link *link, const load_message *message, const load_f
     const uint64_t len =
         message->len == LOAD_LEN_UNKNOWN ? thread->run->config->sizes.max : message->len;
     thread->totals.received_bytes += len;
-    const wring_time_ns now = link->conn.worker->now;
+    const wring_time_ns now = link->conn.super.worker->now;
     if (thread->phase == LOAD_MEASURING) {
         thread->measured.received++;
         thread->measured.received_bytes += len;
@@ -319,7 +319,7 @@ void load_fanout_message(load_link *link, const load_message *message) {
     load_thread *thread = link->thread;
     const load_config *config = thread->run->config;
     load_fanout_tag tag;
-    thread->arrived = link->conn.worker->now;
+    thread->arrived = link->conn.super.worker->now;
     if (!tag_of(thread, message, &tag) || !tag_is_possible(link, &tag)) {
         thread->foreign++;
         return;

@@ -78,7 +78,7 @@ void load_link_close(load_link *link) {
     wring__store_be16(code, WRING_CLOSE_NORMAL);
     load_thread_unopen(link->thread, link);
     link->stage = LOAD_STAGE_CLOSE;
-    link->began = link->conn.worker->now;
+    link->began = link->conn.super.worker->now;
     load_thread_list(link->thread, link);
     if (load_tx_control(link, WRING_CLOSE, code, sizeof code) != WRING_OK) {
         wring__conn_abort(&link->conn);
@@ -92,7 +92,7 @@ static wring_result request_send(load_link *link) {
     const char *request = target->requests[link->topic];
     const size_t len = target->request_lens[link->topic];
     link->key = malloc(WRING__KEY_TEXT);
-    uint8_t *out = wring__outq_reserve(&link->conn.out, &link->thread->worker.chunks, len);
+    uint8_t *out = wring__outq_reserve(&link->conn.super.out, &link->thread->worker.chunks, len);
     if (link->key == NULL || out == NULL) {
         return WRING_ERR_NO_MEMORY;
     }
@@ -100,7 +100,7 @@ static wring_result request_send(load_link *link) {
     if (result == WRING_OK) {
         memcpy(out, request, len);
         memcpy(out + target->key_at[link->topic], link->key, WRING__KEY_TEXT - 1);
-        wring__outq_commit(&link->conn.out, len);
+        wring__outq_commit(&link->conn.super.out, len);
         wring__conn_flush(&link->conn);
     }
     return result;
@@ -259,7 +259,7 @@ static void link_closed(wring__conn *conn) {
     free(link);
 }
 
-static const wring__conn_ops link_ops = {
+static const wring__end_ops link_ops = {
     .name = "load link",
     .connected = link_connected,
     .rx = link_rx,

@@ -104,7 +104,7 @@ void load_thread_dial_failed(load_thread *thread, const char *text) {
 /* ---- opening --------------------------------------------------------------------------------- */
 
 void load_thread_opened(load_thread *thread, load_link *link) {
-    const wring_time_ns now = link->conn.worker->now;
+    const wring_time_ns now = link->conn.super.worker->now;
     const wring_duration_ns took = now > link->began ? now - link->began : 0;
     atomic_fetch_add(&thread->opened, 1);
     load_histogram_record(thread->connects, took);

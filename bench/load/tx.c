@@ -222,17 +222,18 @@ wring_result load_tx_message(load_link *link, const uint8_t *tag, size_t tag_len
     const bool by_reference = payload->tail != NULL;
     const size_t wire = payload->deflated ? payload->wire_len : len;
     const size_t copied = by_reference ? wire - payload->tail->payload_len : wire;
-    uint8_t *out = wring__outq_reserve(&link->conn.out, chunks, WRING__FRAME_HEADER_MAX + copied);
+    uint8_t *out =
+        wring__outq_reserve(&link->conn.super.out, chunks, WRING__FRAME_HEADER_MAX + copied);
     if (out == NULL) {
         return WRING_ERR_NO_MEMORY;
     }
     const size_t header = wring__frame_header_write(out, payload->first, wire, &payload->key);
     memcpy(out + header, payload->masked, copied);
     tag_mask(out + header + payload->tag_at, tag, wring__min_size(tag_len, len), payload->tag_key);
-    wring__outq_commit(&link->conn.out, header + copied);
+    wring__outq_commit(&link->conn.super.out, header + copied);
     wring_result result = WRING_OK;
     if (by_reference) {
-        result = wring__outq_append_shared(&link->conn.out, chunks, payload->tail);
+        result = wring__outq_append_shared(&link->conn.super.out, chunks, payload->tail);
     }
     wring__conn_flush(&link->conn);
     return result;
@@ -240,7 +241,7 @@ wring_result load_tx_message(load_link *link, const uint8_t *tag, size_t tag_len
 
 wring_result load_tx_control(load_link *link, uint8_t opcode, const uint8_t *data, size_t len) {
     const uint32_t key = link->thread->run->payload.key;
-    uint8_t *out = wring__outq_reserve(&link->conn.out, &link->thread->worker.chunks,
+    uint8_t *out = wring__outq_reserve(&link->conn.super.out, &link->thread->worker.chunks,
                                        WRING__FRAME_HEADER_MAX + len);
     if (out == NULL) {
         return WRING_ERR_NO_MEMORY;
@@ -249,7 +250,7 @@ wring_result load_tx_control(load_link *link, uint8_t opcode, const uint8_t *dat
     if (len > 0) {
         wring__mask_copy(out + header, data, len, key, 0);
     }
-    wring__outq_commit(&link->conn.out, header + len);
+    wring__outq_commit(&link->conn.super.out, header + len);
     wring__conn_flush(&link->conn);
     return WRING_OK;
 }

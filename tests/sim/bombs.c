@@ -155,9 +155,9 @@ static void look_at(wring__conn *conn, void *arg) {
     struct look *look = arg;
     const wring__peer *peer = wring__peer_of_conn(conn);
     const wring__rx *rx = peer == NULL ? NULL : peer->host.session.rx;
-    EXPECT(conn->slot < WRING_ARRAY_LEN(look->before));
+    EXPECT(conn->super.slot < WRING_ARRAY_LEN(look->before));
     const size_t now = rx == NULL ? 0 : rx->inflation.out.len;
-    size_t *before = &look->before[conn->slot];
+    size_t *before = &look->before[conn->super.slot];
     const size_t more = now > *before ? now - *before : 0;
     EXPECT(more <= SHARE); /* of one connection in one turn */
     look->turn += more;

@@ -129,9 +129,9 @@ static uint64_t held(void) {
 static void over_is_free(wring__conn *conn, void *unused) {
     const wring__peer *peer = wring__peer_of_conn(conn);
     (void)unused;
-    if (peer != NULL && conn->state > WRING__CONN_OPEN) {
+    if (peer != NULL && conn->super.state > WRING__END_OPEN) {
         EXPECT(wring__session_held(&peer->host.session) == 0);
-        EXPECT(conn->state != WRING__CONN_LINGERING || !conn->is_direct);
+        EXPECT(conn->super.state != WRING__END_LINGERING || !conn->is_direct);
         ending++;
     }
 }

@@ -137,7 +137,7 @@ static void neighbour_step(struct silent *neighbour) {
 
 static void cost_is_bounded(wring__conn *conn, void *arg) {
     const sim_run *run = arg;
-    if (conn->state == WRING__CONN_OPEN && wring__peer_of_conn(conn) != NULL) {
+    if (conn->super.state == WRING__END_OPEN && wring__peer_of_conn(conn) != NULL) {
         EXPECT(wring__conn_held(conn) <= run->server->config.pause_bytes + ON_ITS_WAY);
     }
 }

@@ -271,7 +271,7 @@ static void peer_act(struct scene *scene, wring_bytes *in) {
 
 static void idle_check(wring__conn *conn, void *unused) {
     (void)unused;
-    FUZZ_CHECK(conn->out.bytes == 0 && !conn->paused && conn->stash == NULL);
+    FUZZ_CHECK(conn->super.out.bytes == 0 && !conn->paused && conn->stash == NULL);
 }
 
 /* The peer has nothing more to do: it reads to the end, and the end comes. */

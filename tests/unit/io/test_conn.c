@@ -53,13 +53,13 @@ static void on_closed(wring__conn *conn) {
     owner.closed++;
 }
 
-static const wring__conn_ops conn_ops = {.name = "test",
-                                         .rx = on_rx,
-                                         .eof = on_eof,
-                                         .failed = on_failed,
-                                         .timer = on_timer,
-                                         .mail = on_conn_mail,
-                                         .closed = on_closed};
+static const wring__end_ops conn_ops = {.name = "test",
+                                        .rx = on_rx,
+                                        .eof = on_eof,
+                                        .failed = on_failed,
+                                        .timer = on_timer,
+                                        .mail = on_conn_mail,
+                                        .closed = on_closed};
 
 static wring_result on_accepted(wring__worker *io, wring__socket socket) {
     wring__conn *conn = io->conn_count == 0 ? &owner.conn : &spare;
@@ -111,7 +111,7 @@ static void end(void) {
 }
 
 static void queue(wring_bytes bytes) {
-    cr_assert_eq(wring__outq_append(&owner.conn.out, &worker.chunks, bytes), WRING_OK);
+    cr_assert_eq(wring__outq_append(&owner.conn.super.out, &worker.chunks, bytes), WRING_OK);
     wring__conn_flush(&owner.conn);
 }
 
@@ -242,7 +242,8 @@ Test(conn, short_sends_are_resumed_where_they_stopped) {
         connect_one();
         wring__shared *shared = wring__shared_create(2, 0, wring_bytes_of(want + 2000, 2000));
         queue(wring_bytes_of(want, 2000)); /* a chunk, one by reference, a chunk */
-        cr_assert_eq(wring__outq_append_shared(&owner.conn.out, &worker.chunks, shared), WRING_OK);
+        cr_assert_eq(wring__outq_append_shared(&owner.conn.super.out, &worker.chunks, shared),
+                     WRING_OK);
         queue(wring_bytes_of(want + 4000, 2000));
         wring__shared_unref(shared);
         turn();

@@ -73,15 +73,15 @@ static void on_closed(wring__conn *conn) {
     talker->closed = true;
 }
 
-static const wring__conn_ops conn_ops = {.name = "long",
-                                         .rx = on_rx,
-                                         .missing = on_missing,
-                                         .room = on_room,
-                                         .eof = on_nothing,
-                                         .failed = on_failed,
-                                         .timer = on_nothing,
-                                         .mail = on_mail,
-                                         .closed = on_closed};
+static const wring__end_ops conn_ops = {.name = "long",
+                                        .rx = on_rx,
+                                        .missing = on_missing,
+                                        .room = on_room,
+                                        .eof = on_nothing,
+                                        .failed = on_failed,
+                                        .timer = on_nothing,
+                                        .mail = on_mail,
+                                        .closed = on_closed};
 
 static wring_result on_accepted(wring__worker *io, wring__socket socket) {
     struct talker *talker = &talkers[accepted++];
@@ -264,7 +264,7 @@ Test(conn_long, who_has_ended_leaves_its_lane_to_the_next) {
     settle();
     for (unsigned i = 0; i < TALKERS; i++) {
         cr_assert_eq(talkers[i].received, said(10 * ROOM));
-        cr_assert(talkers[i].conn.eof_told && talkers[i].conn.state == WRING__CONN_OPEN);
+        cr_assert(talkers[i].conn.eof_told && talkers[i].conn.super.state == WRING__END_OPEN);
     }
     cr_assert_eq(worker.lanes.taken, 0);
     end();

@@ -41,9 +41,9 @@ static void stop_reading(wring__conn *conn) {
     static const uint8_t answer[2 * PAUSE_BYTES];
     switch (owner.reason) {
     case FULL:
-        cr_assert_eq(
-            wring__outq_append(&conn->out, &worker.chunks, wring_bytes_of(answer, sizeof answer)),
-            WRING_OK);
+        cr_assert_eq(wring__outq_append(&conn->super.out, &worker.chunks,
+                                        wring_bytes_of(answer, sizeof answer)),
+                     WRING_OK);
         wring__conn_flush(conn);
         break;
     case HELD:
@@ -91,13 +91,13 @@ static void on_nothing(wring__conn *conn) {
     (void)conn;
 }
 
-static const wring__conn_ops conn_ops = {.name = "test",
-                                         .rx = on_rx,
-                                         .eof = on_eof,
-                                         .failed = on_failed,
-                                         .timer = on_nothing,
-                                         .resume = on_resume,
-                                         .closed = on_nothing};
+static const wring__end_ops conn_ops = {.name = "test",
+                                        .rx = on_rx,
+                                        .eof = on_eof,
+                                        .failed = on_failed,
+                                        .timer = on_nothing,
+                                        .resume = on_resume,
+                                        .closed = on_nothing};
 
 static wring_result on_accepted(wring__worker *io, wring__socket socket) {
     wring_result result = wring__conn_open(&owner.conn, io, &conn_ops, socket);
