@@ -28,7 +28,10 @@ static void signals_catch(void) {
     struct sigaction action = {.sa_handler = on_signal, .sa_flags = SA_RESTART};
     sigaction(SIGINT, &action, NULL);
     sigaction(SIGTERM, &action, NULL);
-    signal(SIGPIPE, SIG_IGN);
+    struct sigaction before;
+    if (sigaction(SIGHUP, NULL, &before) == 0 && before.sa_handler != SIG_IGN) { /* not by nohup */
+        sigaction(SIGHUP, &action, NULL);
+    }
 }
 
 bool bench_has_errors(const load_result *r) {
@@ -87,6 +90,7 @@ static int run(const bench_options *o) {
     int exit_code = CLI_FAILED;
     if (code != WRING_OK) {
         cli_complain("%s", error.text);
+        exit_code = bench_interrupted() ? BENCH_INTERRUPTED : CLI_FAILED;
     } else if (bench_results_write(o, &result)) {
         exit_code = bench_interrupted()         ? BENCH_INTERRUPTED
                     : bench_has_errors(&result) ? BENCH_ERRORS

@@ -4,17 +4,15 @@
  */
 #include <errno.h>
 #include <inttypes.h>
-#include <pthread.h>
-#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "cli/admin.h"
 #include "cli/cli.h"
 #include "cli/deflate.h"
 #include "cli/routes.h"
+#include "cli/serve_signals.h"
 
 #define DRAIN_MS_DEFAULT   10000
 #define ADMIN_BODY_DEFAULT (1 << 20)
@@ -34,9 +32,14 @@ static const char examples[] =
     "token,\n"
     "from --admin-token or better the environment's WRING_ADMIN_TOKEN, the first two need\n"
     "'Authorization: Bearer TOKEN'.\n"
-    "\nSignals: SIGHUP reads the certificate files again. SIGINT and SIGTERM stop accepting, close "
-    "every session with 1001 and end with 0\n"
-    "when all are gone or --drain-ms is over; a second one ends at once.\n";
+    "\nSignals: SIGINT and SIGTERM close the listener and every session, with 1001, and end with 0 "
+    "when all\nare gone or --drain-ms is over; a second one ends at once (130, 143). SIGHUP reads "
+    "the "
+    "certificate files\nagain; without TLS and while stopping it does nothing. SIGPIPE, SIGXFSZ, "
+    "SIGUSR1 and SIGUSR2 are ignored:\na log that nobody reads ends nothing. SIGSTOP and SIGCONT "
+    "pause the server, which counts against no peer.\n"
+    "\nTo replace a running server, start both with --share-port, the new one first; then send the "
+    "old one SIGTERM.\n";
 
 struct serve_options {
     char *host;
@@ -46,6 +49,7 @@ struct serve_options {
     int drain_ms;
     int print_config;
     int unpinned;
+    int share_port;
     long long max_frame;
     long long max_message;
     long long max_fragment_bytes;
@@ -99,6 +103,7 @@ static bool options_parse(int argc, const char **argv, struct serve_options *o) 
         {"host", 0, POPT_ARG_STRING, &o->host, 0, "numeric address to listen on (127.0.0.1)",
          "ADDRESS"},
         NUMBER("port", port, "port; 0 has one picked (8080)"),
+        SWITCH("share-port", share_port, "others may listen there too, such as a successor"),
         NUMBER("workers", workers, "threads (one per CPU)"),
         {"backend", 0, POPT_ARG_STRING, &o->backend, 0, "auto or uring (auto)", "NAME"},
         NUMBER("drain-ms", drain_ms, "longest wait for sessions to close when stopping (10000)"),
@@ -275,6 +280,7 @@ static wring_server_config config_of(const struct serve_options *o) {
         .receive_buffer_size = (uint32_t)o->receive_buffer_size,
         .busy_poll_us = (uint32_t)o->busy_poll_us,
         .unpinned = o->unpinned != 0,
+        .share_port = o->share_port != 0,
         .session = {.struct_size = sizeof config.session,
                     .max_frame = (uint64_t)o->max_frame,
                     .max_message = (uint64_t)o->max_message,
@@ -343,6 +349,7 @@ static void print_limits(const wring_server_config *c) {
 
 static void print_config(const wring_server_config *c, int drain_ms) {
     printf("host = %s\nport = %u\nworkers = %u\nbackend = uring\n", c->host, c->port, c->workers);
+    printf("share-port = %s\n", c->share_port ? "yes" : "no");
     printf("max-frame = %" PRIu64 "\nmax-message = %" PRIu64 "\nmax-fragment-bytes = %" PRIu64 "\n",
            c->session.max_frame, c->session.max_message, c->session.max_fragment_bytes);
     printf("pause-bytes = %" PRIu64 "\nmax-handshake-size = %u\nmax-target-size = %u\n",
@@ -366,35 +373,6 @@ static void print_config(const wring_server_config *c, int drain_ms) {
     printf("busy-poll-us = %u\n", c->busy_poll_us);
     printf("mailbox-items = %u\niana-close-codes = %s\npinned = %s\n", c->mailbox_items,
            c->session.allow_iana_close_codes ? "yes" : "no", c->unpinned ? "no" : "yes");
-}
-
-static void end_at_once(int signal) {
-    static const char text[] = "\nwring: second signal, ending at once\n";
-    ssize_t ignored = write(STDERR_FILENO, text, sizeof text - 1);
-    (void)ignored;
-    _exit(128 + signal);
-}
-
-static void reload(serve_app *app) {
-    wring_error error;
-    if (wring_server_reload_tls(app->server, &error) == WRING_OK) {
-        cli_complain("SIGHUP: the certificates were read again");
-    } else {
-        cli_complain("SIGHUP: %s; what was in use goes on", error.text);
-    }
-}
-
-/* Blocked in every thread from the start; taken here one at a time. */
-static int wait_for_signal(const sigset_t *signals, serve_app *app) {
-    int signal = 0;
-    while (sigwait(signals, &signal) != 0 || signal == SIGHUP) {
-        reload(app);
-    }
-    struct sigaction action = {.sa_handler = end_at_once};
-    sigaction(SIGINT, &action, NULL);
-    sigaction(SIGTERM, &action, NULL);
-    pthread_sigmask(SIG_UNBLOCK, signals, NULL);
-    return signal;
 }
 
 static bool admin_begin(const struct serve_options *o, serve_app *app, admin **out) {
@@ -429,14 +407,7 @@ static int serve(const wring_server_config *config, serve_app *app,
                  const struct serve_options *options) {
     wring_error error;
     admin *port;
-    sigset_t signals;
-    sigemptyset(&signals);
-    sigaddset(&signals, SIGINT);
-    sigaddset(&signals, SIGTERM);
-    if (config->tls != NULL) {
-        sigaddset(&signals, SIGHUP);
-    }
-    pthread_sigmask(SIG_BLOCK, &signals, NULL);
+    serve_signals_prepare();
     if (wring_server_create(config, &app->server, &error) != WRING_OK) {
         cli_complain("%s", error.text);
         return CLI_USAGE;
@@ -456,7 +427,7 @@ static int serve(const wring_server_config *config, serve_app *app,
         wring_server_destroy(app->server);
         return CLI_FAILED;
     }
-    drain(app, port, wait_for_signal(&signals, app), options->drain_ms);
+    drain(app, port, serve_signals_wait(app->server), options->drain_ms);
     return CLI_OK;
 }
 

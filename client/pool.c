@@ -63,7 +63,7 @@ static void member_close(wring__member *member) {
 
 static void member_drain(wring__member *member, wring_duration_ns longest) {
     wring__worker *io = member->worker;
-    wring__wheel_set(&io->wheel, &io->owner_timer, io->now + longest);
+    wring__worker_set_owner_timer(io, io->now + longest);
     wring__worker_drain_guests(io);
 }
 

@@ -4,12 +4,16 @@
  */
 #include "io/conn.h"
 
+#include <errno.h>
+
 #include "core/trace.h"
 #include "io/conn_rx.h"
 #include "io/conn_tls.h"
 
-#define GATHER_MAX       64
-#define DRAIN_TIMEOUT_NS (10 * WRING_NS_PER_SEC)
+#define GATHER_MAX 64
+/* Longer sends rather wait for room by themselves: a second attempt costs a turn. */
+#define AT_ONCE_BYTES_MAX ((uint64_t)32 * 1024)
+#define DRAIN_TIMEOUT_NS  (10 * WRING_NS_PER_SEC)
 /* The close handshake is over: nothing more is to come but the peer's end of stream. */
 #define LINGER_NS (200 * WRING_NS_PER_MS)
 
@@ -110,7 +114,7 @@ static void linger(wring__conn *conn) {
         wring__conn_recv_arm(conn); /* to see the peer's end */
     }
     wring__wheel_set(&conn->super.worker->wheel, &conn->super.timer,
-                     conn->super.worker->now + LINGER_NS);
+                     conn->super.worker->clock.peer_now + LINGER_NS);
 }
 
 static void linger_when_drained(wring__conn *conn) {
@@ -145,7 +149,10 @@ void wring__conn_shut(wring__conn *conn) {
         wring__conn_recv_cancel(conn); /* the block it was to fill may be large */
     }
     wring__wheel_set(&conn->super.worker->wheel, &conn->super.timer,
-                     conn->super.worker->now + DRAIN_TIMEOUT_NS);
+                     conn->super.worker->clock.peer_now + DRAIN_TIMEOUT_NS);
+    if (conn->sent_at_once) {
+        conn->super.worker->at_once.must_look = true; /* its end is waited for now */
+    }
     wring__end_flush(&conn->super);
     linger_when_drained(conn);
 }
@@ -242,6 +249,17 @@ void wring__conn_dispatch(wring__conn *conn) {
 
 /* ---- sending --------------------------------------------------------------------------------- */
 
+/* Whether nothing waits for the end of this send, so that the worker may sleep before it looks, and
+ * whether there is likely to be room for it. */
+static bool may_send_at_once(const wring__conn *conn, const wring__outq *wire) {
+    const wring__worker *worker = conn->super.worker;
+    return wire->bytes <= AT_ONCE_BYTES_MAX &&
+           (conn->super.tls == NULL || conn->super.out.bytes == 0) &&
+           conn->super.state == WRING__END_OPEN && !conn->send_waits && !conn->super.tell_drained &&
+           !conn->paused && worker->backend->sends_at_once &&
+           worker->at_once.count < WRING__IOVECS_MAX;
+}
+
 void wring__conn_send(wring__conn *conn) {
     WRING_TRACE_STOP();
     wring__worker *worker = conn->super.worker;
@@ -259,30 +277,34 @@ void wring__conn_send(wring__conn *conn) {
     struct iovec *iov = &worker->iovecs[worker->iovec_count];
     size_t count = wring__outq_gather(wire, iov, room);
     worker->iovec_count += count;
-    worker->backend->ops->send(worker->backend, conn->socket,
-                               wring__conn_token(conn, WRING__OP_SEND), iov, count);
+    const uint64_t token = wring__conn_token(conn, WRING__OP_SEND);
+    if (count < room && may_send_at_once(conn, wire)) {
+        worker->backend->ops->send_at_once(worker->backend, conn->socket, token, iov, count);
+        wring__worker_add_at_once(worker, conn, (uint32_t)wire->bytes);
+    } else {
+        worker->backend->ops->send(worker->backend, conn->socket, token, iov, count);
+    }
     conn->send_in_flight = true;
     conn->pending++;
 }
 
-static void send_complete(wring__conn *conn, const wring__completion *completion) {
-    conn->send_in_flight = false;
-    conn->pending--;
-    if (completion->result < 0) {
-        wring__conn_broken_by(conn, completion->result);
-        if (conn->super.state == WRING__END_OPEN) {
-            wring__worker_make_ready(conn->super.worker, conn);
-        } else {
-            wring__conn_abort(conn);
-        }
-        return;
+/* Bytes that a send took, or the error that broke the stream. */
+static int32_t send_result(wring__conn *conn, const wring__completion *completion) {
+    if (!conn->sent_at_once) {
+        return completion->result;
     }
-    wring__count(&conn->super.worker->counters.tx_bytes, (uint64_t)completion->result);
-    wring__outq_consume(conn->super.tls == NULL ? &conn->super.out : &conn->super.tls->out,
-                        &conn->super.worker->chunks, (size_t)completion->result);
+    conn->sent_at_once = false; /* one that completes did not take everything */
+    conn->send_waits = true;
+    return completion->result == -EAGAIN ? 0 : completion->result;
+}
+
+/* What follows when bytes have gone out. */
+static void sent(wring__conn *conn) {
     const uint64_t unsent = wring__end_unsent(&conn->super);
     if (unsent > 0) {
         wring__end_flush(&conn->super);
+    } else {
+        conn->send_waits = false;
     }
     if (conn->super.tell_drained && unsent <= conn->super.worker->drained_bytes) {
         conn->super.tell_drained = false;
@@ -292,13 +314,55 @@ static void send_complete(wring__conn *conn, const wring__completion *completion
     linger_when_drained(conn);
 }
 
+void wring__conn_took_all(wring__conn *conn, size_t bytes) {
+    WRING_ASSERT(conn->sent_at_once && conn->send_in_flight);
+    conn->sent_at_once = false;
+    conn->send_in_flight = false;
+    conn->pending--;
+    conn->super.tx_moved = true;
+    wring__outq_consume(conn->super.tls == NULL ? &conn->super.out : &conn->super.tls->out,
+                        &conn->super.worker->chunks, bytes);
+    /* Mostly nothing does: see may_send_at_once. But the owner may have come between. */
+    if (WRING_UNLIKELY(wring__end_unsent(&conn->super) > 0 ||
+                       conn->super.state != WRING__END_OPEN || conn->super.tell_drained ||
+                       conn->paused)) {
+        sent(conn);
+        close_when_quiet(conn);
+    }
+}
+
+static void send_complete(wring__conn *conn, const wring__completion *completion) {
+    const int32_t result = send_result(conn, completion);
+    conn->send_in_flight = false;
+    conn->pending--;
+    if (result < 0) {
+        wring__conn_broken_by(conn, result);
+        if (conn->super.state == WRING__END_OPEN) {
+            wring__worker_make_ready(conn->super.worker, conn);
+        } else {
+            wring__conn_abort(conn);
+        }
+        return;
+    }
+    conn->super.tx_moved = true;
+    wring__count(&conn->super.worker->counters.tx_bytes, (uint64_t)result);
+    wring__outq_consume(conn->super.tls == NULL ? &conn->super.out : &conn->super.tls->out,
+                        &conn->super.worker->chunks, (size_t)result);
+    sent(conn);
+}
+
 static void connect_complete(wring__conn *conn, const wring__completion *completion) {
+    wring__backend *backend = conn->super.worker->backend;
+    const bool itself =
+        backend->ops->dialled != NULL && backend->ops->dialled(backend, conn->socket);
     conn->pending--;
     if (conn->super.state != WRING__END_CONNECTING) {
         return; /* ended meanwhile */
     }
     if (completion->result < 0) {
         wring__conn_broken_by(conn, completion->result);
+    } else if (itself) { /* nobody listens there */
+        wring__conn_broken_by(conn, -ECONNREFUSED);
     }
     wring__worker_make_ready(conn->super.worker, conn);
 }

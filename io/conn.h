@@ -57,7 +57,9 @@ struct wring__conn {
     bool has_lane : 1;   /* it receives a long run */
     bool long_waits : 1; /* for a lane: no receive is armed */
     uint8_t long_receives : 3;
-    bool dialled : 1; /* by us */
+    bool dialled : 1;      /* by us */
+    bool sent_at_once : 1; /* the send in flight does not wait: the worker's list has it */
+    bool send_waits : 1;   /* the socket was full: sends wait for room until the queue is empty */
 };
 
 /** Takes a connected socket over: a slot, a generation, and receiving is armed.
@@ -80,6 +82,8 @@ WRING_MUST_CHECK wring_result wring__conn_secure(wring__conn *conn, wring__tls_c
 
 /** The TLS stream; NULL for a plain one. */
 wring__tls *wring__conn_tls_of(const wring__conn *conn);
+
+bool wring__conn_is_deaf(const wring__conn *conn);
 
 /** The owner is done: sends what is queued, then ends the stream in order. */
 void wring__conn_shut(wring__conn *conn);
@@ -113,5 +117,7 @@ void wring__conn_complete(wring__conn *conn, unsigned op, const wring__completio
 void wring__conn_dispatch(wring__conn *conn);
 void wring__conn_send(wring__conn *conn);
 void wring__conn_timer(wring__conn *conn);
+/** The send at once under way took everything. */
+void wring__conn_took_all(wring__conn *conn, size_t bytes);
 
 #endif

@@ -119,6 +119,10 @@ bool wring__end_is_held(const wring__endpoint *end) {
     return is_conn(end) ? conn_of(end)->held : end->mux->ops->is_held(end);
 }
 
+bool wring__end_is_deaf(const wring__endpoint *end) {
+    return is_conn(end) ? wring__conn_is_deaf(conn_of(end)) : end->mux->ops->is_deaf(end);
+}
+
 void wring__end_yield(wring__endpoint *end) {
     if (is_conn(end)) {
         wring__conn_yield(conn_of(end));

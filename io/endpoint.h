@@ -70,6 +70,8 @@ struct wring__endpoint {
     uint8_t owner_flags;   /* the owner's own */
     bool asked : 1;        /* the owner wants a call in the dispatch phase */
     bool tell_drained : 1; /* ... once the queue is at worker->drained_bytes */
+    bool tx_moved : 1;     /* the kernel took bytes; cleared by wring__end_take_tx_moved */
+    bool starved : 1;      /* a receive found no buffer, and nothing was received since */
 };
 
 /** What a multiplexer does for its endpoints. It links those that need something into its own lists
@@ -86,6 +88,7 @@ typedef struct wring__mux_ops {
     void (*yield)(wring__endpoint *end);
     void (*read_on)(wring__endpoint *end); /* worker->rx_stopped is over */
     bool (*is_held)(const wring__endpoint *end);
+    bool (*is_deaf)(const wring__endpoint *end);
     bool (*is_broken)(const wring__endpoint *end);
     uint64_t (*kept)(const wring__endpoint *end); /* bytes received and not given yet */
 } wring__mux_ops;
@@ -151,6 +154,17 @@ void wring__end_yield(wring__endpoint *end);
 
 /** worker->rx_stopped is over: reads on, unless something else holds it. */
 void wring__end_read_on(wring__endpoint *end);
+
+/** Whether the peer's silence is ours: we do not read what it may have sent, or it takes what we
+ *  send as fast as it can and is not read meanwhile. Ask before its silence is held against it. */
+bool wring__end_is_deaf(const wring__endpoint *end);
+
+/** Whether the kernel took bytes since this was last asked. */
+static inline bool wring__end_take_tx_moved(wring__endpoint *end) {
+    const bool moved = end->tx_moved;
+    end->tx_moved = false;
+    return moved;
+}
 
 /** Bytes it holds: queued, and received while paused. */
 uint64_t wring__end_held_bytes(const wring__endpoint *end);

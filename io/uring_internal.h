@@ -89,6 +89,19 @@ struct uring_files {
     bool close_queued; /* and not yet submitted */
 };
 
+/* Dials that may end at themselves, while they are under way. Beyond these they are not checked. */
+#define URING_DIALS_MAX 64
+struct uring_dial {
+    wring__socket socket;
+    int fd;
+};
+struct uring_dials {
+    struct uring_dial list[URING_DIALS_MAX];
+    uint32_t count;
+    uint16_t port_first; /* the kernel's ephemeral ports; 0: not read yet */
+    uint16_t port_last;
+};
+
 struct uring_backend {
     struct wring__backend super;
     struct io_uring ring;
@@ -100,9 +113,11 @@ struct uring_backend {
     uint32_t message_count;
     uint32_t message_max;
     struct uring_files files;
+    struct uring_dials dials;
     struct uring_listener listeners[URING_LISTENERS_MAX];
     uint32_t listener_count;
-    uint32_t can; /* enum uring_capability */
+    uint32_t can;        /* enum uring_capability */
+    uint32_t recv_total; /* bytes after which a multishot receive ends; 0: the kernel has no such */
     wring_duration_ns busy_poll_ns;
     uint64_t wake_value;
     int wake_fd;
@@ -148,6 +163,14 @@ void wring__uring_buffers_used(struct uring_backend *backend, uint32_t count, bo
 /* @param count  0: picked.  A kernel that gives no table leaves the backend with descriptors. */
 void wring__uring_files_open(struct uring_backend *backend, uint32_t count);
 void wring__uring_files_close(struct uring_backend *backend);
+
+/* ---- uring_self.c ---------------------------------------------------------------------------- */
+
+/* Takes the descriptor beside a table's entry: kept until the dial is over, or closed at once. */
+void wring__uring_dial_keep(struct uring_backend *backend, wring__socket socket, int fd,
+                            const struct sockaddr *address);
+bool wring__uring_dialled(wring__backend *super, wring__socket socket);
+void wring__uring_dials_close(struct uring_backend *backend);
 uint32_t wring__uring_slot_acquire(struct uring_backend *backend); /* or URING_SLOT_NONE */
 void wring__uring_slot_release(struct uring_backend *backend, uint32_t slot);
 void wring__uring_peer_set(struct uring_backend *backend, uint32_t slot,
@@ -161,6 +184,8 @@ void wring__uring_close_socket(wring__backend *super, wring__socket socket, uint
 wring_result wring__uring_listen(const wring__listen_config *config, wring__socket *out,
                                  uint16_t *port, wring_error *error);
 void wring__uring_unlisten(const wring__listen_config *config, wring__socket listener);
+void wring__uring_turn_away(wring__socket listener);
+wring__socket wring__uring_accept_now(wring__backend *super, wring__socket listener);
 void wring__uring_accept(wring__backend *super, wring__socket listener, uint64_t token);
 /* Asks for the end of the accept of `target`; false when it is no accept. */
 bool wring__uring_accept_cancel(struct uring_backend *backend, uint64_t target, uint64_t token);

@@ -9,11 +9,11 @@
 void wring__host_init(wring__host *host, wring__session_common *common, wring__outq *out) {
     wring__session_init(&host->session, common, out);
     host->binding = NULL;
-    host->is_terminated = false;
 }
 
 void wring__host_deinit(wring__host *host) {
-    WRING_ASSERT(!wring__host_is_started(host) || host->is_terminated);
+    WRING_ASSERT(!wring__host_is_started(host) ||
+                 (host->session.state == WRING_SESSION_CLOSED && !host->session.end_pending));
     wring__session_deinit(&host->session);
 }
 
@@ -45,7 +45,6 @@ static void call_handle_info(wring__host *host, const wring_info *info) {
 
 static void call_terminate(wring__host *host, const wring_end *end) {
     WRING_TRACE(TERMINATE, (uint64_t)end->close_code, (uint64_t) - (int64_t)end->result);
-    host->is_terminated = true;
     if (host->binding->handler->terminate != NULL) {
         host->binding->handler->terminate(&host->session, end);
     }

@@ -23,7 +23,6 @@ typedef struct wring__binding {
 typedef struct wring__host {
     wring_session session;
     const wring__binding *binding; /* NULL before the start */
-    bool is_terminated;            /* the handler's terminate was called */
 } wring__host;
 
 /** Prepares a host in the caller's storage.  Own: as wring__session_init. */

@@ -97,7 +97,7 @@ typedef struct wring__session_common {
     size_t rx_kept_bytes; /* of their assemblies */
 } wring__session_common;
 
-/** One per connection, most of them idle: it is kept to a cache line. The out queue and the
+/** One per connection, most of them idle: it is kept small. The out queue and the
  *  handler's state lie in the block of memory the session lies in, so their place is a distance. */
 struct wring_session {
     wring__session_common *common;
@@ -109,6 +109,7 @@ struct wring_session {
     size_t in_len;
 
     uint64_t activity_ns; /* when the last bytes came; CLOSING: when the close began, 0 not known */
+    uint64_t ping_ns;     /* with ping_sent: when the ping was sent, or withheld */
     int16_t out_distance;
     int16_t user_distance; /* 0: no state */
     uint16_t end_code;
@@ -120,11 +121,14 @@ struct wring_session {
     bool close_received : 1;
     bool end_pending : 1; /* WRING_EVENT_END is owed */
     bool end_by_peer : 1;
-    bool ping_sent : 1; /* since the last byte received */
-    bool owned : 1;     /* made by wring_session_create: out belongs to the session */
-    bool pong_seen : 1; /* an empty pong came: the answer to a keepalive ping */
-    bool tx_open : 1;   /* one was begun in fragments and is not ended */
-    bool tx_gated : 1;  /* not every frame may be sent: not OPEN, closing, or tx_open */
+    bool ping_sent : 1;     /* since the last byte received: a sign of life is awaited */
+    bool ping_withheld : 1; /* with ping_sent: what was queued before has to be taken first */
+    bool tx_waits : 1;      /* as told: bytes are queued that the kernel has not taken */
+    bool tx_moved : 1;      /* as told: the kernel took some since the ping */
+    bool owned : 1;         /* made by wring_session_create: out belongs to the session */
+    bool pong_seen : 1;     /* an empty pong came: the answer to a keepalive ping */
+    bool tx_open : 1;       /* one was begun in fragments and is not ended */
+    bool tx_gated : 1;      /* not every frame may be sent: not OPEN, closing, or tx_open */
 };
 
 static inline wring__outq *wring__session_out(const wring_session *session) {
@@ -191,6 +195,10 @@ static inline bool wring__session_owes_pong(const wring_session *session) {
     return session->rx != NULL && session->rx->pong_owed;
 }
 
+/** What a message that waits counts for besides its payload: else empty ones could wait without
+ *  end. */
+#define WRING__WAITING_OVERHEAD 64
+
 /** Messages taken that are not queued yet, in bytes: all of them, and those behind the first. That
  *  one is being compressed, over several turns, and no peer is slow for it. (session_tx.c) */
 uint64_t wring__session_tx_owed(const wring_session *session);
@@ -224,6 +232,15 @@ static inline void wring__session_turn(wring_session *session, uint64_t turn) {
     if (session->deflate != NULL) {
         wring__deflate_turn(session->deflate, session, turn);
     }
+}
+
+/** Before wring_session_expire, by an owner that sends as the peer takes it: a ping behind a queue
+ *  would reach the kernel late, and its answer would be awaited too early.
+ *  @param waits  bytes are queued that the kernel has not taken
+ *  @param moved  it took some since this was last told */
+static inline void wring__session_tx_tell(wring_session *session, bool waits, bool moved) {
+    session->tx_waits = waits;
+    session->tx_moved |= moved;
 }
 
 /** Its clocks begin anew, as if bytes had come. */

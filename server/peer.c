@@ -17,6 +17,8 @@
 #include "server/slow.h"
 
 #define RESPONSE_MAX 1024
+/* Draining: how long a connection without a whole request may yet send it. */
+#define UNHEARD_NS (500 * WRING_NS_PER_MS)
 /* A certificate with more names is shown cut: the first ones say who it is. */
 #define PEER_NAMES_MAX 2048
 #define PEER_TEXT_MAX  (INET6_ADDRSTRLEN + 9)
@@ -136,6 +138,11 @@ static wring_bytes peer_text(wring__peer *peer, char out[PEER_TEXT_MAX]) {
     return wring_bytes_of(out, len < 0 ? 0 : (size_t)len);
 }
 
+static void peer_go_away(wring__peer *peer) {
+    wring__stream_close(&peer->stream, WRING_CLOSE_GOING_AWAY,
+                        wring_str("server is shutting down"));
+}
+
 static void upgrade(wring__peer *peer, const wring_route *route, wring_request *request) {
     wring_upgrade_options options = {route->subprotocols, route->subprotocol_count};
     wring_upgrade_info info;
@@ -178,6 +185,10 @@ static void upgrade(wring__peer *peer, const wring_route *route, wring_request *
     worker_of(peer)->current = peer; /* `init` may subscribe, publish and reply */
     wring__stream_start(&peer->stream, binding_of(worker_of(peer)->server, route), peer->state,
                         request);
+    if (worker_of(peer)->member.is_draining &&
+        peer->stream.host.session.state == WRING_SESSION_OPEN) {
+        peer_go_away(peer); /* it had come before the drain began */
+    }
 }
 
 static void request_handle(wring__peer *peer, wring_request *request) {
@@ -302,13 +313,8 @@ static void peer_refuse(wring__peer *peer, wring_result reason) {
     wring__stream_refuse(&peer->stream, reason);
 }
 
-static void peer_go_away(wring__peer *peer) {
-    wring__stream_close(&peer->stream, WRING_CLOSE_GOING_AWAY,
-                        wring_str("server is shutting down"));
-}
-
 static void session_timer(wring__peer *peer) {
-    const wring_time_ns now = peer->stream.end.worker->now;
+    const wring_time_ns now = peer->stream.end.worker->clock.peer_now;
     if (worker_of(peer)->member.is_draining &&
         peer->stream.host.session.state == WRING_SESSION_OPEN) {
         peer_go_away(peer);
@@ -327,7 +333,11 @@ static void peer_timer(wring__endpoint *end) {
     wring__peer *peer = peer_of_end(end);
     callbacks_begin(peer, worker_of(peer)->member.is_draining ? WRING_TIME_NEVER : 0);
     if (!wring__stream_is_started(&peer->stream)) {
-        refuse(peer, WRING_ERR_TIMEOUT); /* accept to upgrade took too long */
+        if (worker_of(peer)->member.is_draining) {
+            respond_error(peer, 503, "the server is shutting down");
+        } else {
+            refuse(peer, WRING_ERR_TIMEOUT); /* accept to upgrade took too long */
+        }
         return;
     }
     session_timer(peer);
@@ -419,10 +429,19 @@ _Static_assert(sizeof(wring__peer) <= 224, "an idle connection has become larger
 
 /* ---- for the worker -------------------------------------------------------------------------- */
 
+/* What it asked for may be on its way or wait in the socket: it has a moment, and then a 503. */
+static void drain_unheard(wring__peer *peer) {
+    const uint64_t moment = wring__min_u64(UNHEARD_NS, worker_of(peer)->drain_ns / 2);
+    wring__end_bring_deadline(&peer->stream.end, peer->stream.end.worker->clock.peer_now + moment);
+}
+
 wring_result wring__peer_accept(wring__worker *io, wring__socket socket) {
     wring__server_worker *worker = WRING_CONTAINER_OF(io, wring__server_worker, io);
     const wring_server *server = worker->server;
     wring__source *source;
+    if (worker->drain_over) {
+        return WRING_ERR_CLOSED;
+    }
     if (worker->memory.refuses) {
         wring__count(&worker->counters.refused_memory, 1);
         return WRING_ERR_MEMORY_BUDGET;
@@ -450,7 +469,11 @@ wring_result wring__peer_accept(wring__worker *io, wring__socket socket) {
     wring__limits_opened(peer, source);
     if (server->config.handshake_timeout_ms != WRING_OFF) {
         wring__end_set_deadline(&peer->stream.end,
-                                io->now + server->config.handshake_timeout_ms * WRING_NS_PER_MS);
+                                io->clock.peer_now +
+                                    server->config.handshake_timeout_ms * WRING_NS_PER_MS);
+    }
+    if (worker->member.is_draining) {
+        drain_unheard(peer);
     }
     return WRING_OK;
 }
@@ -473,13 +496,13 @@ void wring__peer_drain(wring__endpoint *end, void *arg) {
     }
     wring__peer *peer = peer_of_end(end);
     if (!wring__stream_is_started(&peer->stream)) {
-        respond_error(peer, 503, "the server is shutting down");
+        drain_unheard(peer);
     } else if (drain->spread_ns == 0) {
         peer_go_away(peer);
     } else {
         const uint64_t part = drain->spread_ns / drain->count;
         const uint64_t at = part * drain->next++ + wring__server_random(drain->worker) % (part + 1);
-        wring__end_bring_deadline(end, end->worker->now + at); /* peer_timer closes it */
+        wring__end_bring_deadline(end, end->worker->clock.peer_now + at); /* peer_timer closes it */
     }
 }
 
@@ -512,10 +535,8 @@ void wring__peer_abort(wring__endpoint *end, void *unused) {
 }
 
 wring__peer *wring__peer_of(const wring_session *session) {
-    if (session->common->ref_of != wring__stream_ref) {
-        return NULL; /* of no worker */
-    }
-    return wring__peer_of_end(&wring__stream_of_session(session)->end);
+    wring__stream *stream = wring__stream_of(session);
+    return stream == NULL ? NULL : wring__peer_of_end(&stream->end);
 }
 
 wring__peer *wring__peer_named(wring__server_worker *worker, wring_ref ref) {
@@ -539,21 +560,4 @@ uint64_t wring_session_queued(const wring_session *session) {
     }
     const uint64_t waiting = peer->extra == NULL ? 0 : peer->extra->backlog.bytes;
     return wring__end_unsent(&peer->stream.end) + wring__session_tx_owed(session) + waiting;
-}
-
-void wring_session_pause(wring_session *session) {
-    wring__peer *peer = wring__peer_of(session);
-    if (peer != NULL && peer->stream.end.state == WRING__END_OPEN) {
-        wring__end_hold(&peer->stream.end);
-        (void)wring__end_pause_when_full(&peer->stream.end);
-    }
-}
-
-void wring_session_resume(wring_session *session) {
-    wring__peer *peer = wring__peer_of(session);
-    if (peer != NULL && wring__end_is_held(&peer->stream.end) &&
-        peer->stream.end.state == WRING__END_OPEN) {
-        wring__session_touch(session, peer->stream.end.worker->now);
-        wring__end_unhold(&peer->stream.end);
-    }
 }

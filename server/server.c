@@ -13,6 +13,9 @@
 #include "io/registry.h"
 #include "stream/stream.h"
 
+/* From the beginning of a drain: so long a handshake with a client far away may last. */
+#define UNLISTEN_NS (200 * WRING_NS_PER_MS)
+
 /* ---- what a worker does as a server ---------------------------------------------------------- */
 
 static wring__server_worker *worker_of(wring__worker *io) {
@@ -30,11 +33,31 @@ static uint64_t drain_spread(const wring__server_worker *worker, uint32_t count,
                          : wring__min_u64(asked_ms * WRING_NS_PER_MS, drain_ns);
 }
 
+static void unlisten_run(wring__task *task) {
+    wring__server_worker *worker = WRING_CONTAINER_OF(task, wring__server_worker, unlisten);
+    wring__worker_stop_listening(&worker->io);
+}
+
+/* A successor that shares the port gets all that comes from now on; who began to connect here has
+ * the time to finish, and is served. Alone, nothing is waited for. */
+static void listening_leave(wring__server_worker *worker, uint64_t drain_ns) {
+    const wring__backend_ops *ops = worker->server->group.backend.ops;
+    if (!worker->server->config.share_port || ops->turn_away == NULL) {
+        wring__worker_stop_listening(&worker->io);
+        return;
+    }
+    ops->turn_away(worker->listener);
+    worker->unlisten.run = unlisten_run;
+    wring__worker_schedule(&worker->io, &worker->unlisten,
+                           worker->io.now + wring__min_u64(UNLISTEN_NS, drain_ns / 2));
+}
+
 static void member_drain(wring__member *member, wring_duration_ns longest) {
     wring__server_worker *worker = worker_of(member->worker);
     wring__deliver_all_batches(worker); /* before the first close frame */
-    wring__worker_stop_listening(&worker->io);
-    wring__wheel_set(&worker->io.wheel, &worker->io.owner_timer, worker->io.now + longest);
+    worker->drain_ns = longest;
+    listening_leave(worker, longest);
+    wring__worker_set_owner_timer(&worker->io, worker->io.now + longest);
     wring__drain drain = {.worker = worker};
     wring__worker_each(&worker->io, wring__peer_drain_count, &drain);
     drain.spread_ns = drain_spread(worker, drain.count, longest);
@@ -61,6 +84,10 @@ static void worker_mail(wring__worker *io, const wring__mail *mail) {
 
 /* The drain window is over: whoever is left is cut off. */
 static void worker_timer(wring__worker *io) {
+    wring__server_worker *worker = worker_of(io);
+    worker->drain_over = true;
+    wring__worker_unschedule(io, &worker->unlisten);
+    wring__worker_stop_listening(io);
     wring__worker_each(io, wring__peer_abort, NULL);
     wring__worker_abort_guests(io);
 }
@@ -72,19 +99,6 @@ static void worker_deliver(wring__worker *io) {
     }
 }
 
-static void worker_turned(wring__worker *io) {
-    wring__memory_look(worker_of(io));
-}
-
-static const wring__worker_ops worker_ops = {
-    .name = "server",
-    .accepted = wring__peer_accept,
-    .mail = worker_mail,
-    .timer = worker_timer,
-    .deliver = worker_deliver,
-    .turned = worker_turned,
-};
-
 static wring__listen_config listen_config(const wring_server *server, uint16_t port) {
     wring__listen_config config = {.host = server->config.host,
                                    .port = port,
@@ -93,6 +107,27 @@ static wring__listen_config listen_config(const wring_server *server, uint16_t p
                                    .context = server->group.backend.context};
     return config;
 }
+
+static void worker_unlistened(wring__worker *io) {
+    wring__server_worker *worker = worker_of(io);
+    const wring__listen_config config = listen_config(worker->server, worker->server->port);
+    worker->server->group.backend.ops->unlisten(&config, worker->listener);
+    worker->listener = WRING__SOCKET_NONE;
+}
+
+static void worker_turned(wring__worker *io) {
+    wring__memory_look(worker_of(io));
+}
+
+static const wring__worker_ops worker_ops = {
+    .name = "server",
+    .accepted = wring__peer_accept,
+    .mail = worker_mail,
+    .unlistened = worker_unlistened,
+    .timer = worker_timer,
+    .deliver = worker_deliver,
+    .turned = worker_turned,
+};
 
 /* xorshift64* (Vigna). */
 uint64_t wring__server_random(wring__server_worker *worker) {
@@ -123,6 +158,7 @@ static uint64_t queue_max(const wring_server_config *config) {
 static wring_result member_open(wring__member *member) {
     wring__server_worker *worker = worker_of(member->worker);
     const wring_server *server = worker->server;
+    worker->drain_over = false;
     wring__worker_config config = {
         .backend = server->group.backend.ops,
         .backend_config = {.entries = server->config.ring_entries,
@@ -309,6 +345,8 @@ static wring_result listeners_open(wring_server *server, wring_error *error) {
     uint16_t port = server->config.port;
     for (uint32_t i = 0; i < server->config.workers; i++) {
         wring__listen_config config = listen_config(server, port);
+        config.exclusive = i == 0 && !server->config.share_port;
+        config.reuse_port = server->config.workers > 1 || server->config.share_port;
         wring_result result =
             server->group.backend.ops->listen(&config, &server->workers[i].listener, &port, error);
         if (result != WRING_OK) {

@@ -71,7 +71,10 @@ typedef struct wring__server_worker {
     wring__tls_context *tls;     /* its own reference; NULL: plain */
     wring__socket listener;
     _Atomic uint8_t address; /* its number in the registry, 0 while it is not up: for publishers */
-    wring__http1 parser;     /* scratch: for heads that come in one piece */
+    uint64_t drain_ns;
+    bool drain_over;      /* who comes now is closed unheard */
+    wring__task unlisten; /* draining: the end of listening, a while after its beginning */
+    wring__http1 parser;  /* scratch: for heads that come in one piece */
     wring_header headers[WRING__HTTP1_FIELDS_MAX];
 } wring__server_worker;
 

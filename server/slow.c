@@ -31,7 +31,7 @@ static void congestion_begin(wring__peer *peer) {
         config->slow_timeout_ms == WRING_OFF ? NULL : wring__peer_extra_make(peer);
     if (extra != NULL) {
         extra->slow_deadline =
-            peer->stream.end.worker->now + config->slow_timeout_ms * WRING_NS_PER_MS;
+            peer->stream.end.worker->clock.peer_now + config->slow_timeout_ms * WRING_NS_PER_MS;
         wring__end_bring_deadline(&peer->stream.end, extra->slow_deadline);
     }
 }

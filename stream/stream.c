@@ -7,13 +7,15 @@
 
 #include "core/ref.h"
 #include "io/worker.h"
+#include "wring/server.h"
 
 static const wring__stream_ops *ops_of(const wring__stream *stream) {
     return WRING_CONTAINER_OF(stream->end.ops, const wring__stream_ops, super);
 }
 
+/* Sessions are judged by their peers' time (io/clock.h). */
 static wring_time_ns now_of(const wring__stream *stream) {
-    return stream->end.worker->now;
+    return stream->end.worker->clock.peer_now;
 }
 
 /* Compressed messages have a share of each turn: tells the session which turn this is. */
@@ -22,7 +24,7 @@ static void turn_tell(wring__stream *stream) {
 }
 
 wring_ref wring__stream_ref(const wring_session *session) {
-    const wring__endpoint *end = &wring__stream_of_session(session)->end;
+    const wring__endpoint *end = &wring__stream_of(session)->end;
     return wring__ref_pack(end->worker->index, end->slot, end->generation);
 }
 
@@ -102,9 +104,13 @@ void wring__stream_fail(wring__stream *stream, wring_result reason) {
 }
 
 void wring__stream_expire(wring__stream *stream) {
-    if (wring__end_is_held(&stream->end)) { /* it is we who do not listen */
-        wring__session_touch(&stream->host.session, now_of(stream));
+    wring__endpoint *end = &stream->end;
+    if (wring__end_is_deaf(end)) {
+        end->starved = false; /* a receive is armed again, and tells anew */
+        wring__session_touch(&stream->host.session, now_of(stream)); /* we do not listen */
     }
+    wring__session_tx_tell(&stream->host.session, wring__end_unsent(end) > 0,
+                           wring__end_take_tx_moved(end));
     wring__host_expire(&stream->host, now_of(stream));
     wring__stream_settle(stream);
 }
@@ -122,6 +128,25 @@ void wring__stream_close(wring__stream *stream, uint16_t code, wring_bytes reaso
 void wring__stream_refuse(wring__stream *stream, wring_result reason) {
     wring__host_refuse(&stream->host, reason);
     wring__stream_settle(stream);
+}
+
+/* ---- what handlers call ---------------------------------------------------------------------- */
+
+void wring_session_pause(wring_session *session) {
+    wring__stream *stream = wring__stream_of(session);
+    if (stream != NULL && stream->end.state == WRING__END_OPEN) {
+        wring__end_hold(&stream->end);
+        (void)wring__end_pause_when_full(&stream->end);
+    }
+}
+
+void wring_session_resume(wring_session *session) {
+    wring__stream *stream = wring__stream_of(session);
+    if (stream != NULL && stream->end.state == WRING__END_OPEN &&
+        wring__end_is_held(&stream->end)) {
+        wring__session_touch(session, now_of(stream));
+        wring__end_unhold(&stream->end);
+    }
 }
 
 /* ---- slots of wring__end_ops ---------------------------------------------------------------- */

@@ -60,13 +60,17 @@ static inline wring__stream *wring__stream_of_end(wring__endpoint *end) {
     return WRING_CONTAINER_OF(end, wring__stream, end);
 }
 
-static inline wring__stream *wring__stream_of_session(const wring_session *session) {
+/** The ref of a stream's session: wring__session_common.ref_of for all of them. */
+wring_ref wring__stream_ref(const wring_session *session);
+
+/** The stream that carries a session; NULL for one of no worker, such as an embedder's. */
+static inline wring__stream *wring__stream_of(const wring_session *session) {
+    if (session->common->ref_of != wring__stream_ref) {
+        return NULL;
+    }
     wring__host *host = WRING_CONTAINER_OF(session, wring__host, session);
     return WRING_CONTAINER_OF(host, wring__stream, host);
 }
-
-/** The ref of a stream's session: wring__session_common.ref_of for all of them. */
-wring_ref wring__stream_ref(const wring_session *session);
 
 static inline bool wring__stream_is_started(const wring__stream *stream) {
     return wring__host_is_started(&stream->host);

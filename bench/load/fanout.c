@@ -179,15 +179,13 @@ static load_publisher *publisher_next(load_thread *thread) {
 
 static void pace_by_schedule(load_thread *thread, wring_time_ns now) {
     wring_time_ns due;
-    while ((due = load_thread_due(thread, thread->paced)) <= now) {
+    while ((due = load_pace_due(thread)) <= now) {
         load_publisher *publisher = publisher_next(thread);
         if (publisher == NULL) {
+            thread->is_full = true;
             return;
         }
-        thread->paced++;
-        if (now - due > thread->behind_max && load_thread_is_measured(thread, due)) {
-            thread->behind_max = now - due;
-        }
+        load_pace_note(thread, due);
         for (uint32_t i = 0; i < thread->run->config->burst && publisher->link != NULL; i++) {
             publish(thread, publisher, due);
         }

@@ -13,6 +13,9 @@
 #include <unistd.h>
 #include <wring/wring.h>
 
+#include "client/client.h"
+#include "tests/certs/certs.h"
+
 #define THREADS 4
 #define WAIT_MS 60000
 #define CHECK(x)                                                                                   \
@@ -56,7 +59,7 @@ static wring_verdict flood(wring_session *session, const wring_request *request,
 static const wring_handler echo_handler = {.name = "echo", .handle_in = echo};
 static const wring_handler flood_handler = {.name = "flood", .init = flood};
 
-static wring_server *server_run(uint16_t port) {
+static wring_server *server_run_with(uint16_t port, const wring_tls_server_config *tls) {
     static const wring_route routes[] = {{.path = "/echo", .handler = &echo_handler},
                                          {.path = "/flood", .handler = &flood_handler}};
     const wring_server_config config = {.struct_size = sizeof config,
@@ -64,6 +67,7 @@ static wring_server *server_run(uint16_t port) {
                                         .workers = 2,
                                         .routes = routes,
                                         .route_count = 2,
+                                        .tls = tls,
                                         .unpinned = true};
     wring_server *server = NULL;
     wring_error error;
@@ -72,6 +76,11 @@ static wring_server *server_run(uint16_t port) {
         fprintf(stderr, "%s\n", error.text);
         exit(error.code == WRING_ERR_BACKEND ? 77 : 1);
     }
+    return server;
+}
+
+static wring_server *server_run(uint16_t port) {
+    wring_server *server = server_run_with(port, NULL);
     snprintf(url, sizeof url, "ws://127.0.0.1:%u/echo", wring_server_port(server));
     return server;
 }
@@ -223,6 +232,74 @@ static void what_comes_too_late_is_counted(void) {
     wring_client_destroy(client);
 }
 
+static void nothing_to_send_and_no_reason(void) {
+    wring_client *client = client_of(wring_pool_loop(pool), url, NULL);
+    CHECK(wring_client_wait(client, WAIT_MS, NULL) == WRING_OK);
+    CHECK(wring_client_send(client, NULL, 0) == WRING_OK);
+    CHECK(wring_client_send(client, NULL, 1) == WRING_ERR_INVALID_ARGUMENT);
+    CHECK(wring_client_renew(client, WRING_OK, NULL) == WRING_ERR_INVALID_STATE);
+    const wring_bytes missing = {NULL, 7};
+    wring_end end;
+    wring_client_close(client, WRING_CLOSE_NORMAL, missing);
+    CHECK(wring_client_wait_closed(client, WAIT_MS, &end) == WRING_OK);
+    CHECK(end.result == WRING_OK && end.close_code == WRING_CLOSE_NORMAL);
+    CHECK(wring_client_send(client, NULL, 0) == WRING_ERR_CLOSED);
+    wring_client_destroy(client);
+}
+
+/* ---- renewals -------------------------------------------------------------------------------- */
+
+static atomic_uint asked;
+
+static wring_result renew_later(wring_client *client, wring_client_renewal *renewal, void *opts) {
+    (void)client;
+    (void)renewal;
+    (void)opts;
+    atomic_fetch_add(&asked, 1);
+    return WRING_MORE;
+}
+
+/* Answers whatever is asked for, until the client is closed. */
+static void *renew_all(void *arg) {
+    wring_client *client = arg;
+    const wring_header header = {wring_str("X-Token"), wring_str("t")};
+    while (wring_client_get_status(client) != WRING_CLIENT_CLOSED) {
+        const wring_client_renewal renewal = {0, url, {&header, 1}};
+        const wring_result result = wring_client_renew(client, WRING_OK, &renewal);
+        CHECK(result == WRING_OK || result == WRING_ERR_INVALID_STATE ||
+              result == WRING_ERR_CLOSED);
+    }
+    return NULL;
+}
+
+/* Several answer each question; each session is stopped at once, so that there is another. */
+static void each_attempt_is_renewed_once(void) {
+    wring_client_config config = {.struct_size = sizeof config,
+                                  .handler = &echo_handler,
+                                  .reconnect_min_ms = 1,
+                                  .reconnect_max_ms = 1,
+                                  .renew = renew_later};
+    wring_client *client = client_of(wring_pool_loop(pool), url, &config);
+    pthread_t threads[THREADS];
+    for (unsigned i = 0; i < THREADS; i++) {
+        CHECK(pthread_create(&threads[i], NULL, renew_all, client) == 0);
+    }
+    while (atomic_load(&asked) < rounds) {
+        const wring_ref ref = wring_client_ref(client);
+        if (ref != WRING_REF_NONE) {
+            const wring_result ignored = wring_stop(ref);
+            (void)ignored;
+        }
+        usleep(200);
+    }
+    wring_client_close(client, WRING_CLOSE_NORMAL, wring_str(""));
+    CHECK(wring_client_wait_closed(client, WAIT_MS, NULL) == WRING_OK);
+    for (unsigned i = 0; i < THREADS; i++) {
+        pthread_join(threads[i], NULL);
+    }
+    wring_client_destroy(client);
+}
+
 /* ---- let go of at any moment ----------------------------------------------------------------- */
 
 static void *connect_and_leave(void *arg) {
@@ -263,6 +340,59 @@ static void a_full_inbox_holds_the_server_back(const wring_server *server) {
         CHECK(number == i);
     }
     wring_client_destroy(client);
+}
+
+static uint64_t inbox_of(wring_client *client, bool *is_full) {
+    pthread_mutex_lock(&client->lock);
+    const uint64_t bytes = client->inbox_bytes;
+    *is_full = client->inbox_full;
+    pthread_mutex_unlock(&client->lock);
+    return bytes;
+}
+
+/* The same by what the inbox holds: with TLS nothing stopped the reading of it once. */
+static void a_full_inbox_is_read_no_further_with_tls(void) {
+    char to[64];
+    certs_make_usual();
+    const wring_tls_server_config server_tls = {.struct_size = sizeof server_tls,
+                                                .cert_file = cert_path("server.pem"),
+                                                .key_file = cert_path("server.key")};
+    const wring_tls_client_config client_tls = {.struct_size = sizeof client_tls,
+                                                .ca_file = cert_path("ca.pem")};
+    const wring_client_config config = {
+        .struct_size = sizeof config, .inbox_bytes = 1 << 20, .tls = &client_tls};
+    wring_server *server = server_run_with(port_pick(), &server_tls);
+    snprintf(to, sizeof to, "wss://127.0.0.1:%u/echo", wring_server_port(server));
+    wring_client *client = client_of(wring_pool_loop(pool), to, &config);
+    CHECK(wring_client_wait(client, WAIT_MS, NULL) == WRING_OK);
+    static uint8_t data[4096];
+    uint32_t sent = 0;
+    bool full = false;
+    for (; sent < 4000; sent++) { /* what comes back comes in small records */
+        memcpy(data, &sent, sizeof sent);
+        const wring_frame frame = wring_binary(wring_bytes_of(data, sizeof data));
+        if (wring_client_send(client, &frame, 1) != WRING_OK) {
+            break;
+        }
+        usleep(sent % 4 == 0 ? 100 : 0);
+        CHECK(inbox_of(client, &full) < 2 << 20);
+    }
+    CHECK(sent > 512); /* more than the inbox takes */
+    while (!full) {
+        (void)inbox_of(client, &full);
+        usleep(1000);
+    }
+    for (uint32_t i = 0; i < sent; i++) {
+        wring_message message;
+        uint32_t number;
+        CHECK(inbox_of(client, &full) < 2 << 20);
+        CHECK(wring_client_receive(client, WAIT_MS, &message) == WRING_OK);
+        memcpy(&number, message.payload.data, sizeof number);
+        CHECK(message.payload.len == sizeof data && number == i);
+    }
+    wring_client_destroy(client);
+    wring_server_stop(server, 1000);
+    wring_server_destroy(server);
 }
 
 static atomic_int gone_with; /* a close code; 0: not gone yet */
@@ -383,8 +513,11 @@ int main(int argc, char **argv) {
     many_senders_keep_their_order(wring_pool_loop(pool));
     many_senders_keep_their_order(wring_server_loop(server, 0)); /* a client of its own server */
     what_comes_too_late_is_counted();
+    nothing_to_send_and_no_reason();
+    each_attempt_is_renewed_once();
     on_threads(connect_and_leave);
     a_full_inbox_holds_the_server_back(server);
+    a_full_inbox_is_read_no_further_with_tls();
     given_up_with_a_full_inbox_it_closes_in_order(server);
     much_at_once_comes_back(server);
     back_when_the_server_is(&server);
