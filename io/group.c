@@ -28,7 +28,8 @@ static void pin(uint32_t number) {
 }
 
 bool wring__member_is_done(const wring__member *member) {
-    return member->is_draining && wring__worker_is_quiet(member->worker);
+    return !member->is_open ||
+           (member->is_draining && wring__worker_is_quiet(member->worker));
 }
 
 static void member_open(wring__member *member) {
@@ -184,7 +185,7 @@ void wring__group_join(wring__group *group) {
 
 bool wring__group_is_done(const wring__group *group) {
     for (uint32_t i = 0; i < group->count; i++) {
-        if (group->members[i]->is_open && !wring__member_is_done(group->members[i])) {
+        if (!wring__member_is_done(group->members[i])) {
             return false;
         }
     }

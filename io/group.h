@@ -81,7 +81,7 @@ void wring__member_drain(wring__member *member, const wring__mail *mail);
 /** Waits for every thread, then closes every open member. */
 void wring__group_join(wring__group *group);
 
-/** Draining, and nothing is left on its worker. */
+/** Not open, or draining with nothing left on its worker. */
 bool wring__member_is_done(const wring__member *member);
 bool wring__group_is_done(const wring__group *group);
 
