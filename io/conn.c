@@ -247,6 +247,9 @@ void wring__conn_send(wring__conn *conn) {
     if (conn->send_in_flight || conn->broken || conn->super.state > WRING__END_DRAINING) {
         return;
     }
+    if (WRING_UNLIKELY(conn->carries) && conn->super.state == WRING__END_OPEN) {
+        conn->super.ops->fill(&conn->super);
+    }
     if (conn->super.tls != NULL) {
         wring__conn_tls_seal(conn);
     }
@@ -280,7 +283,7 @@ static void send_complete(wring__conn *conn, const wring__completion *completion
     wring__outq_consume(conn->super.tls == NULL ? &conn->super.out : &conn->super.tls->out,
                         &conn->super.worker->chunks, (size_t)completion->result);
     const uint64_t unsent = wring__end_unsent(&conn->super);
-    if (unsent > 0) {
+    if (unsent > 0 || conn->carries) { /* a multiplexer stops at a mark: it goes on below that */
         wring__end_flush(&conn->super);
     }
     if (conn->super.tell_drained && unsent <= conn->super.worker->drained_bytes) {

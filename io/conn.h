@@ -58,6 +58,7 @@ struct wring__conn {
     bool long_waits : 1; /* for a lane: no receive is armed */
     uint8_t long_receives : 3;
     bool dialled : 1; /* by us */
+    bool carries : 1; /* streams: what goes out is asked for when it is about to (ops->fill) */
 };
 
 /** Takes a connected socket over: a slot, a generation, and receiving is armed.

@@ -21,7 +21,9 @@ struct wring__tls;
 
 enum wring__end_kind { WRING__END_CONN, WRING__END_MUX };
 
-/** A multiplexed stream is OPEN, DRAINING or CLOSED only; see io/conn.h for the rest. */
+/** A multiplexed stream is OPEN, DRAINING, TEARDOWN (aborted; its memory is freed soon) or CLOSED
+ *  only; see io/conn.h for the rest. In DRAINING its multiplexer sets the timer, after which the
+ *  stream is aborted: nobody waits without end for the end of the other side. */
 enum wring__end_state {
     WRING__END_CONNECTING,
     WRING__END_OPEN,
@@ -51,6 +53,9 @@ typedef struct wring__end_ops {
      *  them (`at`, `len`), which then come by rx from there, or NULL. */
     uint64_t (*missing)(wring__endpoint *end);
     wring__block *(*room)(wring__endpoint *end);
+    /** Of a connection that carries streams (conn->carries): called in the flush phase, before each
+     *  of its sends; appends what is to go out now, and no more than that. */
+    void (*fill)(wring__endpoint *end);
 } wring__end_ops;
 
 struct wring__endpoint {
@@ -91,10 +96,10 @@ typedef struct wring__mux_ops {
 } wring__mux_ops;
 
 /** What every multiplexer begins with. */
-struct wring__mux {
+typedef struct wring__mux {
     const wring__mux_ops *ops;
     wring__conn *conn;
-};
+} wring__mux;
 
 /** The connection it is, or is carried by. */
 wring__conn *wring__end_conn(const wring__endpoint *end);
