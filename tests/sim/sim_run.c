@@ -9,6 +9,7 @@
 
 uint64_t sim_seed;
 const wring_tls_server_config *sim_run_tls;
+const struct wring__carrier *sim_run_carrier;
 bool sim_run_calm;
 uint32_t sim_run_pipe_bytes;
 const wring_deflate_config *sim_deflate;
@@ -52,6 +53,7 @@ void sim_run_begin_config(sim_run *run, uint64_t seed, wring_server_config *conf
     config->control_rate = WRING_OFF;
     wring_error error;
     EXPECT(wring_server_create(config, &run->server, &error) == WRING_OK);
+    run->server->carrier = sim_run_carrier;
     wring__server_set_backend(run->server, wring__sim_backend(run->world));
     EXPECT(wring_server_start(run->server, &error) == WRING_OK);
     run->port = wring_server_port(run->server);
