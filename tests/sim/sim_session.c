@@ -76,6 +76,7 @@ void sim_client_eof(sim_client *client) {
 }
 
 void sim_client_deinit(sim_client *client) {
+    sim_client_forget(client);
     wring_session_destroy(client->session);
     wring_deflate_destroy(client->contexts);
 }

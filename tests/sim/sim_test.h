@@ -79,6 +79,8 @@ const char *sim_client_offer(sim_client *client, char offer[WRING_DEFLATE_TEXT_M
 void sim_client_open(sim_client *client, wring_headers headers);
 void sim_client_bytes(sim_client *client, uint8_t *data, size_t len);
 void sim_client_eof(sim_client *client);
+/* For sim_client_deinit: frees `carried`. */
+void sim_client_forget(sim_client *client);
 
 /* What `sim --scenario` knows; the last one has no name. */
 typedef struct sim_scenario {
