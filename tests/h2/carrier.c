@@ -237,7 +237,9 @@ static int on_stream_close(nghttp2_session *session, int32_t id, uint32_t code, 
 static void feed(wring__endpoint *below, wring_mut_bytes bytes) {
     h2_mux *mux = mux_of_below(below);
     mux->received = 0;
+    mux->is_feeding = true;
     ssize_t taken = nghttp2_session_mem_recv(mux->session, bytes.data, bytes.len);
+    mux->is_feeding = false;
     if (taken >= 0 && mux->received > 0) {
         taken = nghttp2_session_consume_connection(mux->session, mux->received);
     }

@@ -157,6 +157,7 @@ static void on_hold(wring__endpoint *end, bool on) {
 static void on_yield(wring__endpoint *end) {
     wring__mux_stream *s = stream_of(end);
     s->rx_stop = (uint16_t)(s->rx_stop | H2_YIELDED | H2_PAUSED);
+    h2_stream_set(s, mux_of(s)->is_feeding ? H2_FRESH : 0);
     h2_stream_ready(s);
 }
 
@@ -244,6 +245,11 @@ static void failure_tell(wring__mux_stream *s, wring_result reason) {
 /* As wring__conn_dispatch does for a connection. */
 void h2_stream_look(wring__mux_stream *s) {
     wring__endpoint *end = &s->super;
+    if ((s->bits & H2_FRESH) != 0) {
+        h2_stream_clear(s, H2_FRESH);
+        h2_stream_ready(s);
+        return;
+    }
     if (end->state == WRING__END_OPEN && (s->rx_stop & H2_YIELDED) != 0) {
         yield_end(s);
     } else if ((s->bits & H2_BROKEN) != 0) {
@@ -282,9 +288,11 @@ void h2_stream_free(wring__mux_stream *s) {
 void h2_mux_end(h2_mux *mux, wring_result reason) {
     for (uint32_t i = 0; i < mux->count; i++) {
         wring__mux_stream *s = mux->streams[i];
-        s->rx_stop = 0;
         h2_stream_set(s, H2_BROKEN);
-        stash_give(s);
+        if ((s->rx_stop & H2_YIELDED) == 0) { /* else what its session has kept is lost */
+            s->rx_stop = 0;
+            stash_give(s);
+        }
         if (s->super.state == WRING__END_OPEN && reason == WRING_OK) {
             s->super.ops->eof(&s->super);
         } else if (s->super.state == WRING__END_OPEN) {

@@ -26,7 +26,8 @@ enum {
     H2_GONE = 64,    /* nghttp2 knows it no more */
     H2_BROKEN = 128,
     H2_END = 256, /* the peer's END_STREAM came */
-    H2_END_TOLD = 512
+    H2_END_TOLD = 512,
+    H2_FRESH = 1024 /* it yielded in the feed of this turn: its next share is the next turn's */
 };
 
 /* wring__mux_stream.rx_stop */
@@ -53,7 +54,8 @@ typedef struct h2_mux {
     struct h2_list ready;
     struct h2_list dirty;
     size_t received; /* bytes of DATA in the feed at hand */
-    bool is_over;    /* nghttp2 wants neither to read nor to write */
+    bool is_feeding;
+    bool is_over; /* nghttp2 wants neither to read nor to write */
 } h2_mux;
 
 extern const wring__mux_ops h2_mux_ops;

@@ -144,13 +144,15 @@ static ssize_t on_data_wanted(nghttp2_session *session, int32_t id, uint8_t *out
     if (s == NULL) {
         return NGHTTP2_ERR_DEFERRED;
     }
-    const bool may = s->is_stepped && !s->is_cut && s->client->session != NULL;
-    wring_bytes bytes = may ? wring_session_output(s->client->session) : wring_bytes_of(NULL, 0);
-    const size_t len = bytes.len < cap ? bytes.len : cap;
+    const bool is_dropped = s->is_cut || s->client->phase == CLIENT_GONE;
+    wring_session *session_of = is_dropped ? NULL : s->client->session;
+    const wring_bytes bytes =
+        session_of == NULL ? wring_bytes_of(NULL, 0) : wring_session_output(session_of);
+    const size_t len = !s->is_stepped ? 0 : bytes.len < cap ? bytes.len : cap;
     if (len > 0) {
         memcpy(out, bytes.data, len);
-        wring_session_sent(s->client->session, len);
-    } else if (s->is_cut || s->is_final) {
+        wring_session_sent(session_of, len);
+    } else if (s->is_cut || (s->is_final && bytes.len == 0)) {
         *flags |= NGHTTP2_DATA_FLAG_EOF;
     } else {
         s->is_deferred = true;
