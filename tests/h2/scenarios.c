@@ -28,15 +28,10 @@ OVER_H2(h2_close, sim_h2_close)
 OVER_H2(h2_refused, sim_h2_refused)
 OVER_H2(h2_stuck, sim_h2_stuck)
 
-/* In fair weather it counts the turns from a question to its answer: bytes of one connection come
- * one behind the other, so there each client has its own. */
+/* The odd seeds: in fair weather it counts the turns from a question to its answer, and of bytes
+ * that share a connection, and have frames around them, nothing is promised there. */
 static void h2_bombs(uint64_t seed) {
-    sim_h2_begin(seed);
-    if (seed % 2 == 0) {
-        sim_h2_plan_now.share = 1;
-    }
-    sim_bombs(seed);
-    sim_h2_end();
+    over_h2(sim_bombs, seed * 2 + 1);
 }
 
 /* What a run was for has happened. */
@@ -53,7 +48,7 @@ static void h2_close_sum(uint64_t seeds) {
 
 const sim_scenario sim_scenarios[] = {
     {"h2-echo", h2_echo, h2_sum},
-    {"h2-chat", h2_chat, h2_sum},
+    {"h2-chat", h2_chat, NULL},
     {"h2-slow", h2_slow, NULL},
     {"h2-sends", h2_sends, NULL},
     {"h2-drain", h2_drain, NULL},
