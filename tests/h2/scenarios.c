@@ -34,6 +34,18 @@ static void h2_bombs(uint64_t seed) {
     over_h2(sim_bombs, seed * 2 + 1);
 }
 
+/* Not seed 0, where connections have to be refused: windows keep what overshoots below that. With
+ * small windows and buffers the hogs of this scenario do not come to the budget in its time. */
+static void h2_budget(uint64_t seed) {
+    sim_h2_begin(seed + 1);
+    h2_carrier_limits.window = 64 << 10;
+    sim_h2_plan_now.share = 16; /* nghttp2 holds 26 KB a connection, which counts */
+    sim_run_has_room = true;
+    sim_budget(seed + 1);
+    sim_run_has_room = false;
+    sim_h2_end();
+}
+
 /* What a run was for has happened. */
 static void h2_sum(uint64_t seeds) {
     const h2_counters *c = &h2_carrier_counters;
@@ -52,6 +64,7 @@ const sim_scenario sim_scenarios[] = {
     {"h2-slow", h2_slow, NULL},
     {"h2-sends", h2_sends, NULL},
     {"h2-drain", h2_drain, NULL},
+    {"h2-budget", h2_budget, NULL},
     {"h2-pubsub", h2_pubsub, h2_sum},
     {"h2-pubsub-slow", h2_pubsub_slow, NULL},
     {"h2-bombs", h2_bombs, NULL},

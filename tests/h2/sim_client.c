@@ -9,7 +9,7 @@
 #include "tests/h2/sim_h2.h"
 #include "wring/connect.h"
 
-#define CONNECTIONS_MAX 64
+#define CONNECTIONS_MAX 8192
 #define FIELDS_MAX      16
 
 struct connection {
@@ -216,6 +216,15 @@ static void connection_close(struct connection *connection, bool reset) {
     }
 }
 
+/* A client less. */
+static void connection_leave(struct connection *connection, bool reset) {
+    if (--connection->alive == 0) {
+        connection_close(connection, reset);
+        nghttp2_session_del(connection->session);
+        connection->session = NULL;
+    }
+}
+
 static void connection_send(struct connection *connection) {
     while (!connection->is_closed) {
         if (connection->out_len == 0) {
@@ -262,9 +271,7 @@ static void gone(sim_client *client) {
     }
     client->phase = CLIENT_GONE;
     s->is_final = true;
-    if (--s->connection->alive == 0) {
-        connection_close(s->connection, false);
-    }
+    connection_leave(s->connection, false);
 }
 
 static void dial(sim_client *client) {
@@ -384,14 +391,13 @@ void sim_client_cut(sim_client *client, bool reset) {
         return;
     }
     struct stream *s = stream_of(client);
-    nghttp2_session *session = s->connection->session;
     client->phase = CLIENT_GONE;
     s->is_cut = true;
-    if (--s->connection->alive == 0) {
-        connection_close(s->connection, reset);
-    } else if (s->id > 0 && reset) {
+    connection_leave(s->connection, reset);
+    nghttp2_session *session = s->connection->session;
+    if (session != NULL && s->id > 0 && reset) {
         (void)nghttp2_submit_rst_stream(session, NGHTTP2_FLAG_NONE, s->id, NGHTTP2_CANCEL);
-    } else if (s->id > 0) {
+    } else if (session != NULL && s->id > 0) {
         (void)nghttp2_session_resume_data(session, s->id);
     }
 }
@@ -424,9 +430,7 @@ void sim_h2_begin(uint64_t seed) {
 
 void sim_h2_end(void) {
     for (unsigned i = 0; i < connection_count; i++) {
-        EXPECT(connections[i].is_closed);
-        nghttp2_session_del(connections[i].session);
-        connections[i].session = NULL;
+        EXPECT(connections[i].is_closed && connections[i].session == NULL);
     }
     sim_run_carrier = NULL;
 }

@@ -11,6 +11,7 @@ uint64_t sim_seed;
 const wring_tls_server_config *sim_run_tls;
 const struct wring__carrier *sim_run_carrier;
 bool sim_run_calm;
+bool sim_run_has_room;
 uint32_t sim_run_pipe_bytes;
 const wring_deflate_config *sim_deflate;
 
@@ -45,6 +46,10 @@ void sim_run_begin_config(sim_run *run, uint64_t seed, wring_server_config *conf
     config->struct_size = sizeof *config;
     config->receive_buffers = buffer_counts[wring__sim_random(run->world, 4)];
     config->receive_buffer_size = buffer_sizes[wring__sim_random(run->world, 4)];
+    if (sim_run_has_room) {
+        config->receive_buffers = 64;
+        config->receive_buffer_size = 8192;
+    }
     config->pause_bytes = wring__sim_random(run->world, 2) == 0 ? 300 : 0;
     /* the world's clock may stand still for long stretches of one-byte pipes */
     config->handshake_timeout_ms = WRING_OFF;

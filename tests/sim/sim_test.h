@@ -25,8 +25,9 @@ typedef struct sim_run {
 
 extern const wring_tls_server_config *sim_run_tls;   /* of the servers to come; NULL: plain */
 extern const struct wring__carrier *sim_run_carrier; /* of the servers to come; NULL: none */
-extern bool sim_run_calm;                            /* of the worlds to come: no faults */
-extern uint32_t sim_run_pipe_bytes;                  /* of the worlds to come; 0: by the seed */
+extern bool sim_run_has_room; /* of the servers to come: their receive buffers are many and long */
+extern bool sim_run_calm;     /* of the worlds to come: no faults */
+extern uint32_t sim_run_pipe_bytes; /* of the worlds to come; 0: by the seed */
 
 void sim_run_begin(sim_run *run, uint64_t seed, const wring_handler *handler, void *opts,
                    uint32_t workers);
