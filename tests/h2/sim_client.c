@@ -202,7 +202,8 @@ static bool is_open_to(const struct connection *connection, const sim_run *run) 
 
 static struct connection *connection_pick(sim_run *run) {
     for (unsigned i = 0; i < connection_count; i++) {
-        if (is_open_to(&connections[i], run) && wring__sim_random(run->world, 4) != 0) {
+        if (is_open_to(&connections[i], run) &&
+            (sim_h2_plan_now.is_full || wring__sim_random(run->world, 4) != 0)) {
             return &connections[i];
         }
     }

@@ -14,6 +14,7 @@
 typedef struct sim_h2_plan {
     uint32_t window;      /* what each stream may be sent before it is read */
     unsigned share;       /* most streams of a connection */
+    bool is_full;         /* a connection is dialled when the others are full; else, now and then */
     bool ends_first;      /* a client ends its side as soon as its session is over */
     const char *protocol; /* of :protocol; NULL: a plain GET */
 } sim_h2_plan;
