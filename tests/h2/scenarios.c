@@ -39,6 +39,7 @@ static void h2_bombs(uint64_t seed) {
 static void h2_budget(uint64_t seed) {
     sim_h2_begin(seed + 1);
     h2_carrier_limits.window = 64 << 10;
+    sim_h2_plan_now.is_full = true;
     sim_h2_plan_now.share = 16; /* nghttp2 holds 26 KB a connection, which counts */
     sim_run_has_room = true;
     sim_budget(seed + 1);
