@@ -244,11 +244,11 @@ void wring__conn_dispatch(wring__conn *conn) {
 
 void wring__conn_send(wring__conn *conn) {
     wring__worker *worker = conn->super.worker;
+    if (WRING_UNLIKELY(conn->carries) && conn->super.state == WRING__END_OPEN && !conn->broken) {
+        conn->super.ops->fill(&conn->super);
+    }
     if (conn->send_in_flight || conn->broken || conn->super.state > WRING__END_DRAINING) {
         return;
-    }
-    if (WRING_UNLIKELY(conn->carries) && conn->super.state == WRING__END_OPEN) {
-        conn->super.ops->fill(&conn->super);
     }
     if (conn->super.tls != NULL) {
         wring__conn_tls_seal(conn);

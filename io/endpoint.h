@@ -53,8 +53,9 @@ typedef struct wring__end_ops {
      *  them (`at`, `len`), which then come by rx from there, or NULL. */
     uint64_t (*missing)(wring__endpoint *end);
     wring__block *(*room)(wring__endpoint *end);
-    /** Of a connection that carries streams (conn->carries): called in the flush phase, before each
-     *  of its sends; appends what is to go out now, and no more than that. */
+    /** Of a connection that carries streams (conn->carries): called in the flush phase, also while
+     * a send is under way, since streams that are over must not wait for a peer that takes no
+     * bytes. Appends what is to go out next, and no more than that. */
     void (*fill)(wring__endpoint *end);
 } wring__end_ops;
 
