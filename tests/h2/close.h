@@ -17,4 +17,7 @@ void sim_h2_refused(uint64_t seed);
 void sim_h2_stuck(uint64_t seed);
 void sim_h2_stuck_sum(uint64_t seeds);
 
+/* What the streams of a connection hold that takes no bytes any more is free all the same. */
+void sim_h2_stall(uint64_t seed);
+
 #endif

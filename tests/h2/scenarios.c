@@ -27,6 +27,7 @@ OVER_H2(h2_pubsub_slow, sim_pubsub_slow)
 OVER_H2(h2_close, sim_h2_close)
 OVER_H2(h2_refused, sim_h2_refused)
 OVER_H2(h2_stuck, sim_h2_stuck)
+OVER_H2(h2_stall, sim_h2_stall)
 
 /* The odd seeds: in fair weather it counts the turns from a question to its answer, and of bytes
  * that share a connection, and have frames around them, nothing is promised there. */
@@ -60,17 +61,11 @@ static void h2_close_sum(uint64_t seeds) {
 }
 
 const sim_scenario sim_scenarios[] = {
-    {"h2-echo", h2_echo, h2_sum},
-    {"h2-chat", h2_chat, NULL},
-    {"h2-slow", h2_slow, NULL},
-    {"h2-sends", h2_sends, NULL},
-    {"h2-drain", h2_drain, NULL},
-    {"h2-budget", h2_budget, NULL},
-    {"h2-pubsub", h2_pubsub, h2_sum},
-    {"h2-pubsub-slow", h2_pubsub_slow, NULL},
-    {"h2-bombs", h2_bombs, NULL},
-    {"h2-close", h2_close, h2_close_sum},
-    {"h2-refused", h2_refused, NULL},
-    {"h2-stuck", h2_stuck, sim_h2_stuck_sum},
-    {NULL, NULL, NULL},
+    {"h2-echo", h2_echo, h2_sum},     {"h2-chat", h2_chat, NULL},
+    {"h2-slow", h2_slow, NULL},       {"h2-sends", h2_sends, NULL},
+    {"h2-drain", h2_drain, NULL},     {"h2-budget", h2_budget, NULL},
+    {"h2-pubsub", h2_pubsub, h2_sum}, {"h2-pubsub-slow", h2_pubsub_slow, NULL},
+    {"h2-bombs", h2_bombs, NULL},     {"h2-close", h2_close, h2_close_sum},
+    {"h2-refused", h2_refused, NULL}, {"h2-stuck", h2_stuck, sim_h2_stuck_sum},
+    {"h2-stall", h2_stall, NULL},     {NULL, NULL, NULL},
 };
