@@ -70,8 +70,9 @@ static wring_verdict inbox_in(wring_session *session, const wring_message *messa
     pthread_cond_broadcast(&client->changed);
     pthread_mutex_unlock(&client->lock);
     if (full) {
-        wring__end_hold(wring__worker_end(client->worker, wring__ref_slot(client->ref),
-                                          wring__ref_generation(client->ref)));
+        wring__end_rx_stop(wring__worker_end(client->worker, wring__ref_slot(client->ref),
+                                             wring__ref_generation(client->ref)),
+                           WRING__RX_STOP_INBOX);
     }
     return WRING_CONTINUE;
 }

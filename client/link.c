@@ -249,7 +249,6 @@ static const wring__stream_ops link_ops = {
               .missing = wring__stream_on_missing,
               .room = wring__stream_on_room},
     .ended = link_session_ended,
-    .close_ends_pause = true,
 };
 
 /* ---- for the client -------------------------------------------------------------------------- */
@@ -308,7 +307,7 @@ const char *wring__link_awaits(const wring__link *link) {
 
 void wring__link_close(wring__link *link, uint16_t code, wring_bytes reason) {
     if (link->stage == STAGE_SESSION) {
-        wring__end_unhold(&link->stream.end);
+        wring__end_rx_go(&link->stream.end, WRING__RX_STOP_INBOX);
         wring__stream_close(&link->stream, code, reason);
     } else {
         wring__link_abort(link);
@@ -324,5 +323,5 @@ void wring__link_abort(wring__link *link) {
 }
 
 void wring__link_unhold(wring__link *link) {
-    wring__end_unhold(&link->stream.end);
+    wring__end_rx_go(&link->stream.end, WRING__RX_STOP_INBOX);
 }

@@ -7,6 +7,7 @@
 
 #define WRING_TRACE_POINTS(X)                                                                      \
     X(CONN_STATE, "slot", "the state it goes to")                                                  \
+    X(RX_STOP, "slot", "the reasons there are now (enum wring__rx_stop)")                          \
     X(CONN_COMPLETE, "slot and operation", "result")                                               \
     X(HANDLE_IN, "opcode", "payload bytes")                                                        \
     X(TERMINATE, "close code", "error number, 0 for a clean end")                                  \

@@ -213,13 +213,17 @@ static void connect_tell(wring__conn *conn) {
     conn->super.ops->connected(&conn->super);
 }
 
+static bool has_yielded(const wring__conn *conn) {
+    return (conn->super.rx_stop & WRING__RX_STOP_YIELDED) != 0;
+}
+
 void wring__conn_dispatch(wring__conn *conn) {
     if (!conn->connected_told && conn->super.state == WRING__END_CONNECTING) {
         connect_tell(conn);
         return;
     }
-    if (conn->broken && !conn->yielded) {
-        conn->paused = false; /* no queue drains any more: what came before is given now or never */
+    if (conn->broken && !has_yielded(conn)) {
+        conn->super.rx_stop = 0; /* no queue drains any more: what came is given now or never */
     }
     wring__conn_rx_give(conn);
     if (conn->super.state != WRING__END_OPEN) {
@@ -233,12 +237,13 @@ void wring__conn_dispatch(wring__conn *conn) {
         }
     }
     const bool all_given = wring__conn_rx_is_given(conn);
-    if (conn->broken && all_given && !conn->yielded) {
+    if (conn->broken && all_given && !has_yielded(conn)) {
         wring__conn_fail(conn, WRING_ERR_TRANSPORT);
-    } else if (conn->eof && all_given && !conn->eof_told && !conn->paused) {
+    } else if (conn->eof && all_given && !conn->eof_told && !wring__end_is_stopped(&conn->super)) {
         end_tell(conn);
     }
-    if (conn->super.state != WRING__END_OPEN || (conn->paused && !conn->broken)) {
+    if (conn->super.state != WRING__END_OPEN ||
+        (wring__end_is_stopped(&conn->super) && !conn->broken)) {
         return;
     }
     if (!all_given || conn->broken) {
@@ -256,13 +261,16 @@ static bool may_send_at_once(const wring__conn *conn, const wring__outq *wire) {
     return wire->bytes <= AT_ONCE_BYTES_MAX &&
            (conn->super.tls == NULL || conn->super.out.bytes == 0) &&
            conn->super.state == WRING__END_OPEN && !conn->send_waits && !conn->super.tell_drained &&
-           !conn->paused && worker->backend->sends_at_once &&
+           !wring__end_is_stopped(&conn->super) && worker->backend->sends_at_once &&
            worker->at_once.count < WRING__IOVECS_MAX;
 }
 
 void wring__conn_send(wring__conn *conn) {
     WRING_TRACE_STOP();
     wring__worker *worker = conn->super.worker;
+    if (WRING_UNLIKELY(conn->carries) && conn->super.state == WRING__END_OPEN && !conn->broken) {
+        conn->super.ops->fill(&conn->super);
+    }
     if (conn->send_in_flight || conn->broken || conn->super.state > WRING__END_DRAINING) {
         return;
     }
@@ -301,7 +309,7 @@ static int32_t send_result(wring__conn *conn, const wring__completion *completio
 /* What follows when bytes have gone out. */
 static void sent(wring__conn *conn) {
     const uint64_t unsent = wring__end_unsent(&conn->super);
-    if (unsent > 0) {
+    if (unsent > 0 || conn->carries) { /* a multiplexer stops at a mark: it goes on below that */
         wring__end_flush(&conn->super);
     } else {
         conn->send_waits = false;
@@ -310,7 +318,7 @@ static void sent(wring__conn *conn) {
         conn->super.tell_drained = false;
         wring__end_ask(&conn->super);
     }
-    wring__conn_resume_when_drained(conn);
+    wring__end_rx_drained(&conn->super);
     linger_when_drained(conn);
 }
 
@@ -325,7 +333,7 @@ void wring__conn_took_all(wring__conn *conn, size_t bytes) {
     /* Mostly nothing does: see may_send_at_once. But the owner may have come between. */
     if (WRING_UNLIKELY(wring__end_unsent(&conn->super) > 0 ||
                        conn->super.state != WRING__END_OPEN || conn->super.tell_drained ||
-                       conn->paused)) {
+                       wring__end_is_stopped(&conn->super))) {
         sent(conn);
         close_when_quiet(conn);
     }

@@ -48,18 +48,15 @@ struct wring__conn {
     bool eof_told : 1;
     bool broken : 1;
     bool connected_told : 1;
-    bool paused : 1; /* nothing is read: too much is queued, or for one of the next two */
-    bool held : 1;
-    bool yielded : 1;     /* the owner is not done with what it was given */
     uint8_t one_shot : 2; /* receives one by one: its frames are long (io/conn_long.h) */
     bool is_direct : 1;
-    bool long_more : 1;  /* the last receive filled the owner's room: the socket has more */
-    bool has_lane : 1;   /* it receives a long run */
-    bool long_waits : 1; /* for a lane: no receive is armed */
+    bool long_more : 1; /* the last receive filled the owner's room: the socket has more */
+    bool has_lane : 1;  /* it receives a long run */
     uint8_t long_receives : 3;
     bool dialled : 1;      /* by us */
     bool sent_at_once : 1; /* the send in flight does not wait: the worker's list has it */
     bool send_waits : 1;   /* the socket was full: sends wait for room until the queue is empty */
+    bool carries : 1;      /* streams: what goes out is asked for when it is about to (ops->fill) */
 };
 
 /** Takes a connected socket over: a slot, a generation, and receiving is armed.
@@ -83,8 +80,6 @@ WRING_MUST_CHECK wring_result wring__conn_secure(wring__conn *conn, wring__tls_c
 /** The TLS stream; NULL for a plain one. */
 wring__tls *wring__conn_tls_of(const wring__conn *conn);
 
-bool wring__conn_is_deaf(const wring__conn *conn);
-
 /** The owner is done: sends what is queued, then ends the stream in order. */
 void wring__conn_shut(wring__conn *conn);
 
@@ -94,23 +89,8 @@ void wring__conn_abort(wring__conn *conn);
 /** Marks the stream as broken: the owner's `failed` is called in the dispatch phase. */
 void wring__conn_break(wring__conn *conn, int system_errno);
 
-/** Reads no further when too much is queued; true when it is so now. */
-bool wring__conn_pause_when_full(wring__conn *conn);
-
 /** Bytes it holds: queued, and received while paused. */
 uint64_t wring__conn_held(const wring__conn *conn);
-
-/** worker->rx_stopped is over: reads on, unless something else holds it. */
-void wring__conn_read_on(wring__conn *conn);
-
-/** Reads no further until wring__conn_unhold; the owner has no room. */
-void wring__conn_hold(wring__conn *conn);
-void wring__conn_unhold(wring__conn *conn);
-
-/** The owner has done enough for this turn, and kept what is left, also of bytes it was given.
- *  Nothing more is read; `resume` is called in the dispatch phase, once or twice until the end of
- * the next turn. */
-void wring__conn_yield(wring__conn *conn);
 
 /** For the worker: a completion of this connection, the phases of its turn. */
 void wring__conn_complete(wring__conn *conn, unsigned op, const wring__completion *completion);

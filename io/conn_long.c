@@ -52,7 +52,7 @@ static bool lane_wait(wring__conn *conn) {
     lanes->waiting[(lanes->head + lanes->count) & (lanes->cap - 1)] =
         wring__ref_pack(0, conn->super.slot, conn->super.generation);
     lanes->count++;
-    conn->long_waits = true;
+    wring__end_rx_stop(&conn->super, WRING__RX_STOP_LANE);
     wring__count(&conn->super.worker->counters.rx_waited, 1);
     return true;
 }
@@ -66,7 +66,7 @@ static wring__conn *waiting_pop(wring__worker *worker) {
         wring__conn *conn =
             wring__worker_conn(worker, wring__ref_slot(ref), wring__ref_generation(ref));
         if (conn != NULL) {
-            conn->long_waits = false;
+            wring__end_rx_go(&conn->super, WRING__RX_STOP_LANE);
             return conn;
         }
     }
@@ -116,7 +116,7 @@ static wring__block *room_of(wring__conn *conn) {
 enum wring__long wring__conn_long_arm(wring__conn *conn) {
     wring__backend *backend = conn->super.worker->backend;
     WRING_ASSERT(!conn->is_direct);
-    if (conn->long_waits && conn->super.state == WRING__END_OPEN) {
+    if ((conn->super.rx_stop & WRING__RX_STOP_LANE) != 0 && conn->super.state == WRING__END_OPEN) {
         return WRING__LONG_WAITS;
     }
     const bool more = conn->long_more && conn->super.state == WRING__END_OPEN &&

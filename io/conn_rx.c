@@ -44,8 +44,8 @@ void wring__conn_recv_arm(wring__conn *conn) {
 __attribute__((noinline)) static void arm_again(wring__conn *conn) {
     /* What is here comes first, and does not grow meanwhile. */
     const bool has_some = conn->stash != NULL || !wring__recv_is_empty(&conn->received);
-    if (conn->super.state == WRING__END_OPEN && !conn->paused && !conn->eof && !conn->broken &&
-        !has_some) {
+    if (conn->super.state == WRING__END_OPEN && !wring__end_is_stopped(&conn->super) &&
+        !conn->eof && !conn->broken && !has_some) {
         wring__conn_recv_arm(conn);
     }
 }
@@ -134,77 +134,19 @@ static void stash_chain(wring__conn *conn) {
 
 /* ---- pausing --------------------------------------------------------------------------------- */
 
-/* Two ends that both stop reading until they have sent never would: so the end that dialled reads
- * on, unless it is told otherwise. */
-static uint64_t pause_bytes(const wring__conn *conn) {
-    return conn->super.worker->pause_bytes[conn->dialled];
-}
-
-static void pause_reading(wring__conn *conn) {
-    conn->paused = true;
+void wring__conn_rx_stopped(wring__conn *conn) {
     wring__conn_long_leave(conn);
     wring__conn_recv_cancel(conn);
-}
-
-bool wring__conn_pause_when_full(wring__conn *conn) {
-    const bool full = wring__end_unsent(&conn->super) > pause_bytes(conn);
-    const bool stopped = full || conn->held || conn->super.worker->rx_stopped;
-    if (stopped && !conn->paused && !conn->broken) {
-        wring__count(&conn->super.worker->counters.paused, 1);
-        pause_reading(conn);
-    }
-    return conn->paused;
-}
-
-bool wring__conn_is_deaf(const wring__conn *conn) {
-    if (conn->held || conn->yielded || conn->long_waits || conn->super.starved) {
-        return true;
-    }
-    const bool full = wring__end_unsent(&conn->super) > pause_bytes(conn) / 2;
-    return conn->paused && (!full || conn->super.tx_moved);
-}
-
-void wring__conn_resume_when_drained(wring__conn *conn) {
-    if (conn->paused && !conn->held && !conn->yielded && !conn->super.worker->rx_stopped &&
-        wring__end_unsent(&conn->super) <= pause_bytes(conn) / 2) {
-        conn->paused = false;
-        wring__worker_make_ready(conn->super.worker, conn);
-    }
-}
-
-void wring__conn_read_on(wring__conn *conn) {
-    if (conn->super.state == WRING__END_OPEN) {
-        wring__conn_resume_when_drained(conn);
-    }
-}
-
-/* In a callback of rx the pause takes hold when that returns. */
-void wring__conn_hold(wring__conn *conn) {
-    conn->held = true;
-}
-
-void wring__conn_unhold(wring__conn *conn) {
-    conn->held = false;
-    wring__conn_resume_when_drained(conn);
-}
-
-__attribute__((cold)) void wring__conn_yield(wring__conn *conn) {
-    conn->yielded = true;
-    wring__worker_make_ready(conn->super.worker, conn);
-    if (!conn->paused) {
-        pause_reading(conn);
-    }
 }
 
 /* Before anything else is read: whatever else it was paused for, what the owner has was received.
  */
 static void yield_end(wring__conn *conn) {
-    conn->yielded = false;
+    wring__end_rx_go(&conn->super, WRING__RX_STOP_YIELDED);
     conn->super.ops->resume(&conn->super);
-    if (conn->yielded || conn->broken) {
+    (void)wring__end_rx_look(&conn->super); /* it may have queued much */
+    if (conn->broken) {
         wring__worker_make_ready(conn->super.worker, conn);
-    } else {
-        wring__conn_read_on(conn);
     }
 }
 
@@ -216,7 +158,9 @@ static void rx_take(wring__conn *conn, const wring__completion *completion) {
         wring__recv_discard(&worker->recv, completion);
         return;
     }
-    conn->super.starved = false;
+    if (WRING_UNLIKELY((conn->super.rx_stop & WRING__RX_STOP_BUFFERS) != 0)) {
+        wring__end_rx_go(&conn->super, WRING__RX_STOP_BUFFERS);
+    }
     wring__count(&worker->counters.rx_bytes, (uint64_t)completion->result);
     if (wring__recv_push(&worker->recv, &conn->received, completion) != WRING_OK) {
         wring__conn_broken_by(conn, -ENOMEM);
@@ -236,7 +180,7 @@ void wring__conn_recv_complete(wring__conn *conn, const wring__completion *compl
     if (completion->result == 0) {
         conn->eof = true;
     } else if (completion->result == -ENOBUFS) {
-        conn->super.starved = true;
+        wring__end_rx_stop(&conn->super, WRING__RX_STOP_BUFFERS);
         wring__count(&conn->super.worker->counters.buffers_exhausted,
                      1); /* normal: armed again when some are back */
     } else if (completion->result < 0 && completion->result != -ECANCELED &&
@@ -275,7 +219,7 @@ bool wring__conn_give(wring__conn *conn, wring_mut_bytes plain) {
     if (plain.len > 0) {
         conn->super.ops->rx(&conn->super, plain);
     }
-    return conn->super.state == WRING__END_OPEN && !wring__conn_pause_when_full(conn);
+    return conn->super.state == WRING__END_OPEN && !wring__end_rx_look(&conn->super);
 }
 
 static void bytes_give(wring__conn *conn, wring_mut_bytes bytes) {
@@ -288,7 +232,8 @@ static void bytes_give(wring__conn *conn, wring_mut_bytes bytes) {
 
 /* May be given more in this turn. */
 static bool takes_more(const wring__conn *conn, size_t given) {
-    return given < DISPATCH_BYTES_MAX && conn->super.state == WRING__END_OPEN && !conn->paused;
+    return given < DISPATCH_BYTES_MAX && conn->super.state == WRING__END_OPEN &&
+           !wring__end_is_stopped(&conn->super);
 }
 
 /* In pieces, as from the receive buffers: after each the owner's queue may be full.
@@ -343,10 +288,12 @@ static void direct_give(wring__conn *conn) {
 
 void wring__conn_rx_give(wring__conn *conn) {
     size_t given = 0;
-    if (conn->super.tls != NULL && conn->super.state == WRING__END_OPEN && !conn->paused) {
+    if (conn->super.tls != NULL && conn->super.state == WRING__END_OPEN &&
+        !wring__end_is_stopped(&conn->super)) {
         wring__conn_tls_resume(conn);
     }
-    if (conn->super.state == WRING__END_OPEN && conn->stash != NULL && !conn->paused) {
+    if (conn->super.state == WRING__END_OPEN && conn->stash != NULL &&
+        !wring__end_is_stopped(&conn->super)) {
         if (conn->is_direct) {
             direct_give(conn);
         } else {
@@ -360,9 +307,9 @@ void wring__conn_rx_give(wring__conn *conn) {
         wring__conn_rx_drop(conn);
         return;
     }
-    if (conn->paused) {
+    if (wring__end_is_stopped(&conn->super)) {
         stash_chain(conn);
-        if (conn->yielded) {
+        if ((conn->super.rx_stop & WRING__RX_STOP_YIELDED) != 0) {
             yield_end(conn);
         }
     }

@@ -18,7 +18,8 @@ static inline uint64_t wring__conn_token(const wring__conn *conn, enum wring__op
     return wring__token_pack((uint8_t)op, conn->super.slot, conn->super.generation);
 }
 
-/** Arms a receive, by whatever is best for it; none is. */
+/** Arms a receive operation. None may be armed already. The mode (multishot, one-shot, direct)
+ *  depends on the lengths of recent frames. */
 void wring__conn_recv_arm(wring__conn *conn);
 
 /** The same, if nothing speaks against reading on. */
@@ -37,14 +38,14 @@ bool wring__conn_rx_is_given(const wring__conn *conn);
 
 /** Hands plain bytes to the owner, then decides whether it is given more: the one place where
  *  reading stops, with and without TLS.  @param plain  none is legal: the look alone
- *  False: no more now, because it has ended, yielded or is paused. */
+ *  False: no more now, because it has ended or a reason of rx_stop holds. */
 bool wring__conn_give(wring__conn *conn, wring_mut_bytes plain);
 
 /** Gives up what waits. */
 void wring__conn_rx_drop(wring__conn *conn);
 
-/** Reads on, when no reason to pause is left. */
-void wring__conn_resume_when_drained(wring__conn *conn);
+/** For wring__end_rx_stop: the endpoint is given nothing more, so nothing more is received. */
+void wring__conn_rx_stopped(wring__conn *conn);
 
 /** The stream broke, by a completion's result. The first error says why; those that follow only say
  *  that it is over. */

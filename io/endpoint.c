@@ -4,6 +4,10 @@
  */
 #include "io/endpoint.h"
 
+#include <stdio.h>
+
+#include "core/trace.h"
+#include "io/conn_rx.h"
 #include "io/conn_tls.h"
 #include "io/worker.h"
 
@@ -94,48 +98,95 @@ void wring__end_ask(wring__endpoint *end) {
 
 /* ---- reading --------------------------------------------------------------------------------- */
 
-bool wring__end_pause_when_full(wring__endpoint *end) {
-    return is_conn(end) ? wring__conn_pause_when_full(conn_of(end))
-                        : end->mux->ops->pause_when_full(end);
+/* Two ends that both stop reading until they have sent never would: so the end that dialled reads
+ * on, unless it is told otherwise. */
+static uint64_t pause_bytes(const wring__endpoint *end) {
+    return end->worker->pause_bytes[wring__end_conn(end)->dialled];
 }
 
-void wring__end_hold(wring__endpoint *end) {
-    if (is_conn(end)) {
-        wring__conn_hold(conn_of(end));
-    } else {
-        end->mux->ops->hold(end, true);
+const char *wring__rx_stop_names(uint8_t reasons, char out[64]) {
+    static const char *const names[] = {"FULL",    "PAUSED", "INBOX",  "MEMORY",
+                                        "YIELDED", "LANE",   "BUFFERS"};
+    size_t len = 0;
+    memcpy(out, "-", 2);
+    for (size_t i = 0; i < WRING_ARRAY_LEN(names); i++) {
+        if ((reasons >> i & 1) != 0) {
+            len += (size_t)snprintf(out + len, 64 - len, "%s%s", len == 0 ? "" : " ", names[i]);
+        }
+    }
+    return out;
+}
+
+static void reasons_set(wring__endpoint *end, unsigned reasons) {
+    if (end->rx_stop != reasons) {
+        WRING_TRACE(RX_STOP, end->slot, reasons);
+        end->rx_stop = (uint8_t)reasons;
     }
 }
 
-void wring__end_unhold(wring__endpoint *end) {
+void wring__end_rx_stop(wring__endpoint *end, enum wring__rx_stop reason) {
+    const bool was_stopped = wring__end_is_stopped(end);
+    reasons_set(end, end->rx_stop | (unsigned)reason);
+    if (was_stopped || !wring__end_is_stopped(end)) {
+        return;
+    }
+    if (reason != WRING__RX_STOP_YIELDED) {
+        wring__count(&end->worker->counters.paused, 1);
+    }
     if (is_conn(end)) {
-        wring__conn_unhold(conn_of(end));
-    } else {
-        end->mux->ops->hold(end, false);
+        wring__conn_rx_stopped(conn_of(end));
     }
 }
 
-bool wring__end_is_held(const wring__endpoint *end) {
-    return is_conn(end) ? conn_of(end)->held : end->mux->ops->is_held(end);
+void wring__end_rx_go(wring__endpoint *end, enum wring__rx_stop reason) {
+    const bool was_stopped = wring__end_is_stopped(end);
+    reasons_set(end, end->rx_stop & ~(unsigned)reason);
+    if (!was_stopped || wring__end_is_stopped(end) || end->state != WRING__END_OPEN) {
+        return;
+    }
+    if (is_conn(end)) {
+        wring__worker_make_ready(end->worker, conn_of(end));
+    } else {
+        end->mux->ops->look(end);
+    }
+}
+
+bool wring__end_rx_look(wring__endpoint *end) {
+    if (WRING_UNLIKELY(wring__end_unsent(end) > pause_bytes(end) || end->worker->rx_stopped) &&
+        !wring__end_is_broken(end)) {
+        if (wring__end_unsent(end) > pause_bytes(end)) {
+            wring__end_rx_stop(end, WRING__RX_STOP_FULL);
+        }
+        if (end->worker->rx_stopped) {
+            wring__end_rx_stop(end, WRING__RX_STOP_MEMORY);
+        }
+    }
+    return wring__end_is_stopped(end);
+}
+
+void wring__end_rx_drained(wring__endpoint *end) {
+    if ((end->rx_stop & WRING__RX_STOP_FULL) != 0 &&
+        wring__end_unsent(end) <= pause_bytes(end) / 2) {
+        wring__end_rx_go(end, WRING__RX_STOP_FULL);
+    }
 }
 
 bool wring__end_is_deaf(const wring__endpoint *end) {
-    return is_conn(end) ? wring__conn_is_deaf(conn_of(end)) : end->mux->ops->is_deaf(end);
-}
-
-void wring__end_yield(wring__endpoint *end) {
-    if (is_conn(end)) {
-        wring__conn_yield(conn_of(end));
-    } else {
-        end->mux->ops->yield(end);
+    const unsigned ours = WRING__RX_STOP_PAUSED | WRING__RX_STOP_INBOX | WRING__RX_STOP_YIELDED |
+                          WRING__RX_STOP_LANE | WRING__RX_STOP_BUFFERS;
+    if ((end->rx_stop & ours) != 0) {
+        return true;
     }
+    const bool full = wring__end_unsent(end) > pause_bytes(end) / 2;
+    return wring__end_is_stopped(end) && (!full || end->tx_moved);
 }
 
-void wring__end_read_on(wring__endpoint *end) {
+__attribute__((cold)) void wring__end_yield(wring__endpoint *end) {
+    wring__end_rx_stop(end, WRING__RX_STOP_YIELDED);
     if (is_conn(end)) {
-        wring__conn_read_on(conn_of(end));
+        wring__worker_make_ready(end->worker, conn_of(end));
     } else {
-        end->mux->ops->read_on(end);
+        end->mux->ops->look(end);
     }
 }
 

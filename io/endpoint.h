@@ -21,7 +21,9 @@ struct wring__tls;
 
 enum wring__end_kind { WRING__END_CONN, WRING__END_MUX };
 
-/** A multiplexed stream is OPEN, DRAINING or CLOSED only; see io/conn.h for the rest. */
+/** A multiplexed stream is OPEN, DRAINING, TEARDOWN (aborted; its memory is freed soon) or CLOSED
+ *  only; see io/conn.h for the rest. In DRAINING its multiplexer sets the timer, after which the
+ *  stream is aborted: nobody waits without end for the end of the other side. */
 enum wring__end_state {
     WRING__END_CONNECTING,
     WRING__END_OPEN,
@@ -31,6 +33,25 @@ enum wring__end_state {
     WRING__END_CLOSING,
     WRING__END_CLOSED
 };
+
+/** Why an endpoint is not read. Whoever sets a reason clears it. */
+enum wring__rx_stop {
+    WRING__RX_STOP_FULL = 1,     /* more than pause_bytes are queued; until half of that is left */
+    WRING__RX_STOP_PAUSED = 2,   /* the application wants no more: wring_session_pause */
+    WRING__RX_STOP_INBOX = 4,    /* nobody takes what came: a client's full inbox */
+    WRING__RX_STOP_MEMORY = 8,   /* worker->rx_stopped: the memory budget */
+    WRING__RX_STOP_YIELDED = 16, /* the owner goes on with what it has in another turn */
+    WRING__RX_STOP_LANE = 32,    /* a connection whose next long run waits for a lane */
+    WRING__RX_STOP_BUFFERS = 64  /* a receive found no buffer, and nothing was received since */
+};
+
+/** With one of these the owner is given nothing more, also of what was received already. */
+#define WRING__RX_STOP_GIVING                                                                      \
+    (WRING__RX_STOP_FULL | WRING__RX_STOP_PAUSED | WRING__RX_STOP_INBOX | WRING__RX_STOP_MEMORY |  \
+     WRING__RX_STOP_YIELDED)
+
+/** The reasons by name, for traces and tests: "FULL PAUSED", or "-". */
+const char *wring__rx_stop_names(uint8_t reasons, char out[64]);
 
 /** The owner's side. Called in the dispatch, mail and timer phases of a turn, only in state OPEN,
  *  except `closed`, and `failed` for a connection that could not be made. */
@@ -51,6 +72,10 @@ typedef struct wring__end_ops {
      *  them (`at`, `len`), which then come by rx from there, or NULL. */
     uint64_t (*missing)(wring__endpoint *end);
     wring__block *(*room)(wring__endpoint *end);
+    /** Of a connection that carries streams (conn->carries): called in the flush phase, also while
+     * a send is under way, since streams that are over must not wait for a peer that takes no
+     * bytes. Appends what is to go out next, and no more than that. */
+    void (*fill)(wring__endpoint *end);
 } wring__end_ops;
 
 struct wring__endpoint {
@@ -67,11 +92,11 @@ struct wring__endpoint {
     uint32_t generation;
     uint8_t state;
     uint8_t kind;
+    uint8_t rx_stop;       /* why nothing is read: a set of wring__rx_stop */
     uint8_t owner_flags;   /* the owner's own */
     bool asked : 1;        /* the owner wants a call in the dispatch phase */
     bool tell_drained : 1; /* ... once the queue is at worker->drained_bytes */
     bool tx_moved : 1;     /* the kernel took bytes; cleared by wring__end_take_tx_moved */
-    bool starved : 1;      /* a receive found no buffer, and nothing was received since */
 };
 
 /** What a multiplexer does for its endpoints. It links those that need something into its own lists
@@ -82,8 +107,8 @@ typedef struct wring__mux_ops {
     void (*shut)(wring__endpoint *end);                   /* end in order, after what is queued */
     void (*abort)(wring__endpoint *end);                  /* end at once */
     void (*fail)(wring__endpoint *end, int system_errno); /* as wring__conn_break */
-    void (*look)(wring__endpoint *end);                   /* end->asked was set */
-    void (*hold)(wring__endpoint *end, bool on);          /* the application reads no further */
+    void (*look)(wring__endpoint *end); /* it was asked for something, or may be given more */
+    void (*hold)(wring__endpoint *end, bool on); /* the application reads no further */
     bool (*pause_when_full)(wring__endpoint *end);
     void (*yield)(wring__endpoint *end);
     void (*read_on)(wring__endpoint *end); /* worker->rx_stopped is over */
@@ -94,10 +119,10 @@ typedef struct wring__mux_ops {
 } wring__mux_ops;
 
 /** What every multiplexer begins with. */
-struct wring__mux {
+typedef struct wring__mux {
     const wring__mux_ops *ops;
     wring__conn *conn;
-};
+} wring__mux;
 
 /** The connection it is, or is carried by. */
 wring__conn *wring__end_conn(const wring__endpoint *end);
@@ -139,21 +164,27 @@ int32_t wring__end_errno(const wring__endpoint *end);
 /** Has the owner's `asked` called in the dispatch phase. */
 void wring__end_ask(wring__endpoint *end);
 
-/** Reads no further when too much is queued; true when it is so now. */
-bool wring__end_pause_when_full(wring__endpoint *end);
+/** Reads no further for that reason, as well; in a callback of rx, when that returns. */
+void wring__end_rx_stop(wring__endpoint *end, enum wring__rx_stop reason);
 
-/** Reads no further until wring__end_unhold: the owner has no room, or wants none. */
-void wring__end_hold(wring__endpoint *end);
-void wring__end_unhold(wring__endpoint *end);
-bool wring__end_is_held(const wring__endpoint *end);
+/** The reason is over: reads on unless there are others. */
+void wring__end_rx_go(wring__endpoint *end, enum wring__rx_stop reason);
+
+/** After the owner was given something: sets FULL and MEMORY where they apply.
+ *  Returns whether it may be given no more. */
+bool wring__end_rx_look(wring__endpoint *end);
+
+/** After bytes were sent: clears FULL when half of the queue is gone. */
+void wring__end_rx_drained(wring__endpoint *end);
+
+static inline bool wring__end_is_stopped(const wring__endpoint *end) {
+    return (end->rx_stop & WRING__RX_STOP_GIVING) != 0;
+}
 
 /** The owner has done enough for this turn, and kept what is left, also of bytes it was given.
  *  Nothing more is read; `resume` is called in the dispatch phase, once or twice until the end of
  *  the next turn. */
 void wring__end_yield(wring__endpoint *end);
-
-/** worker->rx_stopped is over: reads on, unless something else holds it. */
-void wring__end_read_on(wring__endpoint *end);
 
 /** Whether the peer's silence is ours: we do not read what it may have sent, or it takes what we
  *  send as fast as it can and is not read meanwhile. Ask before its silence is held against it. */

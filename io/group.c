@@ -28,8 +28,7 @@ static void pin(uint32_t number) {
 }
 
 bool wring__member_is_done(const wring__member *member) {
-    return !member->is_open ||
-           (member->is_draining && wring__worker_is_quiet(member->worker));
+    return !member->is_open || (member->is_draining && wring__worker_is_quiet(member->worker));
 }
 
 static void member_open(wring__member *member) {

@@ -326,8 +326,10 @@ static void phase_dispatch(wring__worker *worker) {
 static void end_timer(wring__endpoint *end) {
     if (WRING_LIKELY(end->kind == WRING__END_CONN)) {
         wring__conn_timer(WRING_CONTAINER_OF(end, wring__conn, super));
-    } else {
+    } else if (end->state == WRING__END_OPEN) {
         end->ops->timer(end);
+    } else {
+        wring__end_abort(end); /* its end was not answered */
     }
 }
 

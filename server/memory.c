@@ -39,7 +39,7 @@ static void reading_stop(wring__server_worker *worker) {
 
 static void peer_read_on(wring__endpoint *end, void *unused) {
     (void)unused;
-    wring__end_read_on(end);
+    wring__end_rx_go(end, WRING__RX_STOP_MEMORY);
 }
 
 static void reading_resume(wring__server_worker *worker) {

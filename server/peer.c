@@ -13,6 +13,7 @@
 
 #include "core/mail.h"
 #include "core/ref.h"
+#include "server/carried.h"
 #include "server/server.h"
 #include "server/slow.h"
 
@@ -52,11 +53,14 @@ wring__peer_extra *wring__peer_extra_make(wring__peer *peer) {
 
 /* ---- plain HTTP ------------------------------------------------------------------------------ */
 
-/* Every answer but a 101 ends the connection: nothing behind a refused upgrade is ever read as a
- * request. */
-static void respond(wring__peer *peer, const wring_http_response *response, const char *extra) {
+static bool is_carried(const wring__peer *peer) {
+    return peer->stream.end.kind == WRING__END_MUX;
+}
+
+static wring_result head_write(wring__peer *peer, const wring_http_response *response,
+                               const char *extra) {
     char head[RESPONSE_MAX];
-    int status = response->status == 0 ? 200 : response->status;
+    int status = response->status;
     int len = snprintf(head, sizeof head,
                        "HTTP/1.1 %d %s\r\nContent-Type: %s\r\nContent-Length: %zu\r\n"
                        "Connection: close\r\n%s\r\n",
@@ -64,12 +68,25 @@ static void respond(wring__peer *peer, const wring_http_response *response, cons
                        response->content_type == NULL ? "text/plain; charset=utf-8"
                                                       : response->content_type,
                        response->body.len, extra);
-    wring__chunk_cache *chunks = &peer->stream.end.worker->chunks;
-    bool ok = len > 0 && (size_t)len < sizeof head &&
-              wring__outq_append(&peer->stream.end.out, chunks,
-                                 wring_bytes_of(head, (size_t)len)) == WRING_OK &&
-              wring__outq_append(&peer->stream.end.out, chunks, response->body) == WRING_OK;
-    if (ok) {
+    if (len <= 0 || (size_t)len >= sizeof head) {
+        return WRING_ERR_INVALID_HEADER;
+    }
+    return wring__outq_append(&peer->stream.end.out, &peer->stream.end.worker->chunks,
+                              wring_bytes_of(head, (size_t)len));
+}
+
+/* Every answer but a 101 ends the connection: nothing behind a refused upgrade is ever read as a
+ * request. */
+static void respond(wring__peer *peer, const wring_http_response *asked, const char *extra) {
+    wring_http_response response = *asked;
+    response.status = asked->status == 0 ? 200 : asked->status;
+    wring_result result = is_carried(peer) ? wring__carried_respond(peer, &response)
+                                           : head_write(peer, &response, extra);
+    if (result == WRING_OK) {
+        result = wring__outq_append(&peer->stream.end.out, &peer->stream.end.worker->chunks,
+                                    response.body);
+    }
+    if (result == WRING_OK) {
         wring__end_shut(&peer->stream.end);
     } else {
         wring__end_abort(&peer->stream.end);
@@ -143,27 +160,37 @@ static void peer_go_away(wring__peer *peer) {
                         wring_str("server is shutting down"));
 }
 
-static void upgrade(wring__peer *peer, const wring_route *route, wring_request *request) {
+/* The 101 of HTTP/1.1. */
+static wring_result accept_write(wring__peer *peer, const wring_upgrade_info *info,
+                                 wring_headers extra) {
+    char head[RESPONSE_MAX];
+    size_t len = 0;
+    const wring_result result = wring_h1_response_write(info, extra, head, sizeof head, &len);
+    return result != WRING_OK
+               ? result
+               : wring__outq_append(&peer->stream.end.out, &peer->stream.end.worker->chunks,
+                                    wring_bytes_of(head, len));
+}
+
+/* `fields`: what tells whether it is an upgrade. Of HTTP/1.1 the headers of the request. */
+static void upgrade(wring__peer *peer, const wring_route *route, wring_request *request,
+                    wring_headers fields) {
     wring_upgrade_options options = {route->subprotocols, route->subprotocol_count};
     wring_upgrade_info info;
-    wring_result result =
-        wring_h1_validate_request(request->method, request->headers, &options, &info);
+    wring_result result = is_carried(peer)
+                              ? wring__carried_validate(fields, &options, &info)
+                              : wring_h1_validate_request(request->method, fields, &options, &info);
     if (result != WRING_OK) {
         refuse(peer, result);
         return;
     }
-    char head[RESPONSE_MAX];
-    size_t len = 0;
     char deflate[WRING_DEFLATE_TEXT_MAX];
     const size_t deflate_len = wring__server_deflate_agree(peer, request->headers, deflate);
     const wring_header extension = {wring_str("Sec-WebSocket-Extensions"),
                                     wring_bytes_of(deflate, deflate_len)};
     const wring_headers extra = {&extension, deflate_len > 0 ? 1 : 0};
-    result = wring_h1_response_write(&info, extra, head, sizeof head, &len);
-    if (result == WRING_OK) {
-        result = wring__outq_append(&peer->stream.end.out, &peer->stream.end.worker->chunks,
-                                    wring_bytes_of(head, len));
-    }
+    result = is_carried(peer) ? wring__carried_accept(peer, &info, extra)
+                              : accept_write(peer, &info, extra);
     if (result != WRING_OK) {
         wring__end_abort(&peer->stream.end);
         return;
@@ -191,21 +218,21 @@ static void upgrade(wring__peer *peer, const wring_route *route, wring_request *
     }
 }
 
-static void request_handle(wring__peer *peer, wring_request *request) {
+void wring__peer_request(wring__peer *peer, wring_request *request, wring_headers fields) {
     const wring_route *route = route_find(worker_of(peer)->server, request->path);
     if (route == NULL) {
         respond_error(peer, 404, "nothing is served at this path");
         return;
     }
     if (route->respond == NULL) {
-        upgrade(peer, route, request);
+        upgrade(peer, route, request, fields);
         return;
     }
     if (!wring_bytes_equal(request->method, wring_str("GET"))) {
         refuse(peer, WRING_ERR_WRONG_METHOD);
         return;
     }
-    if (wring_headers_count(request->headers, "host") != 1) {
+    if (!is_carried(peer) && wring_headers_count(request->headers, "host") != 1) {
         refuse(peer, WRING_ERR_BAD_HOST);
         return;
     }
@@ -227,7 +254,7 @@ static void head_done(wring__peer *peer, wring__http1 *parser, wring_result resu
     wring_request request;
     wring__http1_request(parser, data.data, worker->headers, &request);
     size_t head_len = parser->position;
-    request_handle(peer, &request);
+    wring__peer_request(peer, &request, request.headers);
     /* bytes behind the head are the first frames */
     if (wring__stream_is_started(&peer->stream) && peer->stream.end.state == WRING__END_OPEN &&
         data.len > head_len) {
@@ -240,6 +267,10 @@ static void head_rx(wring__peer *peer, wring_mut_bytes bytes) {
     const wring_server_config *config = config_of(peer);
     wring__http1 *parser = &worker_of(peer)->parser;
     wring_mut_bytes data;
+    if (WRING_UNLIKELY(worker_of(peer)->server->carrier != NULL) &&
+        wring__carried_take(peer, bytes)) {
+        return;
+    }
     if (peer->head == NULL) {
         wring__http1_init(parser, WRING__HTTP1_REQUEST, config->max_handshake_size,
                           (uint16_t)config->max_target_size);
@@ -370,7 +401,7 @@ static void peer_mail(wring__endpoint *end, const wring__mail *mail) {
     wring__stream_mail(&peer->stream, mail);
 }
 
-static void peer_free(wring__peer *peer) {
+void wring__peer_free(wring__peer *peer) {
     if (peer != NULL && peer->extra != NULL) {
         wring__backlog_deinit(&peer->extra->backlog);
         free(peer->extra);
@@ -387,9 +418,11 @@ static void peer_closed(wring__endpoint *end) {
         wring__head_free(&peer->head);
     }
     wring__server_deflate_leave(peer);
-    wring__limits_closed(peer);
+    if (!is_carried(peer)) {
+        wring__limits_closed(peer);
+    }
     wring__host_deinit(&peer->stream.host);
-    peer_free(peer);
+    wring__peer_free(peer);
 }
 
 static void peer_congested(wring__stream *stream) {
@@ -402,7 +435,7 @@ static void peer_session_ended(wring__stream *stream) {
     wring__topics_unsubscribe_all(&worker_of(peer)->topics, peer);
 }
 
-static const wring__stream_ops peer_ops = {
+const wring__stream_ops wring__peer_ops = {
     .super = {.name = "server peer",
               .rx = peer_rx,
               .eof = peer_eof,
@@ -416,11 +449,10 @@ static const wring__stream_ops peer_ops = {
               .room = wring__stream_on_room},
     .congested = peer_congested,
     .ended = peer_session_ended,
-    .close_ends_pause = true,
 };
 
 static bool is_peer(const wring__endpoint *end) {
-    return end->ops == &peer_ops.super; /* else: a client's, a guest */
+    return end->ops == &wring__peer_ops.super; /* else: a client's, a guest */
 }
 
 /* A size class of the allocator: what is added here is paid by each idle connection. With a slot it
@@ -452,11 +484,11 @@ wring_result wring__peer_accept(wring__worker *io, wring__socket socket) {
     }
     wring__peer *peer = calloc(1, sizeof *peer + server->state_size_max);
     const bool made = peer != NULL && (source == NULL || wring__peer_extra_make(peer) != NULL);
-    result = made ? wring__conn_open(&peer->stream.conn, io, &peer_ops.super, socket)
+    result = made ? wring__conn_open(&peer->stream.conn, io, &wring__peer_ops.super, socket)
                   : WRING_ERR_NO_MEMORY;
     if (result != WRING_OK) {
         wring__limits_undo(worker, source);
-        peer_free(peer);
+        wring__peer_free(peer);
         return result;
     }
     if (worker->tls != NULL) {
@@ -491,6 +523,10 @@ void wring__peer_drain_count(wring__endpoint *end, void *arg) {
 
 void wring__peer_drain(wring__endpoint *end, void *arg) {
     wring__drain *drain = arg;
+    if (wring__carried_is_below(drain->worker, end)) {
+        wring__carried_drain(drain->worker, end);
+        return;
+    }
     if (!is_drainable(end)) {
         return;
     }
@@ -526,6 +562,9 @@ void wring__peer_evict(wring__peer *peer, wring_result reason) {
 void wring__peer_abort(wring__endpoint *end, void *unused) {
     (void)unused;
     if (!is_peer(end)) {
+        if (wring__carried_is_below((wring__server_worker *)(void *)end->worker, end)) {
+            wring__end_abort(end);
+        }
         return;
     }
     if (end->state == WRING__END_OPEN) {

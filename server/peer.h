@@ -58,4 +58,15 @@ static inline struct wring__server_worker *wring__peer_worker(const wring__peer 
 /** NULL when memory is out. */
 wring__peer_extra *wring__peer_extra_make(wring__peer *peer);
 
+/** What the endpoint of a peer calls. */
+extern const wring__stream_ops wring__peer_ops;
+
+/** Routes a request and answers it, or begins its session.
+ *  @param fields  what tells whether it asks for a WebSocket: request->headers, or what a carrier
+ *                 had of it (stream/carrier.h) */
+void wring__peer_request(wring__peer *peer, wring_request *request, wring_headers fields);
+
+/** NULL is legal. */
+void wring__peer_free(wring__peer *peer);
+
 #endif

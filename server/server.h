@@ -4,6 +4,7 @@
  *
  * server.c   create, start, stop: the threads
  * peer.c     one accepted connection: request head, route, session
+ * carried.c  peers that are streams of one connection
  * topics.c   a worker's slice of every topic: who is subscribed
  * presence.c which workers have subscribers of a topic
  * publish.c  publishing, from any thread
@@ -93,6 +94,7 @@ struct wring_server {
     pthread_mutex_t reload_lock; /* one reload at a time: guards tls */
     wring__tls_context *tls;     /* the one new workers begin with; NULL: plain */
     wring__server_deflate deflate;
+    const struct wring__carrier *carrier; /* of connections with many streams; NULL: none */
 };
 
 /** Before the start: the server runs on this backend. */

@@ -48,10 +48,8 @@ static void hand_down(wring__stream *stream) {
 void wring__stream_settle(wring__stream *stream) {
     wring__endpoint *end = &stream->end;
     hand_down(stream);
-    if (WRING_UNLIKELY(wring__end_is_held(end) &&
-                       stream->host.session.state == WRING_SESSION_CLOSING &&
-                       ops_of(stream)->close_ends_pause)) {
-        wring__end_unhold(end);
+    if (WRING_UNLIKELY(stream->host.session.state == WRING_SESSION_CLOSING)) {
+        wring__end_rx_go(end, WRING__RX_STOP_PAUSED); /* the peer's close frame has to be read */
     }
     const wring__settled settled = wring__host_settle(&stream->host, now_of(stream));
     if (WRING_UNLIKELY(settled.is_over)) {
@@ -106,7 +104,7 @@ void wring__stream_fail(wring__stream *stream, wring_result reason) {
 void wring__stream_expire(wring__stream *stream) {
     wring__endpoint *end = &stream->end;
     if (wring__end_is_deaf(end)) {
-        end->starved = false; /* a receive is armed again, and tells anew */
+        wring__end_rx_go(end, WRING__RX_STOP_BUFFERS); /* one is armed again, and tells anew */
         wring__session_touch(&stream->host.session, now_of(stream)); /* we do not listen */
     }
     wring__session_tx_tell(&stream->host.session, wring__end_unsent(end) > 0,
@@ -135,17 +133,16 @@ void wring__stream_refuse(wring__stream *stream, wring_result reason) {
 void wring_session_pause(wring_session *session) {
     wring__stream *stream = wring__stream_of(session);
     if (stream != NULL && stream->end.state == WRING__END_OPEN) {
-        wring__end_hold(&stream->end);
-        (void)wring__end_pause_when_full(&stream->end);
+        wring__end_rx_stop(&stream->end, WRING__RX_STOP_PAUSED);
     }
 }
 
 void wring_session_resume(wring_session *session) {
     wring__stream *stream = wring__stream_of(session);
     if (stream != NULL && stream->end.state == WRING__END_OPEN &&
-        wring__end_is_held(&stream->end)) {
+        (stream->end.rx_stop & WRING__RX_STOP_PAUSED) != 0) {
         wring__session_touch(session, now_of(stream));
-        wring__end_unhold(&stream->end);
+        wring__end_rx_go(&stream->end, WRING__RX_STOP_PAUSED);
     }
 }
 

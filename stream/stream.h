@@ -24,8 +24,8 @@ typedef struct wring__mux_stream {
     wring__endpoint super;
     struct wring__mux_stream *ready_next;
     struct wring__mux_stream *dirty_next;
-    uint8_t *stash; /* bytes received while it is not read */
-    uint32_t stash_len;
+    struct wring__mux_stash *stash; /* bytes received while it is not read */
+    uint32_t index;                 /* in the multiplexer's list of its streams */
     int32_t id;
     uint32_t credit; /* bytes consumed that the peer may send again */
     uint16_t rx_stop;
@@ -41,7 +41,10 @@ typedef struct wring__stream {
         wring__conn conn;      /* kind WRING__END_CONN */
         wring__mux_stream mux; /* kind WRING__END_MUX */
     };
-    wring__host host; /* at the same place on every carrier */
+    union {
+        wring__host host;           /* at the same place on every carrier */
+        struct wring__mux *carried; /* of a connection that carries streams: has no session */
+    };
 } wring__stream;
 
 /** The role of a stream. `super` is what its endpoint calls. */
@@ -52,8 +55,6 @@ typedef struct wring__stream_ops {
     void (*congested)(wring__stream *stream);
     /** The session is over, once; the stream is shut when this returns. */
     void (*ended)(wring__stream *stream);
-    bool close_ends_pause; /* a session that closes is read again: its peer's close frame has to be
-                            */
 } wring__stream_ops;
 
 static inline wring__stream *wring__stream_of_end(wring__endpoint *end) {

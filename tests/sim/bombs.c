@@ -145,9 +145,10 @@ static void bystander_act(struct bystander *by, bool bombs_burn, int round) {
 /* ---- what a turn may inflate ----------------------------------------------------------------- */
 
 struct look {
-    size_t before[BOMBERS + 2]; /* by slot: inflated when the last turn ended */
-    unsigned burning;           /* messages that are inflated over several turns */
-    size_t turn;                /* inflated for them in this turn */
+    size_t before[2 * BOMBERS + 4]; /* by slot: inflated when the last turn ended. A connection that
+                                       carries streams has a slot too */
+    unsigned burning;               /* messages that are inflated over several turns */
+    size_t turn;                    /* inflated for them in this turn */
     bool takeover;
 };
 

@@ -11,30 +11,6 @@
 
 #define TRACE_KEEP 100000
 
-static const struct {
-    const char *name;
-    void (*run)(uint64_t seed);
-    void (*sum)(uint64_t seeds); /* what only many seeds together show; NULL: nothing */
-} scenarios[] = {
-    {"echo", sim_echo, NULL},
-    {"chat", sim_chat, NULL},
-    {"pubsub", sim_pubsub, NULL},
-    {"pubsub-slow", sim_pubsub_slow, NULL},
-    {"slow", sim_slow, NULL},
-    {"sends", sim_sends, NULL},
-    {"drain", sim_drain, NULL},
-    {"suspend", sim_suspend, NULL},
-    {"client", sim_the_client, NULL},
-    {"tls", sim_the_client_with_tls, NULL},
-    {"reconnect", sim_reconnect, sim_reconnect_sum},
-    {"client-pause", sim_client_pause, sim_client_pause_sum},
-    {"eyeballs", sim_eyeballs, NULL},
-    {"budget", sim_budget, NULL},
-    {"c14-bombs", sim_bombs, NULL},
-    {"long", sim_long, sim_long_sum},
-    {"silent", sim_silent, NULL},
-};
-
 static wring__trace_entry entries[TRACE_KEEP];
 
 /* Of three seeds one without compression, one with, one with takeover and contexts that are
@@ -74,7 +50,7 @@ int main(int argc, char **argv) {
     uint64_t first = 0;
     uint64_t count = 1;
     bool show = false;
-    size_t scenario = WRING_ARRAY_LEN(scenarios);
+    const sim_scenario *scenario = NULL;
     for (int i = 1; i < argc; i++) {
         bool value = i + 1 < argc;
         if (value && strcmp(argv[i], "--seed") == 0) {
@@ -83,25 +59,25 @@ int main(int argc, char **argv) {
             count = strtoull(argv[++i], NULL, 10);
         } else if (value && strcmp(argv[i], "--scenario") == 0) {
             i++;
-            for (size_t s = 0; s < WRING_ARRAY_LEN(scenarios); s++) {
-                scenario = strcmp(argv[i], scenarios[s].name) == 0 ? s : scenario;
+            for (const sim_scenario *s = sim_scenarios; s->name != NULL; s++) {
+                scenario = strcmp(argv[i], s->name) == 0 ? s : scenario;
             }
         } else if (strcmp(argv[i], "--trace") == 0) {
             show = true;
         }
     }
-    if (scenario == WRING_ARRAY_LEN(scenarios)) {
+    if (scenario == NULL) {
         fputs("usage: sim --scenario NAME [--seed FIRST] [--seeds COUNT] [--trace]\n", stderr);
         return 2;
     }
     for (uint64_t seed = first; seed < first + count; seed++) {
-        uint64_t hash = run_traced(scenarios[scenario].run, seed, show);
+        uint64_t hash = run_traced(scenario->run, seed, show);
         if (seed % 10 == 0) {
-            EXPECT(run_traced(scenarios[scenario].run, seed, false) == hash); /* a seed replays */
+            EXPECT(run_traced(scenario->run, seed, false) == hash); /* a seed replays */
         }
     }
-    if (scenarios[scenario].sum != NULL) {
-        scenarios[scenario].sum(count);
+    if (scenario->sum != NULL) {
+        scenario->sum(count);
     }
     printf("%llu seeds from %llu: passed\n", (unsigned long long)count, (unsigned long long)first);
     return 0;

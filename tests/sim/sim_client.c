@@ -7,21 +7,9 @@
 #include "proto/http1.h"
 #include "tests/sim/sim_test.h"
 
-void sim_client_init(sim_client *client, sim_run *run) {
-    memset(client, 0, sizeof *client);
-    client->run = run;
-    client->socket = WRING__SOCKET_NONE;
-}
-
 static void dial(sim_client *client) {
     char offer[WRING_DEFLATE_TEXT_MAX];
-    wring_h1_client_options options = {0};
-    if (sim_deflate != NULL &&
-        (client->must_deflate || wring__sim_random(client->run->world, 4) != 0)) {
-        EXPECT(wring_deflate_create(sim_deflate, &client->contexts, NULL) == WRING_OK);
-        (void)wring_deflate_offer(wring__deflate_pool_config(client->contexts), offer);
-        options.extensions = offer;
-    }
+    const wring_h1_client_options options = {.extensions = sim_client_offer(client, offer)};
     client->socket = wring__sim_dial(client->run->world, client->run->port);
     EXPECT(client->socket != WRING__SOCKET_NONE);
     EXPECT(wring_h1_client_key(client->key) == WRING_OK);
@@ -51,54 +39,6 @@ void sim_client_cut(sim_client *client, bool reset) {
     wring__sim_peer_close(client->run->world, client->socket, reset);
 }
 
-void sim_client_deinit(sim_client *client) {
-    wring__tls_destroy(client->tls);
-    wring__outq_deinit(&client->tls_out, NULL);
-    wring_session_destroy(client->session);
-    wring_deflate_destroy(client->contexts);
-}
-
-/* With what the response says of permessage-deflate. */
-static void session_make(sim_client *client, wring_headers headers) {
-    const wring_session_config *servers = &client->run->server->config.session;
-    wring_session_config config = {.struct_size = sizeof config,
-                                   .role = WRING_ROLE_CLIENT,
-                                   .allow_iana_close_codes = servers->allow_iana_close_codes};
-    wring_deflate_params params;
-    wring_error error;
-    bool accepted = false;
-    if (client->contexts != NULL) {
-        EXPECT(wring_deflate_parse_response(headers, wring__deflate_pool_config(client->contexts),
-                                            false, &params, &accepted, &error) == WRING_OK);
-        EXPECT(accepted);
-        config.deflate = client->contexts;
-        config.deflate_params = &params;
-    }
-    EXPECT(wring_session_create(&config, &client->session, &error) == WRING_OK);
-}
-
-static void events_take(sim_client *client) {
-    wring_event event;
-    while (wring_session_next(client->session, &event) == WRING_OK) {
-        switch (event.kind) {
-        case WRING_EVENT_MESSAGE:
-            client->on_message(client, &event.message);
-            break;
-        case WRING_EVENT_END:
-            client->ended = true;
-            client->end = event.end;
-            break;
-        }
-    }
-}
-
-static void session_bytes(sim_client *client, uint8_t *data, size_t len) {
-    wring_mut_bytes bytes = {data, len};
-    EXPECT(wring_session_feed(client->session, bytes, wring__sim_now(client->run->world)) ==
-           WRING_OK);
-    events_take(client);
-}
-
 static void head_bytes(sim_client *client, const uint8_t *data, size_t len) {
     wring__http1 parser;
     wring_header list[WRING__HTTP1_FIELDS_MAX];
@@ -117,12 +57,10 @@ static void head_bytes(sim_client *client, const uint8_t *data, size_t len) {
     const wring_h1_client_options options = {.extensions = client->contexts == NULL ? NULL : ""};
     EXPECT(wring_h1_validate_response(parser.status, headers, client->key, &options,
                                       &subprotocol) == WRING_OK);
-    session_make(client, headers);
-    client->phase = CLIENT_OPEN;
-    EXPECT(wring_session_open(client->session, wring__sim_now(client->run->world)) == WRING_OK);
-    client->on_open(client);
+    sim_client_open(client, headers);
     if (client->head_len > parser.position) {
-        session_bytes(client, client->head + parser.position, client->head_len - parser.position);
+        sim_client_bytes(client, client->head + parser.position,
+                         client->head_len - parser.position);
     }
 }
 
@@ -130,7 +68,7 @@ static void plain_bytes(sim_client *client, uint8_t *data, size_t len) {
     if (len > 0 && client->phase == CLIENT_UPGRADING) {
         head_bytes(client, data, len);
     } else if (len > 0) {
-        session_bytes(client, data, len);
+        sim_client_bytes(client, data, len);
     }
 }
 
@@ -160,8 +98,7 @@ static void receive(sim_client *client) {
         tls_bytes(client, buffer, len);
     }
     if (end && client->session != NULL) {
-        wring_session_eof(client->session);
-        events_take(client);
+        sim_client_eof(client);
     }
     if (end) {
         gone(client);
@@ -228,6 +165,7 @@ void sim_client_listen(sim_client *client) {
     }
 }
 
-void sim_client_send(sim_client *client, wring_frame frame) {
-    EXPECT(wring_session_send(client->session, &frame) == WRING_OK);
+void sim_client_forget(sim_client *client) {
+    wring__tls_destroy(client->tls);
+    wring__outq_deinit(&client->tls_out, NULL);
 }

@@ -9,7 +9,9 @@
 
 uint64_t sim_seed;
 const wring_tls_server_config *sim_run_tls;
+const struct wring__carrier *sim_run_carrier;
 bool sim_run_calm;
+bool sim_run_has_room;
 uint32_t sim_run_pipe_bytes;
 const wring_deflate_config *sim_deflate;
 
@@ -44,6 +46,10 @@ void sim_run_begin_config(sim_run *run, uint64_t seed, wring_server_config *conf
     config->struct_size = sizeof *config;
     config->receive_buffers = buffer_counts[wring__sim_random(run->world, 4)];
     config->receive_buffer_size = buffer_sizes[wring__sim_random(run->world, 4)];
+    if (sim_run_has_room) {
+        config->receive_buffers = 64;
+        config->receive_buffer_size = 8192;
+    }
     config->pause_bytes = wring__sim_random(run->world, 2) == 0 ? 300 : 0;
     run->client_tls = NULL;
     /* the world's clock may stand still for long stretches of one-byte pipes */
@@ -53,6 +59,7 @@ void sim_run_begin_config(sim_run *run, uint64_t seed, wring_server_config *conf
     config->control_rate = WRING_OFF;
     wring_error error;
     EXPECT(wring_server_create(config, &run->server, &error) == WRING_OK);
+    run->server->carrier = sim_run_carrier;
     wring__server_set_backend(run->server, wring__sim_backend(run->world));
     EXPECT(wring_server_start(run->server, &error) == WRING_OK);
     run->port = wring_server_port(run->server);

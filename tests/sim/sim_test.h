@@ -25,9 +25,11 @@ typedef struct sim_run {
     uint16_t port;
 } sim_run;
 
-extern const wring_tls_server_config *sim_run_tls; /* of the servers to come; NULL: plain */
-extern bool sim_run_calm;                          /* of the worlds to come: no faults */
-extern uint32_t sim_run_pipe_bytes;                /* of the worlds to come; 0: by the seed */
+extern const wring_tls_server_config *sim_run_tls;   /* of the servers to come; NULL: plain */
+extern const struct wring__carrier *sim_run_carrier; /* of the servers to come; NULL: none */
+extern bool sim_run_has_room; /* of the servers to come: their receive buffers are many and long */
+extern bool sim_run_calm;     /* of the worlds to come: no faults */
+extern uint32_t sim_run_pipe_bytes; /* of the worlds to come; 0: by the seed */
 
 void sim_run_begin(sim_run *run, uint64_t seed, const wring_handler *handler, void *opts,
                    uint32_t workers);
@@ -64,6 +66,7 @@ struct sim_client {
     size_t request_sent;
     char key[25];
     bool must_deflate; /* it offers, if the server accepts; else most do */
+    void *carried;     /* of a client that shares its connection with others (tests/h2) */
     bool ended;        /* WRING_EVENT_END came */
     wring_end end;
     void *app;
@@ -82,6 +85,23 @@ void sim_client_send(sim_client *client, wring_frame frame);
 /* Cuts the connection, in order or with a reset. */
 void sim_client_cut(sim_client *client, bool reset);
 void sim_client_deinit(sim_client *client);
+
+/* For what carries a client (sim_client.c; tests/h2): the value of Sec-WebSocket-Extensions, or
+ * NULL; the upgrade was accepted; bytes came; no more will. */
+const char *sim_client_offer(sim_client *client, char offer[WRING_DEFLATE_TEXT_MAX]);
+void sim_client_open(sim_client *client, wring_headers headers);
+void sim_client_bytes(sim_client *client, uint8_t *data, size_t len);
+void sim_client_eof(sim_client *client);
+/* For sim_client_deinit: frees `carried`. */
+void sim_client_forget(sim_client *client);
+
+/* What `sim --scenario` knows; the last one has no name. */
+typedef struct sim_scenario {
+    const char *name;
+    void (*run)(uint64_t seed);
+    void (*sum)(uint64_t seeds); /* what only many seeds together show; NULL: nothing */
+} sim_scenario;
+extern const sim_scenario sim_scenarios[];
 
 /* The scenarios. */
 void sim_echo(uint64_t seed);

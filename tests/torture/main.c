@@ -50,11 +50,9 @@ static void run_case(const torture_case *c) {
 }
 
 int main(int argc, char **argv) {
-    static const torture_case *const lists[] = {torture_session, torture_handshake, torture_client,
-                                                torture_deflate, torture_world};
     bool found = false;
-    for (size_t i = 0; i < sizeof lists / sizeof lists[0]; i++) {
-        for (const torture_case *c = lists[i]; c->name != NULL; c++) {
+    for (size_t i = 0; torture_lists[i] != NULL; i++) {
+        for (const torture_case *c = torture_lists[i]; c->name != NULL; c++) {
             if (argc > 1 && strcmp(argv[1], c->name) != 0) {
                 continue;
             }

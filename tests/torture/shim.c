@@ -34,6 +34,7 @@ static _Atomic int64_t live;
 static _Atomic uint64_t count;
 static _Atomic uint64_t fail_at = UINT64_MAX;
 static bool fail_all;
+static bool spared;
 static bool struck;
 
 void torture_arm(uint64_t number, bool all) {
@@ -45,6 +46,10 @@ void torture_arm(uint64_t number, bool all) {
 bool torture_disarm(void) {
     atomic_store(&fail_at, UINT64_MAX);
     return struck;
+}
+
+void torture_spare(bool on) {
+    spared = on;
 }
 
 bool torture_struck(void) {
@@ -64,6 +69,9 @@ uint64_t torture_count(void) {
 }
 
 static bool strikes(void) {
+    if (spared) {
+        return false;
+    }
     const uint64_t number = atomic_fetch_add(&count, 1);
     const uint64_t at = atomic_load(&fail_at);
     if (number == at || (fail_all && number > at)) {

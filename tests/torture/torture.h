@@ -19,6 +19,8 @@ _Noreturn void torture_fail(const char *what, const char *file, int line);
 void torture_arm(uint64_t number, bool all);
 /* No more failures. True when one happened. */
 bool torture_disarm(void);
+/* Allocations meanwhile are not the ones that fail, nor counted: the test's own. */
+void torture_spare(bool on);
 /* One has failed since torture_arm. */
 bool torture_struck(void);
 /* Those behind it fail as well. */
@@ -36,6 +38,9 @@ typedef struct torture_case {
     /* The work can be done all the same without some allocations: buckets that do not grow. */
     bool tolerates;
 } torture_case;
+
+/* What the program runs; the last one is NULL. */
+extern const torture_case *const torture_lists[];
 
 extern const torture_case torture_session[];
 extern const torture_case torture_handshake[];

@@ -272,7 +272,7 @@ static void peer_act(struct scene *scene, wring_bytes *in) {
 static void idle_check(wring__endpoint *end, void *unused) {
     wring__conn *conn = wring__end_conn(end);
     (void)unused;
-    FUZZ_CHECK(end->out.bytes == 0 && !conn->paused && conn->stash == NULL);
+    FUZZ_CHECK(end->out.bytes == 0 && !wring__end_is_stopped(end) && conn->stash == NULL);
 }
 
 /* The peer has nothing more to do: it reads to the end, and the end comes. */

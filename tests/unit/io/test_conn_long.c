@@ -38,7 +38,7 @@ static void on_rx(wring__endpoint *end, wring_mut_bytes bytes) {
     struct talker *talker = (struct talker *)conn;
     talker->received += bytes.len;
     if (talker->holds) {
-        wring__end_hold(end);
+        wring__end_rx_stop(end, WRING__RX_STOP_PAUSED);
     }
 }
 
@@ -286,7 +286,7 @@ Test(conn_long, who_is_held_leaves_its_lane_to_the_next) {
     }
     for (unsigned i = 0; i < TALKERS; i++) {
         talkers[i].holds = false;
-        wring__conn_unhold(&talkers[i].conn);
+        wring__end_rx_go(&talkers[i].conn.super, WRING__RX_STOP_PAUSED);
     }
     settle();
     all_have(10 * ROOM);
@@ -298,19 +298,18 @@ Test(conn_long, who_is_held_while_it_waits_is_passed_over) {
     all_say(10 * ROOM);
     unsigned held = 0;
     for (unsigned i = 0; i < TALKERS; i++) {
-        if (talkers[i].conn.long_waits) {
+        if (talkers[i].conn.super.rx_stop & WRING__RX_STOP_LANE) {
             held = i;
         }
     }
     talkers[held].holds = true;
-    wring__conn_hold(&talkers[held].conn);
-    (void)wring__conn_pause_when_full(&talkers[held].conn);
+    wring__end_rx_stop(&talkers[held].conn.super, WRING__RX_STOP_PAUSED);
     settle();
     for (unsigned i = 0; i < TALKERS; i++) {
         cr_assert_eq(talkers[i].received, said(i == held ? ROOM : 10 * ROOM));
     }
     talkers[held].holds = false;
-    wring__conn_unhold(&talkers[held].conn);
+    wring__end_rx_go(&talkers[held].conn.super, WRING__RX_STOP_PAUSED);
     settle();
     cr_assert_eq(talkers[held].received, said(10 * ROOM));
     end();

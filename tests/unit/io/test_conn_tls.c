@@ -47,13 +47,13 @@ static void stop_reading(wring__conn *conn) {
         wring__end_flush(&conn->super);
         break;
     case HELD:
-        wring__conn_hold(conn);
+        wring__end_rx_stop(&conn->super, WRING__RX_STOP_PAUSED);
         break;
     case BUDGET:
         worker.rx_stopped = true;
         break;
     case YIELDED:
-        wring__conn_yield(conn);
+        wring__end_yield(&conn->super);
         break;
     case REASONS:
         break;
@@ -86,7 +86,7 @@ static void on_failed(wring__endpoint *end, wring_result reason) {
 static void on_resume(wring__endpoint *end) {
     wring__conn *conn = wring__end_conn(end);
     if (!owner.is_done) {
-        wring__conn_yield(conn);
+        wring__end_yield(&conn->super);
     }
 }
 
@@ -182,7 +182,7 @@ static void begin(void) {
         peer_reads();
     }
     cr_assert_eq(wring__tls_state_of(peer.tls), WRING__TLS_OPEN);
-    cr_assert(!owner.conn.paused);
+    cr_assert(!wring__end_is_stopped(&owner.conn.super));
 }
 
 static void end(void) {
@@ -223,11 +223,11 @@ static void go_on(void) {
         sends_end();
         break;
     case HELD:
-        wring__conn_unhold(&owner.conn);
+        wring__end_rx_go(&owner.conn.super, WRING__RX_STOP_PAUSED);
         break;
     case BUDGET:
         worker.rx_stopped = false;
-        wring__conn_read_on(&owner.conn);
+        wring__end_rx_go(&owner.conn.super, WRING__RX_STOP_MEMORY);
         break;
     case YIELDED:
         owner.is_done = true;
@@ -257,7 +257,7 @@ static void stop_and_go_on(enum reason reason, bool with_end) {
         peer_sends();
     }
     cr_assert_eq(owner.received, RECORD_LEN, "reason %d: %u bytes", reason, owner.received);
-    cr_assert(owner.conn.paused && owner.eofs == 0);
+    cr_assert(wring__end_is_stopped(&owner.conn.super) && owner.eofs == 0);
     cr_assert_geq(wring__conn_held(&owner.conn), (RECORDS - 1) * RECORD_LEN);
     cr_assert_eq(scripted_buffers_home(), SCRIPTED_BUFFERS); /* it pins none */
     receive_ends();

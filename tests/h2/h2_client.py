@@ -1,0 +1,229 @@
+#!/usr/bin/python3
+# SPDX-License-Identifier: Apache-2.0
+"""WebSockets over HTTP/2 as programs see them that nobody here wrote: python3-h2 with
+python3-wsproto, nghttp and h2load."""
+import os
+import pathlib
+import shutil
+import socket
+import subprocess
+import sys
+
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "e2e"))
+from server import run
+
+try:
+    import h2.config
+    import h2.connection
+    import h2.events
+    import wsproto.connection
+    import wsproto.events
+except ImportError:
+    print("python3-h2 or python3-wsproto is not installed")
+    sys.exit(77)
+
+CONNECT_PROTOCOL = 8  # SETTINGS_ENABLE_CONNECT_PROTOCOL: RFC 8441 3
+
+
+class Server:
+    """The end of its input ends it; then it must have nothing to complain of."""
+
+    def __enter__(self):
+        self.process = subprocess.Popen([os.environ["H2_SERVER"]], stdin=subprocess.PIPE,
+                                        stdout=subprocess.PIPE)
+        self.port = int(self.process.stdout.readline().split()[1])
+        return self
+
+    def __exit__(self, *exc):
+        self.process.stdin.close()
+        code = self.process.wait(timeout=60)
+        assert code == 0 or exc[0], f"the server ended with {code}"
+
+
+class Socket:
+    """A WebSocket on one stream."""
+
+    def __init__(self, connection, stream):
+        self.connection, self.stream = connection, stream
+        self.ws = wsproto.connection.Connection(wsproto.connection.ConnectionType.CLIENT)
+        self.status, self.messages, self.part = None, [], None
+        self.pongs, self.closed, self.ended, self.reset = 0, None, False, None
+        self.unsent = b""
+
+    def send(self, event):
+        self.unsent += self.ws.send(event)
+        self.connection.flush()
+
+    def take(self, data):
+        self.ws.receive_data(data)
+        for event in self.ws.events():
+            if isinstance(event, wsproto.events.Message):
+                self.part = event.data if self.part is None else self.part + event.data
+                if event.message_finished:
+                    self.messages.append(self.part)
+                    self.part = None
+            elif isinstance(event, wsproto.events.Pong):
+                self.pongs += 1
+            elif isinstance(event, wsproto.events.CloseConnection):
+                self.closed = event.code
+                if self.ws.state is wsproto.connection.ConnectionState.REMOTE_CLOSING:
+                    self.send(event.response())
+
+
+class Connection:
+    def __init__(self, port):
+        self.h2 = h2.connection.H2Connection(h2.config.H2Configuration(header_encoding="utf-8"))
+        self.socket = socket.create_connection(("127.0.0.1", port))
+        self.socket.settimeout(60)
+        self.sockets, self.gone_away, self.eof = {}, None, False
+        self.h2.initiate_connection()
+        self.write()
+        self.until(lambda: self.h2.remote_settings.get(CONNECT_PROTOCOL) == 1)
+
+    def write(self):
+        self.socket.sendall(self.h2.data_to_send())
+
+    def flush(self):
+        for s in self.sockets.values():
+            while s.unsent and not s.ended:
+                n = min(self.h2.local_flow_control_window(s.stream),
+                        self.h2.max_outbound_frame_size, len(s.unsent))
+                if n == 0:
+                    break
+                self.h2.send_data(s.stream, s.unsent[:n])
+                s.unsent = s.unsent[n:]
+        self.write()
+
+    def open(self, path, method="CONNECT", protocol="websocket"):
+        s = Socket(self, self.h2.get_next_available_stream_id())
+        self.sockets[s.stream] = s
+        headers = [(":method", method), (":scheme", "http"), (":authority", "localhost"),
+                   (":path", path)]
+        if protocol:
+            headers.insert(1, (":protocol", protocol))
+        self.h2.send_headers(s.stream, headers + [("sec-websocket-version", "13")],
+                             end_stream=protocol is None)
+        self.write()
+        self.until(lambda: s.status is not None)
+        return s
+
+    def take(self, event):
+        s = self.sockets.get(getattr(event, "stream_id", None))
+        if isinstance(event, h2.events.ResponseReceived):
+            s.status = int(dict(event.headers)[":status"])
+        elif isinstance(event, h2.events.DataReceived):
+            if s.status == 200:
+                s.take(event.data)
+            self.h2.acknowledge_received_data(event.flow_controlled_length, s.stream)
+        elif isinstance(event, h2.events.StreamEnded):
+            s.ended = True
+        elif isinstance(event, h2.events.StreamReset):
+            s.reset = event.error_code
+        elif isinstance(event, h2.events.ConnectionTerminated):
+            self.gone_away = event.error_code
+
+    def until(self, holds):
+        while not holds():
+            data = self.socket.recv(65536)
+            if not data:
+                self.eof = True
+                assert holds(), "the server ended the connection"
+                return
+            for event in self.h2.receive_data(data):
+                self.take(event)
+            self.flush()
+
+
+def message(data):
+    return wsproto.events.BytesMessage(data=data)
+
+
+def echoes_on_many_streams():
+    with Server() as server:
+        connection = Connection(server.port)
+        sockets = [connection.open("/echo") for _ in range(8)]
+        assert all(s.status == 200 for s in sockets)
+        sent = [[os.urandom(size) for size in (0, 1, 126, 70000, 300000)] for _ in sockets]
+        for s, payloads in zip(sockets, sent):
+            for payload in payloads:
+                s.send(message(payload))
+            s.send(wsproto.events.Ping(payload=b"there?"))
+        connection.until(lambda: all(s.pongs == 1 for s in sockets))
+        assert [s.messages for s in sockets] == sent
+        for s in sockets:
+            s.send(wsproto.events.CloseConnection(code=1000, reason="done"))
+        connection.until(lambda: all(s.ended for s in sockets))
+        assert all(s.closed == 1000 and s.reset is None for s in sockets)
+
+
+def chat_across_connections():
+    with Server() as server:
+        port = server.port
+        connections = [Connection(port) for _ in range(3)]
+        sockets = [c.open("/chat") for c in connections for _ in range(3)]
+        assert all(s.status == 200 for s in sockets)
+        sockets[4].send(wsproto.events.TextMessage(data="hello"))
+        for c in connections:
+            mine = [s for s in sockets if s.connection is c]
+            c.until(lambda: all(s.messages == ["hello"] for s in mine))
+
+
+def a_reset_ends_one_stream():
+    with Server() as server:
+        connection = Connection(server.port)
+        one, other = connection.open("/echo"), connection.open("/echo")
+        one.unsent = one.ws.send(message(b"x" * 100000))[:20000]  # in the middle of a frame
+        connection.flush()
+        connection.h2.reset_stream(one.stream, 8)
+        del connection.sockets[one.stream]
+        connection.write()
+        other.send(message(b"still here"))
+        connection.until(lambda: other.messages == [b"still here"])
+
+
+def a_server_that_stops_says_goodbye():
+    with Server() as server:
+        connection = Connection(server.port)
+        sockets = [connection.open("/echo") for _ in range(3)]
+        server.process.stdin.close()
+        assert all(s.status == 200 for s in sockets)
+        data, gone_away, told = b"", None, {}
+        while gone_away is None or len(told) < len(sockets):
+            data += connection.socket.recv(65536)  # h2 itself takes no frame after a GOAWAY
+            while len(data) >= 9 and len(data) >= 9 + int.from_bytes(data[:3], "big"):
+                size, kind = int.from_bytes(data[:3], "big"), data[3]
+                stream, payload = int.from_bytes(data[5:9], "big"), data[9:9 + size]
+                data = data[9 + size:]
+                if kind == 7:
+                    gone_away = int.from_bytes(payload[4:8], "big")
+                elif kind == 0:
+                    told[stream] = payload[:1] + payload[2:4]
+        assert gone_away == 0
+        assert all(told[s.stream] == b"\x88\x03\xe9" for s in sockets), told  # close, 1001
+
+
+def refusals():
+    with Server() as server:
+        port = server.port
+        connection = Connection(port)
+        for path, method, protocol, status in (("/nowhere", "CONNECT", "websocket", 404),
+                                               ("/echo", "GET", None, 405),
+                                               ("/echo", "CONNECT", "connect-udp", 400)):
+            s = connection.open(path, method, protocol)
+            connection.until(lambda: s.ended)
+            assert s.status == status, (path, s.status)
+        assert connection.open("/echo").status == 200
+        if shutil.which("nghttp") and shutil.which("h2load"):
+            out = subprocess.run(["nghttp", "-v", f"http://127.0.0.1:{port}/echo"],
+                                 capture_output=True, text=True, timeout=60).stdout
+            assert ":status: 405" in out and "GOAWAY" in out, out
+            out = subprocess.run(["h2load", "-n500", "-c5", "-m20", f"http://127.0.0.1:{port}/no"],
+                                 capture_output=True, text=True, timeout=120).stdout
+            assert "500 4xx" in out and "500 done" in out, out
+        plain = socket.create_connection(("127.0.0.1", port))  # beside HTTP/1.1
+        plain.sendall(b"GET /echo HTTP/1.1\r\nHost: x\r\n\r\n")
+        assert plain.recv(100).startswith(b"HTTP/1.1 426 ")
+
+
+run([echoes_on_many_streams, chat_across_connections, a_reset_ends_one_stream,
+     a_server_that_stops_says_goodbye, refusals])
