@@ -40,6 +40,7 @@ struct wring__conn {
     wring__recv_chain received; /* received bytes that wait for their dispatch */
     uint8_t pending;            /* operations the kernel still owes a last completion for */
     bool recv_armed : 1;
+    bool recv_cancelled : 1; /* its cancel is under way */
     bool send_in_flight : 1;
     bool is_ready : 1;
     bool is_dirty : 1;

@@ -57,8 +57,9 @@ void wring__conn_recv_on(wring__conn *conn) {
 }
 
 void wring__conn_recv_cancel(wring__conn *conn) {
-    if (conn->recv_armed) {
+    if (conn->recv_armed && !conn->recv_cancelled) {
         wring__backend *backend = conn->super.worker->backend;
+        conn->recv_cancelled = true;
         backend->ops->cancel(backend, wring__conn_token(conn, WRING__OP_RECV),
                              wring__conn_token(conn, WRING__OP_CANCEL));
         conn->pending++;
@@ -170,6 +171,7 @@ static void rx_take(wring__conn *conn, const wring__completion *completion) {
 void wring__conn_recv_complete(wring__conn *conn, const wring__completion *completion) {
     if ((completion->flags & WRING__COMPLETION_MORE) == 0) {
         conn->recv_armed = false;
+        conn->recv_cancelled = false;
         conn->pending--;
     }
     if ((completion->flags & WRING__COMPLETION_BUFFER) != 0) {
