@@ -62,7 +62,7 @@ typedef struct bench_options {
     load_config load;
     char *connections, *duration, *rate, *connect_rate, *size, *message, *message_file, *warmup;
     char *source_ip, *connect_timeout, *publishers, *topics, *p99, *tolerance, *interval;
-    int threads, pipeline, burst, server_pid;
+    char *threads, *pipeline, *burst, *server_pid;
     int text, binary, insecure, json, quiet, any_answer, verify, deflate;
     char *ca, *cert, *key, *origin;
     char *headers[BENCH_HEADERS_MAX];

@@ -3,6 +3,7 @@
  * The command line of `wring bench`.
  */
 #include <errno.h>
+#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -10,6 +11,7 @@
 
 #include "bench/load/deflate.h"
 #include "cli/bench.h"
+#include "cli/units.h"
 
 static const char examples[] =
     "\nModes (echo when none is given):\n"
@@ -87,15 +89,13 @@ static void arguments_take(cli_parser *parser, bench_options *o) {
     { name, short, POPT_ARG_STRING, &o->field, 0, help, what }
 #define SWITCH(name, short, field, help)                                                           \
     { name, short, POPT_ARG_NONE, &o->field, 0, help, NULL }
-#define NUMBER(name, short, field, help)                                                           \
-    { name, short, POPT_ARG_INT, &o->field, 0, help, "N" }
 
 static bool line_parse(int argc, const char **argv, bench_options *o) {
     char *text = NULL;
     const struct poptOption table[] = {
         TEXT("connections", 'c', connections, "connections; fanout: subscribers (64)", "N"),
-        NUMBER("threads", 't', threads,
-               "threads, a ring each (half of the CPUs, or as connections need)"),
+        TEXT("threads", 't', threads,
+             "threads, a ring each (half of the CPUs, or as connections need)", "N"),
         TEXT("duration", 'd', duration, "measured time (10s; of each step of find-max 2s)", "TIME"),
         TEXT("warmup", 0, warmup, "runs so long before (1s)", "TIME"),
         TEXT("rate", 'r', rate, "messages a second in all, constant (closed loop)", "RATE"),
@@ -105,12 +105,13 @@ static bool line_parse(int argc, const char **argv, bench_options *o) {
         TEXT("message-file", 0, message_file, "the content of a file instead", "FILE"),
         SWITCH("text", 0, text, "text messages (that is so)"),
         SWITCH("binary", 'b', binary, "binary messages"),
-        NUMBER("pipeline", 'p', pipeline, "messages under way on a connection (1; with -r 1024)"),
+        TEXT("pipeline", 'p', pipeline, "messages under way on a connection (1; with -r 1024)",
+             "N"),
         SWITCH("any-answer", 0, any_answer, "each message has one answer, of any content"),
         SWITCH("verify", 0, verify, "compare every byte of an echo"),
         SWITCH("deflate", 0, deflate, "compressed messages: permessage-deflate, no takeover"),
         TEXT("publishers", 'P', publishers, "fanout: connections that publish (1)", "N"),
-        NUMBER("burst", 0, burst, "fanout: messages published at a time (1)"),
+        TEXT("burst", 0, burst, "fanout: messages published at a time (1)", "N"),
         TEXT("topics", 0, topics, "fanout: how many; {topic} in the URL is its number (1)", "N"),
         TEXT("p99", 0, p99, "find-max: bound of the latency (5ms)", "TIME"),
         TEXT("tolerance", 0, tolerance, "compare: what is no regression yet (5%)", "SHARE"),
@@ -124,7 +125,7 @@ static bool line_parse(int argc, const char **argv, bench_options *o) {
         TEXT("key", 0, key, "PEM: its private key", "FILE"),
         TEXT("source-ip", 0, source_ip, "addresses to connect from: A,B or A-B", "LIST"),
         TEXT("connect-timeout", 0, connect_timeout, "from the dial to the upgrade (15s)", "TIME"),
-        NUMBER("server-pid", 0, server_pid, "also report this process's CPU time and memory"),
+        TEXT("server-pid", 0, server_pid, "also report this process's CPU time and memory", "PID"),
         TEXT("interval", 0, interval, "of progress lines and the series (1s)", "TIME"),
         SWITCH("json", 'j', json, "the report as JSON on standard output"),
         TEXT("json-file", 'o', json_file, "the report as JSON also into this file", "FILE"),
@@ -162,7 +163,7 @@ static bool take_count(const char *option, const char *text, uint32_t min, uint3
     if (text == NULL) {
         return true;
     }
-    if (!load_parse_count(text, &value) || value < min || value > max) {
+    if (!units_parse_count(text, &value) || value < min || value > max || value != floor(value)) {
         cli_complain("%s '%s' is not a number from %u to %u", option, text, min, max);
         return false;
     }
@@ -174,7 +175,7 @@ static bool take_rate(const char *option, const char *text, double *out) {
     if (text == NULL) {
         return true;
     }
-    return (load_parse_count(text, out) && *out > 0) || wrong(option, text, "500, 20k or 1.5m");
+    return (units_parse_count(text, out) && *out > 0) || wrong(option, text, "500, 20k or 1.5m");
 }
 
 static bool take_duration(const char *option, const char *text, wring_duration_ns min,
@@ -182,21 +183,18 @@ static bool take_duration(const char *option, const char *text, wring_duration_n
     if (text == NULL) {
         return true;
     }
-    return (load_parse_duration(text, out) && *out >= min) ||
+    return (units_parse_duration(text, UNITS_NS_PER_SEC, out) && *out >= min) ||
            wrong(option, text, "500ms, 10s or 2m");
 }
 
 static bool take_numbers(bench_options *o) {
     load_config *load = &o->load;
-    if (o->threads < 0 || o->threads > LOAD_THREADS_MAX) {
-        cli_complain("-t %d is not from 1 to %d", o->threads, LOAD_THREADS_MAX);
-        return false;
-    }
-    if (o->pipeline < 0 || o->pipeline > 65536 || o->burst < 0 || o->burst > 65536) {
-        cli_complain("--pipeline and --burst are from 1 to 65536");
-        return false;
-    }
-    return take_count("-c", o->connections, 1, 1u << 24, &load->connections) &&
+    load->pipeline = 0; /* by the mode: see adopt */
+    return take_count("--threads", o->threads, 0, LOAD_THREADS_MAX, &load->threads) &&
+           take_count("--pipeline", o->pipeline, 0, 65536, &load->pipeline) &&
+           take_count("--burst", o->burst, 0, 65536, &load->burst) &&
+           take_count("--server-pid", o->server_pid, 1, INT32_MAX, &load->server_pid) &&
+           take_count("-c", o->connections, 1, 1u << 24, &load->connections) &&
            take_count("--publishers", o->publishers, 1, LOAD_PUBLISHERS_MAX, &load->publishers) &&
            take_count("--topics", o->topics, 1, 1u << 20, &load->topics) &&
            take_rate("-r", o->rate, &load->rate) &&
@@ -206,7 +204,7 @@ static bool take_numbers(bench_options *o) {
            take_duration("--interval", o->interval, 10 * WRING_NS_PER_MS, &load->interval) &&
            take_duration("--connect-timeout", o->connect_timeout, 1, &load->connect_timeout) &&
            take_duration("--p99", o->p99, 1, &o->p99_ns) &&
-           (o->tolerance == NULL || load_parse_share(o->tolerance, &o->tolerance_share) ||
+           (o->tolerance == NULL || units_parse_share(o->tolerance, &o->tolerance_share) ||
             wrong("--tolerance", o->tolerance, "5% or 0.05"));
 }
 
@@ -289,7 +287,6 @@ static bool take_network(bench_options *o) {
                                        .key_file = o->key};
     load->tls = &o->tls;
     load->sources = o->sources;
-    load->server_pid = o->server_pid;
     return o->source_ip == NULL ||
            load_parse_sources(o->source_ip, o->sources, &load->source_count) ||
            wrong("--source-ip", o->source_ip, "127.0.0.2,127.0.0.3 or 127.0.0.2-127.0.0.9");
@@ -332,7 +329,6 @@ static bool adopt(bench_options *o) {
     load_config *load = &o->load;
     load->url = o->first;
     load->mode = o->command < BENCH_FIND_MAX ? (load_mode)o->command : o->searched;
-    load->threads = (uint32_t)o->threads;
     const bool schedule = load->rate > 0 || o->command == BENCH_FIND_MAX;
     if (o->command == BENCH_FIND_MAX) { /* of each step */
         load->duration = o->duration == NULL ? 2 * WRING_NS_PER_SEC : load->duration;
@@ -341,8 +337,8 @@ static bool adopt(bench_options *o) {
     if (load->mode == LOAD_CONNECT || load->mode == LOAD_IDLE) {
         load->warmup = o->warmup == NULL ? 0 : load->warmup;
     }
-    load->burst = o->burst == 0 ? 1 : (uint32_t)o->burst;
-    load->pipeline = o->pipeline != 0                      ? (uint32_t)o->pipeline
+    load->burst = load->burst == 0 ? 1 : load->burst;
+    load->pipeline = load->pipeline != 0                   ? load->pipeline
                      : schedule && load->mode == LOAD_ECHO ? 1024
                                                            : load->burst;
     load->pipeline = load->pipeline < load->burst ? load->burst : load->pipeline;
@@ -377,6 +373,7 @@ void bench_options_free(bench_options *o) {
                      o->p99,          o->tolerance,  o->interval, o->ca,
                      o->cert,         o->key,        o->origin,   o->json_file,
                      o->hdr_file,     o->svg_file,   o->first,    o->second,
+                     o->threads,      o->pipeline,   o->burst,    o->server_pid,
                      o->message_bytes};
     for (size_t i = 0; i < sizeof texts / sizeof texts[0]; i++) {
         free(texts[i]);

@@ -34,11 +34,11 @@ typedef struct connect_options {
     int insecure;
     int verbose;
     int no_proxy;
-    int timeout;
-    int linger;
-    int ping;
-    int reconnect;
-    long long max_message;
+    uint32_t timeout_ms;
+    uint32_t linger_ms;
+    uint32_t ping_ms;
+    uint32_t reconnect_ms;
+    uint64_t max_message;
     char *url;
 } connect_options;
 

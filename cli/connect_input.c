@@ -116,7 +116,7 @@ static int patience_ms(connect_talk *talk, const struct input *input, wring_clie
         connect_ask(talk, client);
         return ASK_MS;
     }
-    return is_said(talk, input) && !talk->options->one ? talk->options->linger : -1;
+    return is_said(talk, input) && !talk->options->one ? (int)talk->options->linger_ms : -1;
 }
 
 static bool input_step(connect_talk *talk, struct input *input, wring_client *client, bool ready) {

@@ -55,7 +55,7 @@ typedef struct load_config {
     size_t source_count;
     wring_duration_ns connect_timeout;
     wring_duration_ns interval; /* of the series and the observer */
-    int server_pid;             /* its CPU time and memory are read; 0: unknown */
+    uint32_t server_pid;        /* its CPU time and memory are read; 0: unknown */
 } load_config;
 
 void load_config_init(load_config *config);

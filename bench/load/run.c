@@ -327,7 +327,7 @@ static void usage_before(load_run *run) {
     result->own_rss_before = load_proc_rss(0);
     result->slab_before = load_proc_slab();
     if (run->config->server_pid != 0) {
-        result->server_rss_before = load_proc_rss(run->config->server_pid);
+        result->server_rss_before = load_proc_rss((int)run->config->server_pid);
     }
 }
 
@@ -336,7 +336,7 @@ static void usage_open(load_run *run) {
     result->own_rss_after = load_proc_rss(0);
     result->slab_after = load_proc_slab();
     if (run->config->server_pid != 0) {
-        result->server_rss_after = load_proc_rss(run->config->server_pid);
+        result->server_rss_after = load_proc_rss((int)run->config->server_pid);
     }
 }
 
@@ -356,7 +356,7 @@ static load_cpu cpu_since(load_cpu before, int pid) {
 /* Warm-up and measured time. The server's CPU time is taken at their borders. */
 static void measure(load_run *run, waiting *w) {
     load_result *result = run->result;
-    const int pid = run->config->server_pid;
+    const int pid = (int)run->config->server_pid;
     w->phase_from = clock_now();
     while (clock_now() < atomic_load(&run->measure_from) && !w->stopped) {
         wait_step(w);
@@ -393,7 +393,7 @@ static double opening_seconds(const load_run *run, wring_time_ns from) {
 static wring_result drive(load_run *run, const load_observer *observer, wring_error *error) {
     waiting w = {.run = run, .observer = observer};
     const wring_time_ns from = clock_now();
-    const load_cpu cpu = load_proc_cpu(run->config->server_pid);
+    const load_cpu cpu = load_proc_cpu((int)run->config->server_pid);
     usage_before(run);
     wring_result result = threads_start(run, error);
     if (result == WRING_OK) {
@@ -402,7 +402,7 @@ static wring_result drive(load_run *run, const load_observer *observer, wring_er
     }
     connections_count(run);
     run->result->opening_s = opening_seconds(run, from);
-    run->result->server_opening = cpu_since(cpu, run->config->server_pid);
+    run->result->server_opening = cpu_since(cpu, (int)run->config->server_pid);
     const bool opened = run->result->connections.opened > 0 || run->config->mode == LOAD_CONNECT;
     if (result == WRING_OK && !opened) {
         result = nothing_opened(run, error);
