@@ -6,8 +6,11 @@
 
 #include <errno.h>
 #include <signal.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+
+#include "bench/load/text.h"
 
 static volatile sig_atomic_t interrupted;
 
@@ -76,6 +79,23 @@ bool bench_results_write(const bench_options *o, const load_result *result) {
     return ok;
 }
 
+/* With -v: what a server said that refused, a line of it a line here. */
+static void refusal_print(const load_result *result) {
+    char line[512];
+    char *at = result->refusal;
+    while (at != NULL && *at != 0) {
+        char *end = at + strcspn(at, "\n");
+        char *next = *end == 0 ? end : end + 1;
+        *end = 0;
+        if (end > at && end[-1] == '\r') {
+            end[-1] = 0;
+        }
+        load_text_printable(line, sizeof line, at);
+        fprintf(stderr, "< %s\n", line);
+        at = next;
+    }
+}
+
 static int run(const bench_options *o) {
     load_result result;
     wring_error error;
@@ -85,8 +105,10 @@ static int run(const bench_options *o) {
     const wring_result code = load_execute(&o->load, &observer, &result, &error);
     bench_live_end(&live);
     int exit_code = CLI_FAILED;
+    refusal_print(&result);
     if (code != WRING_OK) {
         cli_complain("%s", error.text);
+        exit_code = code == WRING_ERR_INVALID_URL ? CLI_USAGE : CLI_FAILED;
     } else if (bench_results_write(o, &result)) {
         exit_code = bench_interrupted()         ? BENCH_INTERRUPTED
                     : bench_has_errors(&result) ? BENCH_ERRORS

@@ -4,6 +4,7 @@
  *
  *   bench.c          the command: which mode, signals, exit code
  *   bench_options.c  the command line
+ *   bench_headers.c  -H
  *   bench_live.c     progress: a panel on a terminal, lines elsewhere
  *   bench_report.c   the report people paste
  *   bench_json.c     the report programs read
@@ -52,7 +53,7 @@ typedef struct bench_search {
     bench_step steps[BENCH_STEPS_MAX];
 } bench_search;
 
-#define BENCH_HEADERS_MAX      64
+#define BENCH_HEADERS_MAX      LOAD_HEADERS_MAX
 #define BENCH_SUBPROTOCOLS_MAX 16
 
 /** The command line: texts as they were given, and what they were parsed to. */
@@ -63,7 +64,7 @@ typedef struct bench_options {
     char *connections, *duration, *rate, *connect_rate, *size, *message, *message_file, *warmup;
     char *source_ip, *connect_timeout, *publishers, *topics, *p99, *tolerance, *interval;
     char *threads, *pipeline, *burst, *server_pid;
-    int text, binary, insecure, json, quiet, any_answer, verify, deflate;
+    int text, binary, insecure, json, quiet, any_answer, verify, deflate, verbose;
     char *ca, *cert, *key, *origin;
     char *headers[BENCH_HEADERS_MAX];
     size_t header_count;
@@ -76,6 +77,7 @@ typedef struct bench_options {
     wring_tls_client_config tls;
     load_address sources[LOAD_SOURCES_MAX];
     char *message_bytes;
+    char *url_shown;
     wring_duration_ns p99_ns;
     double tolerance_share;
     const bench_search *search; /* find-max, when it is over */
@@ -85,6 +87,11 @@ typedef struct bench_options {
 bool bench_options_parse(int argc, const char **argv, bench_options *options);
 void bench_options_free(bench_options *options);
 
+/** -H, --origin and --subprotocol, for the request. False when one is wrong; it is told. */
+bool bench_headers_take(bench_options *options);
+/** A copy of the URL with "***" for a password; NULL when memory is out. */
+char *bench_url_shown(const char *url);
+
 const char *bench_mode_name(load_mode mode);
 
 /* ---- progress -------------------------------------------------------------------------------- */
@@ -93,6 +100,7 @@ typedef struct bench_live {
     const bench_options *options;
     bool panel_only;      /* no lines */
     bool panel;           /* a terminal: redrawn in place */
+    bool color;           /* NO_COLOR is not set */
     int lines;            /* of the panel as it stands */
     unsigned long second; /* of the last line about opening */
     const char *title;    /* find-max: what is being tried; NULL else */

@@ -151,7 +151,7 @@ bool bench_json_print(FILE *to, const bench_options *o, const load_result *r) {
     cJSON_AddNumberToObject(root, "wring_bench", 1);
     cJSON_AddStringToObject(root, "version", WRING_VERSION);
     cJSON_AddStringToObject(root, "mode", bench_mode_name(o->load.mode));
-    cJSON_AddStringToObject(root, "url", o->load.url);
+    cJSON_AddStringToObject(root, "url", o->load.url_shown);
     config_add(root, o, r);
     cJSON_AddNumberToObject(root, "duration_s", r->duration_s);
     cJSON_AddNumberToObject(root, "warmup_s", r->warmup_s);

@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "bench/load/deflate.h"
+#include "bench/load/text.h"
 #include "cli/bench.h"
 #include "cli/units.h"
 
@@ -132,6 +133,7 @@ static bool line_parse(int argc, const char **argv, bench_options *o) {
         TEXT("hdr", 0, hdr_file, "the latencies for HdrHistogram's plotter", "FILE"),
         TEXT("svg", 0, svg_file, "a picture of latencies and rate", "FILE"),
         SWITCH("quiet", 'q', quiet, "no progress"),
+        SWITCH("verbose", 'v', verbose, "show the answer of a server that refuses the upgrade"),
         {"help", 'h', POPT_ARG_NONE, NULL, 'h', "this text", NULL},
         POPT_TABLEEND,
     };
@@ -233,6 +235,18 @@ static bool file_take(bench_options *o) {
     return ok;
 }
 
+/* A server would close every connection with 1007. RFC 6455 5.6 */
+static bool text_check(const bench_options *o) {
+    size_t bad_at = 0;
+    if (!o->load.has_message || load_text_is_utf8(o->load.message, &bad_at)) {
+        return true;
+    }
+    cli_complain("--message%s%s is no text, at byte %zu it is not UTF-8: send it with --binary",
+                 o->message_file == NULL ? "" : "-file ",
+                 o->message_file == NULL ? "" : o->message_file, bad_at);
+    return false;
+}
+
 static bool take_message(bench_options *o) {
     load_config *load = &o->load;
     if ((o->size != NULL) + (o->message != NULL) + (o->message_file != NULL) > 1) {
@@ -253,25 +267,11 @@ static bool take_message(bench_options *o) {
     if (o->message_file != NULL && !file_take(o)) {
         return false;
     }
+    if (!load->binary && !text_check(o)) {
+        return false;
+    }
     return o->size == NULL || load_sizes_parse(o->size, &load->sizes) ||
            wrong("--size", o->size, "125, 64-1k, 64:90,16k:10, exp:512 or normal:1k:200");
-}
-
-static bool take_headers(bench_options *o) {
-    for (size_t i = 0; i < o->header_count; i++) {
-        const char *colon = strchr(o->headers[i], ':');
-        if (colon == NULL || colon == o->headers[i]) {
-            return wrong("-H", o->headers[i], "'Name: value'");
-        }
-        o->header_list[i].name = wring_bytes_of(o->headers[i], (size_t)(colon - o->headers[i]));
-        o->header_list[i].value = wring_str(colon + 1 + strspn(colon + 1, " \t"));
-    }
-    o->load.upgrade.extra.list = o->header_list;
-    o->load.upgrade.extra.count = o->header_count;
-    o->load.upgrade.subprotocols = (const char *const *)o->subprotocols;
-    o->load.upgrade.subprotocol_count = o->subprotocol_count;
-    o->load.upgrade.origin = o->origin;
-    return true;
 }
 
 static bool take_network(bench_options *o) {
@@ -328,6 +328,8 @@ static bool deflate_check(bench_options *o) {
 static bool adopt(bench_options *o) {
     load_config *load = &o->load;
     load->url = o->first;
+    load->url_shown = o->url_shown = bench_url_shown(o->first);
+    load->keep_refusal = o->verbose != 0;
     load->mode = o->command < BENCH_FIND_MAX ? (load_mode)o->command : o->searched;
     const bool schedule = load->rate > 0 || o->command == BENCH_FIND_MAX;
     if (o->command == BENCH_FIND_MAX) { /* of each step */
@@ -357,24 +359,31 @@ bool bench_options_parse(int argc, const char **argv, bench_options *o) {
     if (!line_parse(argc, argv, o)) {
         return false;
     }
+    if (o->first != NULL && o->command != BENCH_COMPARE && strstr(o->first, "://") == NULL) {
+        cli_complain(
+            "'%s' is neither a mode (echo, fanout, connect, idle, find-max, compare) nor a "
+            "URL like ws://host:port/path",
+            o->first);
+        return false;
+    }
     if (o->first == NULL || (o->command == BENCH_COMPARE && o->second == NULL)) {
         cli_complain(o->command == BENCH_COMPARE ? "compare needs two files of --json"
                                                  : "no URL; try 'wring bench --help'");
         return false;
     }
-    return take_numbers(o) && take_message(o) && take_headers(o) && take_network(o) &&
+    return take_numbers(o) && take_message(o) && bench_headers_take(o) && take_network(o) &&
            deflate_check(o) && adopt(o);
 }
 
 void bench_options_free(bench_options *o) {
-    char *texts[] = {o->connections,  o->duration,   o->rate,     o->connect_rate,
-                     o->size,         o->message,    o->warmup,   o->message_file,
-                     o->source_ip,    o->publishers, o->topics,   o->connect_timeout,
-                     o->p99,          o->tolerance,  o->interval, o->ca,
-                     o->cert,         o->key,        o->origin,   o->json_file,
-                     o->hdr_file,     o->svg_file,   o->first,    o->second,
-                     o->threads,      o->pipeline,   o->burst,    o->server_pid,
-                     o->message_bytes};
+    char *texts[] = {o->connections, o->duration,     o->rate,     o->connect_rate,
+                     o->size,        o->message,      o->warmup,   o->message_file,
+                     o->source_ip,   o->publishers,   o->topics,   o->connect_timeout,
+                     o->p99,         o->tolerance,    o->interval, o->ca,
+                     o->cert,        o->key,          o->origin,   o->json_file,
+                     o->hdr_file,    o->svg_file,     o->first,    o->second,
+                     o->url_shown,   o->threads,      o->pipeline, o->burst,
+                     o->server_pid,  o->message_bytes};
     for (size_t i = 0; i < sizeof texts / sizeof texts[0]; i++) {
         free(texts[i]);
     }

@@ -92,7 +92,8 @@ static void sizes_print(FILE *to, const load_config *load) {
 static void setting_print(FILE *to, const bench_options *o, const load_result *r) {
     const load_config *load = &o->load;
     char text[32];
-    fprintf(to, "wring bench %s: %s %s\n", WRING_VERSION, bench_mode_name(load->mode), load->url);
+    fprintf(to, "wring bench %s: %s %s\n", WRING_VERSION, bench_mode_name(load->mode),
+            load->url_shown);
     fprintf(to, "%s connections", bench_count_text((double)(r->connections.wanted), text));
     if (load->mode == LOAD_FANOUT) {
         fprintf(to, " (%u publish, %u subscribe, %u topic%s)", load->publishers, load->connections,

@@ -21,6 +21,7 @@
 typedef struct load_run load_run;
 typedef struct load_thread load_thread;
 typedef struct load_link load_link;
+typedef struct load_refused load_refused;
 
 /* ---- target.c -------------------------------------------------------------------------------- */
 
@@ -29,6 +30,7 @@ typedef struct load_target {
     wring_url url;
     char *url_text;
     char *host;
+    char *authorization; /* of the URL's user and password; NULL: none */
     load_address address;
     load_address *sources;
     size_t source_count;
@@ -161,7 +163,8 @@ struct load_link {
     bool deflate; /* was negotiated */
     load_rx rx;
     wring__head *head;
-    char *key; /* until the 101 */
+    char *key;             /* until the 101 */
+    load_refused *refused; /* an answer that is kept, while its body comes */
     load_echo echo;
     load_sequence *tracks; /* subscriber: by publisher of its topic */
     uint32_t publisher;    /* publisher: which */
@@ -182,6 +185,16 @@ void load_link_abandon(load_link *link);
 
 void load_rx_bytes(load_link *link, const uint8_t *data, size_t len);
 void load_rx_free(load_rx *rx);
+
+/** refusal.c: keeps the answer at the start of `data`, if it is the run's first and is wanted. The
+ *  link fails when the body has come. False: it is not kept. */
+bool load_refusal_begin(load_link *link, const wring__http1 *parser, wring_headers headers,
+                        wring_mut_bytes data);
+/** More of the body. */
+void load_refusal_more(load_link *link, const uint8_t *data, size_t len);
+/** The stream ended, broke or took too long: what came is kept.  Returns `text`: why it failed. */
+#define LOAD_REFUSAL_TEXT 64
+const char *load_refusal_end(load_link *link, char text[LOAD_REFUSAL_TEXT]);
 
 /** verify.c: a compressed answer begins, goes on, and is whole. False: the link has failed. */
 bool load_verify_begin(load_link *link, bool in_pieces);
@@ -381,6 +394,7 @@ struct load_run {
     _Atomic uint64_t measure_from; /* set before `start` */
     _Atomic uint64_t measure_to;   /* brought forward to end early */
     atomic_bool closing;
+    atomic_bool refusal_kept; /* a connection has it */
 
     pthread_mutex_t lock;
     load_pending pending[LOAD_PENDING];

@@ -12,6 +12,8 @@
  *   echo.c     what an answer means in echo mode
  *   fanout.c   publishers and subscribers
  *   errors.c   errors by kind
+ *   refusal.c  what a server said that refused the upgrade
+ *   text.c     what others wrote, made printable
  *   target.c   URL, addresses, preflight
  */
 #ifndef WRING_LOAD_LOAD_H
@@ -27,11 +29,14 @@ typedef enum load_mode { LOAD_ECHO, LOAD_FANOUT, LOAD_CONNECT, LOAD_IDLE } load_
 
 #define LOAD_THREADS_MAX    64
 #define LOAD_PUBLISHERS_MAX 4096
+#define LOAD_HEADERS_MAX    64 /* of `upgrade.extra` */
 
 /** Zeroed fields are off, or the default that load_config_init sets. Strings are borrowed. */
 typedef struct load_config {
     load_mode mode;
-    const char *url; /* "{topic}" in it is replaced by a number below `topics` */
+    const char *url;       /* "{topic}" in it is replaced by a number below `topics` */
+    const char *url_shown; /* the same without a password; NULL: `url` */
+    const char *host;      /* for the Host header; NULL: of the URL */
     uint32_t connections;
     uint32_t threads; /* 0: picked */
     wring_duration_ns duration;
@@ -46,9 +51,10 @@ typedef struct load_config {
     wring_bytes message; /* in place of generated ones; empty with has_message is legal */
     bool has_message;
     bool binary;
-    bool any_answer; /* each message is answered by one, whatever it is */
-    bool verify;     /* compares every byte of an answer */
-    bool deflate;    /* permessage-deflate is asked for; all messages are of one size */
+    bool any_answer;   /* each message is answered by one, whatever it is */
+    bool verify;       /* compares every byte of an answer */
+    bool keep_refusal; /* the whole answer of a server that refuses the upgrade, in the result */
+    bool deflate;      /* permessage-deflate is asked for; all messages are of one size */
     wring_h1_client_options upgrade;
     const wring_tls_client_config *tls; /* for wss:// */
     const load_address *sources;
@@ -62,7 +68,7 @@ void load_config_init(load_config *config);
 
 /** Errors told apart by a short text, such as "connect: Connection refused". */
 typedef struct load_error_kind {
-    char text[72];
+    char text[320]; /* room for the cause of a failed TLS handshake, names included */
     uint64_t count;
 } load_error_kind;
 
@@ -132,6 +138,7 @@ typedef struct load_result {
     load_sample *series;
     size_t series_count;
     load_errors errors;
+    char *refusal; /* head and body, as far as they came; NULL: nobody refused */
     uint32_t threads;
     bool interrupted;
 } load_result;

@@ -40,6 +40,7 @@ void load_result_deinit(load_result *result) {
     free(result->latency);
     free(result->connect);
     free(result->series);
+    free(result->refusal);
     memset(result, 0, sizeof *result);
 }
 
@@ -317,9 +318,9 @@ static wring_result first_failure(const load_run *run, wring_error *error) {
 static wring_result nothing_opened(const load_run *run, wring_error *error) {
     const load_errors *errors = &run->result->errors;
     return wring_error_set(
-        error, WRING_ERR_CONNECT, 0, "none of %u connections to %s could be opened: %s",
-        run->connections, run->target.url_text,
-        errors->count == 0 ? "ended before the first did" : errors->kinds[0].text);
+        error, WRING_ERR_CONNECT, 0, "%s (none of %u connections to %s could be opened)",
+        errors->count == 0 ? "ended early" : errors->kinds[0].text, run->connections,
+        run->config->url_shown == NULL ? run->config->url : run->config->url_shown);
 }
 
 static void usage_before(load_run *run) {
