@@ -73,6 +73,9 @@ bool bench_results_write(const bench_options *o, const load_result *result) {
     if (o->hdr_file != NULL) {
         ok = bench_file_write(o->hdr_file, hdr_print, o, result) && ok;
     }
+    if (o->summary_file != NULL) {
+        ok = bench_summary_write(o, result) && ok;
+    }
     if (o->svg_file != NULL) {
         ok = bench_svg_write(o->svg_file, o, result) && ok;
     }
@@ -96,7 +99,25 @@ static void refusal_print(const load_result *result) {
     }
 }
 
-static int run(const bench_options *o) {
+static void bounds_complain(const bench_options *o) {
+    for (size_t i = 0; i < o->fail_count; i++) {
+        if (o->bounds[i].is_crossed) {
+            char got[32];
+            cli_complain("--fail '%s': it was %s", o->bounds[i].text,
+                         bench_bound_got(&o->bounds[i], got));
+        }
+    }
+}
+
+static int verdict(bench_options *o, const load_result *result) {
+    const bool crossed = bench_bounds_check(o, result);
+    return bench_interrupted()                                         ? BENCH_INTERRUPTED
+           : crossed                                                   ? BENCH_BOUND_CROSSED
+           : bench_has_errors(result) && !bench_bounds_judge_errors(o) ? BENCH_ERRORS
+                                                                       : CLI_OK;
+}
+
+static int run(bench_options *o) {
     load_result result;
     wring_error error;
     bench_live live;
@@ -109,10 +130,10 @@ static int run(const bench_options *o) {
     if (code != WRING_OK) {
         cli_complain("%s", error.text);
         exit_code = code == WRING_ERR_INVALID_URL ? CLI_USAGE : CLI_FAILED;
-    } else if (bench_results_write(o, &result)) {
-        exit_code = bench_interrupted()         ? BENCH_INTERRUPTED
-                    : bench_has_errors(&result) ? BENCH_ERRORS
-                                                : CLI_OK;
+    } else {
+        o->exit_code = verdict(o, &result);
+        exit_code = bench_results_write(o, &result) ? o->exit_code : CLI_FAILED;
+        bounds_complain(o);
     }
     load_result_deinit(&result);
     return exit_code;

@@ -129,12 +129,16 @@ static void panel_head(bench_live *live, const load_progress *p) {
     const double whole = (double)load->duration / 1e9;
     if (p->phase == LOAD_OPENING) {
         share = p->wanted == 0 ? 1 : (double)(p->opened + p->failed) / (double)p->wanted;
+    } else if (p->phase == LOAD_MEASURING && load->duration == LOAD_ENDLESS) {
+        share = (double)p->messages / (double)load->messages;
     } else if (p->phase == LOAD_MEASURING) {
         share = 1 - p->left_s / whole;
     } else if (p->phase == LOAD_WARMUP) {
         share = 0;
     }
-    if (p->phase == LOAD_MEASURING || p->phase == LOAD_WARMUP) {
+    if (load->duration == LOAD_ENDLESS) {
+        (void)snprintf(left, sizeof left, "%.0f %% of -n", 100 * share);
+    } else if (p->phase == LOAD_MEASURING || p->phase == LOAD_WARMUP) {
         (void)snprintf(left, sizeof left, "%.0f s left",
                        p->left_s + (p->phase == LOAD_WARMUP ? whole : 0));
     }

@@ -29,6 +29,10 @@ static const char examples[] =
     "  wring bench -r 50k -c 200 -d 1m --size 64-1k ws://127.0.0.1:8080/echo\n"
     "  wring bench fanout -c 1000 --publishers 4 -r 200 ws://127.0.0.1:8080/topic/load\n"
     "  wring bench connect -c 32 -k wss://127.0.0.1:8443/echo\n"
+    "  wring bench -n 100k ws://127.0.0.1:8080/echo\n"
+    "  wring bench --ramp 10s:1k,30s:1k,1m:20k ws://127.0.0.1:8080/echo\n"
+    "  wring bench --connect-ramp 30s:10k,30s:10k -r 5k ws://127.0.0.1:8080/echo\n"
+    "  wring bench -r 1k --fail 'p99>10ms' --fail 'errors>0.1%' ws://127.0.0.1:8080/echo\n"
     "  wring bench idle -c 60k -d 30s ws://127.0.0.1:8080/echo\n"
     "  wring bench find-max --p99 5ms -c 100 ws://127.0.0.1:8080/echo\n"
     "  wring bench find-max fanout -c 1k --p99 50ms ws://127.0.0.1:8080/topic/load\n"
@@ -43,7 +47,7 @@ static const char examples[] =
     "time of their own and latency counts from it, whether or not they could be sent then.\n"
     "\nExit codes: 0 done; 1 failed; 2 used wrongly; 3 compare: worse; 4 done, but connections or\n"
     "messages failed, were lost, repeated or out of order; 5 find-max: no rate keeps the bound;\n"
-    "130 ended by Ctrl-C, with the report so far.\n";
+    "6 done, but a --fail holds; 130 ended by Ctrl-C, with the report so far.\n";
 
 static const char *const mode_names[] = {"echo", "fanout",   "connect",
                                          "idle", "find-max", "compare"};
@@ -91,6 +95,19 @@ static void arguments_take(cli_parser *parser, bench_options *o) {
 #define SWITCH(name, short, field, help)                                                           \
     { name, short, POPT_ARG_NONE, &o->field, 0, help, NULL }
 
+/* An option that may be repeated. */
+static bool list_take(bench_options *o, int code, char *text) {
+    switch (code) {
+    case 'H':
+        return cli_list_add(o->headers, &o->header_count, BENCH_HEADERS_MAX, text, "headers");
+    case 'F':
+        return cli_list_add(o->fails, &o->fail_count, BENCH_BOUNDS_MAX, text, "bounds");
+    default:
+        return cli_list_add(o->subprotocols, &o->subprotocol_count, BENCH_SUBPROTOCOLS_MAX, text,
+                            "subprotocols");
+    }
+}
+
 static bool line_parse(int argc, const char **argv, bench_options *o) {
     char *text = NULL;
     const struct poptOption table[] = {
@@ -99,7 +116,11 @@ static bool line_parse(int argc, const char **argv, bench_options *o) {
              "threads, a ring each (half of the CPUs, or as connections need)", "N"),
         TEXT("duration", 'd', duration, "measured time (10s; of each step of find-max 2s)", "TIME"),
         TEXT("warmup", 0, warmup, "runs so long before (1s)", "TIME"),
+        TEXT("messages", 'n', messages,
+             "end when so many are answered; connect: handshakes (by -d)", "N"),
         TEXT("rate", 'r', rate, "messages a second in all, constant (closed loop)", "RATE"),
+        TEXT("ramp", 0, ramp, "the rate in stages: in TIME in a line to RATE", "TIME:RATE,..."),
+        TEXT("connect-ramp", 0, connect_ramp, "connections in stages, instead of -c", "TIME:N,..."),
         TEXT("connect-rate", 0, connect_rate, "connections opened a second (no limit)", "RATE"),
         TEXT("size", 's', size, "bytes of a message (64)", "SIZE"),
         TEXT("message", 'm', message, "this one instead", "TEXT"),
@@ -116,6 +137,8 @@ static bool line_parse(int argc, const char **argv, bench_options *o) {
         TEXT("topics", 0, topics, "fanout: how many; {topic} in the URL is its number (1)", "N"),
         TEXT("p99", 0, p99, "find-max: bound of the latency (5ms)", "TIME"),
         TEXT("tolerance", 0, tolerance, "compare: what is no regression yet (5%)", "SHARE"),
+        {"fail", 0, POPT_ARG_STRING, &text, 'F',
+         "exit code 6 where this holds, such as 'p99>10ms'; may be repeated", "BOUND"},
         {"header", 'H', POPT_ARG_STRING, &text, 'H', "one more for the request; may be repeated",
          "'NAME: VALUE'"},
         {"subprotocol", 0, POPT_ARG_STRING, &text, 's', "offered; may be repeated", "NAME"},
@@ -130,6 +153,8 @@ static bool line_parse(int argc, const char **argv, bench_options *o) {
         TEXT("interval", 0, interval, "of progress lines and the series (1s)", "TIME"),
         SWITCH("json", 'j', json, "the report as JSON on standard output"),
         TEXT("json-file", 'o', json_file, "the report as JSON also into this file", "FILE"),
+        TEXT("summary", 0, summary_file, "a short report in Markdown, appended; - prints it",
+             "FILE"),
         TEXT("hdr", 0, hdr_file, "the latencies for HdrHistogram's plotter", "FILE"),
         TEXT("svg", 0, svg_file, "a picture of latencies and rate", "FILE"),
         SWITCH("quiet", 'q', quiet, "no progress"),
@@ -142,10 +167,7 @@ static bool line_parse(int argc, const char **argv, bench_options *o) {
     int code;
     bool ok = true;
     while (ok && (code = cli_parser_next(&parser)) > 0) {
-        ok = code == 'H'
-                 ? cli_list_add(o->headers, &o->header_count, BENCH_HEADERS_MAX, text, "headers")
-                 : cli_list_add(o->subprotocols, &o->subprotocol_count, BENCH_SUBPROTOCOLS_MAX,
-                                text, "subprotocols");
+        ok = list_take(o, code, text);
         text = NULL;
     }
     arguments_take(&parser, o);
@@ -331,6 +353,17 @@ static bool adopt(bench_options *o) {
     load->url_shown = o->url_shown = bench_url_shown(o->first);
     load->keep_refusal = o->verbose != 0;
     load->mode = o->command < BENCH_FIND_MAX ? (load_mode)o->command : o->searched;
+    if (!bench_plan_adopt(o)) {
+        return false;
+    }
+    if (o->command == BENCH_FIND_MAX && o->fail_count > 0) {
+        cli_complain("--fail judges one run; find-max has --p99");
+        return false;
+    }
+    if (o->summary_file != NULL && o->json != 0 && strcmp(o->summary_file, "-") == 0) {
+        cli_complain("--summary - and --json would mix on standard output: give a file to one");
+        return false;
+    }
     const bool schedule = load->rate > 0 || o->command == BENCH_FIND_MAX;
     if (o->command == BENCH_FIND_MAX) { /* of each step */
         load->duration = o->duration == NULL ? 2 * WRING_NS_PER_SEC : load->duration;
@@ -372,23 +405,27 @@ bool bench_options_parse(int argc, const char **argv, bench_options *o) {
         return false;
     }
     return take_numbers(o) && take_message(o) && bench_headers_take(o) && take_network(o) &&
-           deflate_check(o) && adopt(o);
+           deflate_check(o) && bench_bounds_parse(o) && adopt(o);
 }
 
 void bench_options_free(bench_options *o) {
-    char *texts[] = {o->connections, o->duration,     o->rate,     o->connect_rate,
-                     o->size,        o->message,      o->warmup,   o->message_file,
-                     o->source_ip,   o->publishers,   o->topics,   o->connect_timeout,
-                     o->p99,         o->tolerance,    o->interval, o->ca,
-                     o->cert,        o->key,          o->origin,   o->json_file,
-                     o->hdr_file,    o->svg_file,     o->first,    o->second,
-                     o->url_shown,   o->threads,      o->pipeline, o->burst,
-                     o->server_pid,  o->message_bytes};
+    char *texts[] = {o->connections,  o->duration,     o->rate,     o->connect_rate,
+                     o->size,         o->message,      o->warmup,   o->message_file,
+                     o->source_ip,    o->publishers,   o->topics,   o->connect_timeout,
+                     o->p99,          o->tolerance,    o->interval, o->ca,
+                     o->cert,         o->key,          o->origin,   o->json_file,
+                     o->hdr_file,     o->svg_file,     o->first,    o->second,
+                     o->url_shown,    o->messages,     o->ramp,     o->connect_ramp,
+                     o->summary_file, o->threads,      o->pipeline, o->burst,
+                     o->server_pid,   o->message_bytes};
     for (size_t i = 0; i < sizeof texts / sizeof texts[0]; i++) {
         free(texts[i]);
     }
     for (size_t i = 0; i < o->header_count; i++) {
         free(o->headers[i]);
+    }
+    for (size_t i = 0; i < o->fail_count; i++) {
+        free(o->fails[i]);
     }
     for (size_t i = 0; i < o->subprotocol_count; i++) {
         free(o->subprotocols[i]);

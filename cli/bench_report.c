@@ -102,7 +102,9 @@ static void setting_print(FILE *to, const bench_options *o, const load_result *r
     fprintf(to, " on %u thread%s", r->threads, r->threads == 1 ? "" : "s");
     if (load->mode == LOAD_ECHO || load->mode == LOAD_FANOUT) {
         sizes_print(to, load);
-        if (load->rate > 0) {
+        if (load->ramp.count > 0) {
+            fprintf(to, ", a ramp of up to %s/s", bench_count_text(load->rate, text));
+        } else if (load->rate > 0) {
             fprintf(to, ", %s/s", bench_count_text(load->rate, text));
         } else {
             fprintf(to, ", closed loop with %u under way", load->pipeline);
@@ -112,6 +114,10 @@ static void setting_print(FILE *to, const bench_options *o, const load_result *r
         }
     }
     fprintf(to, "\n%.3g s", r->duration_s);
+    if (load->messages > 0) {
+        fprintf(to, " for %s %s", bench_count_text((double)load->messages, text),
+                load->mode == LOAD_CONNECT ? "handshakes" : "messages");
+    }
     if (r->warmup_s > 0) {
         fprintf(to, " after %.3g s of warm-up", r->warmup_s);
     }
@@ -230,6 +236,14 @@ static void errors_print(FILE *to, const load_errors *errors) {
     }
 }
 
+static void bounds_print(FILE *to, const bench_options *o) {
+    for (size_t i = 0; i < o->fail_count; i++) {
+        char got[32];
+        fprintf(to, "  %-11s  %s: %s, %s\n", i == 0 ? "bounds" : "", o->bounds[i].text,
+                bench_bound_got(&o->bounds[i], got), o->bounds[i].is_crossed ? "CROSSED" : "kept");
+    }
+}
+
 /* What the figures do not say by themselves. */
 static void notes_print(FILE *to, const load_config *load, const load_result *r) {
     if (load->mode == LOAD_ECHO && load->rate <= 0) {
@@ -268,6 +282,7 @@ void bench_report_print(FILE *to, const bench_options *o, const load_result *r) 
         cpus_print(to, o, r);
     }
     errors_print(to, &r->errors);
+    bounds_print(to, o);
     percentiles_print(to, latencies[load->mode], r->latency);
     notes_print(to, load, r);
 }

@@ -222,7 +222,9 @@ typedef struct load_inflated {
 
 /* ---- echo.c ---------------------------------------------------------------------------------- */
 
+/** Closed loop: fills the pipeline. */
 void load_echo_start(load_link *link);
+void load_echo_start_all(load_thread *thread);
 void load_echo_message(load_link *link, const load_message *message);
 /** A piece of the answer at hand, from `offset` of its payload. */
 void load_echo_verify(load_link *link, uint64_t offset, const uint8_t *data, size_t len);
@@ -298,7 +300,9 @@ struct load_thread {
     uint64_t unique;       /* fan-out: deliveries that were no repetition */
     wring_time_ns arrived; /* the last answer */
     wring_time_ns closing_from;
-    uint64_t paced; /* messages of the schedule sent so far */
+    wring_time_ns limit_from; /* -n: when the number was first seen to be reached */
+    bool limit_is_done;       /* and all that this thread sent of it is answered */
+    uint64_t paced;           /* messages of the schedule sent so far */
     uint32_t deck_at;
     uint32_t turn_at; /* whose turn it is to send */
     uint64_t interval_index;
@@ -365,6 +369,10 @@ static inline void load_thread_latency(load_thread *thread, wring_duration_ns la
     }
     thread->same_count++;
 }
+/** Is it one that messages are sent on? */
+static inline bool load_link_sends(const load_link *link) {
+    return link->role == LOAD_ROLE_ECHO || link->role == LOAD_ROLE_PUBLISHER;
+}
 /** Does what was sent (or was to be sent) at `at` belong to the measured time. */
 bool load_thread_is_measured(const load_thread *thread, wring_time_ns at);
 
@@ -396,11 +404,28 @@ struct load_run {
     atomic_bool closing;
     atomic_bool refusal_kept; /* a connection has it */
 
+    _Atomic uint32_t senders;         /* open connections that send */
+    _Atomic uint64_t limit_taken;     /* -n: messages sent or about to be */
+    _Atomic uint64_t limit_published; /* ... fan-out: and counted as published */
+    _Atomic uint64_t limit_end;       /* ... the last answer, of threads that are done */
+    _Atomic uint32_t limit_done;      /* ... threads that are */
+
     pthread_mutex_t lock;
     load_pending pending[LOAD_PENDING];
     uint64_t pending_from; /* index of the oldest */
     size_t series_cap;
 };
+
+/* ---- limit.c --------------------------------------------------------------------------------- */
+
+static inline bool load_limit_is_reached(const load_run *run) {
+    return run->config->messages != 0 &&
+           atomic_load_explicit(&run->limit_taken, memory_order_relaxed) >= run->config->messages;
+}
+/** May one more message (or handshake) go out? In the measured time it counts from here on. */
+bool load_limit_take(load_thread *thread);
+/** Ends the measured time when all of them are answered. */
+void load_limit_step(load_thread *thread, wring_time_ns now);
 
 /** The thread's part of interval `index`.   Thread: any. */
 void load_run_give(load_run *run, uint64_t index, const load_histogram *latency, uint64_t messages);

@@ -131,6 +131,9 @@ static void publish(load_thread *thread, load_publisher *publisher, wring_time_n
     if (thread->phase == LOAD_MEASURING) {
         thread->measured.sent++;
         thread->measured.sent_bytes += len;
+        if (config->messages != 0) {
+            atomic_fetch_add(&thread->run->limit_published, 1);
+        }
     }
 }
 
@@ -159,6 +162,9 @@ static void publish_when_settled(load_thread *thread, load_publisher *publisher,
     for (uint64_t room = config->pipeline - wring__min_u64(under_way, config->pipeline);
          room >= config->burst; room -= config->burst) {
         for (uint32_t i = 0; i < config->burst && publisher->link != NULL; i++) {
+            if (!load_limit_take(thread)) {
+                return;
+            }
             publish(thread, publisher, now);
         }
     }
@@ -189,6 +195,9 @@ static void pace_by_schedule(load_thread *thread, wring_time_ns now) {
             thread->behind_max = now - due;
         }
         for (uint32_t i = 0; i < thread->run->config->burst && publisher->link != NULL; i++) {
+            if (!load_limit_take(thread)) {
+                return;
+            }
             publish(thread, publisher, due);
         }
     }

@@ -9,6 +9,8 @@
  *   rx.c       frames received, by header arithmetic
  *   verify.c   answers byte by byte
  *   tx.c       prebuilt masked frames
+ *   ramp.c     what changes over time in stages
+ *   limit.c    -n: so many messages, then the end
  *   echo.c     what an answer means in echo mode
  *   fanout.c   publishers and subscribers
  *   errors.c   errors by kind
@@ -21,13 +23,16 @@
 
 #include "bench/load/histogram.h"
 #include "bench/load/parse.h"
+#include "bench/load/ramp.h"
 #include "bench/load/sizes.h"
 #include "wring/http.h"
 #include "wring/tls.h"
 
 typedef enum load_mode { LOAD_ECHO, LOAD_FANOUT, LOAD_CONNECT, LOAD_IDLE } load_mode;
 
-#define LOAD_THREADS_MAX    64
+#define LOAD_THREADS_MAX 64
+/* A duration for runs that `messages` ends. */
+#define LOAD_ENDLESS        (365 * 86400 * WRING_NS_PER_SEC)
 #define LOAD_PUBLISHERS_MAX 4096
 #define LOAD_HEADERS_MAX    64 /* of `upgrade.extra` */
 
@@ -41,10 +46,13 @@ typedef struct load_config {
     uint32_t threads; /* 0: picked */
     wring_duration_ns duration;
     wring_duration_ns warmup;
-    double rate;         /* messages a second in all; 0: closed loop */
-    double connect_rate; /* connections a second in all; 0: as fast as they open */
-    uint32_t pipeline;   /* messages under way on a connection; fan-out: of a publisher */
-    uint32_t burst;      /* fan-out: messages published at a time */
+    uint64_t messages;      /* the measured time ends when so many are answered; 0: no limit */
+    double rate;            /* messages a second in all; 0: closed loop */
+    load_ramp ramp;         /* of the rate, which is then its greatest, from the measured time on */
+    load_ramp connect_ramp; /* of the connections, opened in the measured time; never fewer */
+    double connect_rate;    /* connections a second in all; 0: as fast as they open */
+    uint32_t pipeline;      /* messages under way on a connection; fan-out: of a publisher */
+    uint32_t burst;         /* fan-out: messages published at a time */
     uint32_t publishers;
     uint32_t topics;
     load_sizes sizes;

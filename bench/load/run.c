@@ -70,12 +70,16 @@ static void pending_close(load_run *run) {
     const wring_time_ns to = atomic_load(&run->measure_to);
     const double end = to > from ? (double)(to - from) / 1e9 : 0;
     const load_sample sample = {.t = t,
-                                .seconds = t + length < end ? length : end - t,
+                                .seconds = t + length < end ? length
+                                           : t < end        ? end - t
+                                                            : 0,
                                 .messages = pending->messages,
                                 .p50_ns = load_histogram_percentile(pending->latency, 50),
                                 .p99_ns = load_histogram_percentile(pending->latency, 99),
                                 .max_ns = pending->latency->max};
-    (void)series_push(run, &sample);
+    if (sample.seconds > 0 || sample.messages > 0) { /* else -n has ended the run before it */
+        (void)series_push(run, &sample);
+    }
     load_histogram_merge(run->result->latency, pending->latency);
     load_histogram_reset(pending->latency);
     pending->messages = 0;
@@ -404,7 +408,8 @@ static wring_result drive(load_run *run, const load_observer *observer, wring_er
     connections_count(run);
     run->result->opening_s = opening_seconds(run, from);
     run->result->server_opening = cpu_since(cpu, (int)run->config->server_pid);
-    const bool opened = run->result->connections.opened > 0 || run->config->mode == LOAD_CONNECT;
+    const bool opened = run->result->connections.opened > 0 || run->config->mode == LOAD_CONNECT ||
+                        run->config->connect_ramp.count > 0;
     if (result == WRING_OK && !opened) {
         result = nothing_opened(run, error);
     } else if (result == WRING_OK && !run->result->interrupted) {
@@ -455,7 +460,12 @@ static uint64_t unsent_count(const load_run *run) {
     if (run->config->rate <= 0 || start == 0 || to <= start) {
         return 0;
     }
-    const uint64_t due = (uint64_t)((double)(to - start) / 1e9 * run->config->rate);
+    if (load_limit_is_reached(run)) {
+        return 0;
+    }
+    const uint64_t due = run->config->ramp.count > 0
+                             ? (uint64_t)load_ramp_count(&run->config->ramp, to - start)
+                             : (uint64_t)((double)(to - start) / 1e9 * run->config->rate);
     return due > run->result->totals.sent ? due - run->result->totals.sent : 0;
 }
 

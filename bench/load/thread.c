@@ -60,6 +60,9 @@ void load_thread_unopen(load_thread *thread, load_link *link) {
     thread->open[link->open_at] = last;
     last->open_at = link->open_at;
     link->is_open = false;
+    if (load_link_sends(link)) {
+        atomic_fetch_sub(&thread->run->senders, 1);
+    }
     if (link->role == LOAD_ROLE_ECHO) {
         load_echo_ended(link);
     } else if (thread->run->config->mode == LOAD_FANOUT) {
@@ -101,8 +104,13 @@ void load_thread_opened(load_thread *thread, load_link *link) {
     link->open_at = thread->open_count;
     link->is_open = true;
     thread->open[thread->open_count++] = link;
+    if (load_link_sends(link)) {
+        atomic_fetch_add(&thread->run->senders, 1);
+    }
     if (thread->run->config->mode == LOAD_FANOUT && load_fanout_link_open(link) != WRING_OK) {
         load_link_fail(link, "out of memory");
+    } else if (link->role == LOAD_ROLE_ECHO && load_thread_may_send(thread)) {
+        load_echo_start(link); /* it was opened by a ramp, in the midst of the run */
     }
 }
 
@@ -125,8 +133,19 @@ static uint32_t dialling_max(const load_thread *thread) {
     return share == 0 ? 1 : share;
 }
 
-/* With a rate: is the next dial due? */
+/* With a ramp of connections: when the next dial is due. */
+static wring_time_ns ramp_dial_at(const load_thread *thread) {
+    const load_run *run = thread->run;
+    const double number = (double)thread->next_open * run->thread_count + thread->index + 1;
+    const wring_duration_ns at = load_ramp_reach(&run->config->connect_ramp, number);
+    return at == WRING_TIME_NEVER ? at : atomic_load(&run->start) + at;
+}
+
+/* With a rate or a ramp: is the next dial due? */
 static bool dial_is_due(load_thread *thread, wring_time_ns now) {
+    if (thread->run->config->connect_ramp.count > 0) {
+        return now >= ramp_dial_at(thread);
+    }
     const double rate = thread->run->config->connect_rate;
     if (now < thread->dial_from) {
         return false;
@@ -160,7 +179,7 @@ static void reopen(load_thread *thread, wring_time_ns now) {
     for (uint32_t i = 0; i < thread->share; i++) {
         const uint32_t place = thread->next_open % thread->share;
         if (thread->links[place] == NULL) {
-            if (!dial_is_due(thread, now)) {
+            if (!dial_is_due(thread, now) || !load_limit_take(thread)) {
                 return;
             }
             dial(thread, place);
@@ -213,12 +232,11 @@ static load_cpu cpu_now(void) {
 
 static void enter(load_thread *thread, enum load_phase phase) {
     thread->phase = (uint8_t)phase;
-    if (phase == LOAD_WARMUP && thread->run->config->mode == LOAD_ECHO) {
-        for (uint32_t i = 0; i < thread->open_count; i++) {
-            load_echo_start(thread->open[i]);
-        }
+    if (phase == LOAD_WARMUP) {
+        load_echo_start_all(thread);
     } else if (phase == LOAD_MEASURING) {
         thread->cpu_from = cpu_now();
+        load_echo_start_all(thread); /* those that -n held back */
     } else if (phase == LOAD_DRAINING) {
         const load_cpu cpu = cpu_now();
         thread->cpu.user_s = cpu.user_s - thread->cpu_from.user_s;
@@ -336,13 +354,19 @@ bool load_thread_is_measured(const load_thread *thread, wring_time_ns at) {
 
 wring_time_ns load_thread_due(const load_thread *thread, uint64_t k) {
     const load_run *run = thread->run;
-    if (!load_thread_may_send(thread) || run->config->rate <= 0) {
+    if (!load_thread_may_send(thread) || run->config->rate <= 0 || load_limit_is_reached(run)) {
         return WRING_TIME_NEVER;
     }
     const double burst = run->config->mode == LOAD_FANOUT ? run->config->burst : 1;
     const double gap = 1e9 * burst / run->config->rate;
     const double place = (double)k * run->thread_count + thread->index;
-    const wring_time_ns due = atomic_load(&run->start) + (wring_duration_ns)(place * gap);
+    const wring_duration_ns after = run->config->ramp.count > 0
+                                        ? load_ramp_due(&run->config->ramp, place * burst)
+                                        : (wring_duration_ns)(place * gap);
+    if (after == WRING_TIME_NEVER) {
+        return WRING_TIME_NEVER;
+    }
+    const wring_time_ns due = atomic_load(&run->start) + after;
     return due >= atomic_load(&run->measure_to) ? WRING_TIME_NEVER : due;
 }
 
@@ -376,6 +400,10 @@ static wring_time_ns due_next(const load_thread *thread, wring_time_ns now) {
         thread->dialling < dialling_max(thread)) {
         next = wring__min_u64(next, thread->dial_from);
     }
+    if (load_thread_may_send(thread) && run->config->connect_ramp.count > 0 &&
+        thread->next_open < thread->share && thread->dialling < dialling_max(thread)) {
+        next = wring__min_u64(next, ramp_dial_at(thread));
+    }
     if (thread->phase == LOAD_WARMUP) {
         next = wring__min_u64(next, atomic_load(&run->measure_from));
     }
@@ -393,6 +421,15 @@ static wring_time_ns due_next(const load_thread *thread, wring_time_ns now) {
 
 /* ---- the loop -------------------------------------------------------------------------------- */
 
+/* Before the run; with a ramp of connections in its course. */
+static bool opens_now(const load_thread *thread) {
+    const load_config *config = thread->run->config;
+    if (config->connect_ramp.count > 0) {
+        return load_thread_may_send(thread);
+    }
+    return thread->phase == LOAD_OPENING && config->mode != LOAD_CONNECT;
+}
+
 static bool thread_turn(load_thread *thread) {
     wring__worker *worker = &thread->worker;
     const wring_time_ns before = worker->backend->ops->now(worker->backend);
@@ -404,7 +441,7 @@ static bool thread_turn(load_thread *thread) {
     const wring_time_ns now = worker->now;
     phase_step(thread, now);
     expire_some(thread, now);
-    if (thread->phase == LOAD_OPENING && thread->run->config->mode != LOAD_CONNECT) {
+    if (opens_now(thread)) {
         open_some(thread, now);
     } else if (thread->phase == LOAD_OPENING) {
         atomic_store(&thread->ready, true);
@@ -415,6 +452,7 @@ static bool thread_turn(load_thread *thread) {
         return !wring__worker_is_quiet(worker);
     }
     pace(thread, now);
+    load_limit_step(thread, now);
     return true;
 }
 
