@@ -136,9 +136,10 @@ static void panel_head(bench_live *live, const load_progress *p) {
     } else if (p->phase == LOAD_WARMUP) {
         share = 0;
     }
-    if (load->duration == LOAD_ENDLESS) {
+    if (p->phase == LOAD_MEASURING && load->duration == LOAD_ENDLESS) {
         (void)snprintf(left, sizeof left, "%.0f %% of -n", 100 * share);
-    } else if (p->phase == LOAD_MEASURING || p->phase == LOAD_WARMUP) {
+    } else if (p->phase == LOAD_MEASURING ||
+               (p->phase == LOAD_WARMUP && load->duration != LOAD_ENDLESS)) {
         (void)snprintf(left, sizeof left, "%.0f s left",
                        p->left_s + (p->phase == LOAD_WARMUP ? whole : 0));
     }

@@ -47,7 +47,7 @@ void load_link_fail(load_link *link, const char *text) {
 }
 
 void load_link_failf(load_link *link, const char *format, ...) {
-    char text[320];
+    char text[352];
     va_list args;
     va_start(args, format);
     vsnprintf(text, sizeof text, format, args);
@@ -260,7 +260,7 @@ static void link_failed(wring__conn *conn, wring_result reason) {
                                          [LOAD_STAGE_OPEN] = "lost",
                                          [LOAD_STAGE_CLOSE] = "close",
                                          [LOAD_STAGE_OVER] = "close"};
-    char why[300] = "";
+    char why[320] = "";
     if (wring__conn_tls_of(conn) != NULL) {
         (void)wring__tls_reason(wring__conn_tls_of(conn), why, sizeof why);
     }
@@ -268,7 +268,7 @@ static void link_failed(wring__conn *conn, wring_result reason) {
         (void)snprintf(why, sizeof why, "%s",
                        conn->error == 0 ? wring_result_text(reason) : strerror(conn->error));
     }
-    char text[320];
+    char text[352];
     if (link->refused != NULL) {
         over(link, load_refusal_end(link, text));
         return;

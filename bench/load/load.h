@@ -76,7 +76,7 @@ void load_config_init(load_config *config);
 
 /** Errors told apart by a short text, such as "connect: Connection refused". */
 typedef struct load_error_kind {
-    char text[320]; /* room for the cause of a failed TLS handshake, names included */
+    char text[352]; /* room for the cause of a failed TLS handshake, names included */
     uint64_t count;
 } load_error_kind;
 
