@@ -90,6 +90,9 @@ static bool value_take(const cli_number *number, const char *text, uint64_t *val
                      words_text(number));
         return false;
     }
+    if (*value == 0 && (number->words & CLI_ZERO) != 0) {
+        return true;
+    }
     if (*value < number->min || *value > max) {
         static const char *const of[] = {[CLI_COUNT] = "",
                                          [CLI_BYTES] = " bytes",

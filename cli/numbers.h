@@ -16,9 +16,10 @@ typedef enum cli_unit { CLI_COUNT, CLI_BYTES, CLI_US, CLI_MS } cli_unit;
 
 /** Values that have a word. */
 enum {
-    CLI_OFF = 1,   /* "off", "unlimited": WRING_OFF, or WRING_UNLIMITED where it is 64 bits wide */
-    CLI_ALL = 2,   /* "all": 1 */
-    CLI_HIDDEN = 4 /* an older name: not in --help */
+    CLI_OFF = 1,    /* "off", "unlimited": WRING_OFF, or WRING_UNLIMITED where it is 64 bits wide */
+    CLI_ALL = 2,    /* "all": 1 */
+    CLI_HIDDEN = 4, /* an older name: not in --help */
+    CLI_ZERO = 8    /* 0 is the default, whatever the least value is */
 };
 
 typedef struct cli_number {

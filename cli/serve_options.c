@@ -49,8 +49,8 @@ static serve_options given = {.port = 8080,
     { name, 0, CLI_COUNT, &given.field, NULL, 0, max, words, help }
 #define TIME(name, unit, field, max, words, help)                                                  \
     { name, 0, unit, &given.field, NULL, 0, max, words, help }
-#define SIZE(name, field, max, help)                                                               \
-    { name, 0, CLI_BYTES, &given.field, NULL, 0, max, 0, help }
+#define SIZE(name, field, min, max, help)                                                          \
+    { name, 0, CLI_BYTES, &given.field, NULL, min, max, CLI_ZERO, help }
 #define SIZE64(name, field, words, help)                                                           \
     { name, 0, CLI_BYTES, NULL, &given.field, 0, 0, words, help }
 #define TEXT(name, field, help, what)                                                              \
@@ -81,7 +81,8 @@ static const cli_number numbers[] = {
     TIME("coalesce", CLI_US, config.coalesce_us, 0, CLI_OFF,
          "window in which publishes are gathered (off)"),
     TIME("coalesce-us", CLI_US, config.coalesce_us, 0, CLI_OFF | CLI_HIDDEN, "--coalesce"),
-    SIZE("max-handshake-size", config.max_handshake_size, 1u << 24, "of a request head (64 KiB)"),
+    SIZE("max-handshake-size", config.max_handshake_size, 64, 1u << 24,
+         "of a request head (64 KiB)"),
     TIME("handshake-timeout", CLI_MS, config.handshake_timeout_ms, 0, CLI_OFF,
          "from accept to upgrade (15s)"),
     TIME("close-timeout", CLI_MS, config.session.close_timeout_ms, 0, CLI_OFF,
@@ -113,16 +114,16 @@ static const cli_number numbers[] = {
     COUNT("control-rate", config.control_rate, RATE_MAX, CLI_OFF,
           "pings and pongs a second of a connection (100)"),
     COUNT("control-burst", config.control_burst, 0, 0, "... so many at once (500)"),
-    SIZE64("memory-budget", config.memory_budget, CLI_OFF,
-           "of queues, messages (half of the machine's or cgroup's)"),
+    {"memory-budget", 0, CLI_BYTES, NULL, &given.config.memory_budget, 1u << 20, 0,
+     CLI_OFF | CLI_ZERO, "of queues, messages (half of the machine's or cgroup's)"},
     COUNT("receive-buffers", config.receive_buffers, 32768, 0, "per worker, a power of two (1024)"),
-    SIZE("receive-buffer-size", config.receive_buffer_size, 1u << 24, "of one (16448)"),
+    SIZE("receive-buffer-size", config.receive_buffer_size, 64, 1u << 24, "of one (16448)"),
     TIME("busy-poll", CLI_US, config.busy_poll_us, 1000000, 0,
          "look for work so long before sleeping (0)"),
     TIME("busy-poll-us", CLI_US, config.busy_poll_us, 1000000, CLI_HIDDEN, "--busy-poll"),
     COUNT("admin-port", admin_port, 65535, CLI_OFF,
           "port on 127.0.0.1 to publish and ask at; 0: picked (off)"),
-    SIZE("admin-max-body", admin_max_body, INT32_MAX, "of a message published there (1 MiB)"),
+    SIZE("admin-max-body", admin_max_body, 0, INT32_MAX, "of a message published there (1 MiB)"),
 };
 
 #define NUMBERS (sizeof numbers / sizeof numbers[0])
@@ -178,8 +179,21 @@ static wring_slow_policy policy_of(const char *name) {
     return WRING_SLOW_DEFAULT;
 }
 
+static bool marks_check(const wring_server_config *c) {
+    const uint64_t soft = c->send_soft_bytes == 0 ? 64 * 1024 : c->send_soft_bytes;
+    if (c->send_hard_bytes != 0 && c->send_hard_bytes <= soft) {
+        cli_complain("--send-hard '%" PRIu64 "' is not above --send-soft, which is %" PRIu64,
+                     c->send_hard_bytes, soft);
+        return false;
+    }
+    return true;
+}
+
 static bool options_check(const serve_options *o) {
     const uint32_t buffers = o->config.receive_buffers;
+    if (!marks_check(&o->config)) {
+        return false;
+    }
     if ((buffers & (buffers - 1)) != 0) {
         cli_complain("--receive-buffers '%u' is not a power of two up to 32768", buffers);
         return false;

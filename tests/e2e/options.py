@@ -84,6 +84,10 @@ def a_wrong_number_names_option_value_and_what_is_right():
             ("--port", "-1", "a whole number"),
             ("--port", "65536", "from 0 to 65535"),
             ("--message-rate", "off!", "or 'off'"),
+            ("--max-handshake-size", "10", "from 64 to 16777216 bytes"),
+            ("--receive-buffer-size", "1g", "from 64 to 16777216 bytes"),
+            ("--memory-budget", "5k", "from 1048576 to"),
+            ("--send-hard", "1024", "above --send-soft, which is 65536"),
             ("--receive-buffers", "3", "a power of two")):
         refused(f"{option} '{value}' is not ", "serve", option, value)
         refused(right, "serve", option, value)
