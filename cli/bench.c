@@ -10,8 +10,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "bench/load/text.h"
-
 static volatile sig_atomic_t interrupted;
 
 bool bench_interrupted(void) {
@@ -93,7 +91,7 @@ static void refusal_print(const load_result *result) {
         if (end > at && end[-1] == '\r') {
             end[-1] = 0;
         }
-        load_text_printable(line, sizeof line, at);
+        (void)wring_text_printable(wring_str(at), line, sizeof line);
         fprintf(stderr, "< %s\n", line);
         at = next;
     }
@@ -129,7 +127,9 @@ static int run(bench_options *o) {
     refusal_print(&result);
     if (code != WRING_OK) {
         cli_complain("%s", error.text);
-        exit_code = code == WRING_ERR_INVALID_URL ? CLI_USAGE : CLI_FAILED;
+        exit_code = bench_interrupted()             ? BENCH_INTERRUPTED
+                    : code == WRING_ERR_INVALID_URL ? CLI_USAGE
+                                                    : CLI_FAILED;
     } else {
         o->exit_code = verdict(o, &result);
         exit_code = bench_results_write(o, &result) ? o->exit_code : CLI_FAILED;

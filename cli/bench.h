@@ -48,6 +48,7 @@ typedef struct bench_step {
     uint64_t p99_ns;
     bool holds;
     bool unsent; /* or lost: the rate was not kept */
+    bool lags;   /* the generator: bench_generator_lags */
 } bench_step;
 
 typedef struct bench_search {
@@ -171,6 +172,10 @@ bool bench_svg_write(const char *path, const bench_options *options, const load_
 
 /** All that was asked for: report or JSON, and files. */
 bool bench_results_write(const bench_options *options, const load_result *result);
+
+/** Constant rate: was the generator so late (p99 over a tenth of the latency's) that its own lag is
+ *  what the latencies show? */
+bool bench_generator_lags(const load_result *result);
 
 /** Did anything go wrong that a script should know of? */
 bool bench_has_errors(const load_result *result);

@@ -44,11 +44,12 @@ static const struct {
 
 #define FIGURES (sizeof figures / sizeof figures[0])
 
-/* Distributions: "p99" is of the first one, "connect.p99" of the handshakes. */
-static const char *const prefixes[] = {"", "connect."};
+/* Distributions: "p99" is of the latencies, "connect.p99" of the handshakes, "lag.p99" of what the
+ * generator itself was late by. */
+static const char *const prefixes[] = {"", "connect.", "lag."};
 
 static const load_histogram *histogram_of(const load_result *r, unsigned which) {
-    return which == 0 ? r->latency : r->connect;
+    return which == 0 ? r->latency : which == 1 ? r->connect : r->lag;
 }
 
 /* Of messages, or of handshakes where there are none. */
@@ -153,9 +154,9 @@ bool bench_bounds_parse(bench_options *o) {
     for (size_t i = 0; i < o->fail_count; i++) {
         if (!bound_parse(o->fails[i], &o->bounds[i])) {
             cli_complain("--fail '%s' is not like 'p99>10ms', 'p99.9>=1s', 'mean>5ms', "
-                         "'connect.p99>50ms', 'rate<20k', 'errors>0' or 'errors>0.1%%'; figures "
-                         "are pN, min, mean, max, connect.pN, rate, errors, failed, lost, unsent, "
-                         "behind",
+                         "'connect.p99>50ms', 'lag.p99>1ms', 'rate<20k', 'errors>0' or "
+                         "'errors>0.1%%'; figures are pN, min, mean, max (also connect.pN and "
+                         "lag.pN), rate, errors, failed, lost, unsent, behind",
                          o->fails[i]);
             return false;
         }

@@ -2,7 +2,8 @@
  *
  * `wring bench find-max`: the highest constant rate whose p99 stays within a bound. Doubles until a
  * rate fails, then halves the interval between the best that held and the least that failed. A rate
- * has failed when it fails twice: one slow second of the machine is no verdict.
+ * has failed when it fails twice: one slow second of the machine is no verdict. Where the generator
+ * lagged, the server has not failed yet, and the rate is tried more often.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -10,11 +11,13 @@
 
 #include "cli/bench.h"
 
-#define RATE_FIRST 1000.0
-#define RATE_LEAST 1.0
-#define RATE_MOST  1e9
-#define CLOSE_TO   1.05 /* the two ends are near enough */
-#define STEPS_MAX  BENCH_STEPS_MAX
+#define RATE_FIRST    1000.0
+#define RATE_LEAST    1.0
+#define RATE_MOST     1e9
+#define CLOSE_TO      1.05 /* the two ends are near enough */
+#define STEPS_MAX     BENCH_STEPS_MAX
+#define TRIES         2
+#define TRIES_LAGGING 4
 
 typedef struct search {
     bench_options *options;
@@ -41,6 +44,7 @@ static void step_print(const bench_options *o, const bench_step *step) {
                 bench_duration_text((double)step->p99_ns, p99),
                 step->holds    ? "holds"
                 : step->unsent ? "is not kept"
+                : step->lags   ? "is too slow: the generator lags"
                                : "is too slow");
     }
 }
@@ -63,7 +67,7 @@ static bool step(search *s, double rate, bool *holds) {
     const wring_result code = load_execute(&o->load, &observer, &result, &error);
     bench_live_end(&live);
     if (code != WRING_OK || bench_interrupted()) {
-        s->code = code == WRING_OK ? BENCH_INTERRUPTED : CLI_FAILED;
+        s->code = bench_interrupted() ? BENCH_INTERRUPTED : CLI_FAILED;
         if (code != WRING_OK) {
             cli_complain("%s", error.text);
         }
@@ -72,9 +76,12 @@ static bool step(search *s, double rate, bool *holds) {
     }
     *holds = keeps_bound(o, &result);
     bench_step *noted = &s->found->steps[s->found->count++];
-    *noted = (bench_step){rate, load_histogram_percentile(result.latency, 50),
-                          load_histogram_percentile(result.latency, 99), *holds,
-                          result.unsent > 0 || result.lost > 0 || result.connections.lost > 0};
+    *noted = (bench_step){rate,
+                          load_histogram_percentile(result.latency, 50),
+                          load_histogram_percentile(result.latency, 99),
+                          *holds,
+                          result.unsent > 0 || result.lost > 0 || result.connections.lost > 0,
+                          bench_generator_lags(&result)};
     step_print(o, noted);
     if (*holds && rate > s->holds) {
         load_result_deinit(&s->best);
@@ -87,10 +94,12 @@ static bool step(search *s, double rate, bool *holds) {
 
 static bool try_rate(search *s, double rate) {
     bool holds = false;
-    for (int i = 0; i < 2 && !holds; i++) {
+    int tries = TRIES;
+    for (int i = 0; i < tries && !holds; i++) {
         if (s->found->count == STEPS_MAX || !step(s, rate, &holds)) {
             return false;
         }
+        tries = s->found->steps[s->found->count - 1].lags ? TRIES_LAGGING : TRIES;
     }
     if (holds) {
         s->holds = rate;

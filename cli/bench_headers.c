@@ -85,6 +85,11 @@ bool bench_headers_take(bench_options *o) {
     load->upgrade.extra = (wring_headers){o->header_list, count};
     load->upgrade.subprotocols = (const char *const *)o->subprotocols;
     load->upgrade.subprotocol_count = o->subprotocol_count;
+    wring_error error = {.text = ""};
+    if (wring_h1_request_headers_check(load->upgrade.extra, &error) != WRING_OK) {
+        cli_complain("-H: %s", error.text);
+        return false;
+    }
     return true;
 }
 

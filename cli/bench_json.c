@@ -74,6 +74,10 @@ static void counts_add(cJSON *root, const load_result *r) {
     cJSON_AddNumberToObject(connections, "opened", (double)r->connections.opened);
     cJSON_AddNumberToObject(connections, "failed", (double)r->connections.failed);
     cJSON_AddNumberToObject(connections, "lost", (double)r->connections.lost);
+    if (r->backoffs > 0) {
+        cJSON_AddNumberToObject(connections, "backoffs", (double)r->backoffs);
+        cJSON_AddNumberToObject(connections, "backoff_s", r->backoff_s);
+    }
     cJSON *messages = cJSON_AddObjectToObject(root, "messages");
     cJSON_AddNumberToObject(messages, "sent", (double)r->measured.sent);
     cJSON_AddNumberToObject(messages, "received", (double)r->measured.received);
@@ -82,6 +86,7 @@ static void counts_add(cJSON *root, const load_result *r) {
     cJSON_AddNumberToObject(messages, "reordered", (double)r->reordered);
     cJSON_AddNumberToObject(messages, "foreign", (double)r->foreign);
     cJSON_AddNumberToObject(messages, "unsent", (double)r->unsent);
+    cJSON_AddNumberToObject(messages, "held", (double)r->held);
     cJSON *totals = cJSON_AddObjectToObject(root, "totals");
     cJSON_AddNumberToObject(totals, "sent", (double)r->totals.sent);
     cJSON_AddNumberToObject(totals, "received", (double)r->totals.received);
@@ -140,6 +145,7 @@ static void series_add(cJSON *root, const load_result *r) {
         cJSON_AddNumberToObject(point, "p50_us", (double)sample->p50_ns / 1e3);
         cJSON_AddNumberToObject(point, "p99_us", (double)sample->p99_ns / 1e3);
         cJSON_AddNumberToObject(point, "max_us", (double)sample->max_ns / 1e3);
+        cJSON_AddNumberToObject(point, "lag_p99_us", (double)sample->lag_p99_ns / 1e3);
         cJSON_AddItemToArray(series, point);
     }
 }
@@ -181,6 +187,7 @@ static void search_add(cJSON *root, const bench_search *search) {
         cJSON_AddNumberToObject(step, "p50_us", (double)search->steps[i].p50_ns / 1e3);
         cJSON_AddNumberToObject(step, "p99_us", (double)search->steps[i].p99_ns / 1e3);
         cJSON_AddBoolToObject(step, "holds", search->steps[i].holds);
+        cJSON_AddBoolToObject(step, "generator_lags", search->steps[i].lags);
         cJSON_AddItemToArray(steps, step);
     }
 }
@@ -200,6 +207,8 @@ bool bench_json_print(FILE *to, const bench_options *o, const load_result *r) {
     latency_add(root, "latency_us", r->latency);
     latency_add(root, "connect_us", r->connect);
     cJSON_AddNumberToObject(root, "behind_max_us", (double)r->behind_max / 1e3);
+    latency_add(root, "lag_us", r->lag);
+    cJSON_AddBoolToObject(root, "generator_lags", bench_generator_lags(r));
     message_cpu_add(root, "cpu", &r->cpu, r);
     if (o->load.server_pid != 0) {
         message_cpu_add(root, "server_cpu", &r->server_cpu, r);

@@ -177,6 +177,10 @@ static void panel_figures(bench_live *live, const load_progress *p) {
             bench_duration_text((double)load_histogram_percentile(p->latency, points[i]), text));
     }
     row(live, "  latency      %smax %s", line, bench_duration_text((double)p->latency->max, text));
+    if (live->options->load.rate > 0 && p->series_count > 0) {
+        row(live, "  lag          p99 %s in the last interval: the generator's own",
+            bench_duration_text((double)p->series[p->series_count - 1].lag_p99_ns, text));
+    }
 }
 
 static void panel_errors(bench_live *live, const load_progress *p) {
@@ -246,6 +250,9 @@ static void line_sample(const bench_live *live, const load_progress *p) {
             bench_duration_text((double)sample->p50_ns, p50),
             bench_duration_text((double)sample->p99_ns, p99),
             bench_duration_text((double)sample->max_ns, max));
+    if (live->options->load.rate > 0) {
+        fprintf(stderr, "  lag p99 %9s", bench_duration_text((double)sample->lag_p99_ns, p50));
+    }
     const uint64_t errors = load_errors_total(p->errors);
     if (errors > 0) {
         fprintf(stderr, "  %" PRIu64 " errors", errors);

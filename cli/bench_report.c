@@ -52,6 +52,14 @@ double bench_us_per_message(const load_cpu *cpu, const load_result *r) {
                : (cpu->user_s + cpu->system_s) * 1e6 / (double)r->measured.received;
 }
 
+#define LAG_SHARE_MAX 0.1 /* of the latency, at p99 */
+
+bool bench_generator_lags(const load_result *r) {
+    return r->lag->count > 0 && r->latency->count > 0 &&
+           (double)load_histogram_percentile(r->lag, 99) >
+               LAG_SHARE_MAX * (double)load_histogram_percentile(r->latency, 99);
+}
+
 #define MEMORY_COUNT_MIN 200
 
 static const double points[] = {50, 75, 90, 95, 99, 99.9, 99.99, 99.999};
@@ -144,6 +152,12 @@ static void connections_print(FILE *to, const load_result *r, bool repeats) {
         fprintf(to, ", %" PRIu64 " lost on the way", r->connections.lost);
     }
     fputc('\n', to);
+    if (r->backoffs > 0) {
+        fprintf(to,
+                "               dialling paused %" PRIu64 " times, %s in all, because every dial "
+                "failed\n",
+                r->backoffs, bench_duration_text(r->backoff_s * 1e9, text));
+    }
     if (!repeats && r->connect->count > 0) {
         fprintf(to, "  handshake    p50 %s, ",
                 bench_duration_text((double)load_histogram_percentile(r->connect, 50), text));
@@ -166,6 +180,23 @@ static void rate_print(FILE *to, const bench_options *o, const load_result *r) {
     fputc('\n', to);
 }
 
+static void schedule_print(FILE *to, const load_result *r) {
+    static const double shown[] = {50, 99, 99.9};
+    char text[16];
+    fprintf(to, "  schedule     %" PRIu64 " messages due were not sent; at most %s late", r->unsent,
+            bench_duration_text((double)r->behind_max, text));
+    if (r->held > 0) {
+        fprintf(to, "; %" PRIu64 " waited because all connections were full", r->held);
+    }
+    fputs("\n  lag          ", to);
+    for (size_t i = 0; i < sizeof shown / sizeof shown[0]; i++) {
+        fprintf(to, "p%g %s, ", shown[i],
+                bench_duration_text((double)load_histogram_percentile(r->lag, shown[i]), text));
+    }
+    fprintf(to, "max %s: the generator itself, from due to sent\n",
+            bench_duration_text((double)r->lag->max, text));
+}
+
 static void messages_print(FILE *to, const load_config *load, const load_result *r) {
     char sent[32];
     char received[32];
@@ -183,9 +214,7 @@ static void messages_print(FILE *to, const load_config *load, const load_result 
         fprintf(to, "               %" PRIu64 " more came that nobody here sent\n", r->foreign);
     }
     if (load->rate > 0) {
-        char text[16];
-        fprintf(to, "  schedule     %" PRIu64 " messages due were not sent; at most %s late\n",
-                r->unsent, bench_duration_text((double)r->behind_max, text));
+        schedule_print(to, r);
     }
 }
 
@@ -257,6 +286,16 @@ static void notes_print(FILE *to, const load_config *load, const load_result *r)
         fputs("\nConstant rate: latency counts from the time a message was due, whether or not it "
               "could be\nsent then, so a stall counts for every message it kept waiting.\n",
               to);
+    }
+    if (bench_generator_lags(r)) {
+        char lag[16];
+        char latency[16];
+        fprintf(to,
+                "\nThe generator, not the server, is what was measured: its own lag has a p99 of "
+                "%s, and the\nlatency counts that in with its p99 of %s. Give it more threads "
+                "(-t), CPUs of its own,\nor a lower rate.\n",
+                bench_duration_text((double)load_histogram_percentile(r->lag, 99), lag),
+                bench_duration_text((double)load_histogram_percentile(r->latency, 99), latency));
     }
     if (r->unsent > 0) {
         fputs("The rate was not kept: the server (or this machine) is slower than -r asks for.\n",

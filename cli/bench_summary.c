@@ -62,12 +62,18 @@ bool bench_summary_print(FILE *to, const bench_options *o, const load_result *r)
         fputs("| | mean | p50 | p90 | p99 | p99.9 | max |\n|---|--:|--:|--:|--:|--:|--:|\n", to);
         latency_print(to, "latency", r->latency);
         latency_print(to, "handshake", r->connect);
+        latency_print(to, "generator's lag", r->lag);
         fputc('\n', to);
     }
     for (size_t i = 0; i < o->fail_count; i++) {
         char got[32];
         fprintf(to, "- %s `%s`: %s\n", o->bounds[i].is_crossed ? "**crossed**" : "kept",
                 o->bounds[i].text, bench_bound_got(&o->bounds[i], got));
+    }
+    if (bench_generator_lags(r)) {
+        fputs("- the generator, not the server, is what was measured: its own lag is over a tenth "
+              "of the latency (p99)\n",
+              to);
     }
     errors_print(to, r);
     fputc('\n', to);

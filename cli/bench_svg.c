@@ -207,6 +207,12 @@ static bool svg_print(FILE *to, const bench_options *o, const load_result *r) {
                    o->load.mode != LOAD_ECHO ? ""
                    : o->load.rate > 0        ? " at a constant rate"
                                              : " in a closed loop");
+    if (r->lag->count > 0) {
+        const size_t at = strlen(head);
+        (void)snprintf(head + at, sizeof head - at, ", the generator's own lag p99 %s%s",
+                       bench_duration_text((double)load_histogram_percentile(r->lag, 99), p50),
+                       bench_generator_lags(r) ? ": it is what was measured" : "");
+    }
     text_at(to, 20, 46, "sub", head);
     if (h->count > 0) {
         latency_plot(to, h);

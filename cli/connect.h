@@ -60,7 +60,7 @@ typedef struct connect_talk {
     uint16_t close_code;
     bool was_open;
     bool closed_by_peer;
-    char close_reason[WRING_CONTROL_PAYLOAD_MAX + 1];
+    char close_reason[4 * WRING_CONTROL_PAYLOAD_MAX + 1]; /* printable */
     char text[320];
 } connect_talk;
 

@@ -43,16 +43,25 @@ static void put_tamed(FILE *to, wring_bytes bytes, bool text) {
     }
 }
 
+/* One line of a server's text, at most 4 KiB: nothing in it ends the line or turns it round. */
+static void put_line(wring_bytes text) {
+    char shown[4096];
+    (void)wring_text_printable(text, shown, sizeof shown);
+    fprintf(stderr, "%s\n", shown);
+}
+
 static void show(const char *prefix, wring_bytes text) {
     fputs(prefix, stderr);
-    put_tamed(stderr, text, true);
-    fputc('\n', stderr);
+    put_line(text);
 }
 
 static void show_header(char direction, wring_bytes name, wring_bytes value) {
     fprintf(stderr, "%c %.*s: ", direction, (int)name.len, (const char *)name.data);
-    put_tamed(stderr, value, true);
-    fputc('\n', stderr);
+    put_line(value);
+}
+
+static bool is_given(const connect_options *o, const char *name) {
+    return wring_headers_count((wring_headers){o->headers, o->header_count}, name) > 0;
 }
 
 static void show_subprotocols(const connect_options *o) {
@@ -74,16 +83,41 @@ static void show_handshake(const connect_options *o, const wring_request *reques
     fprintf(stderr, "> GET %.*s HTTP/1.1\n", (int)request->target.len,
             (const char *)request->target.data);
     show("> Host: ", request->host);
-    show_subprotocols(o);
-    if (o->origin != NULL) {
+    if (!is_given(o, "sec-websocket-protocol")) {
+        show_subprotocols(o);
+    }
+    if (o->origin != NULL && !is_given(o, "origin")) {
         show("> Origin: ", wring_str(o->origin));
     }
     for (size_t i = 0; i < o->header_count; i++) {
-        show_header('>', o->headers[i].name, o->headers[i].value);
+        const wring_headers one = {&o->headers[i], 1};
+        if (wring_headers_count(one, "host") == 0) { /* it is shown above */
+            show_header('>', o->headers[i].name, o->headers[i].value);
+        }
     }
     fputs("< HTTP/1.1 101 Switching Protocols\n", stderr);
     for (size_t i = 0; i < request->headers.count; i++) {
         show_header('<', request->headers.list[i].name, request->headers.list[i].value);
+    }
+}
+
+/* The answer that refused: status line, headers, and as much of the body as the library kept. */
+static void show_refusal(const wring_http_answer *answer) {
+    if (answer->by_proxy) {
+        fputs("* the proxy's answer:\n", stderr);
+    }
+    fprintf(stderr, "< HTTP/1.1 %d ", answer->status);
+    show("", answer->reason);
+    for (size_t i = 0; i < answer->headers.count; i++) {
+        show_header('<', answer->headers.list[i].name, answer->headers.list[i].value);
+    }
+    fputs("<\n", stderr);
+    if (answer->body.len > 0) {
+        put_tamed(stderr, answer->body, wring_text_is_valid(answer->body));
+        fputc('\n', stderr);
+    }
+    if (!answer->body_is_whole) {
+        fprintf(stderr, "* the body's first %zu bytes\n", answer->body.len);
     }
 }
 
@@ -126,11 +160,7 @@ static bool print_message(connect_talk *talk, const wring_message *message) {
 }
 
 static void keep_reason(connect_talk *talk, wring_bytes reason) {
-    const size_t len = reason.len < sizeof talk->close_reason ? reason.len : 0;
-    if (len > 0) {
-        memcpy(talk->close_reason, reason.data, len);
-    }
-    talk->close_reason[len] = 0;
+    (void)wring_text_printable(reason, talk->close_reason, sizeof talk->close_reason);
 }
 
 static wring_verdict on_message(wring_session *session, const wring_message *message) {
@@ -206,6 +236,9 @@ void connect_on_status(wring_client *client, const wring_client_report *report, 
     connect_talk *talk = opts;
     atomic_store(&talk->open, report->status == WRING_CLIENT_OPEN);
     talk->was_open = talk->was_open || report->status == WRING_CLIENT_OPEN;
+    if (report->answer != NULL && talk->options->verbose) {
+        show_refusal(report->answer);
+    }
     if (report->status == WRING_CLIENT_WAITING) {
         cli_complain("%s; again in %u ms", report->text, report->delay_ms);
     }

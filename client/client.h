@@ -5,8 +5,11 @@
  *     connecting -> open -> waiting -> connecting ... -> closed
  *
  *   settings.c  what wring_connect was given, checked and copied
- *   client.c    the life: attempts, back-off, the end; and what other threads ask for
- *   link.c      one connection: proxy, TLS, upgrade, session
+ *   client.c    the life: what is told, the end, what other threads ask for
+ *   attempt.c   attempts: the name, dialling, back-off; retry.c: whether and when the next one is
+ *   renew.c     the application's URL and headers for the next attempt
+ *   link.c      one connection and its session; link_upgrade.c: proxy, TLS, upgrade
+ *   refusal.c   an answer that refused, kept for the report
  *   inbox.c     the blocking style
  *   tls_share.c one TLS context for all clients with equal settings
  *
@@ -27,6 +30,7 @@
 #include "wring/client.h"
 #include "wring/url.h"
 
+struct wring__refusal;
 typedef struct wring__link wring__link;
 typedef struct wring__tls_share wring__tls_share;
 
@@ -41,7 +45,11 @@ typedef struct wring__client_settings {
     wring_deflate_config deflate; /* config.deflate points to it */
     wring__address source;        /* len 0: none */
     wring__tls_share *tls;        /* NULL: ws:// */
+    wring_headers given;          /* config.headers without what the URL added */
+    const char *url_text;         /* `url` is views of it */
+    bool proxy_is_from_env;
     struct wring__owned *owned;
+    struct wring__owned *renewed; /* URL and headers of the last renewal */
 } wring__client_settings;
 
 struct wring_client {
@@ -68,8 +76,10 @@ struct wring_client {
     uint32_t backoff;
     wring_time_ns opened_at;
     bool finishing; /* no more attempts */
+    bool renewing;  /* the application was asked, and answers by wring_client_renew */
     int http_status;
-    wring_error last; /* how the last attempt or session ended */
+    struct wring__refusal *refusal; /* what refused the last attempt; NULL: no answer did */
+    wring_error last;               /* how the last attempt or session ended */
     wring_end end;
 
     /* calls from other threads; each is posted at most once at a time */
@@ -77,6 +87,7 @@ struct wring_client {
     wring__call finish;
     wring__task finish_here; /* when the mailbox is full and the caller is the worker */
     wring__call unhold;
+    wring__call renewed; /* renew.c */
     atomic_bool finish_posted;
     atomic_bool unhold_posted;
     _Atomic uint64_t rtt_ns;
@@ -95,7 +106,10 @@ struct wring_client {
     struct wring__letter *lent; /* what wring_client_receive gave last */
     uint64_t inbox_bytes;
     bool inbox_full;
-    bool given_up; /* by wring_client_destroy: what comes is dropped */
+    bool given_up;                  /* by wring_client_destroy: what comes is dropped */
+    bool renewal_wanted;            /* wring_client_renew may be called */
+    bool renewal_posted;            /* `renewed` is on its way */
+    struct wring__renewed *renewal; /* what wring_client_renew was given */
 };
 
 /* ---- settings.c ------------------------------------------------------------------------------ */
@@ -105,6 +119,28 @@ WRING_MUST_CHECK wring_result wring__client_settings_adopt(wring__client_setting
                                                            const wring_client_config *config,
                                                            wring_error *error);
 void wring__client_settings_deinit(wring__client_settings *settings);
+
+/** No length or count stands beside a NULL, which is a slip of the caller's. */
+bool wring__headers_are_views(wring_headers headers);
+
+/** Replaces URL and headers. Not while a link of the client is not over; on an error nothing is
+ *  changed.
+ *  Errors: WRING_ERR_INVALID_URL, WRING_ERR_INVALID_HEADER, WRING_ERR_INVALID_CONFIG,
+ *  WRING_ERR_NO_MEMORY */
+WRING_MUST_CHECK wring_result wring__client_settings_renew(wring__client_settings *settings,
+                                                           const char *url, wring_headers headers,
+                                                           wring_error *error);
+
+/* ---- renew.c --------------------------------------------------------------------------------- */
+
+/** Asks the application, before an attempt. WRING_OK: go on. WRING_MORE: it answers by
+ *  wring_client_renew, and wring__client_attempt_dial goes on then.
+ *  Errors: the application's, and those of wring__client_settings_renew; `error` is filled. */
+WRING_MUST_CHECK wring_result wring__client_renew(wring_client *client, wring_error *error);
+
+/** What wring_client_renew may say from now on is not waited for. */
+void wring__client_renew_cancel(wring_client *client);
+void wring__client_renew_init(wring_client *client);
 
 /* ---- tls_share.c ----------------------------------------------------------------------------- */
 
@@ -133,12 +169,38 @@ WRING_MUST_CHECK wring_result wring__client_deflate_answer(wring_client *client,
 wring_client *wring__client_hold(wring_client *client); /* one more reference */
 void wring__client_release(wring_client *client);
 
+/** As on_status is told it. Borrows from the client. */
+wring_client_report wring__client_report_of(const wring_client *client, wring_client_status status,
+                                            uint32_t delay_ms, wring_ref ref);
+void wring__client_status_set(wring_client *client, wring_client_status status, uint32_t delay_ms,
+                              wring_ref ref);
+
+/* ---- attempt.c ------------------------------------------------------------------------------- */
+
+void wring__client_attempt_begin(wring_client *client);
+
+/** Goes on with URL and headers as they are: resolves and dials. */
+void wring__client_attempt_dial(wring_client *client);
+
+/** Lets go of everything under way, except the link that connected. */
+void wring__client_attempt_clear(wring_client *client);
+void wring__client_attempt_failed(wring_client *client, const wring_error *error);
+void wring__client_attempt_failed_with(wring_client *client, wring_result result, int system_errno,
+                                       const char *text);
+
+/** For good; client->last and client->end say how it went. */
+void wring__client_closed(wring_client *client);
+void wring__client_on_timeout(wring__task *task);
+void wring__client_on_stagger(wring__task *task);
+
 /** For link.c: what became of a link. */
 void wring__client_link_connected(wring_client *client, wring__link *link);
 void wring__client_link_refused(wring_client *client, wring__link *link, wring_result result,
                                 int system_errno);
 void wring__client_link_open(wring_client *client, wring__link *link);
-void wring__client_link_failed(wring_client *client, wring__link *link, const wring_error *error);
+/** @param refusal  taken: the answer that refused; NULL when there was none */
+void wring__client_link_failed(wring_client *client, wring__link *link, const wring_error *error,
+                               struct wring__refusal *refusal);
 void wring__client_link_ended(wring_client *client, wring__link *link, const wring_end *end);
 
 /** Its TLS session, if there is one, was offered to the server. */
@@ -157,6 +219,9 @@ const wring__address *wring__link_address(const wring__link *link);
 
 /** It is the one: proxy, TLS, upgrade. */
 void wring__link_proceed(wring__link *link);
+
+/** Ends the wait for a refusal's body. False: the link does not wait for that. */
+bool wring__link_tell_refusal(wring__link *link);
 
 /** What did not come in time, as a sentence; before the session is open. */
 const char *wring__link_awaits(const wring__link *link);

@@ -1,44 +1,17 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * One connection of a client, from the dial to its last byte: connect, proxy, TLS, upgrade, then
- * the session with its handler. All on the client's worker.
+ * One connection of a client, from the dial to its last byte: connect, what link_upgrade.c says to
+ * proxy and server, then the session with its handler. All on the client's worker.
  */
+#include "client/link.h"
+
 #include <stdio.h>
 #include <stdlib.h>
 
-#include "client/client.h"
 #include "core/ref.h"
-#include "proto/crypto.h"
-
-enum stage {
-    STAGE_DIAL,
-    STAGE_PROXY,
-    STAGE_UPGRADE, /* TLS included */
-    STAGE_SESSION,
-    STAGE_OVER /* the client has been told, or wants to know no more */
-};
-
-struct wring__link {
-    wring__conn conn; /* first: the pump's callbacks get this address */
-    wring__host host;
-    wring_client *client; /* a reference */
-    wring__link *next;
-    wring__address address;
-    wring__head *head;
-    wring__proxy proxy;
-    wring_time_ns ping_at; /* an unanswered ping went out; 0: none */
-    uint8_t stage;
-    bool no_takeover; /* was offered, for want of memory */
-    char key[WRING__KEY_TEXT];
-    _Alignas(16) uint8_t state[]; /* the handler's */
-};
 
 static wring__link *link_of(wring__conn *conn) {
     return WRING_CONTAINER_OF(conn, wring__link, conn);
-}
-
-static const wring_client_config *config_of(const wring__link *link) {
-    return &link->client->settings.config;
 }
 
 static wring_ref link_ref(const wring_session *session) {
@@ -67,18 +40,26 @@ const wring__address *wring__link_address(const wring__link *link) {
 
 /* ---- failing --------------------------------------------------------------------------------- */
 
-static void fail(wring__link *link, const wring_error *error) {
+void wring__link_fail(wring__link *link, const wring_error *error) {
     if (link->stage != STAGE_OVER) {
+        wring__refusal *refusal = link->refusal;
         link->stage = STAGE_OVER;
-        wring__client_link_failed(link->client, link, error);
+        link->refusal = NULL;
+        wring__client_link_failed(link->client, link, error, refusal);
     }
     wring__conn_shut(&link->conn);
 }
 
-static void fail_with(wring__link *link, wring_result result, const char *text) {
+void wring__link_fail_with(wring__link *link, wring_result result, const char *text) {
     wring_error error;
     (void)wring_error_set(&error, result, 0, "%s", text == NULL ? wring_result_text(result) : text);
-    fail(link, &error);
+    wring__link_fail(link, &error);
+}
+
+/* The body of a refusal has come, or will not: now the client is told. */
+static void refusal_tell(wring__link *link) {
+    const wring_error error = link->refusal->error;
+    wring__link_fail(link, &error);
 }
 
 /* ---- the session ----------------------------------------------------------------------------- */
@@ -123,90 +104,8 @@ static void session_rx(wring__link *link, wring_mut_bytes bytes) {
     session_took(link);
 }
 
-/* ---- the upgrade ----------------------------------------------------------------------------- */
-
-static wring_h1_client_options options_of(const wring__link *link) {
-    const wring_client_config *config = config_of(link);
-    wring_h1_client_options options = {config->subprotocols, config->subprotocol_count,
-                                       config->extensions, config->origin, config->headers};
-    if (config->deflate != NULL) {
-        options.extensions = "permessage-deflate"; /* in short: the request has the whole */
-    }
-    return options;
-}
-
-static wring_result request_write(wring__link *link, char *out, size_t cap, size_t *len) {
-    const wring__client_settings *settings = &link->client->settings;
-    wring_h1_client_options options = options_of(link);
-    char *extensions = NULL;
-    wring_result result = WRING_OK;
-    if (settings->config.deflate != NULL) {
-        result = wring__client_deflate_offer(link->client, &link->no_takeover, &extensions);
-        options.extensions = extensions;
-    }
-    if (result == WRING_OK) {
-        result = wring_h1_request_write(settings->host_header, settings->target, link->key,
-                                        &options, out, cap, len);
-    }
-    free(extensions);
-    return result;
-}
-
-static void upgrade_begin(wring__link *link) {
-    const wring__client_settings *settings = &link->client->settings;
-    link->stage = STAGE_UPGRADE;
-    wring_result result = WRING_OK;
-    if (settings->tls != NULL) {
-        result = wring__conn_secure(&link->conn, wring__tls_share_context(settings->tls),
-                                    settings->host, link->client->tls_session);
-        wring__client_session_offered(link->client);
-    }
-    if (result == WRING_OK) {
-        result = wring__client_key(link->key);
-    }
-    const size_t cap = 64 * 1024;
-    char *request = result == WRING_OK ? malloc(cap) : NULL;
-    size_t len = 0;
-    if (result == WRING_OK && request == NULL) {
-        result = WRING_ERR_NO_MEMORY;
-    }
-    if (result == WRING_OK) {
-        result = request_write(link, request, cap, &len);
-    }
-    if (result == WRING_OK) {
-        result = wring__outq_append(&link->conn.out, &link->conn.worker->chunks,
-                                    wring_bytes_of(request, len));
-    }
-    free(request);
-    if (result != WRING_OK) {
-        fail_with(link, result, NULL);
-        return;
-    }
-    wring__conn_flush(&link->conn);
-}
-
-/* Behind "HTTP/1.1 404 ", which the parser has checked. */
-static wring_bytes reason_phrase(const uint8_t *data) {
-    const size_t at = strlen("HTTP/1.1 404 ");
-    return wring_bytes_of(data + at, strcspn((const char *)data + at, "\r"));
-}
-
-static void refused(wring__link *link, wring_result result, const wring__http1 *parser,
-                    const uint8_t *data) {
-    wring_error error;
-    if (result == WRING_ERR_UNEXPECTED_STATUS) {
-        const wring_bytes reason = reason_phrase(data);
-        (void)wring_error_set(&error, result, 0, "the server answered the upgrade with %u %.*s",
-                              parser->status, (int)wring__min_size(reason.len, 100),
-                              (const char *)reason.data);
-        link->client->http_status = parser->status;
-    } else {
-        (void)wring_error_set(&error, result, 0, "%s", wring_result_text(result));
-    }
-    fail(link, &error);
-}
-
-static void session_begin(wring__link *link, wring_headers headers, wring_bytes subprotocol) {
+void wring__link_session_begin(wring__link *link, wring_headers headers, wring_bytes subprotocol,
+                               wring_mut_bytes rest) {
     const wring__client_settings *settings = &link->client->settings;
     const wring__binding *binding = &link->client->binding;
     wring_tls_info tls;
@@ -232,95 +131,9 @@ static void session_begin(wring__link *link, wring_headers headers, wring_bytes 
     wring__host_start(&link->host, binding, binding->handler->state_size == 0 ? NULL : link->state,
                       &request, link->conn.worker->now);
     settle(link);
-}
-
-static void response_done(wring__link *link, wring__http1 *parser, wring_mut_bytes data) {
-    const wring_h1_client_options options = options_of(link);
-    wring_header list[WRING__HTTP1_FIELDS_MAX];
-    const wring_headers headers = wring__http1_headers(parser, data.data, list);
-    wring_bytes subprotocol = {NULL, 0};
-    wring_result result =
-        wring_h1_validate_response(parser->status, headers, link->key, &options, &subprotocol);
-    if (result != WRING_OK) {
-        refused(link, result, parser, data.data);
-        return;
-    }
-    wring_error error;
-    if (config_of(link)->deflate != NULL &&
-        wring__client_deflate_answer(link->client, headers, link->no_takeover, &link->host.session,
-                                     &error) != WRING_OK) {
-        fail(link, &error);
-        return;
-    }
-    const size_t head_len = parser->position;
-    session_begin(link, headers, subprotocol);
-    if (data.len > head_len && link->stage == STAGE_SESSION) { /* the first frames came along */
-        wring_mut_bytes rest = {data.data + head_len, data.len - head_len};
+    if (rest.len > 0 && link->stage == STAGE_SESSION) { /* the first frames came along */
         session_rx(link, rest);
     }
-}
-
-static void upgrade_rx(wring__link *link, wring_mut_bytes bytes) {
-    wring__http1 scratch;
-    wring__http1 *parser = &scratch;
-    wring_mut_bytes data;
-    if (link->head == NULL) {
-        wring__http1_init(&scratch, WRING__HTTP1_RESPONSE, config_of(link)->max_handshake_size,
-                          UINT16_MAX);
-    }
-    wring_result result = wring__head_feed(&link->head, &scratch, bytes, &parser, &data);
-    if (result == WRING_MORE) {
-        return;
-    }
-    if (result == WRING_ERR_HANDSHAKE_TOO_BIG) {
-        fail_with(link, WRING_ERR_HANDSHAKE_RESPONSE_TOO_BIG, NULL);
-    } else if (result != WRING_OK) {
-        fail_with(link, result, NULL);
-    } else {
-        response_done(link, parser, data);
-    }
-    wring__head_free(&link->head);
-}
-
-/* ---- the proxy ------------------------------------------------------------------------------- */
-
-void wring__link_proceed(wring__link *link) {
-    const wring__client_settings *settings = &link->client->settings;
-    if (settings->proxy.kind == WRING__PROXY_NONE) {
-        upgrade_begin(link);
-        return;
-    }
-    link->stage = STAGE_PROXY;
-    wring_result result =
-        wring__proxy_start(&link->proxy, &settings->proxy, settings->host, settings->url.port,
-                           &link->conn.out, &link->conn.worker->chunks);
-    if (result != WRING_OK) {
-        fail_with(link, result, NULL);
-        return;
-    }
-    wring__conn_flush(&link->conn);
-}
-
-static void proxy_rx(wring__link *link, wring_mut_bytes bytes) {
-    wring_error error;
-    size_t used = 0;
-    wring_result result =
-        wring__proxy_rx(&link->proxy, wring_bytes_of(bytes.data, bytes.len), &used, &error);
-    wring__conn_flush(&link->conn);
-    if (result == WRING_MORE) {
-        return;
-    }
-    if (result == WRING_OK && used < bytes.len) {
-        /* we speak first: nothing can follow but what somebody slipped in */
-        result = wring_error_set(&error, WRING_ERR_PROXY, 0, "the proxy sent more than its answer");
-    } else if (result == WRING_ERR_NO_MEMORY) {
-        (void)wring_error_set(&error, result, 0, "out of memory");
-    }
-    if (result != WRING_OK) {
-        fail(link, &error);
-        return;
-    }
-    upgrade_begin(link);
 }
 
 /* ---- the pump's callbacks -------------------------------------------------------------------- */
@@ -332,12 +145,15 @@ static void link_connected(wring__conn *conn) {
 
 static void link_rx(wring__conn *conn, wring_mut_bytes bytes) {
     wring__link *link = link_of(conn);
-    switch ((enum stage)link->stage) {
+    switch ((enum wring__link_stage)link->stage) {
     case STAGE_PROXY:
-        proxy_rx(link, bytes);
+        wring__link_proxy_rx(link, bytes);
         break;
     case STAGE_UPGRADE:
-        upgrade_rx(link, bytes);
+        wring__link_upgrade_rx(link, bytes);
+        break;
+    case STAGE_REFUSED:
+        wring__link_refusal_rx(link, bytes);
         break;
     case STAGE_SESSION:
         session_rx(link, bytes);
@@ -353,11 +169,14 @@ static void link_eof(wring__conn *conn) {
     if (link->stage == STAGE_SESSION) {
         wring__host_fail(&link->host, WRING_ERR_TRUNCATED);
         settle(link);
+    } else if (link->stage == STAGE_REFUSED) {
+        refusal_tell(link);
     } else {
-        fail_with(link, WRING_ERR_TRUNCATED,
-                  link->stage == STAGE_PROXY
-                      ? "the proxy closed the connection before it answered"
-                      : "the server closed the connection before it answered the upgrade");
+        wring__link_fail_with(
+            link, WRING_ERR_TRUNCATED,
+            link->stage == STAGE_PROXY
+                ? "the proxy closed the connection before it answered"
+                : "the server closed the connection before it answered the upgrade");
     }
     wring__conn_shut(conn);
 }
@@ -374,6 +193,10 @@ static void link_failed(wring__conn *conn, wring_result reason) {
         settle(link);
         return;
     }
+    if (link->stage == STAGE_REFUSED) {
+        refusal_tell(link);
+        return;
+    }
     wring_error error;
     char why[256] = "";
     if (wring__conn_tls_of(conn) != NULL) {
@@ -384,11 +207,14 @@ static void link_failed(wring__conn *conn, wring_result reason) {
                        conn->error == 0 ? wring_result_text(reason) : strerror(conn->error));
     }
     (void)wring_error_set(&error, reason, conn->error, "%s", why);
-    fail(link, &error);
+    wring__link_fail(link, &error);
 }
 
 static void link_timer(wring__conn *conn) {
     wring__link *link = link_of(conn);
+    if (link->stage == STAGE_REFUSED) {
+        refusal_tell(link);
+    }
     if (link->stage != STAGE_SESSION) {
         return;
     }
@@ -424,6 +250,7 @@ static void link_closed(wring__conn *conn) {
     wring__link *link = link_of(conn);
     wring__proxy_deinit(&link->proxy);
     wring__head_free(&link->head);
+    free(link->refusal);
     wring__host_deinit(&link->host);
     wring__client_release(link->client);
     free(link);
@@ -477,6 +304,22 @@ wring_result wring__link_dial(wring_client *client, const wring__address *addres
     wring__host_init(&link->host, &client->sessions, &link->conn.out);
     *out = link;
     return WRING_OK;
+}
+
+void wring__link_proceed(wring__link *link) {
+    if (link->client->settings.proxy.kind == WRING__PROXY_NONE) {
+        wring__link_upgrade_begin(link);
+    } else {
+        wring__link_proxy_begin(link);
+    }
+}
+
+bool wring__link_tell_refusal(wring__link *link) {
+    if (link->stage != STAGE_REFUSED) {
+        return false;
+    }
+    refusal_tell(link);
+    return true;
 }
 
 const char *wring__link_awaits(const wring__link *link) {

@@ -4,10 +4,12 @@
  */
 #include "client/proxy.h"
 
+#include <arpa/inet.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <strings.h>
 
+#include "client/no_proxy.h"
 #include "client/text.h"
 
 #define REPLY_MAX (16 * 1024)
@@ -128,29 +130,6 @@ static const char *env_first(const char *const *names) {
     return NULL;
 }
 
-/* "*", or a comma-separated list of hosts and domains; "example.com" stands for what ends in it. */
-static bool no_proxy_lists(const char *list, wring_bytes host) {
-    while (*list != 0) {
-        list += strspn(list, ", ");
-        size_t len = strcspn(list, ", ");
-        const char *entry = list;
-        list += len;
-        if (len == 1 && entry[0] == '*') {
-            return true;
-        }
-        if (len > 0 && entry[0] == '.') {
-            entry++;
-            len--;
-        }
-        if (len > 0 && host.len >= len &&
-            strncasecmp((const char *)host.data + host.len - len, entry, len) == 0 &&
-            (host.len == len || host.data[host.len - len - 1] == '.')) {
-            return true;
-        }
-    }
-    return false;
-}
-
 wring_result wring__proxy_from_env(const wring_url *url, wring__proxy_config *out) {
     /* HTTP_PROXY in capitals is left out: CGI lets a peer set it */
     static const char *const plain[] = {"http_proxy", "all_proxy", "ALL_PROXY", NULL};
@@ -160,7 +139,8 @@ wring_result wring__proxy_from_env(const wring_url *url, wring__proxy_config *ou
     *out = (wring__proxy_config){.kind = WRING__PROXY_NONE};
     const char *text = env_first(url->secure ? secure : plain);
     const char *exceptions = env_first(none);
-    if (text == NULL || (exceptions != NULL && no_proxy_lists(exceptions, url->host))) {
+    if (text == NULL ||
+        (exceptions != NULL && wring__no_proxy_has(exceptions, url->host, url->port))) {
         return WRING_OK;
     }
     return wring__proxy_parse(text, out);
@@ -212,7 +192,9 @@ wring_result wring__proxy_start(wring__proxy *proxy, const wring__proxy_config *
 
 void wring__proxy_deinit(wring__proxy *proxy) {
     free(proxy->reply);
+    free(proxy->refusal);
     proxy->reply = NULL;
+    proxy->refusal = NULL;
 }
 
 static wring_result reply_append(wring__proxy *proxy, wring_bytes bytes) {
@@ -230,17 +212,55 @@ static wring_result reply_append(wring__proxy *proxy, wring_bytes bytes) {
     return WRING_OK;
 }
 
-/* The status line; the rest of the head is not looked at. HTTP/1.0 is common among proxies. */
-static wring_result http_status(const char *line, int len, wring_error *error) {
+/* A refusal, for the application. HTTP/1.0 is common among proxies; its heads are read as those of
+ * 1.1. One that is not well-formed is told by its status line alone. */
+static wring_result http_refused(wring__proxy *proxy, size_t line_len, wring_error *error) {
+    wring__http1 parser;
+    proxy->reply[strlen("HTTP/1.")] = '1';
+    wring__http1_init(&parser, WRING__HTTP1_RESPONSE, REPLY_MAX, UINT16_MAX);
+    if (wring__http1_parse(&parser, wring_bytes_of(proxy->reply, proxy->len)) != WRING_OK) {
+        char line[160];
+        (void)wring_text_printable(wring_bytes_of(proxy->reply, line_len), line, sizeof line);
+        return wring_error_set(error, WRING_ERR_PROXY, 0, "the proxy answered CONNECT with '%s'",
+                               line);
+    }
+    proxy->refusal = wring__refusal_create(&parser, proxy->reply, true);
+    if (proxy->refusal == NULL) {
+        return WRING_ERR_NO_MEMORY;
+    }
+    (void)wring__refusal_feed(proxy->refusal, wring_bytes_of(proxy->reply + parser.position,
+                                                             proxy->len - parser.position));
+    *error = proxy->refusal->error;
+    return WRING_ERR_PROXY;
+}
+
+static wring_result not_http(wring_error *error) {
+    return wring_error_set(error, WRING_ERR_PROXY, 0, "the proxy does not speak HTTP");
+}
+
+static wring_result too_long(wring_error *error) {
+    return wring_error_set(error, WRING_ERR_PROXY, 0, "the proxy's answer is too long");
+}
+
+/* A whole head of `len` bytes. Of one that accepts or is interim only the status line is looked
+ * at. */
+static wring_result http_head(wring__proxy *proxy, size_t len, size_t *used, wring_error *error) {
     static const char like[] = "HTTP/1.1 200";
-    const bool fits = len >= (int)sizeof like - 1 && line[8] == ' ';
-    if (!fits || strspn(line + 9, "0123456789") != 3) {
-        return wring_error_set(error, WRING_ERR_PROXY, 0, "the proxy does not speak HTTP");
+    const char *line = (const char *)proxy->reply;
+    const size_t line_len = (size_t)((uint8_t *)memchr(line, '\r', len) - proxy->reply);
+    if (line_len < sizeof like - 1 || line[8] != ' ' || strspn(line + 9, "0123456789") != 3) {
+        return not_http(error);
+    }
+    if (line[9] == '1' && memcmp(line + 9, "101", 3) != 0) { /* RFC 9110 15.2 */
+        proxy->interim_bytes += len;
+        proxy->interim_count++;
+        *used = len;
+        return proxy->interim_count > WRING__INTERIM_MAX ? too_long(error) : WRING_MORE;
     }
     if (line[9] != '2') {
-        return wring_error_set(error, WRING_ERR_PROXY, 0, "the proxy answered CONNECT with '%.*s'",
-                               len > 120 ? 120 : len, line);
+        return http_refused(proxy, line_len, error);
     }
+    *used = len;
     return WRING_OK;
 }
 
@@ -248,36 +268,46 @@ static wring_result http_reply(wring__proxy *proxy, size_t *used, wring_error *e
     static const char begin[] = "HTTP/1.";
     const size_t shown = wring__min_size(proxy->len, sizeof begin - 1);
     if (shown > 0 && memcmp(proxy->reply, begin, shown) != 0) {
-        return wring_error_set(error, WRING_ERR_PROXY, 0, "the proxy does not speak HTTP");
+        return not_http(error);
     }
     const uint8_t *end = memmem(proxy->reply, proxy->len, "\r\n\r\n", 4);
     const size_t len = end == NULL ? proxy->len : (size_t)(end - proxy->reply) + 4;
-    if (len > REPLY_MAX) {
-        return wring_error_set(error, WRING_ERR_PROXY, 0, "the proxy's answer is too long");
+    if (proxy->interim_bytes + len > REPLY_MAX) {
+        return too_long(error);
     }
-    if (end == NULL) {
-        return WRING_MORE;
-    }
-    *used = len;
-    const uint8_t *line_end = memchr(proxy->reply, '\r', proxy->len);
-    return http_status((const char *)proxy->reply, (int)(line_end - proxy->reply), error);
+    return end == NULL ? WRING_MORE : http_head(proxy, len, used, error);
 }
 
 static wring_result socks_refused(wring_error *error, const char *why) {
     return wring_error_set(error, WRING_ERR_PROXY, 0, "the SOCKS5 proxy refused: %s", why);
 }
 
-static wring_result socks_request(wring__proxy *proxy) {
-    const size_t len = strlen(proxy->host);
-    uint8_t request[7 + 255];
+/* RFC 1928 5: the target as an address of four or sixteen bytes, or as a name behind its length. A
+ * proxy need not take a numeric address for a name. */
+static size_t socks_target(const char *host, uint8_t *out) {
+    if (inet_pton(AF_INET, host, out + 1) == 1) {
+        out[0] = 1;
+        return 1 + 4;
+    }
+    if (inet_pton(AF_INET6, host, out + 1) == 1) {
+        out[0] = 4;
+        return 1 + 16;
+    }
+    const size_t len = strlen(host);
     WRING_ASSERT(len <= 255);
-    const uint8_t head[] = {5, 1, 0, 3, (uint8_t)len};
-    memcpy(request, head, sizeof head);
-    memcpy(request + 5, proxy->host, len);
-    request[5 + len] = (uint8_t)(proxy->port >> 8);
-    request[6 + len] = (uint8_t)proxy->port;
+    out[0] = 3;
+    out[1] = (uint8_t)len;
+    memcpy(out + 2, host, len);
+    return 2 + len;
+}
+
+static wring_result socks_request(wring__proxy *proxy) {
+    uint8_t request[7 + 255] = {5, 1, 0};
+    const size_t len = 3 + socks_target(proxy->host, request + 3);
+    request[len] = (uint8_t)(proxy->port >> 8);
+    request[len + 1] = (uint8_t)proxy->port;
     proxy->stage = STAGE_REQUEST;
-    return queue(proxy, request, 7 + len);
+    return queue(proxy, request, len + 2);
 }
 
 static wring_result socks_authenticate(wring__proxy *proxy) {
@@ -356,8 +386,12 @@ static wring_result socks_connected(wring__proxy *proxy, size_t *used, wring_err
     default:
         return socks_refused(error, "its answer is malformed");
     }
-    *used = 4 + address + 2;
-    return proxy->len < *used ? WRING_MORE : WRING_OK;
+    const size_t len = 4 + address + 2;
+    if (proxy->len < len) {
+        return WRING_MORE;
+    }
+    *used = len;
+    return WRING_OK;
 }
 
 static wring_result step(wring__proxy *proxy, size_t *used, wring_error *error) {
@@ -380,10 +414,9 @@ wring_result wring__proxy_rx(wring__proxy *proxy, wring_bytes bytes, size_t *use
     wring_result result = reply_append(proxy, bytes);
     size_t eaten = 0; /* of all replies so far */
     while (result == WRING_OK) {
-        const uint8_t stage = proxy->stage;
         size_t taken = 0;
         result = step(proxy, &taken, error);
-        const bool moved = result == WRING_OK || proxy->stage != stage;
+        const bool moved = result == WRING_OK || (result == WRING_MORE && taken > 0);
         if (!moved) {
             break;
         }

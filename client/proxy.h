@@ -6,6 +6,7 @@
 #ifndef WRING_CLIENT_PROXY_H
 #define WRING_CLIENT_PROXY_H
 
+#include "client/refusal.h"
 #include "core/outq.h"
 #include "wring/url.h"
 
@@ -36,6 +37,10 @@ typedef struct wring__proxy {
     const char *host; /* the target's */
     uint16_t port;
     uint8_t stage;
+    uint8_t interim_count; /* answers before the final one: RFC 9110 15.2 */
+    size_t interim_bytes;
+    wring__refusal *refusal; /* the answer behind WRING_ERR_PROXY, if there is one: whoever sets
+                                it to NULL owns it */
     wring__outq *out;
     wring__chunk_cache *chunks;
     size_t len;

@@ -117,14 +117,17 @@ static wring_result host_make(wring__client_settings *settings, wring_error *err
     char header[300];
     (void)snprintf(header, sizeof header, "%s%s%s%s", url->host_is_ipv6 ? "[" : "", settings->host,
                    url->host_is_ipv6 ? "]" : "", port);
-    settings->host_header = own(settings, header, strlen(header));
+    wring_bytes given = wring_str(header);
+    (void)wring_headers_get(settings->config.headers, "host", &given);
+    settings->host_header = own(settings, given.data, given.len);
     return settings->host_header == NULL ? no_memory(error) : WRING_OK;
 }
 
-/* user:password before the host becomes Basic credentials, behind the caller's own headers. */
+/* user:password before the host becomes Basic credentials, behind the caller's own headers. An
+ * Authorization among those wins: it was given for this request alone. */
 static wring_result userinfo_add(wring__client_settings *settings, wring_error *error) {
     const wring_bytes info = settings->url.userinfo;
-    if (info.len == 0) {
+    if (info.len == 0 || wring_headers_count(settings->config.headers, "authorization") > 0) {
         return WRING_OK;
     }
     const uint8_t *colon = memchr(info.data, ':', info.len);
@@ -161,6 +164,9 @@ static wring_result userinfo_add(wring__client_settings *settings, wring_error *
 
 static wring_result url_adopt(wring__client_settings *settings, const char *url,
                               wring_error *error) {
+    if (url == NULL) {
+        return wring_error_set(error, WRING_ERR_INVALID_URL, 0, "the URL is NULL");
+    }
     const size_t len = strnlen(url, URL_MAX + 1);
     const char *text = len > URL_MAX ? NULL : own(settings, url, len);
     if (len > URL_MAX) {
@@ -169,9 +175,12 @@ static wring_result url_adopt(wring__client_settings *settings, const char *url,
     if (text == NULL) {
         return no_memory(error);
     }
+    settings->url_text = text;
     if (wring_url_parse(wring_bytes_of(text, len), &settings->url) != WRING_OK) {
+        char shown[200];
+        (void)wring_text_printable(wring_bytes_of(text, len), shown, sizeof shown);
         return wring_error_set(error, WRING_ERR_INVALID_URL, 0,
-                               "'%.200s' is not a well-formed ws:// or wss:// URL", url);
+                               "'%s' is not a well-formed ws:// or wss:// URL", shown);
     }
     wring_result result = host_make(settings, error);
     if (result == WRING_OK) {
@@ -184,6 +193,16 @@ static wring_result url_adopt(wring__client_settings *settings, const char *url,
 
 static void default_u32(uint32_t *field, uint32_t value) {
     *field = *field == 0 ? value : *field;
+}
+
+bool wring__headers_are_views(wring_headers headers) {
+    bool good = headers.list != NULL || headers.count == 0;
+    for (size_t i = 0; good && i < headers.count; i++) {
+        const wring_header *header = &headers.list[i];
+        good = (header->name.data != NULL || header->name.len == 0) &&
+               (header->value.data != NULL || header->value.len == 0);
+    }
+    return good;
 }
 
 static wring_result config_adopt(wring__client_settings *settings, const wring_client_config *in,
@@ -206,6 +225,10 @@ static wring_result config_adopt(wring__client_settings *settings, const wring_c
     }
     if (config->reconnect_min_ms > config->reconnect_max_ms) {
         return bad(error, "reconnect_min_ms", "is above reconnect_max_ms");
+    }
+    if ((config->subprotocols == NULL && config->subprotocol_count > 0) ||
+        !wring__headers_are_views(config->headers)) {
+        return bad(error, "subprotocols or headers", "have a count or a length, and NULL");
     }
     config->session.struct_size = sizeof config->session;
     config->session.role = WRING_ROLE_CLIENT;
@@ -232,8 +255,14 @@ static wring_result headers_check(const wring__client_settings *settings, wring_
     const wring_h1_client_options options = {config->subprotocols, config->subprotocol_count,
                                              config->extensions, config->origin, config->headers};
     const size_t cap = 64 * 1024;
-    char *scratch = malloc(cap);
     size_t len = 0;
+    if (config->deflate != NULL &&
+        wring_headers_count(config->headers, "sec-websocket-extensions") > 0) {
+        return wring_error_set(error, WRING_ERR_INVALID_CONFIG, 0,
+                               "headers: Sec-WebSocket-Extensions would replace the offer of "
+                               "`deflate`; give one of the two, or use `extensions`");
+    }
+    char *scratch = malloc(cap);
     if (scratch == NULL) {
         return no_memory(error);
     }
@@ -243,8 +272,8 @@ static wring_result headers_check(const wring__client_settings *settings, wring_
     free(scratch);
     if (result == WRING_ERR_INVALID_HEADER) {
         return wring_error_set(error, result, 0,
-                               "headers, origin, extensions or subprotocols: a CR, LF, NUL or "
-                               "other illegal byte, or a name that is no token");
+                               "origin, extensions or subprotocols: a CR, LF, NUL or other illegal "
+                               "byte, or a name that is no token");
     }
     return result == WRING_OK ? result
                               : bad(error, "headers", "make a request of more than 64 KiB");
@@ -253,6 +282,7 @@ static wring_result headers_check(const wring__client_settings *settings, wring_
 static wring_result routes_adopt(wring__client_settings *settings, wring_error *error) {
     wring_client_config *config = &settings->config;
     wring_result result = WRING_OK;
+    settings->proxy_is_from_env = config->proxy == NULL && config->proxy_from_env;
     if (config->proxy != NULL) {
         result = wring__proxy_parse(config->proxy, &settings->proxy);
     } else if (config->proxy_from_env) {
@@ -268,7 +298,8 @@ static wring_result routes_adopt(wring__client_settings *settings, wring_error *
         return bad(error, "source", "is not a numeric address");
     }
     config->source = NULL;
-    if (settings->url.secure) {
+    /* without TLS now, but perhaps after a renewal */
+    if (settings->url.secure || (config->tls != NULL && config->renew != NULL)) {
         const wring_tls_client_config none = {.struct_size = sizeof none};
         const wring_tls_client_config *tls = config->tls == NULL ? &none : config->tls;
         if (tls->struct_size != sizeof *tls) {
@@ -284,8 +315,12 @@ wring_result wring__client_settings_adopt(wring__client_settings *settings, cons
                                           const wring_client_config *config, wring_error *error) {
     memset(settings, 0, sizeof *settings);
     wring_result result = config_adopt(settings, config, error);
+    settings->given = settings->config.headers;
     if (result == WRING_OK) {
         result = url_adopt(settings, url, error);
+    }
+    if (result == WRING_OK) {
+        result = wring_h1_request_headers_check(settings->config.headers, error);
     }
     if (result == WRING_OK) {
         result = headers_check(settings, error);
@@ -299,12 +334,80 @@ wring_result wring__client_settings_adopt(wring__client_settings *settings, cons
     return result;
 }
 
-void wring__client_settings_deinit(wring__client_settings *settings) {
-    while (settings->owned != NULL) {
-        struct wring__owned *block = settings->owned;
-        settings->owned = block->next;
+/* ---- renewed --------------------------------------------------------------------------------- */
+
+static void owned_free(struct wring__owned *list) {
+    while (list != NULL) {
+        struct wring__owned *block = list;
+        list = block->next;
         free(block);
     }
+}
+
+/* Into `next`, a copy of the settings that owns nothing of theirs. */
+static wring_result renewal_make(wring__client_settings *next, const char *url,
+                                 wring_headers headers, wring_error *error) {
+    next->config.headers = headers;
+    if (!wring__headers_are_views(headers)) {
+        return bad(error, "headers", "of a renewal have a count or a length, and NULL");
+    }
+    if (!own_headers(next, &next->config.headers)) {
+        return no_memory(error);
+    }
+    next->given = next->config.headers;
+    wring_result result = url_adopt(next, url, error);
+    if (result == WRING_OK && next->url.secure && next->tls == NULL) {
+        result =
+            wring_error_set(error, WRING_ERR_INVALID_URL, 0,
+                            "a renewed URL can be wss:// only if the first one was or if `tls` "
+                            "was set");
+    }
+    if (result == WRING_OK) {
+        result = wring_h1_request_headers_check(next->config.headers, error);
+    }
+    if (result == WRING_OK) {
+        result = headers_check(next, error);
+    }
+    if (result == WRING_OK && next->proxy_is_from_env) {
+        result = wring__proxy_from_env(&next->url, &next->proxy);
+        result = result == WRING_ERR_NO_MEMORY ? no_memory(error)
+                 : result == WRING_OK          ? WRING_OK
+                                      : bad(error, "proxy", "of the environment is malformed");
+    }
+    return result;
+}
+
+wring_result wring__client_settings_renew(wring__client_settings *settings, const char *url,
+                                          wring_headers headers, wring_error *error) {
+    wring__client_settings next = *settings;
+    next.owned = NULL;
+    next.host = NULL;
+    if (next.proxy_is_from_env) {
+        next.proxy = (wring__proxy_config){.kind = WRING__PROXY_NONE};
+    }
+    const wring_result result = renewal_make(&next, url, headers, error);
+    if (result != WRING_OK) {
+        free(next.host);
+        if (next.proxy_is_from_env) {
+            wring__proxy_config_deinit(&next.proxy);
+        }
+        owned_free(next.owned);
+        return result;
+    }
+    free(settings->host);
+    if (next.proxy_is_from_env) {
+        wring__proxy_config_deinit(&settings->proxy);
+    }
+    owned_free(settings->renewed);
+    next.renewed = next.owned;
+    next.owned = settings->owned;
+    *settings = next;
+    return WRING_OK;
+}
+
+void wring__client_settings_deinit(wring__client_settings *settings) {
+    owned_free(settings->owned);
+    owned_free(settings->renewed);
     free(settings->host);
     wring__proxy_config_deinit(&settings->proxy);
     wring__tls_share_release(settings->tls);

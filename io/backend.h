@@ -98,6 +98,9 @@ typedef struct wring__backend_ops {
      *  Errors: WRING_ERR_SYSTEM with errno set, and then no operation was queued. */
     wring_result (*connect)(wring__backend *backend, const wring__dial_config *config,
                             uint64_t token, wring__socket *out);
+    /** Once a connect has completed, whatever its result, and before the socket is closed. True: it
+     *  is connected to itself. NULL: there is nothing to do, and no socket ever is. */
+    bool (*dialled)(wring__backend *backend, wring__socket socket);
     /** Waits once for a descriptor of a library's (c-ares): POLLIN, POLLOUT. */
     void (*poll)(wring__backend *backend, int descriptor, uint32_t events, uint64_t token);
     void (*send)(wring__backend *backend, wring__socket socket, uint64_t token,

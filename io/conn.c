@@ -4,6 +4,8 @@
  */
 #include "io/conn.h"
 
+#include <errno.h>
+
 #include "core/trace.h"
 #include "io/conn_rx.h"
 #include "io/conn_tls.h"
@@ -326,12 +328,17 @@ static void send_complete(wring__conn *conn, const wring__completion *completion
 }
 
 static void connect_complete(wring__conn *conn, const wring__completion *completion) {
+    wring__backend *backend = conn->worker->backend;
+    const bool itself =
+        backend->ops->dialled != NULL && backend->ops->dialled(backend, conn->socket);
     conn->pending--;
     if (conn->state != WRING__CONN_CONNECTING) {
         return; /* ended meanwhile */
     }
     if (completion->result < 0) {
         wring__conn_broken_by(conn, completion->result);
+    } else if (itself) { /* nobody listens there */
+        wring__conn_broken_by(conn, -ECONNREFUSED);
     }
     wring__worker_make_ready(conn->worker, conn);
 }

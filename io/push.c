@@ -17,7 +17,15 @@ static wring_result post_shared(wring_ref ref, enum wring__mail_kind kind, wring
     return result;
 }
 
+/* A length without a pointer is a slip of the caller's. */
+static bool is_view(wring_bytes bytes) {
+    return bytes.data != NULL || bytes.len == 0;
+}
+
 static bool frame_is_sendable(const wring_frame *frame) {
+    if (!is_view(frame->payload)) {
+        return false;
+    }
     switch (frame->opcode) {
     case WRING_TEXT:
     case WRING_BINARY:
@@ -34,13 +42,16 @@ static bool frame_is_sendable(const wring_frame *frame) {
 }
 
 wring_result wring_send(wring_ref ref, const wring_frame *frames, size_t count) {
+    if (frames == NULL && count > 0) {
+        return WRING_ERR_INVALID_ARGUMENT;
+    }
     for (size_t i = 0; i < count; i++) {
         if (!frame_is_sendable(&frames[i])) {
             return WRING_ERR_INVALID_ARGUMENT;
         }
     }
-    if (count == 0) {
-        return WRING_OK;
+    if (ref == WRING_REF_NONE || count == 0) {
+        return ref == WRING_REF_NONE ? WRING_ERR_CLOSED : WRING_OK;
     }
     wring__shared *shared = count == 1 && frames[0].opcode != WRING_CLOSE
                                 ? wring__shared_create((uint8_t)frames[0].opcode,
@@ -50,6 +61,9 @@ wring_result wring_send(wring_ref ref, const wring_frame *frames, size_t count) 
 }
 
 wring_result wring_close(wring_ref ref, uint16_t code, wring_bytes reason) {
+    if (!is_view(reason)) {
+        return WRING_ERR_INVALID_ARGUMENT;
+    }
     wring__shared *shared = wring__shared_create(WRING_CLOSE, code, reason);
     return shared == NULL ? WRING_ERR_NO_MEMORY : post_shared(ref, WRING__MAIL_CLOSE, shared);
 }
@@ -60,6 +74,9 @@ wring_result wring_stop(wring_ref ref) {
 
 wring_result wring_post(wring_ref ref, const wring_info *info,
                         void (*lost)(const wring_info *info)) {
+    if (info == NULL) {
+        return WRING_ERR_INVALID_ARGUMENT;
+    }
     wring__posted posted = {*info, lost};
     wring__shared *shared = wring__shared_create(0, 0, wring_bytes_of(&posted, sizeof posted));
     return shared == NULL ? WRING_ERR_NO_MEMORY : post_shared(ref, WRING__MAIL_POST, shared);

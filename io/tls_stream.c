@@ -131,9 +131,16 @@ static bool client_name_set(wring__tls *tls) {
            SSL_set1_host(tls->ssl, tls->server_name) == 1;
 }
 
+/* RFC 6066 3: without the trailing dot of an absolute name. Names in certificates have none either.
+ */
+static char *name_copy(const char *name) {
+    const size_t len = strlen(name);
+    return strndup(name, len > 1 && name[len - 1] == '.' ? len - 1 : len);
+}
+
 static bool client_set(wring__tls *tls, const wring__tls_options *options) {
     if (options->server_name != NULL) {
-        tls->server_name = strdup(options->server_name);
+        tls->server_name = name_copy(options->server_name);
         if (tls->server_name == NULL || !client_name_set(tls)) {
             return false;
         }

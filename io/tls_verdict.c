@@ -43,10 +43,12 @@ void wring__tls_set_reason(wring__tls *tls, const char *format, ...) {
     if (tls->reason == NULL) {
         return; /* wring__tls_reason falls back to the result's text */
     }
+    char sentence[REASON_BYTES]; /* with names of certificates, which are a stranger's bytes */
     va_list args;
     va_start(args, format);
-    vsnprintf(tls->reason, REASON_BYTES, format, args);
+    vsnprintf(sentence, sizeof sentence, format, args);
     va_end(args);
+    (void)wring_text_printable(wring_str(sentence), tls->reason, REASON_BYTES);
 }
 
 /* ---- certificates ---------------------------------------------------------------------------- */

@@ -83,6 +83,7 @@ static void uring_close(wring__backend *super) {
         close(backend->wake_fd);
     }
     wring__uring_buffers_close(backend);
+    wring__uring_dials_close(backend);
     wring__uring_files_close(backend);
     free(backend->messages);
     free(backend);
@@ -392,6 +393,7 @@ const wring__backend_ops wring__backend_uring = {
     .recv_once = uring_recv_once,
     .recv_into = uring_recv_into,
     .connect = wring__uring_connect,
+    .dialled = wring__uring_dialled,
     .poll = uring_poll,
     .send = uring_send,
     .shutdown = uring_shutdown,

@@ -124,7 +124,8 @@ static int socket_make(const wring__dial_config *config) {
 }
 
 /* A dialled socket is made and bound as a descriptor and then moved into the table: while it is
- * dialled the process needs one descriptor, not one for each connection. */
+ * dialled the process needs one descriptor, not one for each connection. uring_self.c keeps a few
+ * more. */
 static wring__socket socket_to_table(struct uring_backend *backend, int fd,
                                      const struct sockaddr *address) {
     const uint32_t slot = wring__uring_slot_acquire(backend);
@@ -138,7 +139,7 @@ static wring__socket socket_to_table(struct uring_backend *backend, int fd,
         wring__uring_slot_release(backend, slot);
         return fd;
     }
-    close(fd);
+    wring__uring_dial_keep(backend, (wring__socket)slot | URING_DIRECT, fd, address);
     wring__uring_peer_set(backend, slot, address);
     return (wring__socket)slot | URING_DIRECT;
 }

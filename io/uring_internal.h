@@ -89,6 +89,19 @@ struct uring_files {
     bool close_queued; /* and not yet submitted */
 };
 
+/* Dials that may end at themselves, while they are under way. Beyond these they are not checked. */
+#define URING_DIALS_MAX 64
+struct uring_dial {
+    wring__socket socket;
+    int fd;
+};
+struct uring_dials {
+    struct uring_dial list[URING_DIALS_MAX];
+    uint32_t count;
+    uint16_t port_first; /* the kernel's ephemeral ports; 0: not read yet */
+    uint16_t port_last;
+};
+
 struct uring_backend {
     struct wring__backend super;
     struct io_uring ring;
@@ -100,6 +113,7 @@ struct uring_backend {
     uint32_t message_count;
     uint32_t message_max;
     struct uring_files files;
+    struct uring_dials dials;
     struct uring_listener listeners[URING_LISTENERS_MAX];
     uint32_t listener_count;
     uint32_t can; /* enum uring_capability */
@@ -148,6 +162,14 @@ void wring__uring_buffers_used(struct uring_backend *backend, uint32_t count, bo
 /* @param count  0: picked.  A kernel that gives no table leaves the backend with descriptors. */
 void wring__uring_files_open(struct uring_backend *backend, uint32_t count);
 void wring__uring_files_close(struct uring_backend *backend);
+
+/* ---- uring_self.c ---------------------------------------------------------------------------- */
+
+/* Takes the descriptor beside a table's entry: kept until the dial is over, or closed at once. */
+void wring__uring_dial_keep(struct uring_backend *backend, wring__socket socket, int fd,
+                            const struct sockaddr *address);
+bool wring__uring_dialled(wring__backend *super, wring__socket socket);
+void wring__uring_dials_close(struct uring_backend *backend);
 uint32_t wring__uring_slot_acquire(struct uring_backend *backend); /* or URING_SLOT_NONE */
 void wring__uring_slot_release(struct uring_backend *backend, uint32_t slot);
 void wring__uring_peer_set(struct uring_backend *backend, uint32_t slot,

@@ -319,10 +319,12 @@ static wring_result answer_parse(wring_bytes element, const wring_deflate_config
     struct said answer;
     wring_bytes at = {NULL, 0};
     if (!parameters_parse(element, &answer, &at)) {
+        char shown[100];
+        (void)wring_text_printable(at, shown, sizeof shown);
         return wring_error_set(error, WRING_ERR_BAD_EXTENSION, 0,
                                "the server's permessage-deflate has a parameter that is malformed, "
-                               "unknown, repeated or out of range: %.*s",
-                               (int)wring__min_size(at.len, 60), (const char *)at.data);
+                               "unknown, repeated or out of range: %s",
+                               shown);
     }
     wring_result result = answer_check(&answer, config, error);
     *out = (wring_deflate_params){
@@ -349,9 +351,10 @@ wring_result wring_deflate_parse_response(wring_headers headers, const wring_def
             if (others) {
                 continue;
             }
+            char shown[100];
+            (void)wring_text_printable(whole, shown, sizeof shown);
             return wring_error_set(error, WRING_ERR_UNEXPECTED_EXTENSION, 0,
-                                   "the server chose an extension nobody offered: %.*s",
-                                   (int)wring__min_size(whole.len, 60), (const char *)whole.data);
+                                   "the server chose an extension nobody offered: %s", shown);
         }
         if (*accepted) {
             return wring_error_set(error, WRING_ERR_BAD_EXTENSION, 0,

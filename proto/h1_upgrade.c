@@ -138,9 +138,12 @@ static void put_header(struct writer *w, wring_bytes name, wring_bytes value) {
     put_str(w, "\r\n");
 }
 
-static void put_headers(struct writer *w, wring_headers headers) {
+/* All but those called `without`; NULL: all. */
+static void put_headers(struct writer *w, wring_headers headers, const char *without) {
     for (size_t i = 0; i < headers.count; i++) {
-        put_header(w, headers.list[i].name, headers.list[i].value);
+        if (without == NULL || !wring__text_is(headers.list[i].name, without)) {
+            put_header(w, headers.list[i].name, headers.list[i].value);
+        }
     }
 }
 
@@ -150,8 +153,8 @@ wring_result wring_h1_response_write(const wring_upgrade_info *info, wring_heade
     wring_header list[4];
     wring_headers own = {list, wring_h1_response_headers(info, list)};
     put_str(&w, "HTTP/1.1 101 Switching Protocols\r\n");
-    put_headers(&w, own);
-    put_headers(&w, extra);
+    put_headers(&w, own, NULL);
+    put_headers(&w, extra, NULL);
     put_str(&w, "\r\n");
     *len = w.len;
     return w.result;
@@ -160,6 +163,9 @@ wring_result wring_h1_response_write(const wring_upgrade_info *info, wring_heade
 /* ---- client ---------------------------------------------------------------------------------- */
 
 static void put_subprotocols(struct writer *w, const wring_h1_client_options *options) {
+    if (wring_headers_count(options->extra, "sec-websocket-protocol") > 0) {
+        return;
+    }
     for (size_t i = 0; i < options->subprotocol_count; i++) {
         put_str(w, i == 0 ? "Sec-WebSocket-Protocol: " : ", ");
         put_token(w, wring_str(options->subprotocols[i])); /* RFC 6455 4.1 */
@@ -176,27 +182,33 @@ static void put_target(struct writer *w, const char *target) {
     put_checked(w, wring_str(target));
 }
 
+/* One of the client's own headers, unless the application gave it. */
+static void put_own(struct writer *w, wring_headers extra, const char *name, const char *value) {
+    if (value != NULL && wring_headers_count(extra, name) == 0) {
+        put_header(w, wring_str(name), wring_str(value));
+    }
+}
+
 wring_result wring_h1_request_write(const char *host, const char *target, const char *key,
                                     const wring_h1_client_options *options, char *out, size_t cap,
                                     size_t *len) {
-    struct writer w = {out, cap, 0, WRING_OK};
+    static const wring_h1_client_options none = {0};
+    options = options == NULL ? &none : options;
+    const wring_headers extra = options->extra;
+    struct writer w = {out, cap, 0, wring_h1_request_headers_check(extra, NULL)};
+    wring_bytes given_host = wring_str(host);
+    (void)wring_headers_get(extra, "host", &given_host);
     put_str(&w, "GET ");
     put_target(&w, target);
     put_str(&w, " HTTP/1.1\r\n");
-    put_header(&w, wring_str("Host"), wring_str(host));
+    put_header(&w, wring_str("Host"), given_host);
     put_str(&w, "Upgrade: websocket\r\nConnection: Upgrade\r\n");
     put_header(&w, wring_str("Sec-WebSocket-Key"), wring_str(key));
     put_str(&w, "Sec-WebSocket-Version: 13\r\n");
-    if (options != NULL) {
-        put_subprotocols(&w, options);
-        if (options->extensions != NULL) {
-            put_header(&w, wring_str("Sec-WebSocket-Extensions"), wring_str(options->extensions));
-        }
-        if (options->origin != NULL) {
-            put_header(&w, wring_str("Origin"), wring_str(options->origin));
-        }
-        put_headers(&w, options->extra);
-    }
+    put_subprotocols(&w, options);
+    put_own(&w, extra, "Sec-WebSocket-Extensions", options->extensions);
+    put_own(&w, extra, "Origin", options->origin);
+    put_headers(&w, extra, "host");
     put_str(&w, "\r\n");
     *len = w.len;
     return w.result;

@@ -309,6 +309,14 @@ wring_headers wring__http1_headers(const wring__http1 *parser, const uint8_t *bu
     return headers;
 }
 
+wring_bytes wring__http1_reason(const wring__http1 *parser, const uint8_t *buffer) {
+    const size_t at = strlen("HTTP/1.1 404");
+    const uint8_t *end = memchr(buffer + at, '\r', parser->position - at);
+    WRING_ASSERT(end != NULL); /* the parser saw it */
+    const size_t len = (size_t)(end - buffer) - at;
+    return len == 0 ? wring_bytes_of(NULL, 0) : wring_bytes_of(buffer + at + 1, len - 1);
+}
+
 void wring__http1_request(const wring__http1 *parser, const uint8_t *buffer, wring_header *list,
                           wring_request *out) {
     memset(out, 0, sizeof *out);

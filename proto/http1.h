@@ -56,6 +56,9 @@ WRING_MUST_CHECK wring_result wring__http1_parse(wring__http1 *parser, wring_byt
 wring_headers wring__http1_headers(const wring__http1 *parser, const uint8_t *buffer,
                                    wring_header *list);
 
+/** The reason phrase of a finished response head; empty when the status line has none. */
+wring_bytes wring__http1_reason(const wring__http1 *parser, const uint8_t *buffer);
+
 /** A name of a header or subprotocol: one character or more, no separator.   RFC: 9110 5.6.2 */
 bool wring__http1_is_token(wring_bytes text);
 

@@ -23,24 +23,44 @@ wring_result wring__subprotocol_choose(wring_headers headers, const wring_upgrad
     return WRING_ERR_NO_ACCEPTABLE_SUBPROTOCOL;
 }
 
+/* What the application offered by a header of its own stands in place of the options. */
+static bool subprotocol_is_offered(const wring_h1_client_options *options, wring_bytes chosen) {
+    const char *name = "sec-websocket-protocol";
+    if (wring_headers_count(options->extra, name) > 0) {
+        wring_list_cursor cursor = {0, 0};
+        wring_bytes offered;
+        bool found = false;
+        while (!found && wring_headers_next(options->extra, name, &cursor, &offered)) {
+            found = wring_bytes_equal(offered, chosen);
+        }
+        return found;
+    }
+    for (size_t i = 0; i < options->subprotocol_count; i++) {
+        if (wring_bytes_equal(chosen, wring_str(options->subprotocols[i]))) {
+            return true;
+        }
+    }
+    return false;
+}
+
 wring_result wring__answer_check(wring_headers headers, const wring_h1_client_options *options,
                                  wring_bytes *subprotocol) {
     *subprotocol = wring_bytes_of(NULL, 0);
-    bool offered_extensions = options != NULL && options->extensions != NULL;
+    static const wring_h1_client_options none = {0};
+    options = options == NULL ? &none : options;
+    const bool offered_extensions =
+        options->extensions != NULL ||
+        wring_headers_count(options->extra, "sec-websocket-extensions") > 0;
     if (!offered_extensions && wring_headers_count(headers, "sec-websocket-extensions") > 0) {
         return WRING_ERR_UNEXPECTED_EXTENSION;
     }
     if (!wring_headers_get(headers, "sec-websocket-protocol", subprotocol)) {
         return WRING_OK;
     }
-    size_t count = options == NULL ? 0 : options->subprotocol_count;
-    for (size_t i = 0; i < count; i++) {
-        if (wring_bytes_equal(*subprotocol, wring_str(options->subprotocols[i])) &&
-            wring_headers_count(headers, "sec-websocket-protocol") == 1) {
-            return WRING_OK;
-        }
-    }
-    return WRING_ERR_UNEXPECTED_SUBPROTOCOL;
+    return wring_headers_count(headers, "sec-websocket-protocol") == 1 &&
+                   subprotocol_is_offered(options, *subprotocol)
+               ? WRING_OK
+               : WRING_ERR_UNEXPECTED_SUBPROTOCOL;
 }
 
 bool wring__header_text_is_safe(wring_bytes text) {

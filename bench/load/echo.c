@@ -1,23 +1,20 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
  * Echo: each connection keeps what it has sent in a ring and holds every answer against the oldest
- * of it: opcode, length, number. Closed loop: an answer makes room for the next message. Constant
- * rate: messages have an intended time each, from which their latency counts whether or not they
- * could be sent then, so that a server that stalls is charged for all it kept waiting.
+ * of it: opcode, length, number; what is not its answer goes to echo_match.c. Closed loop: an
+ * answer makes room for the next message. Constant rate: messages have an intended time each, from
+ * which their latency counts whether or not they could be sent then, so that a server that stalls
+ * is charged for all it kept waiting.
  */
 #include <stdlib.h>
 
-#include "bench/load/engine.h"
+#include "bench/load/echo.h"
 #include "wring/frame.h"
 
 /* Queued on one connection before the schedule leaves it out: it is not read from. */
 #define BACKLOG_MAX (4u << 20)
 
 /* ---- sending --------------------------------------------------------------------------------- */
-
-static load_awaited *ring_at(const load_echo *echo, uint32_t i) {
-    return &echo->ring[(echo->head + i) & (echo->cap - 1)];
-}
 
 static bool ring_grow(load_echo *echo) {
     const uint32_t cap = echo->cap == 0 ? 1 : echo->cap * 2;
@@ -26,7 +23,7 @@ static bool ring_grow(load_echo *echo) {
         return false;
     }
     for (uint32_t i = 0; i < echo->count; i++) {
-        grown[i] = *ring_at(echo, i);
+        grown[i] = *load_echo_at(echo, i);
     }
     free(echo->ring);
     echo->ring = grown;
@@ -49,7 +46,7 @@ static void echo_send(load_link *link, wring_time_ns sent) {
         load_link_fail(link, "out of memory");
         return;
     }
-    load_awaited *awaited = ring_at(echo, echo->count);
+    load_awaited *awaited = load_echo_at(echo, echo->count);
     awaited->sent = sent;
     awaited->len = len;
     load_echo_tag_write(awaited->tag, echo->next);
@@ -104,27 +101,29 @@ static load_link *link_next(load_thread *thread) {
 
 void load_echo_pace(load_thread *thread, wring_time_ns now) {
     wring_time_ns due;
-    while ((due = load_thread_due(thread, thread->paced)) <= now) {
+    while ((due = load_pace_due(thread)) <= now) {
         load_link *link = link_next(thread);
         if (link == NULL) {
-            return; /* all are full: an answer makes room, and the schedule does not wait */
+            thread->is_full = true; /* an answer makes room, and the schedule does not wait */
+            return;
         }
         if (!load_limit_take(thread)) {
             return;
         }
-        thread->paced++;
-        if (now - due > thread->behind_max && load_thread_is_measured(thread, due)) {
-            thread->behind_max = now - due;
-        }
+        load_pace_note(thread, due);
         echo_send(link, due);
     }
 }
 
 /* ---- answers --------------------------------------------------------------------------------- */
 
-static void take(load_link *link, const load_awaited *awaited, uint64_t len) {
-    load_thread *thread = link->thread;
-    const wring_time_ns now = link->conn.worker->now;
+void load_echo_latency(load_link *link, wring_time_ns sent) {
+    if (load_thread_is_measured(link->thread, sent)) {
+        load_thread_latency(link->thread, link->conn.worker->now - sent);
+    }
+}
+
+static void received(load_thread *thread, uint64_t len) {
     thread->totals.received++;
     thread->totals.received_bytes += len;
     if (thread->phase == LOAD_MEASURING) {
@@ -132,21 +131,17 @@ static void take(load_link *link, const load_awaited *awaited, uint64_t len) {
         thread->measured.received_bytes += len;
         thread->interval_messages++;
     }
-    if (load_thread_is_measured(thread, awaited->sent)) {
-        load_thread_latency(thread, now - awaited->sent);
-    }
 }
 
-static void pop(load_link *link, uint32_t count) {
+void load_echo_pop(load_link *link, uint32_t count) {
     link->echo.head += count;
     link->echo.count -= count;
     link->thread->awaited -= count;
     link->thread->arrived = link->conn.worker->now;
 }
 
-/* NULL when the content is what was sent, as far as it is looked at. */
-static const char *content_fault(const load_link *link, const load_message *message,
-                                 const load_awaited *awaited) {
+const char *load_echo_fault(const load_link *link, const load_message *message,
+                            const load_awaited *awaited) {
     const load_payload *payload = &link->thread->run->payload;
     if (message->opcode != (payload->first & 0x0f)) {
         return "answer: text for binary, or binary for text";
@@ -157,7 +152,7 @@ static const char *content_fault(const load_link *link, const load_message *mess
     if (!payload->tagged) {
         const size_t len = wring__min_size(message->head_len, payload->len);
         return memcmp(payload->plain, message->head, len) == 0
-                   ? NULL
+                   ? message->fault
                    : "answer: another content than was sent";
     }
     const size_t len = wring__min_size(LOAD_ECHO_TAG, awaited->len);
@@ -167,73 +162,27 @@ static const char *content_fault(const load_link *link, const load_message *mess
     const bool is_same = len == LOAD_ECHO_TAG /* of constant length: one comparison */
                              ? memcmp(awaited->tag, message->head, LOAD_ECHO_TAG) == 0
                              : memcmp(awaited->tag, message->head, len) == 0;
-    return is_same ? NULL : "answer: another content than was sent";
+    return is_same ? message->fault : "answer: another content than was sent";
 }
 
-static void accept_oldest(load_link *link, const load_message *message, const char *fault) {
-    const load_awaited awaited = *ring_at(&link->echo, 0);
-    pop(link, 1);
-    take(link, &awaited, message->len == LOAD_LEN_UNKNOWN ? awaited.len : message->len);
-    if (WRING_UNLIKELY(fault != NULL)) {
+void load_echo_accept(load_link *link, const load_message *message, const char *fault) {
+    const load_awaited awaited = *load_echo_at(&link->echo, 0);
+    load_echo_pop(link, 1);
+    received(link->thread, message->len == LOAD_LEN_UNKNOWN ? awaited.len : message->len);
+    if (WRING_LIKELY(fault == NULL)) {
+        load_echo_latency(link, awaited.sent);
+    } else {
         load_thread_error(link->thread, 1, fault);
     }
 }
 
-/* From the first answer out of order on, a connection's numbers are followed one by one. */
-static load_sequence *follow(load_link *link) {
-    if (link->tracks == NULL && (link->tracks = calloc(1, sizeof *link->tracks)) != NULL) {
-        link->tracks->next = link->echo.next - link->echo.count;
-        link->tracks->window =
-            link->tracks->next >= 64 ? UINT64_MAX : (UINT64_C(1) << link->tracks->next) - 1;
+/* The right answer to the oldest. */
+static void accept_right(load_link *link, const load_message *message) {
+    if (WRING_UNLIKELY(link->tracks != NULL)) {
+        uint64_t skipped;
+        (void)load_sequence_take(link->tracks, link->echo.next - link->echo.count, &skipped);
     }
-    return link->tracks;
-}
-
-/* The ones it jumped over are lost, unless they come later. */
-static void accept_ahead(load_link *link, const load_message *message, uint64_t skipped) {
-    if (skipped >= link->echo.count) {
-        load_thread_error(link->thread, 1, "answer: to a message never sent");
-        return;
-    }
-    link->thread->lost += skipped;
-    pop(link, (uint32_t)skipped);
-    accept_oldest(link, message, content_fault(link, message, ring_at(&link->echo, 0)));
-}
-
-static void accept_numbered(load_link *link, const load_message *message, uint64_t number) {
-    load_thread *thread = link->thread;
-    load_sequence *track = follow(link);
-    uint64_t skipped = 0;
-    if (track == NULL || number >= link->echo.next) {
-        load_thread_error(thread, 1, "answer: to a message never sent");
-        return;
-    }
-    switch (load_sequence_take(track, number, &skipped)) {
-    case LOAD_ARRIVAL_IN_ORDER:
-    case LOAD_ARRIVAL_AHEAD:
-        accept_ahead(link, message, skipped);
-        break;
-    case LOAD_ARRIVAL_LATE:
-        thread->reordered++;
-        thread->lost--;
-        break;
-    case LOAD_ARRIVAL_DUPLICATE:
-        thread->duplicated++;
-        break;
-    }
-}
-
-static void accept_unexpected(load_link *link, const load_message *message, const char *fault) {
-    const load_payload *payload = &link->thread->run->payload;
-    uint64_t number;
-    if (payload->tagged && link->echo.next > 0 &&
-        load_echo_tag_read(message->head, message->head_len, &number)) {
-        accept_numbered(link, message, number);
-    } else if (link->echo.count > 0) {
-        accept_oldest(link, message, fault);
-    } else {
-        link->thread->foreign++;
-    }
+    load_echo_accept(link, message, NULL);
 }
 
 void load_echo_message(load_link *link, const load_message *message) {
@@ -241,12 +190,14 @@ void load_echo_message(load_link *link, const load_message *message) {
     load_echo *echo = &link->echo;
     const char *fault = NULL;
     if (echo->count > 0 && !config->any_answer) {
-        fault = content_fault(link, message, ring_at(echo, 0));
+        fault = load_echo_fault(link, message, load_echo_at(echo, 0));
     }
-    if (WRING_LIKELY(echo->count > 0 && fault == NULL && link->tracks == NULL)) {
-        accept_oldest(link, message, NULL);
+    if (WRING_LIKELY(echo->count > 0 && fault == NULL)) {
+        accept_right(link, message);
+    } else if (config->any_answer) {
+        link->thread->foreign++;
     } else {
-        accept_unexpected(link, message, fault);
+        load_echo_odd(link, message, fault);
     }
     if (load_thread_may_send(link->thread)) {
         load_echo_start(link);
@@ -260,7 +211,7 @@ void load_echo_verify(load_link *link, uint64_t offset, const uint8_t *data, siz
     const uint64_t from = offset + skip;
     if (from + (len - skip) > payload->len ||
         memcmp(payload->plain + from, data + skip, len - skip) != 0) {
-        load_thread_error(link->thread, 1, "answer: another content than was sent");
+        link->rx.fault = "answer: another content than was sent";
     }
 }
 
@@ -270,4 +221,6 @@ void load_echo_ended(load_link *link) {
     free(link->echo.ring);
     link->echo.ring = NULL;
     link->echo.cap = 0;
+    free(link->echo.doubts);
+    link->echo.doubts = NULL;
 }

@@ -40,8 +40,15 @@ typedef struct load_target {
     uint32_t topics;
 } load_target;
 
+/** How long one who waits for others does so. */
+typedef struct load_patience {
+    bool (*go_on)(void *arg); /* asked several times a second; false ends it */
+    void *arg;
+    wring_time_ns until;
+} load_patience;
+
 WRING_MUST_CHECK wring_result load_target_open(load_target *target, const load_config *config,
-                                               wring_error *error);
+                                               const load_patience *patience, wring_error *error);
 void load_target_close(load_target *target);
 
 /** Are there ports, descriptors and memory enough? Raises the soft limit of descriptors. */
@@ -52,6 +59,11 @@ WRING_MUST_CHECK wring_result load_preflight(const load_config *config, const lo
 uint32_t load_config_connections(const load_config *config);
 /** ... and threads: what was asked for, or half of the CPUs, or more for that many connections. */
 uint32_t load_config_threads(const load_config *config);
+
+/** address.c: sets `address` by `host` and the URL's port.
+ *  Errors: WRING_ERR_ADDRESS when there is none, or patience ended. */
+WRING_MUST_CHECK wring_result load_address_find(load_target *target, const load_patience *patience,
+                                                wring_error *error);
 
 /* ---- tx.c ------------------------------------------------------------------------------------ */
 
@@ -96,6 +108,7 @@ typedef struct load_fanout_tag {
 /** Before any tag is written, and before threads start. */
 void load_tags_init(void);
 void load_echo_tag_write(uint8_t out[LOAD_ECHO_TAG], uint64_t number);
+/** Of a payload shorter than the tag, its `len` letters: the lowest digits of the number. */
 bool load_echo_tag_read(const uint8_t *tag, size_t len, uint64_t *number);
 void load_fanout_tag_write(uint8_t out[LOAD_FANOUT_TAG], const load_fanout_tag *tag);
 /** `bytes` are at least LOAD_FANOUT_TAG long and begin with the magic. */
@@ -129,6 +142,7 @@ typedef struct load_rx {
     bool fin;
     bool in_frame;
     bool compressed;         /* the message */
+    const char *fault;       /* of the message, with --verify */
     load_inflater *inflater; /* of a compressed message in pieces, with --verify */
     uint64_t inflated;       /* bytes of the message so far, with --verify */
 } load_rx;
@@ -140,12 +154,29 @@ typedef struct load_awaited {
     uint32_t len;
 } load_awaited;
 
+/** A message whose place a wrong answer took: if its own comes after all, the other was none. */
+typedef struct load_doubt {
+    uint64_t number;
+    wring_time_ns sent;
+    const char *fault; /* counted as that so far */
+} load_doubt;
+
+#define LOAD_DOUBTS_MAX 32
+
+/** The latest first to be forgotten last. */
+typedef struct load_doubts {
+    load_doubt list[LOAD_DOUBTS_MAX];
+    uint32_t count;
+} load_doubts;
+
 typedef struct load_echo {
     load_awaited *ring;
     uint32_t head;
     uint32_t count;
-    uint32_t cap;  /* a power of two */
-    uint64_t next; /* number; the oldest in the ring has next - count */
+    uint32_t cap;        /* a power of two */
+    uint64_t next;       /* number; the oldest in the ring has next - count */
+    uint64_t jumped;     /* numbers that later ones came before, and that did not come yet */
+    load_doubts *doubts; /* when first needed */
 } load_echo;
 
 struct load_link {
@@ -208,6 +239,7 @@ typedef struct load_message {
     uint64_t len; /* LOAD_LEN_UNKNOWN: it was compressed, and only its beginning is known */
     uint8_t opcode;
     bool compressed;
+    const char *fault; /* --verify: what is wrong beyond its head; NULL */
 } load_message;
 
 #define LOAD_LEN_UNKNOWN UINT64_MAX
@@ -302,7 +334,16 @@ struct load_thread {
     wring_time_ns closing_from;
     wring_time_ns limit_from; /* -n: when the number was first seen to be reached */
     bool limit_is_done;       /* and all that this thread sent of it is answered */
+    wring_time_ns now;        /* of this turn, read when all that came was dispatched */
     uint64_t paced;           /* messages of the schedule sent so far */
+    bool is_full;             /* at the last look no connection had room for what is due */
+    wring_time_ns room_from;  /* ... and when there was room again */
+    uint64_t held;            /* messages that waited for that */
+    uint32_t failed_in_a_row; /* dials */
+    uint32_t backoffs;
+    wring_duration_ns backoff; /* the last pause of dialling; 0: none since a dial succeeded */
+    wring_duration_ns backoff_sum;
+    wring_time_ns backoff_until;
     uint32_t deck_at;
     uint32_t turn_at; /* whose turn it is to send */
     uint64_t interval_index;
@@ -310,6 +351,7 @@ struct load_thread {
     load_inflater *inflater;
     load_inflated *inflated; /* the last one: it comes to many */
     load_histogram *interval;
+    load_histogram *lag;    /* of the interval: what the generator itself was late by */
     wring_duration_ns same; /* a latency that came `same_count` times in a row, not yet recorded */
     uint64_t same_count;
     load_histogram *connects;
@@ -339,7 +381,11 @@ struct load_thread {
     wring_error error;
 };
 
+/** A thread's life: load_thread_open, then load_thread_turn until it says false. */
 void *load_thread_main(void *thread);
+WRING_MUST_CHECK wring_result load_thread_open(load_thread *thread);
+/** False when it is over: all is closed, or the ring failed (thread->result). */
+bool load_thread_turn(load_thread *thread);
 /** Wakes a thread that may sleep; one without a ring needs none.   Thread: any. */
 void load_thread_wake(load_thread *thread);
 /** A link opened, failed before that, was lost after. */
@@ -348,13 +394,19 @@ void load_thread_list(load_thread *thread, load_link *link);
 void load_thread_unlist(load_thread *thread, load_link *link);
 void load_thread_unopen(load_thread *thread, load_link *link);
 void load_thread_error(load_thread *thread, uint64_t count, const char *text);
+/** One error of that kind was none. */
+void load_thread_error_undo(load_thread *thread, const char *text);
+/** Dials for place `place` of its share. */
+void load_thread_dial(load_thread *thread, uint32_t place);
+void load_thread_dial_failed(load_thread *thread, const char *text);
+uint32_t load_thread_dialling_max(const load_thread *thread);
+/** When a connection that dials or closes has taken too long. */
+wring_time_ns load_thread_expiry(const load_link *link);
+wring_time_ns load_thread_interval_end(const load_thread *thread);
 static inline bool load_thread_may_send(const load_thread *thread) {
     return thread->phase == LOAD_WARMUP || thread->phase == LOAD_MEASURING;
 }
 
-/** When message `k` of this thread's part of the schedule is due; WRING_TIME_NEVER after the end.
- */
-wring_time_ns load_thread_due(const load_thread *thread, uint64_t k);
 static inline void load_thread_latency_flush(load_thread *thread) {
     if (thread->same_count > 0) {
         load_histogram_record_many(thread->interval, thread->same, thread->same_count);
@@ -376,6 +428,27 @@ static inline bool load_link_sends(const load_link *link) {
 /** Does what was sent (or was to be sent) at `at` belong to the measured time. */
 bool load_thread_is_measured(const load_thread *thread, wring_time_ns at);
 
+/* ---- pace.c ---------------------------------------------------------------------------------- */
+
+/** Who takes turns in the schedule: connections, or publishers. */
+uint32_t load_pace_lanes(const load_config *config);
+/** When the thread's next message is due; WRING_TIME_NEVER after the end. */
+wring_time_ns load_pace_due(const load_thread *thread);
+/** How many messages (fan-out: bursts) the thread had to send from start to end. */
+uint64_t load_pace_scheduled(const load_thread *thread);
+/** The next message goes out: counts it, and how late it is. */
+void load_pace_note(load_thread *thread, wring_time_ns due);
+/** Sends and dials what is due by `now`. */
+void load_pace(load_thread *thread, wring_time_ns now);
+/** How long the next turn may sleep. */
+wring_time_ns load_pace_next(const load_thread *thread);
+/** With a rate, or after failures: may a connection be dialled? */
+bool load_pace_dial_is_due(load_thread *thread, wring_time_ns now);
+/** Are its connections being opened: before the run, with a ramp of connections in its course. */
+bool load_pace_opens_now(const load_thread *thread);
+void load_pace_dial_succeeded(load_thread *thread);
+void load_pace_dial_failed(load_thread *thread);
+
 /* ---- run.c ----------------------------------------------------------------------------------- */
 
 #define LOAD_PENDING 4
@@ -383,12 +456,14 @@ bool load_thread_is_measured(const load_thread *thread, wring_time_ns at);
 /** An interval to which not all threads have given their part. */
 typedef struct load_pending {
     load_histogram *latency;
+    load_histogram *lag;
     uint64_t messages;
     uint32_t given;
 } load_pending;
 
 struct load_run {
     const load_config *config;
+    const wring__backend_ops *backend;
     load_target target;
     load_payload payload;
     load_fanout fanout;
@@ -422,12 +497,30 @@ static inline bool load_limit_is_reached(const load_run *run) {
     return run->config->messages != 0 &&
            atomic_load_explicit(&run->limit_taken, memory_order_relaxed) >= run->config->messages;
 }
-/** May one more message (or handshake) go out? In the measured time it counts from here on. */
+/** May one more message (or handshake) go out? */
+bool load_limit_allows(const load_thread *thread);
+/** The same, and in the measured time it counts from here on. */
 bool load_limit_take(load_thread *thread);
 /** Ends the measured time when all of them are answered. */
 void load_limit_step(load_thread *thread, wring_time_ns now);
 
-/** The thread's part of interval `index`.   Thread: any. */
-void load_run_give(load_run *run, uint64_t index, const load_histogram *latency, uint64_t messages);
+/* ---- setup.c --------------------------------------------------------------------------------- */
+
+/** Makes payload and threads; `config`, `result` and `thread_count` are set.
+ *  Errors: WRING_ERR_NO_MEMORY.   Own: load_run_close frees, also after an error. */
+WRING_MUST_CHECK wring_result load_run_open(load_run *run, wring_error *error);
+void load_run_close(load_run *run);
+
+/* ---- collect.c ------------------------------------------------------------------------------- */
+
+/** Makes the histograms of an empty result.  Errors: WRING_ERR_NO_MEMORY */
+WRING_MUST_CHECK wring_result load_result_init(load_result *result);
+/** When all threads have ended: fills in the result. */
+void load_run_collect(load_run *run);
+/** How many connections opened, failed and were lost so far. */
+void load_run_count_connections(load_run *run);
+
+/** The thread's part of interval `index`.   Thread: its own. */
+void load_run_give(load_run *run, uint64_t index, const load_thread *thread);
 
 #endif

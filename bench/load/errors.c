@@ -6,11 +6,10 @@
 #include <stdio.h>
 
 #include "bench/load/load.h"
-#include "bench/load/text.h"
 
 void load_errors_add(load_errors *errors, uint64_t count, const char *text) {
     load_error_kind kind;
-    load_text_printable(kind.text, sizeof kind.text, text);
+    (void)wring_text_printable(wring_str(text), kind.text, sizeof kind.text);
     kind.count = count;
     for (uint32_t i = 0; i < errors->count; i++) {
         if (strcmp(errors->kinds[i].text, kind.text) == 0) {

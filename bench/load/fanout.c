@@ -183,22 +183,30 @@ static load_publisher *publisher_next(load_thread *thread) {
     return NULL;
 }
 
+/* False when -n ends it. */
+static bool burst_publish(load_thread *thread, load_publisher *publisher, wring_time_ns due) {
+    for (uint32_t i = 0; i < thread->run->config->burst && publisher->link != NULL; i++) {
+        if (!load_limit_take(thread)) {
+            return false;
+        }
+        if (i == 0) {
+            load_pace_note(thread, due);
+        }
+        publish(thread, publisher, due);
+    }
+    return true;
+}
+
 static void pace_by_schedule(load_thread *thread, wring_time_ns now) {
     wring_time_ns due;
-    while ((due = load_thread_due(thread, thread->paced)) <= now) {
+    while ((due = load_pace_due(thread)) <= now) {
         load_publisher *publisher = publisher_next(thread);
         if (publisher == NULL) {
+            thread->is_full = true;
             return;
         }
-        thread->paced++;
-        if (now - due > thread->behind_max && load_thread_is_measured(thread, due)) {
-            thread->behind_max = now - due;
-        }
-        for (uint32_t i = 0; i < thread->run->config->burst && publisher->link != NULL; i++) {
-            if (!load_limit_take(thread)) {
-                return;
-            }
-            publish(thread, publisher, due);
+        if (!burst_publish(thread, publisher, due)) {
+            return;
         }
     }
 }

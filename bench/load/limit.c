@@ -10,18 +10,24 @@
 /* A closed loop in which no answer makes room for the next message. */
 #define STALLED_NS (10 * WRING_NS_PER_SEC)
 
-bool load_limit_take(load_thread *thread) {
-    load_run *run = thread->run;
+bool load_limit_allows(const load_thread *thread) {
+    const load_run *run = thread->run;
     if (run->config->messages == 0) {
         return true;
     }
     if (thread->phase != LOAD_MEASURING) { /* without a warm-up nothing goes out before */
         return run->config->warmup > 0;
     }
-    if (load_limit_is_reached(run)) {
+    return !load_limit_is_reached(run);
+}
+
+bool load_limit_take(load_thread *thread) {
+    load_run *run = thread->run;
+    if (!load_limit_allows(thread)) {
         return false;
     }
-    return atomic_fetch_add(&run->limit_taken, 1) < run->config->messages;
+    return run->config->messages == 0 || thread->phase != LOAD_MEASURING ||
+           atomic_fetch_add(&run->limit_taken, 1) < run->config->messages;
 }
 
 /* Every connection that could send is gone: what is left of the number never will be. */
@@ -50,6 +56,16 @@ static bool is_answered(const load_thread *thread) {
         return thread->dialling == 0;
     }
     WRING_UNREACHABLE();
+}
+
+/* All is answered: since when? A thread may wake for that a while later. */
+static wring_time_ns ended_at(const load_thread *thread, wring_time_ns now) {
+    const load_run *run = thread->run;
+    const wring_time_ns from = atomic_load(&run->measure_from);
+    if (run->config->mode == LOAD_CONNECT || !load_limit_is_reached(run)) {
+        return now;
+    }
+    return thread->arrived > from ? thread->arrived : from;
 }
 
 /* The run's measured time ends with the last answer that any thread got. */
@@ -83,6 +99,6 @@ void load_limit_step(load_thread *thread, wring_time_ns now) {
     const bool silent = run->config->mode != LOAD_CONNECT && now > last + SILENCE_NS;
     if (is_answered(thread) || silent) {
         thread->limit_is_done = true;
-        thread_done(run, silent ? last : now);
+        thread_done(run, silent ? last : ended_at(thread, now));
     }
 }

@@ -27,10 +27,12 @@ static void over(load_link *link, const char *text) {
     load_thread *thread = link->thread;
     const bool was_open = link->stage >= LOAD_STAGE_OPEN;
     if (link->stage < LOAD_STAGE_CLOSE) {
-        atomic_fetch_add(was_open ? &thread->dropped : &thread->failed, 1);
-        load_thread_error(thread, 1, text);
         if (was_open) {
+            atomic_fetch_add(&thread->dropped, 1);
+            load_thread_error(thread, 1, text);
             thread->lost += link->echo.count;
+        } else {
+            load_thread_dial_failed(thread, text);
         }
     }
     if (link->stage < LOAD_STAGE_OPEN) {

@@ -3,20 +3,25 @@
  * The load generator behind `wring bench`: what it is told, and what it measured. Prints nothing
  * and reads no options; cli/bench*.c does.
  *
- *   run.c      the main thread's side: threads, phases, intervals, result
- *   thread.c   one worker thread: opens its share of the connections, paces, drains, closes
+ *   run.c      the main thread's side: threads, phases, the observer
+ *   setup.c    a run's memory
+ *   collect.c  intervals and result
+ *   thread.c   one worker thread: opens its share of the connections, measures, drains, closes
+ *   pace.c     the schedule: what is due when, how long a thread may sleep
  *   link.c     one connection: dial, TLS, upgrade, close
  *   rx.c       frames received, by header arithmetic
  *   verify.c   answers byte by byte
  *   tx.c       prebuilt masked frames
  *   ramp.c     what changes over time in stages
  *   limit.c    -n: so many messages, then the end
- *   echo.c     what an answer means in echo mode
+ *   echo.c     echo mode: sending, and the right answer to the oldest message
+ *   echo_match.c  any other message: what it is, and how matching goes on
  *   fanout.c   publishers and subscribers
  *   errors.c   errors by kind
  *   refusal.c  what a server said that refused the upgrade
- *   text.c     what others wrote, made printable
- *   target.c   URL, addresses, preflight
+ *   text.c     is what the user gave UTF-8
+ *   target.c   URL, request, source addresses, preflight
+ *   address.c  the address that a name stands for
  */
 #ifndef WRING_LOAD_LOAD_H
 #define WRING_LOAD_LOAD_H
@@ -99,6 +104,7 @@ typedef struct load_sample {
     uint64_t p50_ns;
     uint64_t p99_ns;
     uint64_t max_ns;
+    uint64_t lag_p99_ns; /* constant rate */
 } load_sample;
 
 /** Messages and bytes of payload. */
@@ -129,6 +135,11 @@ typedef struct load_result {
     uint64_t wire_received;
     uint64_t unsent;              /* constant rate: messages that were due and could not be sent */
     wring_duration_ns behind_max; /* constant rate: the latest a message went out */
+    uint64_t held;       /* constant rate: messages that waited because all connections were full */
+    load_histogram *lag; /* constant rate: ns by which the generator itself was late: from the time
+                            a message was due (or, if it was held, had room) until it was sent */
+    uint64_t backoffs;   /* connect mode: pauses because no dial succeeded */
+    double backoff_s;    /* ... and their sum, over all threads */
     double duration_s;
     double warmup_s;
     double opening_s;        /* from the first dial until all were open */

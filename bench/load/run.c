@@ -1,13 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
  * The main thread's side of a run: starts the threads, tells them when to begin and when to close,
- * gathers intervals and results.
+ * and shows the observer how far they are.
  */
 #include <errno.h>
-#include <stdio.h>
-#include <stdlib.h>
 #include <time.h>
-#include <unistd.h>
 
 #include "bench/load/engine.h"
 #include "bench/load/procfs.h"
@@ -22,130 +19,7 @@ static wring_time_ns clock_now(void) {
     return (wring_time_ns)ts.tv_sec * WRING_NS_PER_SEC + (wring_time_ns)ts.tv_nsec;
 }
 
-void load_config_init(load_config *config) {
-    memset(config, 0, sizeof *config);
-    config->connections = 64;
-    config->duration = 10 * WRING_NS_PER_SEC;
-    config->warmup = WRING_NS_PER_SEC;
-    config->pipeline = 1;
-    config->burst = 1;
-    config->publishers = 1;
-    config->topics = 1;
-    config->connect_timeout = 15 * WRING_NS_PER_SEC;
-    config->interval = WRING_NS_PER_SEC;
-    load_sizes_fixed(&config->sizes, 64);
-}
-
-void load_result_deinit(load_result *result) {
-    free(result->latency);
-    free(result->connect);
-    free(result->series);
-    free(result->refusal);
-    memset(result, 0, sizeof *result);
-}
-
-/* ---- intervals ------------------------------------------------------------------------------- */
-
-static bool series_push(load_run *run, const load_sample *sample) {
-    load_result *result = run->result;
-    if (result->series_count == run->series_cap) {
-        const size_t cap = run->series_cap * 2 + 64;
-        load_sample *grown = realloc(result->series, cap * sizeof *grown);
-        if (grown == NULL) {
-            return false; /* the picture loses a point */
-        }
-        result->series = grown;
-        run->series_cap = cap;
-    }
-    result->series[result->series_count++] = *sample;
-    return true;
-}
-
-/* Closes the oldest interval. Under the lock. */
-static void pending_close(load_run *run) {
-    load_pending *pending = &run->pending[run->pending_from % LOAD_PENDING];
-    const double length = (double)run->config->interval / 1e9;
-    const double t = (double)run->pending_from * length;
-    const wring_time_ns from = atomic_load(&run->measure_from);
-    const wring_time_ns to = atomic_load(&run->measure_to);
-    const double end = to > from ? (double)(to - from) / 1e9 : 0;
-    const load_sample sample = {.t = t,
-                                .seconds = t + length < end ? length
-                                           : t < end        ? end - t
-                                                            : 0,
-                                .messages = pending->messages,
-                                .p50_ns = load_histogram_percentile(pending->latency, 50),
-                                .p99_ns = load_histogram_percentile(pending->latency, 99),
-                                .max_ns = pending->latency->max};
-    if (sample.seconds > 0 || sample.messages > 0) { /* else -n has ended the run before it */
-        (void)series_push(run, &sample);
-    }
-    load_histogram_merge(run->result->latency, pending->latency);
-    load_histogram_reset(pending->latency);
-    pending->messages = 0;
-    pending->given = 0;
-    run->pending_from++;
-}
-
-void load_run_give(load_run *run, uint64_t index, const load_histogram *latency,
-                   uint64_t messages) {
-    pthread_mutex_lock(&run->lock);
-    while (index >= run->pending_from + LOAD_PENDING) {
-        pending_close(run); /* a thread that slept that long gives its part to a later one */
-    }
-    const uint64_t to = index < run->pending_from ? run->pending_from : index;
-    load_pending *pending = &run->pending[to % LOAD_PENDING];
-    load_histogram_merge(pending->latency, latency);
-    pending->messages += messages;
-    pending->given++;
-    while (run->pending[run->pending_from % LOAD_PENDING].given >= run->thread_count) {
-        pending_close(run);
-    }
-    pthread_mutex_unlock(&run->lock);
-}
-
 /* ---- threads --------------------------------------------------------------------------------- */
-
-static wring_result thread_make(load_run *run, uint32_t index) {
-    load_thread *thread = aligned_alloc(WRING_CACHE_LINE, (sizeof *thread + WRING_CACHE_LINE - 1) &
-                                                              ~(size_t)(WRING_CACHE_LINE - 1));
-    if (thread == NULL) {
-        return WRING_ERR_NO_MEMORY;
-    }
-    memset(thread, 0, sizeof *thread);
-    run->threads[index] = thread;
-    thread->run = run;
-    thread->index = index;
-    thread->share = (run->connections + run->thread_count - 1 - index) / run->thread_count;
-    thread->links = calloc(thread->share + 1, sizeof *thread->links);
-    thread->open = calloc(thread->share + 1, sizeof *thread->open);
-    thread->inflater = run->config->deflate ? load_inflater_create() : NULL;
-    thread->inflated = run->config->deflate ? calloc(1, sizeof *thread->inflated) : NULL;
-    thread->interval = load_histogram_create();
-    thread->connects = load_histogram_create();
-    thread->deck_at = index * (LOAD_DECK / 8);
-    thread->next_source = index;
-    if (thread->links == NULL || thread->open == NULL || thread->interval == NULL ||
-        thread->connects == NULL ||
-        (run->config->deflate && (thread->inflater == NULL || thread->inflated == NULL))) {
-        return WRING_ERR_NO_MEMORY;
-    }
-    return run->config->mode == LOAD_FANOUT ? load_fanout_thread_open(thread) : WRING_OK;
-}
-
-static void thread_free(load_thread *thread) {
-    if (thread == NULL) {
-        return;
-    }
-    load_fanout_thread_close(thread);
-    free(thread->links);
-    free(thread->open);
-    load_inflater_destroy(thread->inflater);
-    free(thread->inflated);
-    free(thread->interval);
-    free(thread->connects);
-    free(thread);
-}
 
 static wring_result threads_start(load_run *run, wring_error *error) {
     for (uint32_t i = 0; i < run->thread_count; i++) {
@@ -201,20 +75,6 @@ static bool is_finished(const load_thread *thread) {
     return atomic_load(&thread->finished);
 }
 
-static void connections_count(load_run *run) {
-    uint64_t opened = 0;
-    uint64_t failed = 0;
-    uint64_t lost = 0;
-    for (uint32_t i = 0; i < run->thread_count; i++) {
-        opened += atomic_load(&run->threads[i]->opened);
-        failed += atomic_load(&run->threads[i]->failed);
-        lost += atomic_load(&run->threads[i]->dropped);
-    }
-    run->result->connections.opened = opened;
-    run->result->connections.failed = failed;
-    run->result->connections.lost = lost;
-}
-
 /* ---- waiting --------------------------------------------------------------------------------- */
 
 /* What the main thread does while it waits for `is`. */
@@ -242,7 +102,7 @@ static enum load_phase phase_now(const load_run *run, wring_time_ns now) {
 static void observe(waiting *w, wring_time_ns now) {
     load_run *run = w->run;
     load_result *result = run->result;
-    connections_count(run);
+    load_run_count_connections(run);
     pthread_mutex_lock(&run->lock);
     load_progress progress = {.phase = phase_now(run, now),
                               .opened = result->connections.opened,
@@ -253,7 +113,7 @@ static void observe(waiting *w, wring_time_ns now) {
                               .series_count = result->series_count,
                               .latency = result->latency,
                               .errors = &result->errors};
-    for (uint32_t i = 0; i < run->thread_count; i++) {
+    for (uint32_t i = 0; i < run->thread_count && run->threads != NULL; i++) {
         progress.left += atomic_load_explicit(&run->threads[i]->left, memory_order_relaxed);
     }
     for (size_t i = 0; i < result->series_count; i++) {
@@ -278,14 +138,25 @@ static void observe(waiting *w, wring_time_ns now) {
     w->stopped = w->stopped || !go_on;
 }
 
-static void wait_step(waiting *w) {
-    const struct timespec pause = {0, POLL_NS};
-    nanosleep(&pause, NULL);
+static void observe_when_due(waiting *w) {
     const wring_time_ns now = clock_now();
     if (w->observer != NULL && now >= w->observed + OBSERVE_NS) {
         w->observed = now;
         observe(w, now);
     }
+}
+
+static void wait_step(waiting *w) {
+    const struct timespec pause = {0, POLL_NS};
+    nanosleep(&pause, NULL);
+    observe_when_due(w);
+}
+
+/* Before there are threads: what waits by itself asks whether it may. */
+static bool waits_on(void *arg) {
+    waiting *w = arg;
+    observe_when_due(w);
+    return !w->stopped;
 }
 
 /* False when the observer wanted an end, or `limit` passed. */
@@ -323,7 +194,8 @@ static wring_result nothing_opened(const load_run *run, wring_error *error) {
     const load_errors *errors = &run->result->errors;
     return wring_error_set(
         error, WRING_ERR_CONNECT, 0, "%s (none of %u connections to %s could be opened)",
-        errors->count == 0 ? "ended early" : errors->kinds[0].text, run->connections,
+        errors->count == 0 ? "ended before the first opened" : errors->kinds[0].text,
+        run->connections,
         run->config->url_shown == NULL ? run->config->url : run->config->url_shown);
 }
 
@@ -405,7 +277,7 @@ static wring_result drive(load_run *run, const load_observer *observer, wring_er
         run->result->interrupted = !wait_until(&w, is_ready, WRING_TIME_NEVER, true);
         result = first_failure(run, error);
     }
-    connections_count(run);
+    load_run_count_connections(run);
     run->result->opening_s = opening_seconds(run, from);
     run->result->server_opening = cpu_since(cpu, (int)run->config->server_pid);
     const bool opened = run->result->connections.opened > 0 || run->config->mode == LOAD_CONNECT ||
@@ -421,114 +293,34 @@ static wring_result drive(load_run *run, const load_observer *observer, wring_er
     threads_wake(run);
     (void)wait_until(&w, is_finished, WRING_TIME_NEVER, false);
     threads_join(run);
-    connections_count(run);
+    load_run_count_connections(run);
     return result == WRING_OK ? first_failure(run, error) : result;
 }
 
-/* ---- results --------------------------------------------------------------------------------- */
-
-static void counts_add(load_counts *to, const load_counts *more) {
-    to->sent += more->sent;
-    to->received += more->received;
-    to->sent_bytes += more->sent_bytes;
-    to->received_bytes += more->received_bytes;
-}
-
-static void thread_collect(load_result *result, const load_thread *thread) {
-    counts_add(&result->measured, &thread->measured);
-    counts_add(&result->totals, &thread->totals);
-    result->lost += thread->lost;
-    result->duplicated += thread->duplicated;
-    result->reordered += thread->reordered;
-    result->foreign += thread->foreign;
-    result->to_publishers += thread->to_publishers;
-    result->wire_sent += thread->wire_sent;
-    result->wire_received += thread->wire_received;
-    result->cpu.user_s += thread->cpu.user_s;
-    result->cpu.system_s += thread->cpu.system_s;
-    if (thread->behind_max > result->behind_max) {
-        result->behind_max = thread->behind_max;
-    }
-    load_histogram_merge(result->connect, thread->connects);
-    load_histogram_merge(result->latency, thread->interval); /* what came while draining */
-}
-
-/* Of the schedule, what was due in the whole run and did not go out. */
-static uint64_t unsent_count(const load_run *run) {
-    const wring_time_ns start = atomic_load(&run->start);
-    const wring_time_ns to = atomic_load(&run->measure_to);
-    if (run->config->rate <= 0 || start == 0 || to <= start) {
-        return 0;
-    }
-    if (load_limit_is_reached(run)) {
-        return 0;
-    }
-    const uint64_t due = run->config->ramp.count > 0
-                             ? (uint64_t)load_ramp_count(&run->config->ramp, to - start)
-                             : (uint64_t)((double)(to - start) / 1e9 * run->config->rate);
-    return due > run->result->totals.sent ? due - run->result->totals.sent : 0;
-}
-
-static void collect(load_run *run) {
-    load_result *result = run->result;
-    for (uint32_t i = 0; i < run->thread_count; i++) {
-        if (run->threads[i] != NULL) {
-            thread_collect(result, run->threads[i]);
-        }
-    }
-    const wring_time_ns from = atomic_load(&run->measure_from);
-    const wring_time_ns to = atomic_load(&run->measure_to);
-    result->duration_s = to > from ? (double)(to - from) / 1e9 : 0;
-    const wring_time_ns start = atomic_load(&run->start);
-    result->warmup_s = from > start ? (double)(from - start) / 1e9 : 0;
-    result->unsent = unsent_count(run);
-}
-
-static wring_result run_open(load_run *run, wring_error *error) {
-    const load_config *config = run->config;
-    load_result *result = run->result;
-    run->connections = load_config_connections(config);
-    result->connections.wanted = run->connections;
-    result->latency = load_histogram_create();
-    result->connect = load_histogram_create();
-    run->threads = calloc(run->thread_count, sizeof *run->threads);
-    bool ok = result->latency != NULL && result->connect != NULL && run->threads != NULL;
-    for (uint32_t i = 0; i < LOAD_PENDING && ok; i++) {
-        run->pending[i].latency = load_histogram_create();
-        ok = run->pending[i].latency != NULL;
-    }
-    if (ok && config->mode == LOAD_FANOUT) {
-        ok = load_fanout_open(run) == WRING_OK;
-    }
-    ok = ok && load_payload_make(&run->payload, config) == WRING_OK;
-    for (uint32_t i = 0; i < run->thread_count && ok; i++) {
-        ok = thread_make(run, i) == WRING_OK;
-    }
-    return ok ? WRING_OK : wring_error_set(error, WRING_ERR_NO_MEMORY, ENOMEM, "out of memory");
-}
-
-static void run_close(load_run *run) {
-    for (uint32_t i = 0; i < run->thread_count && run->threads != NULL; i++) {
-        thread_free(run->threads[i]);
-    }
-    free(run->threads);
-    load_fanout_close(run);
-    load_payload_free(&run->payload);
-    for (uint32_t i = 0; i < LOAD_PENDING; i++) {
-        free(run->pending[i].latency);
-    }
-    load_target_close(&run->target);
-    wring__tls_context_unref(run->tls);
-    pthread_mutex_destroy(&run->lock);
+/* The only wait before the threads start: a person can end it, and it ends by itself. */
+static wring_result target_open(load_run *run, const load_observer *observer, wring_error *error) {
+    waiting w = {.run = run, .observer = observer, .phase_from = clock_now()};
+    const load_patience patience = {waits_on, &w, w.phase_from + run->config->connect_timeout};
+    const wring_result result = load_target_open(&run->target, run->config, &patience, error);
+    run->result->interrupted = w.stopped;
+    return result;
 }
 
 wring_result load_execute(const load_config *config, const load_observer *observer,
                           load_result *out, wring_error *error) {
-    load_run run = {.config = config, .result = out, .lock = PTHREAD_MUTEX_INITIALIZER};
-    memset(out, 0, sizeof *out);
+    load_run run = {.config = config,
+                    .backend = &wring__backend_uring,
+                    .result = out,
+                    .lock = PTHREAD_MUTEX_INITIALIZER};
     run.thread_count = load_config_threads(config);
+    wring_result result = load_result_init(out);
     out->threads = run.thread_count;
-    wring_result result = load_target_open(&run.target, config, error);
+    out->connections.wanted = load_config_connections(config);
+    if (result == WRING_OK) {
+        result = target_open(&run, observer, error);
+    } else {
+        (void)wring_error_set(error, result, ENOMEM, "out of memory");
+    }
     if (result == WRING_OK && run.target.url.secure) {
         result = wring__tls_context_client(config->tls, &run.tls, error);
     }
@@ -536,12 +328,12 @@ wring_result load_execute(const load_config *config, const load_observer *observ
         result = load_preflight(config, &run.target, run.thread_count, error);
     }
     if (result == WRING_OK) {
-        result = run_open(&run, error);
+        result = load_run_open(&run, error);
     }
     if (result == WRING_OK) {
         result = drive(&run, observer, error);
-        collect(&run);
+        load_run_collect(&run);
     }
-    run_close(&run);
+    load_run_close(&run);
     return result;
 }

@@ -56,8 +56,8 @@ static void compressed_done(load_link *link, const load_message *message) {
             last->wire_len = len;
         }
     }
-    const load_message plain = {last->head, last->head_len, LOAD_LEN_UNKNOWN, message->opcode,
-                                true};
+    const load_message plain = {last->head,      last->head_len, LOAD_LEN_UNKNOWN,
+                                message->opcode, true,           message->fault};
     message_give(link, &plain);
 }
 
@@ -153,8 +153,9 @@ static void frame_end(load_link *link) {
     if (rx->compressed && is_verified(link) && !load_verify_end(link)) {
         return;
     }
-    const load_message message = {rx->head, rx->head_len, rx->message_len, rx->message_opcode,
-                                  rx->compressed};
+    const load_message message = {rx->head,           rx->head_len,   rx->message_len,
+                                  rx->message_opcode, rx->compressed, rx->fault};
+    rx->fault = NULL;
     rx->message_opcode = 0;
     rx->message_len = 0;
     rx->head_len = 0;
@@ -267,9 +268,16 @@ static size_t whole_take(load_link *link, const uint8_t *data, size_t len) {
     if (payload > len - header) {
         return 0;
     }
-    const load_message message = {data + header, (size_t)payload, payload, data[0] & 0x0f,
-                                  first != data[0]};
-    if (!is_verified(link) || whole_verify(link, &message)) {
+    load_message message = {.head = data + header,
+                            .head_len = (size_t)payload,
+                            .len = payload,
+                            .opcode = data[0] & 0x0f,
+                            .compressed = first != data[0]};
+    if (!is_verified(link)) {
+        message_done(link, &message);
+    } else if (whole_verify(link, &message)) {
+        message.fault = link->rx.fault;
+        link->rx.fault = NULL;
         message_done(link, &message);
     }
     return header + (size_t)payload;

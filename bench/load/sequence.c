@@ -60,6 +60,10 @@ enum load_arrival load_sequence_take(load_sequence *s, uint64_t n, uint64_t *ski
     return LOAD_ARRIVAL_AHEAD;
 }
 
+void load_sequence_skip(load_sequence *s) {
+    advance(s, 1);
+}
+
 uint64_t load_sequence_lost(const load_sequence *s, uint64_t total) {
     const uint64_t tail = total > s->next ? total - s->next : 0;
     return s->missing + missing_in_window(s) + tail;

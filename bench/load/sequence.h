@@ -24,6 +24,9 @@ enum load_arrival {
 /** Takes note of number `n`.  @param skipped  set for AHEAD: how many were jumped over */
 enum load_arrival load_sequence_take(load_sequence *sequence, uint64_t n, uint64_t *skipped);
 
+/** The next number is not waited for; if it comes, it is late. */
+void load_sequence_skip(load_sequence *sequence);
+
 /** How many of the first `total` numbers never came. */
 uint64_t load_sequence_lost(const load_sequence *sequence, uint64_t total);
 

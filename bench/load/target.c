@@ -5,7 +5,6 @@
  */
 #include <arpa/inet.h>
 #include <errno.h>
-#include <netdb.h>
 #include <sched.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -32,42 +31,6 @@
 
 uint32_t load_config_connections(const load_config *config) {
     return config->connections + (config->mode == LOAD_FANOUT ? config->publishers : 0);
-}
-
-/* ---- name and address ------------------------------------------------------------------------ */
-
-static bool address_answers(const struct addrinfo *info) {
-    const int fd = socket(info->ai_family, SOCK_STREAM | SOCK_CLOEXEC, 0);
-    const bool ok = fd >= 0 && connect(fd, info->ai_addr, info->ai_addrlen) == 0;
-    if (fd >= 0) {
-        close(fd);
-    }
-    return ok;
-}
-
-/* Of several addresses ("localhost" has two) the first that answers; of one no question is asked,
- * so that a server sees only the connections of the run. */
-static wring_result address_find(load_target *target, wring_error *error) {
-    char port[8];
-    (void)snprintf(port, sizeof port, "%u", target->url.port);
-    const struct addrinfo hints = {.ai_socktype = SOCK_STREAM, .ai_flags = AI_NUMERICSERV};
-    struct addrinfo *list = NULL;
-    const int code = getaddrinfo(target->host, port, &hints, &list);
-    if (code != 0) {
-        return wring_error_set(error, WRING_ERR_ADDRESS, 0, "cannot resolve '%s': %s", target->host,
-                               gai_strerror(code));
-    }
-    const struct addrinfo *chosen = list;
-    if (list->ai_next != NULL) {
-        while (chosen != NULL && !address_answers(chosen)) {
-            chosen = chosen->ai_next;
-        }
-        chosen = chosen == NULL ? list : chosen;
-    }
-    memcpy(&target->address, chosen->ai_addr, chosen->ai_addrlen);
-    target->address.len = chosen->ai_addrlen;
-    freeaddrinfo(list);
-    return WRING_OK;
 }
 
 /* ---- the request ----------------------------------------------------------------------------- */
@@ -150,6 +113,10 @@ static wring_result request_make(load_target *target, uint32_t topic, const load
     char *request = malloc(REQUEST_MAX);
     wring_result result =
         host == NULL || filled == NULL || request == NULL ? WRING_ERR_NO_MEMORY : WRING_OK;
+    wring_error why = {.text = ""};
+    if (result == WRING_OK) {
+        result = wring_h1_request_headers_check(config->upgrade.extra, &why);
+    }
     if (result == WRING_OK) {
         result = wring_h1_request_write(host, filled, key, &options, request, REQUEST_MAX,
                                         &target->request_lens[topic]);
@@ -164,9 +131,10 @@ static wring_result request_make(load_target *target, uint32_t topic, const load
     free(filled);
     free(full);
     free(host);
-    return result == WRING_OK ? WRING_OK
-                              : wring_error_set(error, result, 0, "the upgrade request: %s",
-                                                wring_result_text(result));
+    return result == WRING_OK
+               ? WRING_OK
+               : wring_error_set(error, result, 0, "the upgrade request: %s",
+                                 why.text[0] == 0 ? wring_result_text(result) : why.text);
 }
 
 static wring_result requests_make(load_target *target, const load_config *config,
@@ -254,7 +222,8 @@ static wring_result sources_take(load_target *target, const load_config *config,
 
 /* ---- opening --------------------------------------------------------------------------------- */
 
-wring_result load_target_open(load_target *target, const load_config *config, wring_error *error) {
+wring_result load_target_open(load_target *target, const load_config *config,
+                              const load_patience *patience, wring_error *error) {
     /* the mark is no legal URL, and "0" in its place reads the same otherwise */
     char *checked = topic_fill(config->url, 0);
     target->url_text = strdup(config->url);
@@ -284,7 +253,7 @@ wring_result load_target_open(load_target *target, const load_config *config, wr
         return wring_error_set(error, result, 0, "the URL's user or password: %s",
                                wring_result_text(result));
     }
-    result = address_find(target, error);
+    result = load_address_find(target, patience, error);
     if (result == WRING_OK) {
         result = sources_take(target, config, error);
     }

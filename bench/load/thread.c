@@ -21,12 +21,9 @@
 #define CLOSING_MAX  1024
 #define CLOSE_NS     (3 * WRING_NS_PER_SEC)
 /* ... and all of them together: then what is left is ended without the server's answer. */
-#define CLOSE_ALL_NS  (15 * WRING_NS_PER_SEC)
-#define DIAL_RETRY_NS (10 * WRING_NS_PER_MS)
+#define CLOSE_ALL_NS (15 * WRING_NS_PER_SEC)
 /* Draining ends when no answer came for so long. */
 #define SILENCE_NS (2 * WRING_NS_PER_SEC)
-/* A closed fan-out loop looks for messages that never arrive. */
-#define PATROL_NS (100 * WRING_NS_PER_MS)
 
 /* ---- lists ----------------------------------------------------------------------------------- */
 
@@ -76,11 +73,35 @@ void load_thread_error(load_thread *thread, uint64_t count, const char *text) {
     pthread_mutex_unlock(&thread->run->lock);
 }
 
+void load_thread_error_undo(load_thread *thread, const char *text) {
+    load_errors *errors = &thread->run->result->errors;
+    pthread_mutex_lock(&thread->run->lock);
+    uint32_t at = 0;
+    while (at < errors->count && strcmp(errors->kinds[at].text, text) != 0) {
+        at++;
+    }
+    if (at == errors->count && at == LOAD_ERROR_KINDS) {
+        at--; /* it found no room, and is among the others */
+    }
+    if (at < errors->count && --errors->kinds[at].count == 0) {
+        errors->count--;
+        memmove(&errors->kinds[at], &errors->kinds[at + 1],
+                (errors->count - at) * sizeof errors->kinds[0]);
+    }
+    pthread_mutex_unlock(&thread->run->lock);
+}
+
 void load_thread_wake(load_thread *thread) {
     const wring__mail mail = {.kind = WRING__MAIL_WORKER};
     if (atomic_load(&thread->started)) {
         (void)!wring__worker_post(&thread->worker, &mail); /* full: it is awake */
     }
+}
+
+void load_thread_dial_failed(load_thread *thread, const char *text) {
+    atomic_fetch_add(&thread->failed, 1);
+    load_thread_error(thread, 1, text);
+    load_pace_dial_failed(thread);
 }
 
 /* ---- opening --------------------------------------------------------------------------------- */
@@ -90,6 +111,7 @@ void load_thread_opened(load_thread *thread, load_link *link) {
     const wring_duration_ns took = now > link->began ? now - link->began : 0;
     atomic_fetch_add(&thread->opened, 1);
     load_histogram_record(thread->connects, took);
+    load_pace_dial_succeeded(thread);
     if (thread->run->config->mode == LOAD_CONNECT) {
         if (thread->phase == LOAD_MEASURING) {
             thread->interval_messages++;
@@ -114,7 +136,7 @@ void load_thread_opened(load_thread *thread, load_link *link) {
     }
 }
 
-static void dial(load_thread *thread, uint32_t place) {
+void load_thread_dial(load_thread *thread, uint32_t place) {
     const uint32_t number = place * thread->run->thread_count + thread->index;
     errno = 0;
     const wring_result result = load_link_dial(thread, number);
@@ -124,44 +146,19 @@ static void dial(load_thread *thread, uint32_t place) {
     char text[128];
     (void)snprintf(text, sizeof text, "connect: %s",
                    result == WRING_ERR_SYSTEM ? strerror(errno) : wring_result_text(result));
-    atomic_fetch_add(&thread->failed, 1);
-    load_thread_error(thread, 1, text);
+    load_thread_dial_failed(thread, text);
 }
 
-static uint32_t dialling_max(const load_thread *thread) {
+uint32_t load_thread_dialling_max(const load_thread *thread) {
     const uint32_t share = DIALLING_MAX / thread->run->thread_count;
     return share == 0 ? 1 : share;
 }
 
-/* With a ramp of connections: when the next dial is due. */
-static wring_time_ns ramp_dial_at(const load_thread *thread) {
-    const load_run *run = thread->run;
-    const double number = (double)thread->next_open * run->thread_count + thread->index + 1;
-    const wring_duration_ns at = load_ramp_reach(&run->config->connect_ramp, number);
-    return at == WRING_TIME_NEVER ? at : atomic_load(&run->start) + at;
-}
-
-/* With a rate or a ramp: is the next dial due? */
-static bool dial_is_due(load_thread *thread, wring_time_ns now) {
-    if (thread->run->config->connect_ramp.count > 0) {
-        return now >= ramp_dial_at(thread);
-    }
-    const double rate = thread->run->config->connect_rate;
-    if (now < thread->dial_from) {
-        return false;
-    }
-    if (rate > 0) {
-        const double gap = 1e9 * thread->run->thread_count / rate;
-        const wring_time_ns base = thread->dial_from == 0 ? now : thread->dial_from;
-        thread->dial_from = base + (wring_duration_ns)gap;
-    }
-    return true;
-}
-
 static void open_some(load_thread *thread, wring_time_ns now) {
-    while (thread->next_open < thread->share && thread->dialling < dialling_max(thread) &&
-           dial_is_due(thread, now)) {
-        dial(thread, thread->next_open++);
+    while (thread->next_open < thread->share &&
+           thread->dialling < load_thread_dialling_max(thread) &&
+           load_pace_dial_is_due(thread, now)) {
+        load_thread_dial(thread, thread->next_open++);
     }
     if (thread->next_open == thread->share && thread->dialling == 0 && !thread->ready_told) {
         thread->ready_told = true;
@@ -173,30 +170,15 @@ static void open_some(load_thread *thread, wring_time_ns now) {
     }
 }
 
-/* Connect mode: every place dials anew when its connection is gone. */
-static void reopen(load_thread *thread, wring_time_ns now) {
-    const uint32_t failed = atomic_load(&thread->failed);
-    for (uint32_t i = 0; i < thread->share; i++) {
-        const uint32_t place = thread->next_open % thread->share;
-        if (thread->links[place] == NULL) {
-            if (!dial_is_due(thread, now) || !load_limit_take(thread)) {
-                return;
-            }
-            dial(thread, place);
-        }
-        thread->next_open++;
-    }
-    if (atomic_load(&thread->failed) != failed) {
-        thread->dial_from = now + DIAL_RETRY_NS;
-    }
+wring_time_ns load_thread_expiry(const load_link *link) {
+    return link->began +
+           (link->stage < LOAD_STAGE_OPEN ? link->thread->run->config->connect_timeout : CLOSE_NS);
 }
 
 static void expire_some(load_thread *thread, wring_time_ns now) {
     while (thread->oldest != NULL) {
         load_link *link = thread->oldest;
-        const wring_duration_ns limit =
-            link->stage < LOAD_STAGE_OPEN ? thread->run->config->connect_timeout : CLOSE_NS;
-        if (now < link->began + limit) {
+        if (now < load_thread_expiry(link)) {
             return;
         }
         load_link_expire(link);
@@ -205,7 +187,7 @@ static void expire_some(load_thread *thread, wring_time_ns now) {
 
 /* ---- phases ---------------------------------------------------------------------------------- */
 
-static wring_time_ns interval_end(const load_thread *thread) {
+wring_time_ns load_thread_interval_end(const load_thread *thread) {
     const load_run *run = thread->run;
     const wring_time_ns end =
         atomic_load(&run->measure_from) + (thread->interval_index + 1) * run->config->interval;
@@ -214,9 +196,9 @@ static wring_time_ns interval_end(const load_thread *thread) {
 
 static void interval_give(load_thread *thread) {
     load_thread_latency_flush(thread);
-    load_run_give(thread->run, thread->interval_index++, thread->interval,
-                  thread->interval_messages);
+    load_run_give(thread->run, thread->interval_index++, thread);
     load_histogram_reset(thread->interval);
+    load_histogram_reset(thread->lag);
     thread->interval_messages = 0;
 }
 
@@ -272,13 +254,11 @@ static bool is_drained(const load_thread *thread, wring_time_ns now) {
     WRING_UNREACHABLE();
 }
 
-static void pace(load_thread *thread, wring_time_ns now);
-
 static void measuring(load_thread *thread, wring_time_ns now) {
-    while (thread->phase == LOAD_MEASURING && now >= interval_end(thread)) {
-        const bool last = interval_end(thread) >= atomic_load(&thread->run->measure_to);
+    while (thread->phase == LOAD_MEASURING && now >= load_thread_interval_end(thread)) {
+        const bool last = load_thread_interval_end(thread) >= atomic_load(&thread->run->measure_to);
         if (last) {
-            pace(thread, now); /* what was due before the end is sent, however late it is */
+            load_pace(thread, now); /* what was due before the end is sent, however late it is */
         }
         interval_give(thread);
         if (last) {
@@ -350,98 +330,22 @@ bool load_thread_is_measured(const load_thread *thread, wring_time_ns at) {
            at < atomic_load_explicit(&thread->run->measure_to, memory_order_relaxed);
 }
 
-/* ---- the schedule ---------------------------------------------------------------------------- */
-
-wring_time_ns load_thread_due(const load_thread *thread, uint64_t k) {
-    const load_run *run = thread->run;
-    if (!load_thread_may_send(thread) || run->config->rate <= 0 || load_limit_is_reached(run)) {
-        return WRING_TIME_NEVER;
-    }
-    const double burst = run->config->mode == LOAD_FANOUT ? run->config->burst : 1;
-    const double gap = 1e9 * burst / run->config->rate;
-    const double place = (double)k * run->thread_count + thread->index;
-    const wring_duration_ns after = run->config->ramp.count > 0
-                                        ? load_ramp_due(&run->config->ramp, place * burst)
-                                        : (wring_duration_ns)(place * gap);
-    if (after == WRING_TIME_NEVER) {
-        return WRING_TIME_NEVER;
-    }
-    const wring_time_ns due = atomic_load(&run->start) + after;
-    return due >= atomic_load(&run->measure_to) ? WRING_TIME_NEVER : due;
-}
-
-static void pace(load_thread *thread, wring_time_ns now) {
-    if (!load_thread_may_send(thread)) {
-        return;
-    }
-    switch (thread->run->config->mode) {
-    case LOAD_ECHO:
-        load_echo_pace(thread, now);
-        break;
-    case LOAD_FANOUT:
-        load_fanout_pace(thread, now);
-        break;
-    case LOAD_CONNECT:
-        reopen(thread, now);
-        break;
-    case LOAD_IDLE:
-        break;
-    }
-    wring__worker_flush(&thread->worker);
-}
-
-static wring_time_ns due_next(const load_thread *thread, wring_time_ns now) {
-    const load_run *run = thread->run;
-    wring_time_ns next = now + PATROL_NS;
-    if (thread->oldest != NULL) {
-        next = wring__min_u64(next, thread->oldest->began + run->config->connect_timeout);
-    }
-    if (thread->phase == LOAD_OPENING && thread->next_open < thread->share &&
-        thread->dialling < dialling_max(thread)) {
-        next = wring__min_u64(next, thread->dial_from);
-    }
-    if (load_thread_may_send(thread) && run->config->connect_ramp.count > 0 &&
-        thread->next_open < thread->share && thread->dialling < dialling_max(thread)) {
-        next = wring__min_u64(next, ramp_dial_at(thread));
-    }
-    if (thread->phase == LOAD_WARMUP) {
-        next = wring__min_u64(next, atomic_load(&run->measure_from));
-    }
-    if (thread->phase == LOAD_MEASURING) {
-        next = wring__min_u64(next, interval_end(thread));
-    }
-    if (load_thread_may_send(thread) && run->config->mode == LOAD_CONNECT &&
-        run->config->connect_rate > 0) {
-        next = wring__min_u64(next, thread->dial_from);
-    }
-    const wring_time_ns due = load_thread_due(thread, thread->paced);
-    /* due already and not sent: all connections are full; an answer wakes us */
-    return due > now ? wring__min_u64(next, due) : next;
-}
-
 /* ---- the loop -------------------------------------------------------------------------------- */
 
-/* Before the run; with a ramp of connections in its course. */
-static bool opens_now(const load_thread *thread) {
-    const load_config *config = thread->run->config;
-    if (config->connect_ramp.count > 0) {
-        return load_thread_may_send(thread);
-    }
-    return thread->phase == LOAD_OPENING && config->mode != LOAD_CONNECT;
-}
-
-static bool thread_turn(load_thread *thread) {
+bool load_thread_turn(load_thread *thread) {
     wring__worker *worker = &thread->worker;
-    const wring_time_ns before = worker->backend->ops->now(worker->backend);
-    if (wring__worker_turn(worker, due_next(thread, before)) != WRING_OK) {
+    if (wring__worker_turn(worker, load_pace_next(thread)) != WRING_OK) {
         thread->result = wring_error_set(&thread->error, WRING_ERR_SYSTEM, errno,
                                          "io_uring failed in mid-run: %s", strerror(errno));
         return false;
     }
-    const wring_time_ns now = worker->now;
+    /* The clock once more, because dispatching takes time: all that is due by now is done in this
+     * turn, and the next one sleeps until what is due after it. */
+    const wring_time_ns now = worker->backend->ops->now(worker->backend);
+    thread->now = now;
     phase_step(thread, now);
     expire_some(thread, now);
-    if (opens_now(thread)) {
+    if (load_pace_opens_now(thread)) {
         open_some(thread, now);
     } else if (thread->phase == LOAD_OPENING) {
         atomic_store(&thread->ready, true);
@@ -451,7 +355,7 @@ static bool thread_turn(load_thread *thread) {
         atomic_store_explicit(&thread->left, worker->conn_count, memory_order_relaxed);
         return !wring__worker_is_quiet(worker);
     }
-    pace(thread, now);
+    load_pace(thread, now);
     load_limit_step(thread, now);
     return true;
 }
@@ -463,11 +367,11 @@ static void worker_mail(wring__worker *worker, const wring__mail *mail) {
 
 static const wring__worker_ops worker_ops = {.name = "load", .mail = worker_mail};
 
-static wring_result thread_open(load_thread *thread) {
+wring_result load_thread_open(load_thread *thread) {
     load_run *run = thread->run;
     const bool large = run->payload.len > 32 * 1024;
     const wring__worker_config config = {
-        .backend = &wring__backend_uring,
+        .backend = run->backend,
         .backend_config = {.buffer_count = large ? 128 : 1024,
                            .buffer_size = large ? 256 * 1024 : 16 * 1024},
         .ops = &worker_ops,
@@ -485,10 +389,10 @@ void *load_thread_main(void *arg) {
     load_thread *thread = arg;
     /* the schedule's wake-ups are not to be rounded by the usual 50 us */
     (void)prctl(PR_SET_TIMERSLACK, 1, 0, 0, 0);
-    thread->result = thread_open(thread);
+    thread->result = load_thread_open(thread);
     if (thread->result == WRING_OK) {
         atomic_store(&thread->started, true);
-        while (thread_turn(thread)) {
+        while (load_thread_turn(thread)) {
         }
         thread->wire_sent = thread->worker.counters.tx_bytes;
         thread->wire_received = thread->worker.counters.rx_bytes;

@@ -70,7 +70,7 @@ void load_echo_tag_write(uint8_t out[LOAD_ECHO_TAG], uint64_t number) {
 }
 
 bool load_echo_tag_read(const uint8_t *tag, size_t len, uint64_t *number) {
-    return len >= LOAD_ECHO_TAG && digits_read(tag, LOAD_ECHO_TAG, number);
+    return len > 0 && digits_read(tag, (unsigned)wring__min_size(len, LOAD_ECHO_TAG), number);
 }
 
 void load_fanout_tag_write(uint8_t out[LOAD_FANOUT_TAG], const load_fanout_tag *tag) {

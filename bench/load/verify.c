@@ -40,7 +40,7 @@ bool load_verify_end(load_link *link) {
     static const uint8_t tail[] = {0, 0, 0xff, 0xff}; /* RFC 7692 7.2.2 */
     const bool ok = load_verify_inflated(link, tail, sizeof tail);
     if (ok && link->rx.inflated != link->thread->run->payload.len) { /* all are of one size */
-        load_thread_error(link->thread, 1, "answer: another length than was sent");
+        link->rx.fault = "answer: another length than was sent";
     }
     load_inflater_destroy(link->rx.inflater);
     link->rx.inflater = NULL;

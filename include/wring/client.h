@@ -80,17 +80,37 @@ typedef enum wring_client_status {
     WRING_CLIENT_CLOSED   /**< for good */
 } wring_client_status;
 
+/** The answer that refused an upgrade. Views are borrowed, as the report is. */
+typedef struct wring_http_answer {
+    int status;
+    bool by_proxy;         /**< a proxy's answer to CONNECT; else the server's to the upgrade */
+    bool body_is_whole;    /**< else there was more of it, or it did not come in time */
+    wring_bytes reason;    /**< empty when the status line had none */
+    wring_headers headers; /**< raw: wring_text_printable before they reach a terminal */
+    wring_bytes body;      /**< its first 4 KiB at most, without chunked framing; raw likewise */
+} wring_http_answer;
+
 /** What became of a client. Borrowed for the call. */
 typedef struct wring_client_report {
     wring_client_status status;
-    wring_result result; /**< WAITING, CLOSED: how the last attempt or session ended */
-    const char *text;    /**< ... as a sentence; never NULL */
-    uint16_t close_code; /**< ... and its close code; 0 if there was no session */
-    int http_status;     /**< the server's answer to the upgrade, 0 if there was none */
-    uint32_t attempt;    /**< from 1; begins anew after a session that was stable */
-    uint32_t delay_ms;   /**< WAITING: until the next attempt */
-    wring_ref ref;       /**< OPEN: the session, for wring_send and its like */
+    wring_result result;             /**< WAITING, CLOSED: how the last attempt or session ended */
+    const char *text;                /**< ... as a sentence; never NULL */
+    uint16_t close_code;             /**< ... and its close code; 0 if there was no session */
+    int http_status;                 /**< the server's answer to the upgrade, 0 if there was none */
+    uint32_t attempt;                /**< from 1; begins anew after a session that was stable */
+    uint32_t delay_ms;               /**< WAITING: until the next attempt */
+    wring_ref ref;                   /**< OPEN: the session, for wring_send and its like */
+    const wring_http_answer *answer; /**< WAITING, CLOSED: what refused the last attempt; NULL when
+                                          it did not end by an HTTP answer */
+    bool by_peer;                    /**< WAITING, CLOSED: the server sent its close frame first */
 } wring_client_report;
+
+/** What the next attempt begins with. Given to the application with what the last attempt had. */
+typedef struct wring_client_renewal {
+    uint32_t attempt; /**< from 1, as in the report */
+    const char *url;
+    wring_headers headers; /**< as wring_client_config.headers */
+} wring_client_renewal;
 
 /** 0 and NULL take the default. Copied with everything it points to, but handler and opts. */
 typedef struct wring_client_config {
@@ -101,7 +121,9 @@ typedef struct wring_client_config {
     size_t subprotocol_count;
     const char *extensions; /**< the value of Sec-WebSocket-Extensions */
     const char *origin;
-    wring_headers headers; /**< more for the upgrade request */
+    wring_headers headers; /**< more for the upgrade request, as wring_h1_request_headers_check
+                                allows. Host, Origin, Authorization, Sec-WebSocket-Protocol and
+                                -Extensions replace what the client would send itself */
 
     uint32_t timeout_ms;                /**< from the name to the upgrade; default 15,000 */
     uint32_t max_handshake_size;        /**< bytes of the response head; default 64 KiB */
@@ -127,7 +149,29 @@ typedef struct wring_client_config {
     void *on_status_opts;
 
     const wring_deflate_config *deflate; /**< permessage-deflate is offered; NULL: not */
+
+    /** Called on the client's worker before each attempt, the first included: for tokens that
+     *  expire. It may change `renewal`; what is put there is copied when it returns. The scheme
+     *  may become wss only where `tls` is set or the first URL was wss.
+     *  Returns WRING_OK; WRING_MORE when wring_client_renew will answer, within timeout_ms; or an
+     *  error, which ends the attempt and is judged by `retry` as another failure: by default
+     *  WRING_ERR_CLOSED ends the client and WRING_ERR_TIMEOUT is tried again. */
+    wring_result (*renew)(wring_client *client, wring_client_renewal *renewal, void *opts);
+    void *renew_opts;
+
+    /** Where reconnecting is on: is there another attempt after this end? On the client's worker.
+     *  NULL: wring_client_retry_default decides.  @param delay_ms  what would be waited, with a
+     *  Retry-After of the server in it; may be changed */
+    bool (*retry)(wring_client *client, const wring_client_report *report, uint32_t *delay_ms,
+                  void *opts);
+    void *retry_opts;
 } wring_client_config;
+
+/** The rule of clients without a `retry`. Final are errors of the caller's own
+ * (WRING_CLASS_CALLER); answers of 3xx and 4xx except 408, 425 and 429, and 501 and 505; a server's
+ * close codes 4000 to 4999; and its 1008 when the session was not stable. All else is tried again.
+ * Thread: any. */
+WRING_API bool wring_client_retry_default(const wring_client_report *report);
 
 /** Makes a client and begins to connect. Delays grow twofold from reconnect_min_ms, and each is
  *  drawn evenly from zero to that bound, so that a crowd does not come back at once.
@@ -140,6 +184,15 @@ typedef struct wring_client_config {
 WRING_API WRING_MUST_CHECK wring_result wring_connect(wring_loop loop, const char *url,
                                                       const wring_client_config *config,
                                                       wring_client **out, wring_error *error);
+
+/** Answers a `renew` that returned WRING_MORE. Everything is copied.
+ *  @param result   WRING_OK, or the error that ends the attempt
+ *  @param renewal  NULL: as in the last attempt; `attempt` is ignored
+ *  Errors: WRING_ERR_INVALID_STATE (nothing is asked for: the attempt is over, or was answered),
+ *  WRING_ERR_CLOSED, WRING_ERR_QUEUE_FULL, WRING_ERR_NO_MEMORY.   Thread: any. */
+WRING_API WRING_MUST_CHECK wring_result wring_client_renew(wring_client *client,
+                                                           wring_result result,
+                                                           const wring_client_renewal *renewal);
 
 /** Begins the close handshake and ends reconnecting; twice is legal. What the server sends before
  *  its close frame still comes: an inbox left full delays the end by session.close_timeout_ms.

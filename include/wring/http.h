@@ -119,13 +119,23 @@ WRING_API WRING_MUST_CHECK wring_result wring_h1_response_write(const wring_upgr
                                                                 wring_headers extra, char *out,
                                                                 size_t cap, size_t *len);
 
+/** Can these headers stand in an upgrade request? Refused are those of the handshake itself
+ * (Upgrade, Connection, Sec-WebSocket-Key, Sec-WebSocket-Version, Content-Length,
+ * Transfer-Encoding, TE ...), a second Host, Origin, Authorization or User-Agent, names that are no
+ * token, and control bytes. Errors: WRING_ERR_INVALID_HEADER; `error` (may be NULL) names the
+ * header.   Thread: any. */
+WRING_API WRING_MUST_CHECK wring_result wring_h1_request_headers_check(wring_headers extra,
+                                                                       wring_error *error);
+
 /** What a client asks for. Zeroed is legal. */
 typedef struct wring_h1_client_options {
     const char *const *subprotocols; /**< offered, in order of preference */
     size_t subprotocol_count;
     const char *extensions; /**< the value of Sec-WebSocket-Extensions, or NULL */
     const char *origin;     /**< or NULL */
-    wring_headers extra;
+    wring_headers extra;    /**< as wring_h1_request_headers_check allows. Host, Origin,
+                                 Sec-WebSocket-Protocol and -Extensions replace the fields above;
+                                 the latter two count as offers when the answer is judged */
 } wring_h1_client_options;
 
 /** Writes the whole upgrade request.  @param key  from wring_h1_client_key

@@ -12,9 +12,11 @@
 
 WRING_BEGIN_DECLS
 
-/** Sends frames, in order and together: all of them or none.
- *  Own: copied.  Errors: WRING_ERR_CLOSED, WRING_ERR_QUEUE_FULL (nothing was sent),
- *  WRING_ERR_INVALID_ARGUMENT, WRING_ERR_NO_MEMORY.   Thread: any. Cost: one allocation. */
+/** Sends frames, in order and together: all of them or none. No frames (NULL is legal then) are
+ *  WRING_OK without looking for the session.
+ *  Own: copied.  Errors: WRING_ERR_CLOSED (WRING_REF_NONE, too), WRING_ERR_QUEUE_FULL (nothing was
+ *  sent), WRING_ERR_INVALID_ARGUMENT (a NULL with a length, too), WRING_ERR_NO_MEMORY.
+ *  Thread: any. Cost: one allocation. */
 WRING_API WRING_MUST_CHECK wring_result wring_send(wring_ref ref, const wring_frame *frames,
                                                    size_t count);
 

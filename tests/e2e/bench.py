@@ -17,7 +17,7 @@ import zlib
 
 from bench_tools import bench, report
 from server import Server, frame, run
-from tools import Certs, Listener, environment, read_head, response
+from tools import Certs, Listener, environment, free_port, read_head, response
 from wire import read_client_frame
 
 QUICK = ("-d", "500ms", "--warmup", 0)
@@ -84,6 +84,27 @@ def a_constant_rate_is_kept():
     assert got["messages"]["unsent"] == 0, got["messages"]
     assert abs(got["totals"]["sent"] - 1250) <= 2, got["totals"]
     assert abs(got["latency_us"]["count"] - 1000) <= 2, got["latency_us"]
+    assert set(got["lag_us"]) == LATENCY and got["lag_us"]["count"] == got["latency_us"]["count"], got
+    assert got["messages"]["held"] == 0 and got["lag_us"]["max"] <= got["behind_max_us"], got
+    slow = got["lag_us"]["p99"] > got["latency_us"]["p99"] / 10
+    assert got["generator_lags"] == slow, got
+
+
+def the_report_says_when_the_generator_is_what_was_measured():
+    with Server() as server:
+        for rate in ("-r 50", "-r 1m"):
+            options = (server.url(), "-c", 4, *rate.split(), *QUICK, "-o", path("lag.json"))
+            code, out, _ = bench("-q", *options)
+            assert code in (0, 4) and "  lag          p50 " in out, out
+            with open(path("lag.json"), encoding="utf-8") as file:
+                got = json.load(file)
+            assert ("The generator, not the server" in out) == got["generator_lags"], out
+
+
+def one_publisher_of_several_threads_keeps_the_whole_rate():
+    with Server() as server:
+        got = report("fanout", server.url("/topic/one"), "-c", 4, "-P", 1, "-t", 3, "-r", 200, *QUICK)
+    assert got["messages"]["unsent"] == 0 and abs(got["totals"]["sent"] - 100) <= 1, got
 
 
 def fan_out_through_the_chat_wraps_what_is_published():
@@ -114,6 +135,19 @@ def connect_counts_handshakes():
         slow = report("connect", server.url(), "-c", 5, "--connect-rate", 50, "-d", "1s",
                       "--warmup", 0)
         assert 20 <= slow["connections"]["opened"] <= 56, slow["connections"]
+
+
+def a_dead_port_is_dialled_less_and_less():
+    port = free_port()
+    code, out, err = bench("connect", f"ws://127.0.0.1:{port}/", "-c", 20, "-d", "1500ms", "--json")
+    got = json.loads(out)
+    assert code == 4 and got["connections"]["opened"] == 0, (code, out, err)
+    # pauses of 10, 20, 40 ... 640 ms, and a second
+    assert 1 <= got["connections"]["backoffs"] <= 9, got["connections"]
+    assert got["connections"]["failed"] <= 20 * 9, got["connections"]
+    assert 0 < got["connections"]["backoff_s"] <= 1.5, got["connections"]
+    code, out, err = bench("connect", f"ws://127.0.0.1:{port}/", "-c", 20, "-d", "300ms", "-q")
+    assert code == 4 and "dialling paused" in out, out
 
 
 def idle_holds_what_it_opened():
@@ -270,6 +304,34 @@ def wrong_answers_are_told_apart():
     assert kinds(lambda op, data: frame(9, data * 9, mask=None)) == {"protocol: a bad control frame"}
     assert kinds(lambda op, data: frame(8, b"\x03\xf0bye", mask=None)) == \
         {"closed by the server: 1008 (policy_violation) bye"}
+
+
+def matching_goes_on_whatever_a_server_says():
+    """What nobody asked for, what is repeated and what is wrong is counted as that, and once each."""
+    for size in (4, 64):
+        for options in ((), ("--pipeline", 5), ("-r", 400)):
+            state = {"count": 0}
+
+            def says_more(opcode, data):
+                state["count"] += 1
+                more = (b"hello, stranger", b"the news of today") if state["count"] == 2 else ()
+                return b"".join(frame(1, text, mask=None) for text in more) + \
+                    frame(opcode, data, mask=None)
+            got = wrong(says_more, "--size", size, *options, code=0)
+            assert got["errors"] == {} and got["messages"]["foreign"] == 2, got
+            assert got["totals"]["received"] == got["totals"]["sent"] > 10, got["totals"]
+
+            state["count"] = 0
+
+            def repeats_then_errs(opcode, data):
+                state["count"] += 1
+                if state["count"] == 4:
+                    return frame(1, b"error: too much", mask=None)
+                return frame(opcode, data, mask=None) * (2 if state["count"] == 3 else 1)
+            got = wrong(repeats_then_errs, "--size", size, *options)
+            assert got["errors"] == {"answer: another length than was sent": 1}, got
+            assert got["messages"]["duplicated"] == 1 and got["messages"]["lost"] == 0, got
+            assert got["totals"]["received"] == got["totals"]["sent"] > 10, got["totals"]
 
 
 def fragments_pings_and_pieces_make_no_difference():
@@ -437,12 +499,15 @@ def a_terminal_gets_a_panel():
 
 run([the_json_report_has_what_is_promised, echoes_of_every_size_and_kind,
      bursts_of_many_connections_keep_every_byte, several_threads_share_the_connections, a_constant_rate_is_kept,
+     the_report_says_when_the_generator_is_what_was_measured,
+     one_publisher_of_several_threads_keeps_the_whole_rate, a_dead_port_is_dialled_less_and_less,
      fan_out_through_the_chat_wraps_what_is_published,
      fan_out_over_many_topics_reaches_each_its_own, connect_counts_handshakes,
      idle_holds_what_it_opened, tls_is_verified_unless_told_not_to,
      compressed_messages_are_asked_for_and_counted,
      compressed_answers_are_verified_to_the_last_byte, files_are_written,
      the_headers_asked_for_are_sent, wrong_answers_are_told_apart,
+     matching_goes_on_whatever_a_server_says,
      fragments_pings_and_pieces_make_no_difference, a_server_that_leaves_is_lost,
      it_says_why_it_cannot_run, more_connections_than_descriptors,
      ctrl_c_ends_with_the_report_so_far, compare_finds_a_regression,

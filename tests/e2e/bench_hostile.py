@@ -156,7 +156,7 @@ def the_second_ctrl_c_ends_it_at_once():
         process = start("-c", 20, "--connect-timeout", "1h", url)
         assert b"opening" in process.stderr.readline()
         process.send_signal(signal.SIGINT)
-        finish(process, 1)
+        finish(process, 130)
         process = start("-d", "1h", "--warmup", 0, "-c", 1, "--connect-timeout", "1h", url)
         assert b"opening" in process.stderr.readline()
         for _ in range(2):

@@ -107,7 +107,7 @@ def what_does_not_go_together_is_told():
         code, _, err = bench(*options, "ws://127.0.0.1:1/")
         assert code == 2 and text in err, (options, code, err)
     for bound in ("p99", "p99>", "p99>10", "p0>1s", "p101>1s", "pie>1s", "rate<5ms", "errors>1s",
-                  "p99>10ms,", "connect.rate>1", "rate<5%", "p99=10ms", ">5"):
+                  "p99>10ms,", "connect.rate>1", "lag.>1s", "lag.rate>1", "rate<5%", "p99=10ms", ">5"):
         code, _, err = bench("--fail", bound, "ws://127.0.0.1:1/")
         assert code == 2 and f"--fail '{bound}' is not like" in err, (bound, code, err)
 
@@ -128,6 +128,24 @@ def bounds_that_are_crossed_have_an_exit_code():
         assert code == 6 and re.search(r"bounds       p99>1ns: .*, CROSSED", out), out
         assert re.search(r"--fail 'p99>1ns': it was [\d.]+ [mu]?s", err), err
         got = report("idle", server.url(), "-c", 2, *FAST, "--fail", "p99>1h", code=6)
+        assert got["bounds"][0]["measured"] is None, got["bounds"]
+
+
+def bounds_of_the_generators_own_lag():
+    with Server() as server:
+        options = (server.url(), "-c", 2, "-r", 100, *FAST, "--fail", "lag.max>1h")
+        got = report(*options, "--fail", "lag.p99>1ns", code=6)
+        assert [bound["crossed"] for bound in got["bounds"]] == [False, True], got["bounds"]
+        assert abs(got["bounds"][1]["measured"] - got["lag_us"]["p99"]) < 1e-3, got
+        code, out, _ = bench("-q", *options, "--summary", "-", "-o", "/dev/stderr")
+        assert code == 0 and "| generator's lag | " in out, out
+        for rate in (50, "1m"):
+            code, out, err = bench("-q", server.url(), "-c", 4, "-r", rate, *FAST, "--summary", "-",
+                                   "-o", "/dev/stderr")
+            lags = json.loads(err[err.index("{"):err.rindex("}") + 1])["generator_lags"]
+            assert ("- the generator, not the server" in out) == lags, (out, err)
+        # in a closed loop there is none
+        got = report(server.url(), "-c", 2, *FAST, "--fail", "lag.p99>1h", code=6)
         assert got["bounds"][0]["measured"] is None, got["bounds"]
 
 
@@ -175,5 +193,6 @@ run([a_number_of_messages_ends_the_run, a_number_counts_what_is_published_and_ha
      a_number_that_cannot_be_reached_ends_all_the_same,
      the_duration_ends_a_number_that_is_too_great, a_rate_in_stages_sends_the_area_below_it,
      connections_in_stages_are_opened_in_the_run, what_does_not_go_together_is_told,
-     bounds_that_are_crossed_have_an_exit_code, bounds_about_errors_decide_which_are_too_many,
+     bounds_that_are_crossed_have_an_exit_code, bounds_of_the_generators_own_lag,
+     bounds_about_errors_decide_which_are_too_many,
      the_summary_is_appended, json_is_one_object_all_the_same])

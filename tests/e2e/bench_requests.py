@@ -97,6 +97,9 @@ def headers_that_would_break_the_handshake_are_refused():
         assert code == 2 and name.lower() in err.lower() and "break the handshake" in err, err
     code, _, err = bench("-H", "Sec-WebSocket-Extensions: x", "ws://127.0.0.1:1/")
     assert code == 2 and "--deflate" in err, err
+    for header, why in (("TE: x", "'TE'"), ("A: b\r\nC: d", "control byte"), ("a b: c", "'a b'")):
+        code, _, err = bench("-H", header, "ws://127.0.0.1:1/")
+        assert code == 2 and "-H: " in err and why in err, err
 
 
 def a_refusal_is_shown_whole_on_request():
@@ -116,7 +119,7 @@ def a_refusal_is_shown_whole_on_request():
             url = f"ws://127.0.0.1:{server.port}/"
             code, _, err = bench("-qv", url, "-c", 3, "-d", "100ms")
             assert code == 1 and "< HTTP/1.1 503 Busy" in err, err
-            assert "< no room:?[2J try later" in err and "< second line" in err, err
+            assert "< no room:\\x1b[2J try later" in err and "< second line" in err, err
             assert err.count("503 Busy") == 1 and "handshake: HTTP status 503 (none of 3" in err, err
             assert "no room" not in bench("-q", url, "-c", 3, "-d", "100ms")[2]
 

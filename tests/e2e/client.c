@@ -9,6 +9,7 @@
  * Exit code 0: the client is closed and nothing was amiss.
  */
 #include <getopt.h>
+#include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -47,6 +48,21 @@ static void print_text(const char *name, wring_bytes text) {
         printf(c < 0x20 || c == '"' || c == '\\' || c > 0x7E ? "\\u%04x" : "%c", c);
     }
     putchar('"');
+}
+
+/* What refused the upgrade, if an answer did. */
+static void print_answer(const wring_http_answer *answer) {
+    if (answer == NULL) {
+        return;
+    }
+    wring_bytes server = {NULL, 0};
+    wring_headers_get(answer->headers, "x-test", &server);
+    printf(",\"answer\":%d,\"by_proxy\":%s,\"whole\":%s,\"body_len\":%zu,\"headers\":%zu",
+           answer->status, answer->by_proxy ? "true" : "false",
+           answer->body_is_whole ? "true" : "false", answer->body.len, answer->headers.count);
+    print_text("reason", answer->reason);
+    print_text("x_test", server);
+    print_text("body", answer->body);
 }
 
 static void line_end(void) {
@@ -113,6 +129,7 @@ static void on_status(wring_client *client, const wring_client_report *report, v
                wring_result_name(report->result), report->close_code, report->http_status,
                report->attempt, report->delay_ms);
         print_text("why", wring_str(report->text));
+        print_answer(report->answer);
         line_end();
         if (options.sessions > 0 && sessions == options.sessions) {
             wring_client_close(client, 1000, wring_str(""));
@@ -124,6 +141,60 @@ static int listen_to(wring_client *client) {
     while (wring_client_wait_closed(client, WAIT_MS, NULL) != WRING_OK) {
     }
     return 0;
+}
+
+/* ---- renewing -------------------------------------------------------------------------------- */
+
+struct renewal {
+    wring_client *client;
+    wring_client_renewal renewal;
+    char token[40];
+    wring_header header;
+};
+
+/* A token by the attempt, and the path "renewed". What is asked for is in static memory of ours. */
+static void renewal_fill(struct renewal *r, uint32_t attempt, const char *url) {
+    static char renewed[512];
+    const char *slash = strchr(strstr(url, "//") + 2, '/');
+    (void)snprintf(renewed, sizeof renewed, "%.*s/renewed",
+                   slash == NULL ? (int)strlen(url) : (int)(slash - url), url);
+    (void)snprintf(r->token, sizeof r->token, "Bearer %u", attempt);
+    r->header = (wring_header){wring_str("Authorization"), wring_str(r->token)};
+    r->renewal = (wring_client_renewal){attempt, renewed, {&r->header, 1}};
+}
+
+static void *renew_later(void *arg) {
+    struct renewal *r = arg;
+    const wring_result result = wring_client_renew(r->client, WRING_OK, &r->renewal);
+    const wring_result again = wring_client_renew(r->client, WRING_OK, NULL);
+    if (result != WRING_OK || again != WRING_ERR_INVALID_STATE) {
+        fprintf(stderr, "renewed: %s, %s\n", wring_result_name(result), wring_result_name(again));
+    }
+    return NULL;
+}
+
+/* opts: "now", "later" (from another thread), "never", or the number of a result. */
+static wring_result on_renew(wring_client *client, wring_client_renewal *renewal, void *opts) {
+    static struct renewal r;
+    r.client = client;
+    renewal_fill(&r, renewal->attempt, renewal->url);
+    if (strcmp(opts, "now") == 0) {
+        *renewal = r.renewal;
+        return WRING_OK;
+    }
+    if (strcmp(opts, "later") == 0) {
+        pthread_t thread;
+        const bool started = pthread_create(&thread, NULL, renew_later, &r) == 0;
+        return started && pthread_detach(thread) == 0 ? WRING_MORE : WRING_ERR_SYSTEM;
+    }
+    return strcmp(opts, "never") == 0 ? WRING_MORE : (wring_result)strtol(opts, NULL, 10);
+}
+
+static bool on_retry(wring_client *client, const wring_client_report *report, uint32_t *delay_ms,
+                     void *opts) {
+    (void)client;
+    *delay_ms = 0;
+    return report->http_status == (int)strtol(opts, NULL, 10);
 }
 
 /* ---- echo, mirror ---------------------------------------------------------------------------- */
@@ -225,6 +296,38 @@ static bool deflate_take(const char *text) {
     return true;
 }
 
+/* What a run does, apart from the client's configuration. */
+static bool course_take(int option, char *value, uint32_t number) {
+    wring_client_config *client = &options.client;
+    switch (option) {
+    case 'y':
+        options.say = value;
+        return true;
+    case 'p':
+        options.ping = value;
+        return true;
+    case 'n':
+        options.close_after = number;
+        return true;
+    case 'S':
+        options.sessions = number;
+        return true;
+    case 'w':
+        client->renew = on_renew;
+        client->renew_opts = value;
+        return true;
+    case 'W':
+        client->retry = on_retry;
+        client->retry_opts = value;
+        return true;
+    case 'M':
+        options.size_max = number;
+        return true;
+    default:
+        return false;
+    }
+}
+
 static bool option_take(int option, char *value) {
     wring_client_config *client = &options.client;
     const uint32_t number = value == NULL ? 0 : (uint32_t)strtoul(value, NULL, 10);
@@ -275,23 +378,8 @@ static bool option_take(int option, char *value) {
     case 'a':
         client->reconnect_attempts = number;
         return true;
-    case 'y':
-        options.say = value;
-        return true;
-    case 'p':
-        options.ping = value;
-        return true;
-    case 'n':
-        options.close_after = number;
-        return true;
-    case 'S':
-        options.sessions = number;
-        return true;
-    case 'M':
-        options.size_max = number;
-        return true;
     default:
-        return false;
+        return course_take(option, value, number);
     }
 }
 
@@ -312,6 +400,8 @@ static bool options_parse(int argc, char **argv) {
         {"reconnect", 1, NULL, 'r'},
         {"attempts", 1, NULL, 'a'},
         {"reconnect-max", 1, NULL, 'R'},
+        {"renew", 1, NULL, 'w'},
+        {"retry", 1, NULL, 'W'},
         {"say", 1, NULL, 'y'},
         {"ping", 1, NULL, 'p'},
         {"close-after", 1, NULL, 'n'},

@@ -6,11 +6,13 @@ import resource
 import socket
 import ssl
 import struct
+import subprocess
 import time
 import warnings
 
 from server import read_exactly, run
-from tools import Certs, Listener, client_events, client_run, read_head, response
+from tools import (CLIENT, Certs, Listener, client_events, client_run, environment, read_head,
+                   response)
 
 certs = Certs()
 
@@ -309,6 +311,32 @@ def nobody_there():
     assert events[-1]["result"] == "ERR_ADDRESS" and "nobody.onion" in events[-1]["why"], events
 
 
+ONE_PORT = """
+import fcntl, os, socket, struct, sys
+with socket.socket() as sock:  # up and running
+    fcntl.ioctl(sock, 0x8914, struct.pack("16sH14x", b"lo", 0x41))
+with open("/proc/sys/net/ipv4/ip_local_port_range", "w") as file:
+    file.write("40000 40001")
+os.execv(sys.argv[1], sys.argv[1:])
+"""
+
+
+def a_dead_port_that_dials_itself():
+    """A network of its own whose ephemeral ports are the dead one and its neighbour: TCP connects the
+    client to itself. Nobody listens, so it is refused, and the port is not held."""
+    alone = ("unshare", "--net", "/usr/bin/python3", "-c", ONE_PORT)
+    if subprocess.run([*alone, "/bin/true"], capture_output=True).returncode != 0:
+        print("no network namespace of its own: skipped")
+        return
+    for host in ("127.0.0.1", "[::1]", "localhost"):
+        done = subprocess.run([*alone, CLIENT, "--reconnect", "1", "--attempts", "6", "--timeout",
+                               "20000", "listen", f"ws://{host}:40000/"], capture_output=True,
+                              text=True, timeout=60, env=environment())
+        events = [json.loads(line) for line in done.stdout.splitlines()]
+        assert [e["result"] for e in events] == ["ERR_CONNECT"] * 6, (host, done)
+        assert all("Connection refused" in e["why"] for e in events), events
+
+
 def what_is_refused_at_once():
     for url, options, result in [
         ("http://127.0.0.1/", (), "ERR_INVALID_URL"),
@@ -351,7 +379,7 @@ def nothing_is_left_behind():
     for serve, result, scheme in [
         (reset, "ERR_TRANSPORT", "ws"),
         (after_head(leave), "ERR_TRUNCATED", "ws"),
-        (answers(status=b"404 Not Found"), "ERR_UNEXPECTED_STATUS", "ws"),
+        (answers(status=b"503 Later", more=b"Content-Length: 0"), "ERR_UNEXPECTED_STATUS", "ws"),
         (then(b"\xff\xff"), "ERR_PROTOCOL", "ws"),
         (hello_then(b""), "ERR_TLS_TRUNCATED", "wss"),
         (hello_then(b"HTTP/1.1 400 Bad Request\r\n\r\n", drain), "ERR_TLS_NOT_TLS", "wss"),
@@ -384,4 +412,5 @@ def nothing_is_left_behind():
 run([answers_that_are_refused, other_status, no_http, endless_answers, too_slow,
      gone_before_the_answer, gone_after_the_upgrade, broken_frames, a_close_that_is_not_answered,
      frames_with_the_head, in_the_tls_handshake, over_tls, versions_that_are_too_old, nobody_there,
+     a_dead_port_that_dials_itself,
      what_is_refused_at_once, back_after_a_crash, nothing_is_left_behind])

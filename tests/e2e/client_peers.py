@@ -5,6 +5,7 @@ test server; and against `wring serve`. Plain and over TLS; every kind of messag
 import asyncio
 import concurrent.futures
 import contextlib
+import http
 import os
 import shutil
 import subprocess
@@ -60,8 +61,16 @@ def expect_close(url, *options):
     assert events[1]["code"] == 1006, events
 
 
+def expect_refusal(url, *options):
+    """The whole answer is told: status, a header, the body."""
+    event = client_events(url + "/refused", *options)[-1]
+    assert (event["result"], event["answer"]) == ("ERR_UNEXPECTED_STATUS", 403), event
+    assert event["body"] == "no entry" and event["x_test"] == "a peer" and event["whole"], event
+
+
 def expect_everything(url, *options):
     client_echoes(url + "/echo", *options)
+    expect_refusal(url, *options)
     for check in (expect_fragments, expect_server_ping, expect_own_ping, expect_close):
         check(url, *options)
 
@@ -97,6 +106,12 @@ async def behave(socket, path):
         await socket.wait_closed()
     except websockets.ConnectionClosed:
         pass  # the client has heard enough
+
+
+async def refuse(path, headers):
+    if path == "/refused":
+        return http.HTTPStatus.FORBIDDEN, [("X-Test", "a peer")], b"no entry"
+    return None
 
 
 async def echo(socket):
@@ -138,7 +153,7 @@ def python(context=None):
     async def main():
         stop = asyncio.Event()
         async with websockets.serve(behave, "127.0.0.1", 0, ssl=context, max_size=1 << 26,
-                                    compression=None) as server:
+                                    compression=None, process_request=refuse) as server:
             started.set_result((server.sockets[0].getsockname()[1], asyncio.get_running_loop(),
                                 stop))
             await stop.wait()

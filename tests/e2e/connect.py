@@ -254,7 +254,7 @@ def exit_codes():
     for arguments, err in [((), "no URL"), (("http://x",), "not a well-formed"),
                            (("ws://x", "ws://y"), "ws://y"), (("--nonsense", "ws://x"), "nonsense"),
                            (("-H", "nonsense", "ws://x"), "Name: value"),
-                           (("-H", "A: b\r\nC: d", "ws://x"), "illegal byte"),
+                           (("-H", "A: b\r\nC: d", "ws://x"), "control byte"),
                            (("--cert", "x", "wss://x"), "--cert and --key"),
                            (("--ca", "/none", "wss://x"), "/none"),
                            (("--proxy", "ftp://x", "ws://x"), "proxy"),

@@ -5,6 +5,7 @@ every kind, silence, and a host with addresses of which some do not answer."""
 import json
 import os
 import random
+import signal
 import socket
 import struct
 import subprocess
@@ -29,6 +30,7 @@ ZONE = {  # name: (A records, AAAA records), or a response code, or None: no ans
     "nowhere.test": 3,   # NXDOMAIN
     "broken.test": 2,    # SERVFAIL
     "silent.test": None,
+    "mute.test": None,
     "garbage.test": b"\xff" * 40,
 }
 
@@ -83,7 +85,7 @@ resolver.flush()
 wrapper = tempfile.NamedTemporaryFile("w", prefix="wring-names-", suffix=".sh", delete=False)
 wrapper.write(f"""#!/bin/sh
 exec unshare --mount sh -c 'mount --bind {resolver.name} /etc/resolv.conf && exec "$@"' - \\
-    {tools.CLIENT} "$@"
+    ${{PROGRAM:-{tools.CLIENT}}} "$@"
 """)
 wrapper.close()
 os.chmod(wrapper.name, 0o700)
@@ -93,6 +95,7 @@ if subprocess.run(["unshare", "--mount", "mount", "--bind", resolver.name, "/etc
     print("no mount namespace of its own for a resolv.conf: skipped")
     sys.exit(77)
 tools.CLIENT = wrapper.name
+certs = tools.Certs()
 
 
 def last(name, port, *options):
@@ -124,10 +127,30 @@ class Hole:
 
 def good_names():
     with Server() as server:
-        for name in ("good.test", "GOOD.test", "both.test"):
+        for name in ("good.test", "GOOD.test", "both.test", "good.test."):
             events, took = last(name, server.port)
             assert events[1]["payload"] == "hi" and took < 20, (name, events)
     assert ("good.test", A) in names.asked and ("good.test", AAAA) in names.asked, names.asked
+
+
+def an_absolute_name_over_tls():
+    """RFC 6066 3: without its dot in SNI and certificate; with it in the Host header, as curl has it."""
+    asked, heads = [], []
+    context = certs.server_context("server")
+    context.sni_callback = lambda sock, name, _: asked.append(name)
+
+    def serve(sock):
+        with context.wrap_socket(sock, server_side=True) as tls:
+            heads.append(tools.read_head(tls))
+            tls.sendall(tools.response(heads[-1]) + b"\x88\x02\x03\xe8")
+            while tls.recv(4096):
+                pass
+    ZONE["x.wild.example"] = ([HERE], [])
+    with tools.Listener(serve) as listener:
+        events = client_events(f"wss://x.wild.example.:{listener.port}/", "--ca", certs.ca)
+        assert events[-1]["result"] == "OK" and events[0]["verified"], events
+        assert asked == ["x.wild.example"], asked
+        assert f"Host: x.wild.example.:{listener.port}\r\n".encode() in heads[0], heads
 
 
 def an_address_that_does_not_answer():
@@ -179,9 +202,43 @@ def again_after_the_name_server_is_well():
         assert process.returncode == 0 and '"payload":"hi"' in out, out
 
 
+def load_tester(*arguments):
+    """`wring bench` with our name server."""
+    return subprocess.Popen([wrapper.name, "bench", *map(str, arguments)], stdout=subprocess.PIPE,
+                            stderr=subprocess.PIPE, text=True,
+                            env=environment(PROGRAM=os.environ["WRING"]))
+
+
+def the_load_tester_passes_over_a_silent_address():
+    with Server() as server, Hole(server.port):
+        process = load_tester("--json", "-q", "-c", 3, "-d", "200ms", "--warmup", 0,
+                              f"ws://slow.test:{server.port}/echo")
+        out, err = process.communicate(timeout=PATIENCE)
+        assert process.returncode == 0, (process.returncode, err)
+        assert json.loads(out)["connections"]["opened"] == 3, out
+
+
+def the_load_testers_start_ends_with_ctrl_c():
+    process = load_tester("--connect-timeout", "10m", "ws://mute.test:1/echo")
+    deadline = time.monotonic() + PATIENCE
+    while not any(name == "mute.test" for name, _ in names.asked):
+        assert process.poll() is None and time.monotonic() < deadline, process.returncode
+        time.sleep(0.05)
+    process.send_signal(signal.SIGINT)
+    _, err = process.communicate(timeout=PATIENCE)
+    assert process.returncode == 130 and "ended before" in err, (process.returncode, err)
+
+
+def the_load_tester_says_which_name_has_no_address():
+    process = load_tester("ws://nowhere.test:1/echo")
+    _, err = process.communicate(timeout=PATIENCE)
+    assert process.returncode == 1 and "cannot resolve 'nowhere.test'" in err, err
+
+
 try:
-    run([good_names, an_address_that_does_not_answer, names_without_an_address,
+    run([good_names, an_absolute_name_over_tls, an_address_that_does_not_answer, names_without_an_address,
          name_servers_that_are_silent_or_mad, no_more_addresses_than_there_is_room_for,
-         again_after_the_name_server_is_well])
+         again_after_the_name_server_is_well, the_load_tester_passes_over_a_silent_address,
+         the_load_testers_start_ends_with_ctrl_c, the_load_tester_says_which_name_has_no_address])
 finally:
     os.unlink(wrapper.name)

@@ -47,6 +47,7 @@ def through_our_socks_proxy():
         # with credentials that nobody asks for
         small(server.url(), "--proxy", f"socks5://a:b@127.0.0.1:{proxy.port}")
         assert [host for host, _ in proxy.asked] == ["127.0.0.1", "localhost", "127.0.0.1"]
+        assert proxy.kinds == [1, 3, 1], proxy.kinds  # RFC 1928 5: a number is no name
     with Server(*SERVER_TLS) as server, SocksProxy(USER, PASSWORD) as proxy:
         url = f"wss://localhost:{server.port}/echo"
         small(url, "--ca", certs.ca, "--proxy", f"socks5://{USERINFO}@127.0.0.1:{proxy.port}")
@@ -153,6 +154,10 @@ def variables_of_the_environment():
             (ws, {"http_proxy": http, "NO_PROXY": "*"}, none),
             (ws, {"http_proxy": http, "no_proxy": "host"}, by_http),
             (ws, {"http_proxy": ""}, none),
+            (ws, {"http_proxy": http, "no_proxy": f"localhost:{plain.port}"}, none),
+            (ws, {"http_proxy": http, "no_proxy": "localhost:1"}, by_http),
+            (f"ws://127.0.0.1:{plain.port}/echo", {"http_proxy": http, "no_proxy": "127.0.0.0/8"},
+             none),
         ]:
             assert used(url, "--env", **variables) == want, (url, variables)
         assert used(ws, "--env", "--proxy", socks, http_proxy=http) == by_socks

@@ -57,6 +57,7 @@ class SocksProxy(Listener):
 
     def __init__(self, user=None, password=None):
         self.asked = []
+        self.kinds = []  # of addresses: 1, 3 or 4
         self.user, self.password = user, password
         super().__init__(self.connect)
 
@@ -82,9 +83,14 @@ class SocksProxy(Listener):
             self.say(sock, b"\x01\x00" if good else b"\x01\x01")
             if not good:
                 return
-        version, command, _, kind, length = read_exactly(sock, 5)
-        assert (version, command, kind) == (5, 1, 3), (version, command, kind)
-        host = read_exactly(sock, length).decode()
+        version, command, _, kind = read_exactly(sock, 4)
+        assert (version, command) == (5, 1), (version, command)
+        if kind == 3:
+            host = read_exactly(sock, read_exactly(sock, 1)[0]).decode()
+        else:
+            family, length = {1: (socket.AF_INET, 4), 4: (socket.AF_INET6, 16)}[kind]
+            host = socket.inet_ntop(family, read_exactly(sock, length))
+        self.kinds.append(kind)
         port, = struct.unpack(">H", read_exactly(sock, 2))
         self.asked.append((host, port))
         self.say(sock, b"\x05\x00\x00\x01\x7f\x00\x00\x01\x00\x00")

@@ -14,6 +14,8 @@ const web = cert
 const deflate = process.env.WS_DEFLATE ? JSON.parse(process.env.WS_DEFLATE) : false;
 const sockets = new WebSocketServer({
     server: web, maxPayload: 1 << 27, perMessageDeflate: deflate,
+    verifyClient: ({ req }, answer) => req.url === "/refused"
+        ? answer(false, 403, "no entry", { "X-Test": "a peer" }) : answer(true),
     handleProtocols: (offered) => offered.has("second") ? "second" : false,
 });
 const paths = {

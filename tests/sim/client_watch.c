@@ -236,6 +236,31 @@ const wring_handler watch_handler = {.name = "watch",
 
 /* ---- beginning and ending -------------------------------------------------------------------- */
 
+/* The model is of attempts and delays, so every end is tried again. What the default rule would say
+ * is known: only a server that closes with a code of its own is final. */
+static bool on_retry(wring_client *client, const wring_client_report *report, uint32_t *delay_ms,
+                     void *opts) {
+    (void)client;
+    (void)opts;
+    EXPECT(report->status == WRING_CLIENT_WAITING && report->delay_ms == *delay_ms);
+    EXPECT(wring_client_retry_default(report) ==
+           !(report->by_peer && report->close_code >= PEER_CLOSE));
+    return true;
+}
+
+/* URL and headers stay; the answer comes at once or by mail. */
+static wring_result on_renew(wring_client *client, wring_client_renewal *renewal, void *opts) {
+    const struct watch *watch = opts;
+    EXPECT(renewal->attempt == watch->attempt && renewal->url != NULL);
+    if (client_random(watch->world, 2) == 0) {
+        return WRING_OK;
+    }
+    const bool same = client_random(watch->world, 2) == 0;
+    EXPECT(wring_client_renew(client, WRING_OK, same ? NULL : renewal) == WRING_OK);
+    EXPECT(wring_client_renew(client, WRING_OK, NULL) == WRING_ERR_INVALID_STATE);
+    return WRING_MORE;
+}
+
 void watch_connect(struct watch *watch, const char *url) {
     wring_error error;
     wring_client *client = NULL;
@@ -244,6 +269,9 @@ void watch_connect(struct watch *watch, const char *url) {
     watch->config.struct_size = sizeof watch->config;
     watch->config.on_status = on_status;
     watch->config.on_status_opts = watch;
+    watch->config.retry = on_retry;
+    watch->config.renew = on_renew;
+    watch->config.renew_opts = watch;
     EXPECT(wring_connect(wring_pool_loop(watch->world->pool), url, &watch->config, &client,
                          &error) == WRING_OK);
     client->random = client_random(watch->world, UINT64_MAX); /* its jitter replays */

@@ -223,6 +223,74 @@ static void what_comes_too_late_is_counted(void) {
     wring_client_destroy(client);
 }
 
+static void nothing_to_send_and_no_reason(void) {
+    wring_client *client = client_of(wring_pool_loop(pool), url, NULL);
+    CHECK(wring_client_wait(client, WAIT_MS, NULL) == WRING_OK);
+    CHECK(wring_client_send(client, NULL, 0) == WRING_OK);
+    CHECK(wring_client_send(client, NULL, 1) == WRING_ERR_INVALID_ARGUMENT);
+    CHECK(wring_client_renew(client, WRING_OK, NULL) == WRING_ERR_INVALID_STATE);
+    const wring_bytes missing = {NULL, 7};
+    wring_end end;
+    wring_client_close(client, WRING_CLOSE_NORMAL, missing);
+    CHECK(wring_client_wait_closed(client, WAIT_MS, &end) == WRING_OK);
+    CHECK(end.result == WRING_OK && end.close_code == WRING_CLOSE_NORMAL);
+    CHECK(wring_client_send(client, NULL, 0) == WRING_ERR_CLOSED);
+    wring_client_destroy(client);
+}
+
+/* ---- renewals -------------------------------------------------------------------------------- */
+
+static atomic_uint asked;
+
+static wring_result renew_later(wring_client *client, wring_client_renewal *renewal, void *opts) {
+    (void)client;
+    (void)renewal;
+    (void)opts;
+    atomic_fetch_add(&asked, 1);
+    return WRING_MORE;
+}
+
+/* Answers whatever is asked for, until the client is closed. */
+static void *renew_all(void *arg) {
+    wring_client *client = arg;
+    const wring_header header = {wring_str("X-Token"), wring_str("t")};
+    while (wring_client_get_status(client) != WRING_CLIENT_CLOSED) {
+        const wring_client_renewal renewal = {0, url, {&header, 1}};
+        const wring_result result = wring_client_renew(client, WRING_OK, &renewal);
+        CHECK(result == WRING_OK || result == WRING_ERR_INVALID_STATE ||
+              result == WRING_ERR_CLOSED);
+    }
+    return NULL;
+}
+
+/* Several answer each question; each session is stopped at once, so that there is another. */
+static void each_attempt_is_renewed_once(void) {
+    wring_client_config config = {.struct_size = sizeof config,
+                                  .handler = &echo_handler,
+                                  .reconnect_min_ms = 1,
+                                  .reconnect_max_ms = 1,
+                                  .renew = renew_later};
+    wring_client *client = client_of(wring_pool_loop(pool), url, &config);
+    pthread_t threads[THREADS];
+    for (unsigned i = 0; i < THREADS; i++) {
+        CHECK(pthread_create(&threads[i], NULL, renew_all, client) == 0);
+    }
+    while (atomic_load(&asked) < rounds) {
+        const wring_ref ref = wring_client_ref(client);
+        if (ref != WRING_REF_NONE) {
+            const wring_result ignored = wring_stop(ref);
+            (void)ignored;
+        }
+        usleep(200);
+    }
+    wring_client_close(client, WRING_CLOSE_NORMAL, wring_str(""));
+    CHECK(wring_client_wait_closed(client, WAIT_MS, NULL) == WRING_OK);
+    for (unsigned i = 0; i < THREADS; i++) {
+        pthread_join(threads[i], NULL);
+    }
+    wring_client_destroy(client);
+}
+
 /* ---- let go of at any moment ----------------------------------------------------------------- */
 
 static void *connect_and_leave(void *arg) {
@@ -383,6 +451,8 @@ int main(int argc, char **argv) {
     many_senders_keep_their_order(wring_pool_loop(pool));
     many_senders_keep_their_order(wring_server_loop(server, 0)); /* a client of its own server */
     what_comes_too_late_is_counted();
+    nothing_to_send_and_no_reason();
+    each_attempt_is_renewed_once();
     on_threads(connect_and_leave);
     a_full_inbox_holds_the_server_back(server);
     given_up_with_a_full_inbox_it_closes_in_order(server);

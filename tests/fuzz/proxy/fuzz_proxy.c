@@ -53,8 +53,16 @@ static talk talk_run(const wring__proxy_config *config, wring_bytes answers, fuz
     return heard;
 }
 
-/* An HTTP proxy said yes: a status of 2xx, and the tunnel begins behind the head. */
+/* An HTTP proxy said yes: a status of 2xx behind interim ones, and the tunnel begins behind the
+ * head. */
 static void http_check(wring_bytes answers, size_t used) {
+    while (used > 9 && answers.data[9] == '1') {
+        const uint8_t *end = memmem(answers.data, used, "\r\n\r\n", 4);
+        FUZZ_CHECK(end != NULL);
+        const size_t len = (size_t)(end - answers.data) + 4;
+        answers = wring_bytes_of(answers.data + len, answers.len - len);
+        used -= len;
+    }
     FUZZ_CHECK(used >= strlen("HTTP/1.1 200\r\n\r\n"));
     FUZZ_CHECK(memcmp(answers.data, "HTTP/1.", 7) == 0 && answers.data[9] == '2');
     FUZZ_CHECK(memcmp(answers.data + used - 4, "\r\n\r\n", 4) == 0);

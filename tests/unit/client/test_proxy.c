@@ -92,6 +92,41 @@ Test(proxy_env, exceptions_are_whole_domains) {
         {"a.example.com", "ws://a.example/", true},
         {"127.0.0.1", "ws://127.0.0.1:80/", false},
         {"", "ws://a.example/", true},
+        {"*.example", "ws://a.example/", false},
+        {"..example", "ws://a.example/", false},
+        {"a.example.", "ws://a.example/", false},
+        {"a.example", "ws://a.example./", false},
+        {"*,", "ws://[::1]/", false},
+        {"a.example:80", "ws://a.example/", false},
+        {"a.example:8080", "ws://a.example/", true},
+        {"a.example:8080", "ws://b.a.example:8080/", false},
+        {"a.example:x", "ws://a.example/", true},
+        {"a.example:", "ws://a.example/", true},
+        {"a.example:65616", "ws://a.example/", true},
+        {"0.0.1", "ws://127.0.0.1/", true},
+        {"127.0.0.1:81", "ws://127.0.0.1/", true},
+        {"127.0.0.1:81", "ws://127.0.0.1:81/", false},
+        {"10.0.0.0/8", "ws://10.255.1.2/", false},
+        {"10.0.0.0/8", "ws://11.0.0.1/", true},
+        {"10.1.2.3/8", "ws://10.9.9.9/", false},
+        {"192.168.4.0/22", "ws://192.168.7.255/", false},
+        {"192.168.4.0/22", "ws://192.168.8.0/", true},
+        {"0.0.0.0/0", "ws://1.2.3.4/", false},
+        {"0.0.0.0/0", "ws://[::1]/", true},
+        {"0.0.0.0/0", "ws://a.example/", true},
+        {"10.0.0.0/33", "ws://10.0.0.1/", true},
+        {"10.0.0.0/", "ws://10.0.0.0/", true},
+        {"10.0.0.1/32", "ws://10.0.0.1/", false},
+        {"fd00::/8", "ws://[fdab::1]/", false},
+        {"[fd00::]/8", "ws://[fdab::1]/", false},
+        {"fd00::/8", "ws://[fe80::1]/", true},
+        {"::/0", "ws://[fe80::1]/", false},
+        {"::1", "ws://[::1]/", false},
+        {"[::1]", "ws://[0:0::1]/", false},
+        {"[::1]:80", "ws://[::1]/", false},
+        {"[::1]:81", "ws://[::1]/", true},
+        {"[::1", "ws://[::1]/", true},
+        {"::2", "ws://[::1]/", true},
     };
     for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
         setenv("no_proxy", rows[i].list, 1);
@@ -196,6 +231,76 @@ Test(proxy_socks, conversation_at_each_split) {
                                    "\x05\x01\x00\x03\x04"
                                    "host\x01\x02";
         expect_sent(want, sizeof want - 1);
+        wring__proxy_deinit(&proxy);
+        wring__proxy_config_deinit(&config);
+    }
+    wring__outq_deinit(&out, NULL);
+}
+
+Test(proxy_socks, a_numeric_target_is_an_address) {
+    static const struct {
+        const char *host, *want;
+        size_t len;
+    } rows[] = {
+        {"10.1.2.3", "\x05\x01\x00\x01\x0a\x01\x02\x03\x01\x02", 10},
+        {"::2", "\x05\x01\x00\x04\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\x02\x01\x02", 22},
+        {"10.1.2",
+         "\x05\x01\x00\x03\x06"
+         "10.1.2\x01\x02",
+         13},
+        {"10.1.2.3.",
+         "\x05\x01\x00\x03\x09"
+         "10.1.2.3.\x01\x02",
+         16},
+    };
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+        wring__proxy_config config;
+        wring__proxy proxy;
+        size_t used;
+        cr_assert_eq(wring__proxy_parse("socks5://p", &config), WRING_OK);
+        cr_assert_eq(wring__proxy_start(&proxy, &config, rows[i].host, 258, &out, NULL), WRING_OK);
+        expect_sent("\x05\x01\x00", 3);
+        cr_assert_eq(feed(&proxy, "\x05\x00", 2, 2, &used), WRING_MORE);
+        expect_sent(rows[i].want, rows[i].len);
+        wring__proxy_deinit(&proxy);
+        wring__proxy_config_deinit(&config);
+    }
+    wring__outq_deinit(&out, NULL);
+}
+
+Test(proxy_http, interim_answers_before_the_yes_at_each_split) {
+    static const char answer[] = "HTTP/1.1 103 Early\r\nLink: x\r\n\r\nHTTP/1.1 100\r\n\r\n"
+                                 "HTTP/1.1 200 OK\r\n\r\nSERVER";
+    for (size_t step = 1; step < sizeof answer; step++) {
+        wring__proxy_config config;
+        wring__proxy proxy;
+        size_t used;
+        cr_assert_eq(wring__proxy_parse("p", &config), WRING_OK);
+        cr_assert_eq(wring__proxy_start(&proxy, &config, "h", 1, &out, NULL), WRING_OK);
+        cr_assert_eq(feed(&proxy, answer, sizeof answer - 1, step, &used), WRING_OK);
+        cr_assert_eq(used, sizeof answer - 1 - strlen("SERVER"), "%zu: %zu", step, used);
+        wring__proxy_deinit(&proxy);
+        wring__proxy_config_deinit(&config);
+    }
+    wring__outq_deinit(&out, NULL);
+}
+
+Test(proxy_http, a_refusal_is_kept_with_what_came_of_its_body) {
+    static const char answer[] = "HTTP/1.0 403 \xc2\x9bNo\r\nContent-Length: 4\r\nX: y\r\n\r\nwh";
+    for (size_t step = 1; step < sizeof answer; step++) {
+        wring__proxy_config config;
+        wring__proxy proxy;
+        size_t used;
+        cr_assert_eq(wring__proxy_parse("p", &config), WRING_OK);
+        cr_assert_eq(wring__proxy_start(&proxy, &config, "h", 1, &out, NULL), WRING_OK);
+        cr_assert_eq(feed(&proxy, answer, sizeof answer - 1, step, &used), WRING_ERR_PROXY);
+        const wring__refusal *refusal = proxy.refusal;
+        cr_assert_not_null(refusal);
+        cr_assert_eq(refusal->answer.status, 403);
+        cr_assert(refusal->answer.by_proxy && !refusal->answer.body_is_whole);
+        cr_assert_eq(refusal->answer.headers.count, 2);
+        cr_assert(wring_bytes_equal(refusal->answer.reason, wring_str("\xc2\x9bNo")));
+        cr_assert_not_null(strstr(refusal->error.text, "403 \\u009bNo"), "%s", refusal->error.text);
         wring__proxy_deinit(&proxy);
         wring__proxy_config_deinit(&config);
     }

@@ -59,6 +59,96 @@ Test(settings, what_the_url_says) {
     }
 }
 
+static void expect_header(const wring__client_settings *settings, const char *name,
+                          const char *want) {
+    wring_bytes value = {NULL, 0};
+    cr_assert_eq(wring_headers_count(settings->config.headers, name), 1);
+    cr_assert(wring_headers_get(settings->config.headers, name, &value));
+    cr_assert(wring_bytes_equal(value, wring_str(want)), "%s", name);
+}
+
+Test(settings, given_headers_win) {
+    const wring_header headers[] = {{wring_str("authorization"), wring_str("Bearer t")},
+                                    {wring_str("host"), wring_str("other:7")}};
+    const wring_client_config config = {.struct_size = sizeof config, .headers = {headers, 2}};
+    wring__client_settings settings;
+    cr_assert_eq(adopt(&settings, "ws://u:p@a/", &config), WRING_OK);
+    expect_header(&settings, "Authorization", "Bearer t");
+    cr_assert_str_eq(settings.host_header, "other:7");
+    cr_assert_str_eq(settings.host, "a"); /* who is dialled, and asked for by TLS */
+    wring__client_settings_deinit(&settings);
+}
+
+static wring_result renew_nothing(wring_client *client, wring_client_renewal *renewal, void *opts) {
+    (void)client;
+    (void)renewal;
+    (void)opts;
+    return WRING_OK;
+}
+
+Test(settings, a_renewal_replaces_url_and_headers_or_nothing) {
+    const wring_header first = {wring_str("X-First"), wring_str("1")};
+    const wring_header token = {wring_str("Authorization"), wring_str("Bearer 2")};
+    const wring_header broken = {wring_str("Upgrade"), wring_str("x")};
+    const wring_client_config config = {.struct_size = sizeof config,
+                                        .headers = {&first, 1},
+                                        .origin = "o",
+                                        .renew = renew_nothing};
+    wring__client_settings settings;
+    cr_assert_eq(adopt(&settings, "ws://u:p@a/one", &config), WRING_OK);
+    cr_assert_eq(settings.given.count, 1);
+    for (int round = 0; round < 3; round++) { /* with what it has itself, too */
+        cr_assert_eq(wring__client_settings_renew(&settings, "ws://b:9/two",
+                                                  (wring_headers){&token, 1}, &error),
+                     WRING_OK);
+        cr_assert_eq(
+            wring__client_settings_renew(&settings, settings.url_text, settings.given, &error),
+            WRING_OK);
+        cr_assert_str_eq(settings.host, "b");
+        cr_assert_str_eq(settings.host_header, "b:9");
+        cr_assert_str_eq(settings.target, "/two");
+        cr_assert_str_eq(settings.config.origin, "o");
+        expect_header(&settings, "Authorization", "Bearer 2");
+        cr_assert_eq(wring_headers_count(settings.config.headers, "x-first"), 0);
+        cr_assert_eq(wring__client_settings_renew(&settings, "http://c", settings.given, &error),
+                     WRING_ERR_INVALID_URL);
+        cr_assert_eq(
+            wring__client_settings_renew(&settings, "ws://c", (wring_headers){&broken, 1}, &error),
+            WRING_ERR_INVALID_HEADER);
+        cr_assert_eq(wring__client_settings_renew(&settings, "wss://c", settings.given, &error),
+                     WRING_ERR_INVALID_URL);
+        cr_assert_str_eq(settings.host, "b", "what cannot be used changes nothing");
+    }
+    wring__client_settings_deinit(&settings);
+    const wring_tls_client_config tls = {.struct_size = sizeof tls};
+    wring_client_config secure = config;
+    secure.tls = &tls;
+    cr_assert_eq(adopt(&settings, "ws://a/", &secure), WRING_OK);
+    cr_assert_eq(wring__client_settings_renew(&settings, "wss://a", settings.given, &error),
+                 WRING_OK);
+    cr_assert(settings.url.secure && settings.tls != NULL);
+    wring__client_settings_deinit(&settings);
+}
+
+Test(settings, a_renewed_url_has_the_proxy_of_the_environment) {
+    clearenv();
+    setenv("http_proxy", "http://p:1", 1);
+    setenv("no_proxy", "a", 1);
+    const wring_client_config config = {.struct_size = sizeof config, .proxy_from_env = true};
+    wring__client_settings settings;
+    cr_assert_eq(adopt(&settings, "ws://a/", &config), WRING_OK);
+    cr_assert_eq(settings.proxy.kind, WRING__PROXY_NONE);
+    const wring_headers none = {NULL, 0};
+    cr_assert_eq(wring__client_settings_renew(&settings, "ws://b/", none, &error), WRING_OK);
+    cr_assert_str_eq(settings.proxy.host, "p");
+    cr_assert_eq(wring__client_settings_renew(&settings, "ws://a/", none, &error), WRING_OK);
+    cr_assert_eq(settings.proxy.kind, WRING__PROXY_NONE);
+    setenv("http_proxy", "ftp://p", 1);
+    cr_assert_eq(wring__client_settings_renew(&settings, "ws://b/", none, &error),
+                 WRING_ERR_INVALID_CONFIG);
+    wring__client_settings_deinit(&settings);
+}
+
 Test(settings, everything_is_copied) {
     char text[] = "value";
     const char *subprotocols[] = {text, text};
@@ -113,7 +203,18 @@ Test(settings, errors_name_the_field) {
     expect_refused(url, CONFIG(.subprotocols = bad_name, .subprotocol_count = 1),
                    WRING_ERR_INVALID_HEADER, "subprotocols");
     expect_refused(url, CONFIG(.headers = {bad_header, 1}), WRING_ERR_INVALID_HEADER, "headers");
+    const wring_header upgrade = {wring_str("Upgrade"), wring_str("h2c")};
+    expect_refused(url, CONFIG(.headers = {&upgrade, 1}), WRING_ERR_INVALID_HEADER, "'Upgrade'");
+    const wring_header extensions = {wring_str("Sec-WebSocket-Extensions"), wring_str("x")};
+    const wring_deflate_config deflate = {.struct_size = sizeof deflate};
+    expect_refused(url, CONFIG(.headers = {&extensions, 1}, .deflate = &deflate),
+                   WRING_ERR_INVALID_CONFIG, "deflate");
     expect_refused(url, CONFIG(.origin = "a\nb"), WRING_ERR_INVALID_HEADER, "origin");
+    expect_refused(NULL, NULL, WRING_ERR_INVALID_URL, "NULL");
+    expect_refused(url, CONFIG(.headers = {NULL, 1}), WRING_ERR_INVALID_CONFIG, "headers");
+    expect_refused(url, CONFIG(.subprotocol_count = 1), WRING_ERR_INVALID_CONFIG, "subprotocols");
+    const wring_header hollow = {wring_str("A"), {NULL, 3}};
+    expect_refused(url, CONFIG(.headers = {&hollow, 1}), WRING_ERR_INVALID_CONFIG, "headers");
     expect_refused("wss://a", CONFIG(.tls = &(wring_tls_client_config){0}),
                    WRING_ERR_INVALID_CONFIG, "tls");
     const wring_tls_client_config tls = {.struct_size = sizeof tls, .ca_file = "/nonexistent"};

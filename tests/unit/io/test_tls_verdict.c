@@ -100,16 +100,20 @@ Test(tls_verdict, each_fault_of_a_certificate_has_its_result_and_reason) {
 }
 
 Test(tls_verdict, names_and_addresses_that_fit_are_accepted) {
-    static const char *const hosts[] = {"localhost", "LOCALHOST", "x.wild.example", "127.0.0.1",
-                                        "::1"};
+    static const char *const hosts[] = {"localhost", "LOCALHOST",  "x.wild.example", "127.0.0.1",
+                                        "::1",       "localhost.", "x.wild.example."};
     wring__tls_context *server = server_context((wring_tls_server_config){0});
     wring__tls_context *client = client_context((wring_tls_client_config){0});
     for (size_t i = 0; i < WRING_ARRAY_LEN(hosts); i++) {
         struct tls_pair pair;
         pair_init(&pair, client, server, hosts[i], NULL);
         pair_expect_open(&pair);
-        bool is_address = i >= 3;
-        cr_assert_eq(wring__tls_info_of(pair.server.tls).server_name == NULL, is_address);
+        const char *asked = wring__tls_info_of(pair.server.tls).server_name;
+        const bool is_address = i == 3 || i == 4;
+        cr_assert_eq(asked == NULL, is_address, "%s", hosts[i]);
+        /* RFC 6066 3: no trailing dot */
+        cr_assert(asked == NULL || strncmp(asked, hosts[i], strlen(asked)) == 0);
+        cr_assert(asked == NULL || asked[strlen(asked) - 1] != '.', "%s", asked);
         pair_deinit(&pair);
     }
     contexts_unref(client, server);
@@ -226,6 +230,14 @@ Test(tls_verdict, a_name_cannot_forge_a_line) {
     cert_make(&spec);
     mutual_try(false, "forger", TLS1_3_VERSION, WRING_OK, "CN:eve\\x0aDNS:bank.example\\x5c",
                WRING_OK);
+}
+
+Test(tls_verdict, a_name_cannot_drive_a_terminal) {
+    static const struct cert_spec spec = {
+        .name = "shifty", .common_name = "m\xc2\x9b[2J\xe2\x80\xae!", .until_days = 5};
+    cert_make(&spec);
+    mutual_try(true, "shifty", TLS1_3_VERSION, WRING_ERR_TLS_SELF_SIGNED, "CN:m\\u009b[2J\\u202e!",
+               WRING_ERR_TLS_CERTIFICATE_REFUSED);
 }
 
 /* ---- everything else ------------------------------------------------------------------------- */

@@ -41,13 +41,13 @@ Test(errors, what_a_terminal_would_obey_is_not_shown) {
         {"plain", "plain"},
         {"gr\xc3\xbc\xc3\x9f dich", "gr\xc3\xbc\xc3\x9f dich"},
         {"\xf0\x9f\x90\x9d", "\xf0\x9f\x90\x9d"},
-        {"a\x1b[2Jb\x7f\n", "a?[2Jb??"},
+        {"a\x1b[2Jb\x7f\n", "a\\x1b[2Jb\\x7f\\x0a"},
         {"\xc2\x9b"
          "2J",
-         "??2J"},                /* U+009B: the same in one character */
-        {"\xff\xfe x", "?? x"},  /* no UTF-8 */
-        {"\xed\xa0\x80", "???"}, /* a surrogate */
-        {"cut \xe2\x82", "cut ??"},
+         "\\u009b2J"},                       /* U+009B: the same in one character */
+        {"\xff\xfe x", "\\xff\\xfe x"},      /* no UTF-8 */
+        {"\xed\xa0\x80", "\\xed\\xa0\\x80"}, /* a surrogate */
+        {"cut \xe2\x82", "cut \\xe2\\x82"},
         {"", ""},
     };
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
@@ -61,7 +61,11 @@ Test(errors, a_long_text_is_cut_between_characters) {
     const size_t room = sizeof errors.kinds[0].text - 1;
     memset(text, 'x', sizeof text);
     memcpy(text + room - 1, "\xe2\x82\xac", 4);
-    cr_assert_eq(strlen(shown(&errors, text)), room - 1);
+    cr_assert_str_eq(shown(&errors, text) + room - 4, "x...");
+    memset(text, 'x', sizeof text);
+    memcpy(text + room - 4, "\xe2\x82\xac\xe2\x82\xac", 6);
+    text[sizeof text - 1] = 0;
+    cr_assert_str_eq(shown(&errors, text) + room - 5, "x...", "half a character would remain");
     memset(text, 'x', sizeof text);
     text[sizeof text - 1] = 0;
     cr_assert_eq(strlen(shown(&errors, text)), room);

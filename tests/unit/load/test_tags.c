@@ -14,7 +14,8 @@ TAGS_TEST(an_echo_tag_is_its_number) {
         load_echo_tag_write(tag, numbers[i]);
         cr_assert(load_echo_tag_read(tag, sizeof tag, &number));
         cr_assert_eq(number, numbers[i]);
-        cr_assert_not(load_echo_tag_read(tag, sizeof tag - 1, &number));
+        cr_assert(load_echo_tag_read(tag, 3, &number)); /* its lowest digits */
+        cr_assert_eq(number, numbers[i] & ((1u << 18) - 1));
     }
 }
 

@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include <criterion/criterion.h>
+#include <stdio.h>
+#include <string.h>
 
 #include "proto/crypto.h"
 #include "wring/http.h"
@@ -197,6 +199,119 @@ Test(h1_upgrade, what_a_client_writes_a_server_accepts_and_control_bytes_are_ref
                  WRING_ERR_INVALID_HEADER);
     cr_assert_eq(wring_h1_request_write("h", "/", KEY, NULL, head, 20, &len),
                  WRING_ERR_INVALID_ARGUMENT);
+}
+
+/* The request with these headers given, or NULL when they are refused. */
+static const char *written(const wring_h1_client_options *options) {
+    static char out[2048];
+    size_t len = 0;
+    const wring_result result =
+        wring_h1_request_write("host.example", "/", KEY, options, out, sizeof out - 1, &len);
+    cr_assert(result == WRING_OK || result == WRING_ERR_INVALID_HEADER);
+    out[len] = 0;
+    return result == WRING_OK ? out : NULL;
+}
+
+static size_t lines_with(const char *text, const char *begin) {
+    size_t found = 0;
+    for (const char *at = text; (at = strcasestr(at, begin)) != NULL; at++) {
+        found += at[-1] == '\n';
+    }
+    return found;
+}
+
+Test(h1_upgrade, given_headers_replace_those_of_the_client) {
+    static const char *const offered[] = {"a", "b"};
+    static const char *const rows[][2] = {{"hOST", "other:1"},
+                                          {"Origin", "https://o"},
+                                          {"Sec-WebSocket-Protocol", "x, y"},
+                                          {"sec-websocket-extensions", "foo"},
+                                          {"User-Agent", "me"},
+                                          {"Authorization", "Bearer t"},
+                                          {"X-Mine", "1"}};
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+        const wring_header header = {wring_str(rows[i][0]), wring_str(rows[i][1])};
+        const wring_h1_client_options options = {offered, 2, "bar", "null", {&header, 1}};
+        char line[100];
+        const char *text = written(&options);
+        (void)snprintf(line, sizeof line, "%s:", rows[i][0]);
+        cr_assert_eq(lines_with(text, line), 1, "%s", text);
+        (void)snprintf(line, sizeof line, "%s: %s\r\n", rows[i][0], rows[i][1]);
+        cr_assert_eq(lines_with(text, line), 1, "%s", text);
+        cr_assert_eq(lines_with(text, "host:"), 1, "%s", text);
+        cr_assert_eq(lines_with(text, "origin:"), 1, "%s", text);
+    }
+}
+
+Test(h1_upgrade, headers_of_the_handshake_are_refused_by_name) {
+    static const char *const refused[] = {"Upgrade",
+                                          "CONNECTION",
+                                          "Sec-WebSocket-Key",
+                                          "Sec-WebSocket-Version",
+                                          "Content-Length",
+                                          "Transfer-Encoding",
+                                          "TE",
+                                          "Expect",
+                                          "Trailer",
+                                          "Keep-Alive",
+                                          "Proxy-Connection",
+                                          "a b",
+                                          "",
+                                          "x:"};
+    wring_error error;
+    for (size_t i = 0; i < sizeof refused / sizeof refused[0]; i++) {
+        const wring_header header = {wring_str(refused[i]), wring_str("1")};
+        const wring_h1_client_options options = {.extra = {&header, 1}};
+        cr_assert_null(written(&options), "%s", refused[i]);
+        cr_assert_eq(wring_h1_request_headers_check(options.extra, &error),
+                     WRING_ERR_INVALID_HEADER);
+        cr_assert_not_null(strstr(error.text, refused[i]), "%s", error.text);
+    }
+    static const char *const once[] = {"Host", "Origin", "Authorization", "User-Agent"};
+    for (size_t i = 0; i < sizeof once / sizeof once[0]; i++) {
+        const wring_header two[] = {{wring_str(once[i]), wring_str("1")},
+                                    {wring_str(once[i]), wring_str("2")}};
+        cr_assert_eq(wring_h1_request_headers_check((wring_headers){two, 2}, &error),
+                     WRING_ERR_INVALID_HEADER);
+        cr_assert_not_null(strstr(error.text, "twice"), "%s", error.text);
+    }
+    const wring_header lists[] = {{wring_str("Sec-WebSocket-Protocol"), wring_str("a")},
+                                  {wring_str("Sec-WebSocket-Protocol"), wring_str("b")},
+                                  {wring_str("X-Any"), wring_str("1")},
+                                  {wring_str("X-Any"), wring_str("2")}};
+    cr_assert_eq(wring_h1_request_headers_check((wring_headers){lists, 4}, &error), WRING_OK);
+}
+
+Test(h1_upgrade, a_given_offer_is_what_the_answer_is_judged_by) {
+    static const char *const configured[] = {"a"};
+    const wring_header given[] = {{wring_str("Sec-WebSocket-Protocol"), wring_str("x, y")},
+                                  {wring_str("Sec-WebSocket-Protocol"), wring_str("z")}};
+    const wring_header extension = {wring_str("Sec-WebSocket-Extensions"), wring_str("foo")};
+    const wring_h1_client_options by_header = {configured, 1, NULL, NULL, {given, 2}};
+    const wring_h1_client_options by_extension = {.extra = {&extension, 1}};
+    const wring_h1_client_options nothing = {0};
+    const struct {
+        const wring_h1_client_options *options;
+        const char *name, *value;
+        wring_result want;
+    } rows[] = {
+        {&by_header, "Sec-WebSocket-Protocol", "y", WRING_OK},
+        {&by_header, "Sec-WebSocket-Protocol", "z", WRING_OK},
+        {&by_header, "Sec-WebSocket-Protocol", "a", WRING_ERR_UNEXPECTED_SUBPROTOCOL},
+        {&by_header, "Sec-WebSocket-Protocol", "x, y", WRING_ERR_UNEXPECTED_SUBPROTOCOL},
+        {&nothing, "Sec-WebSocket-Protocol", "y", WRING_ERR_UNEXPECTED_SUBPROTOCOL},
+        {&by_extension, "Sec-WebSocket-Extensions", "foo", WRING_OK},
+        {&nothing, "Sec-WebSocket-Extensions", "foo", WRING_ERR_UNEXPECTED_EXTENSION},
+    };
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+        wring_header list[4];
+        const char *const pairs[] = {
+            UPGRADE, CONNECTION, "Sec-WebSocket-Accept", ACCEPT, rows[i].name, rows[i].value, NULL};
+        wring_bytes subprotocol;
+        const wring_result result = wring_h1_validate_response(101, headers_of(list, pairs), KEY,
+                                                               rows[i].options, &subprotocol);
+        cr_assert_eq(result, rows[i].want, "row %zu: %s", i, wring_result_name(result));
+    }
 }
 
 Test(headers, list_elements_over_several_headers_with_quotes) {

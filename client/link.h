@@ -1,0 +1,70 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * The inside of a link, shared by its two files: link.c has the connection and the session,
+ * link_upgrade.c what is said before the session.
+ */
+#ifndef WRING_CLIENT_LINK_H
+#define WRING_CLIENT_LINK_H
+
+#include "client/client.h"
+#include "client/refusal.h"
+#include "proto/crypto.h"
+
+enum wring__link_stage {
+    STAGE_DIAL,
+    STAGE_PROXY,
+    STAGE_UPGRADE, /* TLS included */
+    STAGE_REFUSED, /* the upgrade or the CONNECT was: the answer's body is waited for */
+    STAGE_SESSION,
+    STAGE_OVER /* the client has been told, or wants to know no more */
+};
+
+struct wring__link {
+    wring__conn conn; /* first: the pump's callbacks get this address */
+    wring__host host;
+    wring_client *client; /* a reference */
+    wring__link *next;
+    wring__address address;
+    wring__head *head;
+    wring__proxy proxy;
+    wring__refusal *refusal; /* owned until the client is told */
+    wring_time_ns ping_at;   /* an unanswered ping went out; 0: none */
+    uint32_t interim_bytes;  /* of answers before the final one: RFC 9110 15.2 */
+    uint8_t interim_count;
+    uint8_t stage;
+    bool no_takeover; /* was offered, for want of memory */
+    char key[WRING__KEY_TEXT];
+    _Alignas(16) uint8_t state[]; /* the handler's */
+};
+
+static inline const wring_client_config *wring__link_config(const wring__link *link) {
+    return &link->client->settings.config;
+}
+
+/* ---- link.c ---------------------------------------------------------------------------------- */
+
+/** Tells the client that its attempt failed, and ends the connection. */
+void wring__link_fail(wring__link *link, const wring_error *error);
+
+/** The same.  @param text  NULL takes the result's own */
+void wring__link_fail_with(wring__link *link, wring_result result, const char *text);
+
+/** The session, over an upgrade that was accepted.
+ *  @param rest  what came behind the head: the first frames */
+void wring__link_session_begin(wring__link *link, wring_headers headers, wring_bytes subprotocol,
+                               wring_mut_bytes rest);
+
+/* ---- link_upgrade.c -------------------------------------------------------------------------- */
+
+/** TLS where the URL asks for it, and the request. */
+void wring__link_upgrade_begin(wring__link *link);
+void wring__link_upgrade_rx(wring__link *link, wring_mut_bytes bytes);
+
+/** The CONNECT or the SOCKS5 conversation. */
+void wring__link_proxy_begin(wring__link *link);
+void wring__link_proxy_rx(wring__link *link, wring_mut_bytes bytes);
+
+/** Bytes of a refusal's body. */
+void wring__link_refusal_rx(wring__link *link, wring_mut_bytes bytes);
+
+#endif

@@ -1,0 +1,228 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * What a client says before its session: the conversation with a proxy, the upgrade request, and
+ * what becomes of their answers. See link.h.
+ */
+#include <stdlib.h>
+
+#include "client/link.h"
+
+/* ---- the upgrade ----------------------------------------------------------------------------- */
+
+static wring_h1_client_options options_of(const wring__link *link) {
+    const wring_client_config *config = wring__link_config(link);
+    wring_h1_client_options options = {config->subprotocols, config->subprotocol_count,
+                                       config->extensions, config->origin, config->headers};
+    if (config->deflate != NULL) {
+        options.extensions = "permessage-deflate"; /* in short: the request has the whole */
+    }
+    return options;
+}
+
+static wring_result request_write(wring__link *link, char *out, size_t cap, size_t *len) {
+    const wring__client_settings *settings = &link->client->settings;
+    wring_h1_client_options options = options_of(link);
+    char *extensions = NULL;
+    wring_result result = WRING_OK;
+    if (settings->config.deflate != NULL) {
+        result = wring__client_deflate_offer(link->client, &link->no_takeover, &extensions);
+        options.extensions = extensions;
+    }
+    if (result == WRING_OK) {
+        result = wring_h1_request_write(settings->host_header, settings->target, link->key,
+                                        &options, out, cap, len);
+    }
+    free(extensions);
+    return result;
+}
+
+void wring__link_upgrade_begin(wring__link *link) {
+    const wring__client_settings *settings = &link->client->settings;
+    link->stage = STAGE_UPGRADE;
+    wring_result result = WRING_OK;
+    if (settings->url.secure) {
+        result = wring__conn_secure(&link->conn, wring__tls_share_context(settings->tls),
+                                    settings->host, link->client->tls_session);
+        wring__client_session_offered(link->client);
+    }
+    if (result == WRING_OK) {
+        result = wring__client_key(link->key);
+    }
+    const size_t cap = 64 * 1024;
+    char *request = result == WRING_OK ? malloc(cap) : NULL;
+    size_t len = 0;
+    if (result == WRING_OK && request == NULL) {
+        result = WRING_ERR_NO_MEMORY;
+    }
+    if (result == WRING_OK) {
+        result = request_write(link, request, cap, &len);
+    }
+    if (result == WRING_OK) {
+        result = wring__outq_append(&link->conn.out, &link->conn.worker->chunks,
+                                    wring_bytes_of(request, len));
+    }
+    free(request);
+    if (result != WRING_OK) {
+        wring__link_fail_with(link, result, NULL);
+        return;
+    }
+    wring__conn_flush(&link->conn);
+}
+
+/* ---- a refusal ------------------------------------------------------------------------------- */
+
+/* How long the body of a refusal is waited for. What refused is known already. */
+#define REFUSAL_BODY_NS WRING_NS_PER_SEC
+
+/* The client is told when the body has come: at once when there is none. */
+static void refusal_await(wring__link *link, wring__refusal *refusal) {
+    link->refusal = refusal;
+    link->stage = STAGE_REFUSED;
+    wring__conn_bring_deadline(&link->conn, link->conn.worker->now + REFUSAL_BODY_NS);
+    wring__link_refusal_rx(link, (wring_mut_bytes){NULL, 0});
+}
+
+void wring__link_refusal_rx(wring__link *link, wring_mut_bytes bytes) {
+    if (wring__refusal_feed(link->refusal, wring_bytes_of(bytes.data, bytes.len))) {
+        const wring_error error = link->refusal->error;
+        wring__link_fail(link, &error);
+    }
+}
+
+static void refused(wring__link *link, const wring__http1 *parser, wring_mut_bytes data) {
+    wring__refusal *refusal = wring__refusal_create(parser, data.data, false);
+    link->client->http_status = parser->status;
+    if (refusal == NULL) {
+        wring__link_fail_with(link, WRING_ERR_NO_MEMORY, NULL);
+        return;
+    }
+    (void)wring__refusal_feed(
+        refusal, wring_bytes_of(data.data + parser->position, data.len - parser->position));
+    refusal_await(link, refusal);
+}
+
+/* ---- the answer ------------------------------------------------------------------------------ */
+
+static void response_done(wring__link *link, wring__http1 *parser, wring_mut_bytes data) {
+    const wring_h1_client_options options = options_of(link);
+    wring_header list[WRING__HTTP1_FIELDS_MAX];
+    const wring_headers headers = wring__http1_headers(parser, data.data, list);
+    wring_bytes subprotocol = {NULL, 0};
+    wring_error error;
+    wring_result result =
+        wring_h1_validate_response(parser->status, headers, link->key, &options, &subprotocol);
+    if (result == WRING_ERR_UNEXPECTED_STATUS) {
+        refused(link, parser, data);
+        return;
+    }
+    if (result != WRING_OK) {
+        wring__link_fail_with(link, result, NULL);
+        return;
+    }
+    if (wring__link_config(link)->deflate != NULL &&
+        wring__client_deflate_answer(link->client, headers, link->no_takeover, &link->host.session,
+                                     &error) != WRING_OK) {
+        wring__link_fail(link, &error);
+        return;
+    }
+    const size_t head_len = parser->position;
+    wring__link_session_begin(link, headers, subprotocol,
+                              (wring_mut_bytes){data.data + head_len, data.len - head_len});
+}
+
+/* Every 1xx but 101: the final answer is still to come. RFC 9110 15.2 */
+static bool is_interim(const wring__http1 *parser) {
+    return parser->status >= 100 && parser->status < 200 && parser->status != 101;
+}
+
+static wring_result interim_skip(wring__link *link, const wring__http1 *parser) {
+    link->interim_bytes += parser->position;
+    link->interim_count++;
+    return link->interim_count > WRING__INTERIM_MAX ||
+                   link->interim_bytes >= wring__link_config(link)->max_handshake_size
+               ? WRING_ERR_HANDSHAKE_RESPONSE_TOO_BIG
+               : WRING_OK;
+}
+
+/* One head. WRING_MORE: it is not whole. WRING_OK: the answer was an interim one, and *bytes are
+ * what follows; else the link knows how it went on and nothing is left to do. */
+static wring_result head_take(wring__link *link, wring_mut_bytes *bytes, bool *is_final) {
+    wring__http1 scratch;
+    wring__http1 *parser = &scratch;
+    wring_mut_bytes data;
+    if (link->head == NULL) {
+        wring__http1_init(&scratch, WRING__HTTP1_RESPONSE,
+                          wring__link_config(link)->max_handshake_size - link->interim_bytes,
+                          UINT16_MAX);
+    }
+    wring_result result = wring__head_feed(&link->head, &scratch, *bytes, &parser, &data);
+    if (result == WRING_OK && is_interim(parser)) {
+        *bytes = (wring_mut_bytes){data.data + parser->position, data.len - parser->position};
+        return interim_skip(link, parser);
+    }
+    if (result == WRING_OK) {
+        *is_final = true;
+        response_done(link, parser, data);
+    }
+    return result == WRING_ERR_HANDSHAKE_TOO_BIG ? WRING_ERR_HANDSHAKE_RESPONSE_TOO_BIG : result;
+}
+
+void wring__link_upgrade_rx(wring__link *link, wring_mut_bytes bytes) {
+    wring__head *spent = NULL; /* holds `bytes`, once an interim answer came in pieces */
+    wring_result result = WRING_OK;
+    bool is_final = false;
+    while (result == WRING_OK && !is_final && bytes.len > 0) {
+        result = head_take(link, &bytes, &is_final);
+        if (result != WRING_MORE && link->head != NULL) {
+            wring__head_free(&spent);
+            spent = link->head;
+            link->head = NULL;
+        }
+    }
+    wring__head_free(&spent);
+    if (result != WRING_OK && result != WRING_MORE) {
+        wring__link_fail_with(link, result, NULL);
+    }
+}
+
+/* ---- the proxy ------------------------------------------------------------------------------- */
+
+void wring__link_proxy_begin(wring__link *link) {
+    const wring__client_settings *settings = &link->client->settings;
+    link->stage = STAGE_PROXY;
+    wring_result result =
+        wring__proxy_start(&link->proxy, &settings->proxy, settings->host, settings->url.port,
+                           &link->conn.out, &link->conn.worker->chunks);
+    if (result != WRING_OK) {
+        wring__link_fail_with(link, result, NULL);
+        return;
+    }
+    wring__conn_flush(&link->conn);
+}
+
+void wring__link_proxy_rx(wring__link *link, wring_mut_bytes bytes) {
+    wring_error error;
+    size_t used = 0;
+    wring_result result =
+        wring__proxy_rx(&link->proxy, wring_bytes_of(bytes.data, bytes.len), &used, &error);
+    wring__conn_flush(&link->conn);
+    if (result == WRING_MORE) {
+        return;
+    }
+    if (result == WRING_OK && used < bytes.len) {
+        /* we speak first: nothing can follow but what somebody slipped in */
+        result = wring_error_set(&error, WRING_ERR_PROXY, 0, "the proxy sent more than its answer");
+    } else if (result == WRING_ERR_NO_MEMORY) {
+        (void)wring_error_set(&error, result, 0, "out of memory");
+    }
+    if (link->proxy.refusal != NULL) {
+        refusal_await(link, link->proxy.refusal);
+        link->proxy.refusal = NULL;
+        return;
+    }
+    if (result != WRING_OK) {
+        wring__link_fail(link, &error);
+        return;
+    }
+    wring__link_upgrade_begin(link);
+}

@@ -1,0 +1,52 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * See refusal.h.
+ */
+#include "client/refusal.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+
+wring__refusal *wring__refusal_create(const wring__http1 *parser, const uint8_t *data,
+                                      bool by_proxy) {
+    wring__refusal *refusal = calloc(1, sizeof *refusal + parser->position);
+    if (refusal == NULL) {
+        return NULL;
+    }
+    memcpy(refusal->head, data, parser->position);
+    refusal->answer = (wring_http_answer){
+        .status = parser->status,
+        .by_proxy = by_proxy,
+        .reason = wring__http1_reason(parser, refusal->head),
+        .headers = wring__http1_headers(parser, refusal->head, refusal->list),
+        .body = wring_bytes_of(refusal->body_bytes, 0),
+    };
+    wring__http1_body_init(&refusal->body, parser->status, refusal->answer.headers);
+    wring__refusal_explain(refusal);
+    return refusal;
+}
+
+bool wring__refusal_feed(wring__refusal *refusal, wring_bytes bytes) {
+    wring_http_answer *answer = &refusal->answer;
+    const wring_result result = wring__http1_body_feed(
+        &refusal->body, bytes, refusal->body_bytes, sizeof refusal->body_bytes, &answer->body.len);
+    answer->body_is_whole = wring__http1_body_has_ended(&refusal->body);
+    return result != WRING_MORE;
+}
+
+void wring__refusal_explain(wring__refusal *refusal) {
+    const wring_http_answer *answer = &refusal->answer;
+    char reason[128];
+    char target[160];
+    wring_bytes location = {NULL, 0};
+    const bool redirects = answer->status >= 300 && answer->status < 400 &&
+                           wring_headers_get(answer->headers, "location", &location);
+    (void)wring_text_printable(answer->reason, reason, sizeof reason);
+    (void)wring_text_printable(location, target, sizeof target);
+    (void)wring_error_set(
+        &refusal->error, answer->by_proxy ? WRING_ERR_PROXY : WRING_ERR_UNEXPECTED_STATUS, 0,
+        "the %s with %d%s%s%s%s",
+        answer->by_proxy ? "proxy answered CONNECT" : "server answered the upgrade", answer->status,
+        reason[0] == 0 ? "" : " ", reason,
+        redirects ? "; redirects are not followed, it points to " : "", target);
+}
