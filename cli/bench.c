@@ -29,7 +29,10 @@ static void signals_catch(void) {
     struct sigaction action = {.sa_handler = on_signal, .sa_flags = SA_RESTART};
     sigaction(SIGINT, &action, NULL);
     sigaction(SIGTERM, &action, NULL);
-    signal(SIGPIPE, SIG_IGN);
+    struct sigaction before;
+    if (sigaction(SIGHUP, NULL, &before) == 0 && before.sa_handler != SIG_IGN) { /* not by nohup */
+        sigaction(SIGHUP, &action, NULL);
+    }
 }
 
 bool bench_has_errors(const load_result *r) {

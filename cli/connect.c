@@ -7,6 +7,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <pthread.h>
 #include <signal.h>
 #include <stdio.h>
@@ -19,27 +20,40 @@
 #include "cli/deflate.h"
 
 /* Beside those of cli.h: what a script can tell apart. */
-enum { EXIT_CLOSED_ABNORMALLY = 3, EXIT_TIMEOUT = 4, EXIT_TLS = 5, EXIT_REFUSED = 6 };
+enum {
+    EXIT_CLOSED_ABNORMALLY = 3,
+    EXIT_TIMEOUT = 4,
+    EXIT_TLS = 5,
+    EXIT_REFUSED = 6,
+    EXIT_READER_GONE = 128 + SIGPIPE /* as the shell tells it */
+};
 
 static const char examples[] =
     "\nExamples:\n"
     "  wring connect ws://127.0.0.1:8080/chat            talk; Ctrl-D ends\n"
     "  echo hello | wring connect --one ws://127.0.0.1:8080/echo\n"
+    "  wring connect wss://example.com/feed | head -1    the first message, then a close\n"
     "  wring connect -v -H 'Authorization: Bearer T' --subprotocol chat wss://example.com/feed\n"
     "  wring connect --binary wss://example.com/upload < file\n"
+    "  wring connect --json wss://example.com/feed | jq 'select(.event == \"message\").data'\n"
+    "  echo '{\"type\":\"binary\",\"data\":\"AP8=\"}' | wring connect --json-input "
+    "wss://example.com/in\n"
     "  wring connect --proxy socks5://127.0.0.1:1080 --reconnect 500ms wss://example.com/feed\n"
-    "\nEach line of input is one text message, without its newline; with --binary each block read "
-    "is one\nbinary message. Messages received are printed a line each, with --binary as they are; "
-    "at a terminal\ncontrol characters are written out. When the input has ended and no message "
-    "came "
-    "for --linger, the\nsession is closed with 1000. Proxies are taken from https_proxy, "
-    "http_proxy, all_proxy and no_proxy\nunless --proxy is given. Times take us, ms, s, m and h, "
-    "without a unit they are milliseconds; "
-    "sizes take\nk, m and g.\n"
-    "\nExit codes: 0 closed in order (1000, 1001 or no code); 1 failed; 2 used wrongly; 3 the "
-    "session ended\nabnormally or with another code; 4 no answer in time; 5 TLS: the certificate "
-    "or "
-    "handshake failed;\n6 the server or proxy refused, or broke off, the upgrade.\n";
+    "\nEach line of input is one text message, without its end (LF or CRLF); with --binary each "
+    "block read\nis one binary message. A line that is not UTF-8 ends the input with an error, at "
+    "a terminal it is only\nrefused. Messages received are printed a line each, with --binary as "
+    "they are. At a terminal received\nmessages are marked '<' and control characters are written "
+    "out; the lines sent are kept in\n$XDG_STATE_HOME/wring/history; NO_COLOR turns colours "
+    "off.\n"
+    "When the input has ended and no message came for --linger, the session is closed with 1000. "
+    "Proxies are\ntaken from https_proxy, http_proxy, all_proxy and no_proxy unless --proxy is "
+    "given. Times take us, ms, s, m\nand h, without a unit they are milliseconds; sizes take k, m "
+    "and g.\n"
+    "\nExit codes: 0 closed in order (1000, 1001 or no code); 1 failed, or input or output failed; "
+    "2 used\nwrongly; 3 the session ended abnormally or with another code; 4 no answer in time; "
+    "5 TLS: the\ncertificate or handshake failed; 6 the server or proxy refused, or broke off, the "
+    "upgrade; 130 a second\nSIGINT, SIGTERM or SIGHUP did not wait for the close; 141 (SIGPIPE) "
+    "the reader of the output has gone.\n";
 
 /* ---- options --------------------------------------------------------------------------------- */
 
@@ -48,13 +62,13 @@ static bool options_parse(int argc, const char **argv, connect_options *o) {
         {"timeout", 't', CLI_MS, &o->timeout_ms, NULL, 0, 0, 0,
          "from the name to the upgrade (15s)"},
         {"linger", 0, CLI_MS, &o->linger_ms, NULL, 0, INT32_MAX, 0,
-         "wait for answers when input ends (500ms)"},
+         "wait for answers when input ends (500ms, with --one for ever)"},
         {"ping", 'p', CLI_MS, &o->ping_ms, NULL, 0, 0, CLI_OFF,
          "a ping when nothing came for so long (off)"},
         {"reconnect", 'r', CLI_MS, &o->reconnect_ms, NULL, 0, 0, 0,
          "come back, first within so long (off)"},
         {"max-message", 0, CLI_BYTES, NULL, &o->max_message, 0, 0, CLI_OFF,
-         "longest received (64 MiB)"},
+         "longest received, or line sent (64 MiB)"},
     };
     struct poptOption number_table[sizeof numbers / sizeof numbers[0] + 1] = {0};
     char *text = NULL;
@@ -64,6 +78,8 @@ static bool options_parse(int argc, const char **argv, connect_options *o) {
         {"subprotocol", 's', POPT_ARG_STRING, &text, 's', "offered; may be repeated", "NAME"},
         {"origin", 'o', POPT_ARG_STRING, &o->origin, 0, "the Origin header", "ORIGIN"},
         {"binary", 'b', POPT_ARG_NONE, &o->binary, 0, "binary messages, output as it is", NULL},
+        {"json", 'j', POPT_ARG_NONE, &o->json, 0, "print each event as a JSON object", NULL},
+        {"json-input", 'J', POPT_ARG_NONE, &o->json_input, 0, "read a JSON object a line", NULL},
         {"one", '1', POPT_ARG_NONE, &o->one, 0, "end after the first message received", NULL},
         {"insecure", 'k', POPT_ARG_NONE, &o->insecure, 0, "accept any certificate", NULL},
         {"ca", 0, POPT_ARG_STRING, &o->ca, 0, "PEM: authorities to trust (the system's)", "FILE"},
@@ -138,22 +154,25 @@ static bool ended_in_order(const connect_talk *talk) {
     }
 }
 
-static int exit_code(const connect_talk *talk) {
+/* The text may quote the server. */
+static void complain_of_server(const char *text) {
+    fputs("wring: ", stderr);
+    connect_tame(stderr, wring_str(text), wring_text_is_valid(wring_str(text)), "  ");
+    fputc('\n', stderr);
+}
+
+static int session_code(const connect_talk *talk) {
     const wring_result result = talk->result;
-    const int output_error = atomic_load(&talk->output_error);
-    if (output_error != 0) {
-        cli_complain("cannot write to standard output: %s", strerror(output_error));
-        return CLI_FAILED;
-    }
     if (ended_in_order(talk)) {
         return CLI_OK;
     }
     if (result == WRING_OK) {
-        cli_complain("the server closed with %u (%s) %s", talk->close_code,
-                     wring_close_reason_name(talk->close_code), talk->close_reason);
+        char text[320];
+        connect_close_text(talk, talk->close_code, text, sizeof text);
+        complain_of_server(text);
         return EXIT_CLOSED_ABNORMALLY;
     }
-    cli_complain("%s", talk->text);
+    complain_of_server(talk->text);
     if (talk->was_open) {
         return EXIT_CLOSED_ABNORMALLY;
     }
@@ -166,25 +185,65 @@ static int exit_code(const connect_talk *talk) {
     return wring_result_class(result) == WRING_CLASS_PEER ? EXIT_REFUSED : CLI_FAILED;
 }
 
-static int run(const connect_options *o, const wring_client_config *config, connect_talk *talk,
-               int signals) {
+/* A stopped terminal must not keep the command from ending. */
+static void silence_blocked_stderr(void) {
+    struct pollfd polled = {STDERR_FILENO, POLLOUT, 0};
+    const int nowhere = poll(&polled, 1, 0) == 1 ? -1 : open("/dev/null", O_WRONLY | O_CLOEXEC);
+    if (nowhere >= 0) {
+        (void)dup2(nowhere, STDERR_FILENO);
+        close(nowhere);
+    }
+}
+
+/* What went wrong at our own ends comes first: the session's end follows from that. */
+static int exit_code(connect_talk *talk) {
+    const int output_error = atomic_load(&talk->output.error);
+    if (talk->output_stuck) {
+        silence_blocked_stderr();
+        cli_complain("ended while standard output or error was blocked: some output was dropped");
+        return CLI_FAILED;
+    }
+    if (output_error == EPIPE) {
+        return EXIT_READER_GONE;
+    }
+    if (output_error != 0) {
+        cli_complain("cannot write to standard output: %s", strerror(output_error));
+        return CLI_FAILED;
+    }
+    if (talk->out_of_time) {
+        cli_complain("no message came within %u ms after the input (--linger)",
+                     talk->options->linger_ms);
+        return EXIT_TIMEOUT;
+    }
+    const int code = session_code(talk);
+    return code == CLI_OK && talk->input_failed ? CLI_FAILED : code;
+}
+
+/* The output thread may still be blocked when the command ends, so what it uses is never freed. */
+static connect_talk talk;
+
+static void output_changed(void *owner) {
+    connect_wake(owner);
+}
+
+static int run(const connect_options *o, const wring_client_config *config, int signals) {
     wring_pool *pool = NULL;
     wring_client *client = NULL;
     wring_error error;
-    if (wring_pool_create(NULL, &pool, &error) != WRING_OK) {
-        cli_complain("%s", error.text);
-        return CLI_FAILED;
-    }
-    const wring_result result =
-        wring_connect(wring_pool_loop(pool), o->url, config, &client, &error);
-    int code = CLI_USAGE;
+    wring_result result = wring_pool_create(NULL, &pool, &error);
+    int code = CLI_FAILED;
     if (result == WRING_OK) {
-        connect_converse(talk, client, signals);
-        code = exit_code(talk);
+        code = CLI_USAGE;
+        result = wring_connect(wring_pool_loop(pool), o->url, config, &client, &error);
+    }
+    if (result == WRING_OK) {
+        connect_converse(&talk, client, signals);
+        code = exit_code(&talk);
         if (o->verbose && wring_client_rtt_ns(client) > 0) {
             fprintf(stderr, "* round trip %.3f ms\n", (double)wring_client_rtt_ns(client) / 1e6);
         }
     } else {
+        connect_output_abandon(&talk.output);
         cli_complain("%s", error.text);
     }
     wring_client_destroy(client);
@@ -205,23 +264,56 @@ static void options_free(connect_options *o) {
     }
 }
 
-static int connect_with(const connect_options *o) {
-    connect_talk talk = {.options = o,
-                         .shows_person = isatty(STDIN_FILENO) && isatty(STDERR_FILENO),
-                         .shows_terminal = isatty(STDOUT_FILENO)};
+/* Signals that end the command, and those the editor needs. One that our parent has set to be
+ * ignored (nohup, a shell's background job) stays ignored. */
+static int signals_open(bool edits) {
+    static const int wanted[] = {SIGINT, SIGTERM, SIGHUP, SIGWINCH, SIGTSTP};
     sigset_t signals;
     sigemptyset(&signals);
-    sigaddset(&signals, SIGINT);
-    sigaddset(&signals, SIGTERM);
-    pthread_sigmask(SIG_BLOCK, &signals, NULL);
-    const int signal_fd = signalfd(-1, &signals, SFD_CLOEXEC);
+    for (size_t i = 0; i < (edits ? 5 : 3); i++) {
+        struct sigaction action;
+        if (sigaction(wanted[i], NULL, &action) == 0 && action.sa_handler != SIG_IGN) {
+            sigaddset(&signals, wanted[i]);
+        }
+    }
+    (void)signal(SIGPIPE, SIG_IGN); /* a write says so, and the session is closed in order */
+    (void)pthread_sigmask(SIG_BLOCK, &signals, NULL);
+    return signalfd(-1, &signals, SFD_CLOEXEC);
+}
+
+static bool talk_init(const connect_options *o, int *signals) {
+    const char *no_color = getenv("NO_COLOR");
+    const char *terminal = getenv("TERM");
+    const bool types = isatty(STDIN_FILENO) != 0;
+    talk.options = o;
+    talk.shows_person = types && isatty(STDERR_FILENO);
+    talk.shows_terminal = isatty(STDOUT_FILENO) != 0;
+    talk.shows_arrows = types && talk.shows_terminal && !o->json;
+    talk.colours = (no_color == NULL || *no_color == 0) && terminal != NULL &&
+                   strcmp(terminal, "dumb") != 0 && isatty(STDERR_FILENO);
+    talk.output.owner = &talk;
+    talk.output.read_on = connect_read_on;
+    talk.output.changed = output_changed;
+    talk.output.colours = talk.colours;
+    int lines = -1;
+    *signals = signals_open(talk.shows_person && connect_editor_can_run());
+    if (*signals < 0 || pipe2(talk.wake, O_CLOEXEC | O_NONBLOCK) != 0 ||
+        !connect_output_start(&talk.output, talk.shows_person, &lines)) {
+        cli_complain("%s", strerror(errno));
+        return false;
+    }
+    talk.input = lines >= 0 ? lines : STDIN_FILENO;
+    return true;
+}
+
+static int connect_with(const connect_options *o) {
+    int signals;
     wring_deflate_config deflate;
     const wring_deflate_config *deflate_given;
     if (!cli_deflate_config(&deflate, &deflate_given)) {
         return CLI_USAGE;
     }
-    if (signal_fd < 0 || pipe2(talk.wake, O_CLOEXEC | O_NONBLOCK) != 0) {
-        cli_complain("%s", strerror(errno));
+    if (!talk_init(o, &signals)) {
         return CLI_FAILED;
     }
     const wring_tls_client_config tls = {.struct_size = sizeof tls,
@@ -241,7 +333,8 @@ static int connect_with(const connect_options *o) {
         .session = {.struct_size = sizeof config.session,
                     .max_message = o->max_message,
                     .max_frame = o->max_message,
-                    .ping_interval_ms = o->ping_ms},
+                    .ping_interval_ms = o->ping_ms,
+                    .allow_iana_close_codes = true},
         .tls = &tls,
         .proxy = o->proxy,
         .proxy_from_env = o->no_proxy == 0,
@@ -251,18 +344,39 @@ static int connect_with(const connect_options *o) {
         .on_status_opts = &talk,
         .deflate = deflate_given,
     };
-    const int code = run(o, &config, &talk, signal_fd);
-    close(talk.wake[0]);
-    close(talk.wake[1]);
-    close(signal_fd);
+    const int code = run(o, &config, signals);
+    close(signals);
+    return code;
+}
+
+/* Without 0, 1 or 2 the next descriptor that is opened would be taken for one of them. A read of
+ * the stand-in for standard input is at its end, a write to those for the others fails. */
+static void standard_files_open(void) {
+    for (int fd = STDIN_FILENO; fd <= STDERR_FILENO; fd++) {
+        if (fcntl(fd, F_GETFD) < 0) {
+            (void)open("/dev/null", O_RDONLY);
+        }
+    }
+}
+
+static int end_with(int code) {
+    if (talk.output_stuck) {
+        _exit(code); /* exit() would flush the editor's stream, where its thread is blocked */
+    }
+    if (code == EXIT_READER_GONE) { /* as every filter ends, and quietly */
+        (void)signal(SIGPIPE, SIG_DFL);
+        (void)raise(SIGPIPE);
+    }
     return code;
 }
 
 int cli_connect(int argc, const char **argv) {
-    connect_options options = {.linger_ms = 500};
+    static connect_options options = {.linger_ms = CONNECT_LINGER_UNSET};
+    standard_files_open();
     const bool good =
         options_parse(argc, argv, &options) && options_check(&options) && headers_split(&options);
     const int code = good ? connect_with(&options) : CLI_USAGE;
+    const int end = end_with(code);
     options_free(&options);
-    return code;
+    return end;
 }

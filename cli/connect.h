@@ -1,21 +1,33 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * The parts of `wring connect`, and what its two threads share.
+ * The parts of `wring connect`, and what its threads share.
  *
- *   connect.c          options, exit codes
- *   connect_input.c    the main thread: standard input, signals, when to end
- *   connect_session.c  the worker: what comes is printed
+ *   connect.c           options, exit codes
+ *   connect_converse.c  the main thread: signals, when to end
+ *   connect_input.c     ... what is read becomes messages
+ *   connect_session.c   the worker: what happens to the session
+ *   connect_show.c      ... as text for people or as JSON, put into the output
+ *   connect_output.c    the output thread: writes; it alone may block on standard output and error
+ *   connect_editor.c    ... at a terminal: the line that is being edited, with libedit
+ *   connect_history.c   the file of lines sent before
+ *   connect_json.c      JSON strings and base64; the objects of --json-input
  */
 #ifndef WRING_CLI_CONNECT_H
 #define WRING_CLI_CONNECT_H
 
 #include <stdatomic.h>
 #include <stdbool.h>
+#include <stdio.h>
 
+#include "cli/connect_output.h"
 #include "wring/wring.h"
 
 #define CONNECT_HEADERS_MAX      64
 #define CONNECT_SUBPROTOCOLS_MAX 16
+
+/* --linger was not given: CONNECT_LINGER_MS, or for ever with --one. */
+#define CONNECT_LINGER_UNSET UINT32_MAX
+#define CONNECT_LINGER_MS    500
 
 typedef struct connect_options {
     char *header_texts[CONNECT_HEADERS_MAX];
@@ -30,6 +42,8 @@ typedef struct connect_options {
     char *proxy;
     char *source;
     int binary;
+    int json;
+    int json_input;
     int one;
     int insecure;
     int verbose;
@@ -44,25 +58,42 @@ typedef struct connect_options {
 
 typedef struct connect_talk {
     const connect_options *options;
+    connect_output output;
     int wake[2];         /* a byte: something changed */
-    bool shows_person;   /* both ends of the talk are a terminal: say how it goes */
+    int input;           /* lines to send: standard input, or what the editor gives */
+    bool shows_person;   /* standard input and error are a terminal: say how it goes */
     bool shows_terminal; /* output is a terminal: what comes must not drive it */
+    bool shows_arrows;   /* a person types and reads at it: mark what was received */
+    bool colours;
+    bool input_failed; /* a line was refused or standard input cannot be read; it was told */
+    bool out_of_time;  /* --one --linger: no message came */
+    bool output_stuck; /* ended by a signal while standard output was blocked */
+    bool lingers;      /* waits for one more message, since ... */
+    int64_t lingers_from_ms;
+    unsigned lingers_after; /* ... so many came */
+    atomic_bool quits;      /* by a signal */
+    _Atomic wring_ref session;
     atomic_bool open;
     atomic_bool closed;
-    atomic_bool answered;    /* a message came */
+    atomic_uint messages;    /* that came */
     atomic_bool input_ended; /* each further message is worth a wake */
     atomic_bool asked;       /* the worker was asked whether all is sent */
     atomic_bool sent_all;    /* ... and it is */
-    atomic_int output_error; /* errno of writing to standard output */
 
     /* the worker's until `closed` */
     wring_result result;
     uint16_t close_code;
     bool was_open;
     bool closed_by_peer;
-    char close_reason[4 * WRING_CONTROL_PAYLOAD_MAX + 1]; /* printable */
+    char close_reason[WRING_CONTROL_PAYLOAD_MAX + 1];
+    size_t close_reason_len;
     char text[320];
 } connect_talk;
+
+/** Wakes the main thread.   Thread: any. */
+void connect_wake(connect_talk *talk);
+
+/* ---- connect_session.c ----------------------------------------------------------------------- */
 
 /** Its opts are the connect_talk. */
 extern const wring_handler connect_handler;
@@ -71,7 +102,37 @@ void connect_on_status(wring_client *client, const wring_client_report *report, 
 /** Asks the worker whether everything is sent; the answer is `sent_all` and a wake. */
 void connect_ask(connect_talk *talk, wring_client *client);
 
-/** Until the client is closed.  @param signals  a signalfd of those that end it */
+/** Lets a session that connect_output_put has paused read on.  Thread: the output's. */
+void connect_read_on(void *talk);
+
+/* ---- connect_show.c: each puts a whole record into the output; thread: any ------------------- */
+
+/** Control characters, C0 and C1, are written out: a server's text must not move the cursor or
+ *  retitle the window.  @param text  `bytes` are UTF-8; else every byte beyond ASCII is written out
+ *  @param indent  what a newline is followed by */
+void connect_tame(FILE *to, wring_bytes bytes, bool text, const char *indent);
+
+/** "wring: ..." on standard error. */
+void connect_complain(connect_talk *talk, const char *format, ...)
+    __attribute__((format(printf, 2, 3)));
+
+/** True when the queue is full: the session should be read no further. */
+bool connect_show_message(connect_talk *talk, const wring_message *message);
+void connect_show_control(connect_talk *talk, const wring_message *message);
+/** -v: the answer that refused: status line, headers, and as much of the body as was kept. */
+void connect_show_refusal(connect_talk *talk, const wring_http_answer *answer);
+void connect_show_open(connect_talk *talk, const wring_request *request);
+void connect_show_end(connect_talk *talk, const wring_end *end);
+void connect_show_failure(connect_talk *talk, const char *text);
+void connect_show_waiting(connect_talk *talk, const char *text, uint32_t delay_ms);
+
+/** "the server closed with 1012 (service_restart) come back later" */
+void connect_close_text(const connect_talk *talk, uint16_t code, char *out, size_t cap);
+
+/* ---- connect_converse.c ---------------------------------------------------------------------- */
+
+/** Until the client is closed and the output is written.
+ *  @param signals  a signalfd of those that end it, and at a terminal of SIGWINCH and SIGTSTP */
 void connect_converse(connect_talk *talk, wring_client *client, int signals);
 
 #endif

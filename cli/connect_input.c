@@ -1,38 +1,41 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * `wring connect` on the main thread: standard input to messages, no faster than the server takes
- * them, and when it is time to end.
+ * See connect_input.h. Lines become messages, with --binary blocks, with --json-input objects.
  */
+#include "cli/connect_input.h"
+
 #include <errno.h>
-#include <poll.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/signalfd.h>
 #include <unistd.h>
-
-#include "cli/cli.h"
-#include "cli/connect.h"
 
 #define BLOCK 65536
 
-/* Handed to the worker and not known to be sent: then the input waits in its pipe. */
-#define UNSENT_MAX (1 << 20)
+/* The longest line without --max-message. */
+#define LINE_MAX_DEFAULT (UINT64_C(64) << 20)
 
-/* How often the worker is asked meanwhile. */
-#define ASK_MS 2
+/* ---- refusing -------------------------------------------------------------------------------- */
 
-/* Input that is not yet a message. */
-struct input {
-    char *data;
-    size_t len;
-    size_t cap;
-    size_t seen; /* no newline up to here */
-    size_t unsent;
-    bool end;
-};
+/* Nothing more is taken from the input, and the command will end with an error. */
+static void input_fail(connect_talk *talk, connect_input *input) {
+    talk->input_failed = true;
+    input->end = true;
+    input->len = 0;
+    input->seen = 0;
+}
+
+/* A person may type the next line; a script must not go on as if nothing had happened. */
+static void line_refuse(connect_talk *talk, connect_input *input, const char *why) {
+    connect_complain(talk, "line %zu of the input was not sent: %s", input->line, why);
+    if (!talk->shows_person) {
+        input_fail(talk, input);
+    }
+}
+
+/* ---- sending --------------------------------------------------------------------------------- */
 
 /* Waits for room in the worker's mailbox rather than lose a message. */
-static bool send_message(struct input *input, wring_client *client, wring_opcode opcode,
+static bool message_send(connect_input *input, wring_client *client, wring_opcode opcode,
                          wring_bytes payload) {
     const wring_frame frame = {opcode, 0, payload};
     wring_result result;
@@ -43,142 +46,131 @@ static bool send_message(struct input *input, wring_client *client, wring_opcode
     return result == WRING_OK;
 }
 
-/* Length of the first line, `newline` tells whether one ends it; false: there is none yet. */
-static bool line_find(struct input *input, size_t at, size_t *len, bool *newline) {
+static bool object_send(connect_talk *talk, connect_input *input, wring_client *client,
+                        wring_bytes line) {
+    connect_action action;
+    const char *why = NULL;
+    bool sent = true;
+    if (!connect_json_parse(line, &action, &why)) {
+        line_refuse(talk, input, why);
+    } else if (action.kind == CONNECT_ACTION_SEND) {
+        sent =
+            message_send(input, client, action.opcode, wring_bytes_of(action.payload, action.len));
+    } else if (action.kind == CONNECT_ACTION_CLOSE && !input->closes) {
+        input->closes = true;
+        input->end = true;
+        input->close = action;
+        action.payload = NULL;
+    }
+    free(action.payload);
+    return sent;
+}
+
+/* False: the session takes nothing now, and the line stays. */
+static bool line_send(connect_talk *talk, connect_input *input, wring_client *client,
+                      wring_bytes line) {
+    const connect_options *o = talk->options;
+    input->line++;
+    bool sent = true;
+    if (!(o->binary && !o->json_input) && !wring_text_is_valid(line)) {
+        line_refuse(talk, input, "it is not UTF-8; --binary sends bytes as they are");
+    } else if (o->json_input) {
+        sent = object_send(talk, input, client, line);
+    } else {
+        sent = message_send(input, client, o->binary ? WRING_BINARY : WRING_TEXT, line);
+    }
+    input->line -= !sent;
+    return sent;
+}
+
+/* Length of the line at `at`, and how long its end is; false: it is not whole yet. */
+static bool line_find(const connect_input *input, size_t at, size_t *len, size_t *end) {
     const size_t from = at > input->seen ? at : input->seen;
     const char *found = memchr(input->data + from, '\n', input->len - from);
-    *newline = found != NULL;
     *len = (found == NULL ? input->len : (size_t)(found - input->data)) - at;
+    *end = found != NULL;
+    if (found != NULL && *len > 0 && found[-1] == '\r') {
+        (*len)--;
+        (*end)++;
+    }
     return found != NULL || input->end;
 }
 
-static size_t lines_send(struct input *input, wring_client *client) {
+static void lines_send(connect_talk *talk, connect_input *input, wring_client *client) {
     size_t at = 0;
     size_t len;
-    bool newline;
-    while (at < input->len && input->unsent <= UNSENT_MAX && line_find(input, at, &len, &newline) &&
-           send_message(input, client, WRING_TEXT, wring_bytes_of(input->data + at, len))) {
-        at += len + newline;
+    size_t end;
+    while (at < input->len && input->unsent <= CONNECT_UNSENT_MAX && !input->closes &&
+           line_find(input, at, &len, &end) &&
+           line_send(talk, input, client, wring_bytes_of(input->data + at, len))) {
+        at += len + end;
     }
-    return at;
-}
-
-static void input_send(struct input *input, wring_client *client, bool binary) {
-    size_t at = 0;
-    if (input->len == 0) {
+    if (at > input->len) { /* the input failed */
         return;
-    }
-    if (!binary) {
-        at = lines_send(input, client);
-    } else if (send_message(input, client, WRING_BINARY, wring_bytes_of(input->data, input->len))) {
-        at = input->len;
     }
     memmove(input->data, input->data + at, input->len - at);
     input->len -= at;
-    input->seen = input->unsent > UNSENT_MAX ? 0 : input->len;
-}
-
-static bool input_read(struct input *input) {
-    if (input->cap - input->len < BLOCK) {
-        char *grown = realloc(input->data, input->cap * 2 + BLOCK);
-        if (grown == NULL) {
-            return false;
-        }
-        input->data = grown;
-        input->cap = input->cap * 2 + BLOCK;
+    input->seen = input->unsent > CONNECT_UNSENT_MAX ? 0 : input->len;
+    if (input->closes) {
+        input->len = 0;
     }
-    const ssize_t n = read(STDIN_FILENO, input->data + input->len, BLOCK);
-    if (n > 0) {
-        input->len += (size_t)n;
+}
+
+void connect_input_send(connect_talk *talk, connect_input *input, wring_client *client) {
+    const connect_options *o = talk->options;
+    if (input->len == 0) {
+        return;
     }
-    input->end = n == 0 || (n < 0 && errno != EINTR && errno != EAGAIN);
-    return true;
-}
-
-static void drain_pipe(int descriptor) {
-    char bytes[64];
-    const ssize_t ignored = read(descriptor, bytes, sizeof bytes);
-    (void)ignored;
-}
-
-/* Input is taken only while the session is open, so that nothing is lost to a reconnect. */
-static bool may_read(const connect_talk *talk, const struct input *input) {
-    return atomic_load(&talk->open) && !input->end && input->unsent <= UNSENT_MAX;
-}
-
-/* All of the input is with the server; now for its answers. */
-static bool is_said(const connect_talk *talk, const struct input *input) {
-    return atomic_load(&talk->open) && input->end && input->len == 0 && input->unsent == 0;
-}
-
-static int patience_ms(connect_talk *talk, const struct input *input, wring_client *client) {
-    if (input->unsent > UNSENT_MAX || (input->end && input->unsent > 0)) {
-        connect_ask(talk, client);
-        return ASK_MS;
+    /* What a person types is lines, whatever they are sent as. */
+    if (!o->binary || o->json_input || talk->shows_person) {
+        lines_send(talk, input, client);
+    } else if (message_send(input, client, WRING_BINARY, wring_bytes_of(input->data, input->len))) {
+        input->len = 0;
     }
-    return is_said(talk, input) && !talk->options->one ? (int)talk->options->linger_ms : -1;
 }
 
-static bool input_step(connect_talk *talk, struct input *input, wring_client *client, bool ready) {
-    if (ready && !input_read(input)) {
-        cli_complain("out of memory");
+/* ---- reading --------------------------------------------------------------------------------- */
+
+static bool room_make(connect_input *input) {
+    if (input->cap - input->len >= BLOCK) {
+        return true;
+    }
+    char *grown = realloc(input->data, input->cap * 2 + BLOCK);
+    if (grown == NULL) {
         return false;
     }
-    if (input->end) {
-        atomic_store(&talk->input_ended, true);
-    }
-    if (atomic_exchange(&talk->sent_all, false)) {
-        input->unsent = 0;
-    }
-    if (atomic_load(&talk->open) && input->unsent <= UNSENT_MAX) {
-        input_send(input, client, talk->options->binary != 0);
-    }
+    input->data = grown;
+    input->cap = input->cap * 2 + BLOCK;
     return true;
 }
 
-/* True when it is time to close the session. */
-static bool step(connect_talk *talk, struct input *input, wring_client *client, int signals) {
-    const bool reads = may_read(talk, input);
-    struct pollfd polled[] = {
-        {signals, POLLIN, 0}, {talk->wake[0], POLLIN, 0}, {reads ? STDIN_FILENO : -1, POLLIN, 0}};
-    const bool said = is_said(talk, input);
-    const int ready = poll(polled, 3, patience_ms(talk, input, client));
-    if (polled[1].revents != 0) {
-        drain_pipe(talk->wake[0]);
+void connect_input_read(connect_talk *talk, connect_input *input) {
+    const uint64_t given = (uint64_t)talk->options->max_message;
+    const uint64_t most = given == 0 ? LINE_MAX_DEFAULT : given;
+    if (!room_make(input)) {
+        connect_complain(talk, "out of memory for line %zu of the input", input->line + 1);
+        input_fail(talk, input);
+        return;
     }
-    if (polled[0].revents != 0) {
-        struct signalfd_siginfo taken; /* so that the next one is seen */
-        const ssize_t ignored = read(signals, &taken, sizeof taken);
-        (void)ignored;
+    const ssize_t n = read(talk->input, input->data + input->len, BLOCK);
+    if (n > 0) {
+        input->len += (size_t)n;
+    } else if (n == 0) {
+        input->end = true;
+    } else if (errno != EINTR && errno != EAGAIN) {
+        connect_complain(talk, "cannot read standard input: %s", strerror(errno));
+        input_fail(talk, input);
     }
-    const bool failed = !input_step(talk, input, client, polled[2].revents != 0);
-    const bool answered = talk->options->one && atomic_load(&talk->answered);
-    return failed || answered || (said && ready == 0) || polled[0].revents != 0;
-}
-
-/* The close handshake is under way; a second signal does not wait for it. */
-static void await_close(connect_talk *talk, int signals) {
-    struct pollfd polled[] = {{signals, POLLIN, 0}, {talk->wake[0], POLLIN, 0}};
-    while (!atomic_load(&talk->closed)) {
-        (void)poll(polled, 2, -1);
-        if (polled[1].revents != 0) {
-            drain_pipe(talk->wake[0]);
-        }
-        if (polled[0].revents != 0) {
-            _exit(130);
-        }
+    if (input->seen > most) {
+        connect_complain(talk,
+                         "line %zu of the input is longer than %llu bytes; --max-message allows "
+                         "more, --binary sends blocks",
+                         input->line + 1, (unsigned long long)most);
+        input_fail(talk, input);
     }
 }
 
-void connect_converse(connect_talk *talk, wring_client *client, int signals) {
-    struct input input = {0};
-    bool over = false;
-    while (!over && !atomic_load(&talk->closed)) {
-        over = step(talk, &input, client, signals);
-    }
-    if (over) {
-        wring_client_close(client, WRING_CLOSE_NORMAL, wring_str(""));
-        await_close(talk, signals);
-    }
-    free(input.data);
+void connect_input_deinit(connect_input *input) {
+    free(input->data);
+    free(input->close.payload);
 }

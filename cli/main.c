@@ -4,11 +4,14 @@
  */
 #include "cli/cli.h"
 
+#include <fcntl.h>
+#include <signal.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
+#include <unistd.h>
 
 #include "wring/wring.h"
 
@@ -119,7 +122,20 @@ static void files_limit_raise(void) {
     }
 }
 
+/* Else a socket would get the number of standard output, and messages to a person go there. */
+static void standard_streams_open(void) {
+    int fd;
+    do {
+        fd = open("/dev/null", O_RDWR);
+    } while (fd >= 0 && fd <= STDERR_FILENO);
+    if (fd >= 0) {
+        close(fd);
+    }
+}
+
 int main(int argc, char **argv) {
+    standard_streams_open();
+    (void)signal(SIGPIPE, SIG_IGN); /* told by the write that fails: a session can end in order */
     if (argc < 2) {
         help(stderr);
         return CLI_USAGE;

@@ -128,7 +128,8 @@ static const wring_handler chat_handler = {.name = "chat",
 #define TOPIC_PREFIX "/topic/"
 
 struct topic {
-    char *name; /* its own block: most connections of a server have another route */
+    char *name; /* its own block: most connections of a server have another route. NULL: joined none
+                 */
     size_t len;
 };
 
@@ -164,19 +165,21 @@ static wring_verdict topic_init(wring_session *session, const wring_request *req
     const size_t prefix = sizeof TOPIC_PREFIX - 1;
     wring_bytes raw = wring_bytes_of(request->path.data + prefix, request->path.len - prefix);
     char name[WRING_TOPIC_MAX];
-    topic->len = serve_topic_name(raw, name);
-    if (topic->len == 0) {
+    const size_t len = serve_topic_name(raw, name);
+    if (len == 0) {
         wring_session_close(session, WRING_CLOSE_POLICY_VIOLATION,
                             wring_str("a topic's name has 1 to 255 bytes, none a control byte"));
         return WRING_CONTINUE;
     }
-    topic->name = malloc(topic->len);
-    if (topic->name == NULL ||
-        wring_subscribe(session, wring_bytes_of(name, topic->len)) != WRING_OK) {
+    char *kept = malloc(len);
+    if (kept == NULL || wring_subscribe(session, wring_bytes_of(name, len)) != WRING_OK) {
+        free(kept);
         wring_session_close(session, WRING_CLOSE_INTERNAL_ERROR, wring_str("out of memory"));
         return WRING_CONTINUE;
     }
-    memcpy(topic->name, name, topic->len);
+    memcpy(kept, name, len);
+    topic->name = kept;
+    topic->len = len;
     return WRING_CONTINUE;
 }
 

@@ -4,45 +4,14 @@
  */
 #include "cli/serve.h"
 
-#include <pthread.h>
-#include <signal.h>
 #include <stdio.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "cli/admin.h"
 #include "cli/cli.h"
 #include "cli/deflate.h"
 #include "cli/routes.h"
-
-static void end_at_once(int signal) {
-    static const char text[] = "\nwring: second signal, ending at once\n";
-    ssize_t ignored = write(STDERR_FILENO, text, sizeof text - 1);
-    (void)ignored;
-    _exit(128 + signal);
-}
-
-static void reload(serve_app *app) {
-    wring_error error;
-    if (wring_server_reload_tls(app->server, &error) == WRING_OK) {
-        cli_complain("SIGHUP: the certificates were read again");
-    } else {
-        cli_complain("SIGHUP: %s; what was in use goes on", error.text);
-    }
-}
-
-/* Blocked in every thread from the start; taken here one at a time. */
-static int wait_for_signal(const sigset_t *signals, serve_app *app) {
-    int signal = 0;
-    while (sigwait(signals, &signal) != 0 || signal == SIGHUP) {
-        reload(app);
-    }
-    struct sigaction action = {.sa_handler = end_at_once};
-    sigaction(SIGINT, &action, NULL);
-    sigaction(SIGTERM, &action, NULL);
-    pthread_sigmask(SIG_UNBLOCK, signals, NULL);
-    return signal;
-}
+#include "cli/serve_signals.h"
 
 static bool admin_begin(const serve_options *o, serve_app *app, admin **out) {
     admin_config config = {.port = (uint16_t)o->admin_port,
@@ -75,14 +44,7 @@ static void drain(serve_app *app, admin *port, int signal, uint32_t drain_ms) {
 static int serve(const wring_server_config *config, serve_app *app, const serve_options *options) {
     wring_error error;
     admin *port;
-    sigset_t signals;
-    sigemptyset(&signals);
-    sigaddset(&signals, SIGINT);
-    sigaddset(&signals, SIGTERM);
-    if (config->tls != NULL) {
-        sigaddset(&signals, SIGHUP);
-    }
-    pthread_sigmask(SIG_BLOCK, &signals, NULL);
+    serve_signals_prepare();
     if (wring_server_create(config, &app->server, &error) != WRING_OK) {
         cli_complain("%s", error.text);
         return CLI_USAGE;
@@ -102,7 +64,7 @@ static int serve(const wring_server_config *config, serve_app *app, const serve_
         wring_server_destroy(app->server);
         return CLI_FAILED;
     }
-    drain(app, port, wait_for_signal(&signals, app), options->drain_ms);
+    drain(app, port, serve_signals_wait(app->server), options->drain_ms);
     return CLI_OK;
 }
 

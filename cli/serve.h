@@ -4,6 +4,7 @@
  *
  *   serve.c          start, wait for a signal, drain
  *   serve_options.c  the command line, --print-config
+ *   serve_signals.c  what each signal does
  *   routes.c         what is served
  *   admin.c          the admin port
  */
@@ -28,6 +29,7 @@ typedef struct serve_options {
     char *admin_token;
     int print_config;
     int unpinned;
+    int share_port;
     int iana_close_codes;
     int tls_client_optional;
     uint32_t port;

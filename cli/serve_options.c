@@ -31,9 +31,13 @@ static const char examples[] =
     "token,\n"
     "from --admin-token or better the environment's WRING_ADMIN_TOKEN, the first two need\n"
     "'Authorization: Bearer TOKEN'.\n"
-    "\nSignals: SIGHUP reads the certificate files again. SIGINT and SIGTERM stop accepting, close "
-    "every session with 1001 and end with 0\n"
-    "when all are gone or --drain is over; a second one ends at once.\n";
+    "\nSignals: SIGINT and SIGTERM close the listener and every session, with 1001, and end with 0 "
+    "when all\nare gone or --drain is over; a second one ends at once (130, 143). SIGHUP reads the "
+    "certificate files\nagain; without TLS and while stopping it does nothing. SIGPIPE, SIGXFSZ, "
+    "SIGUSR1 and SIGUSR2 are ignored:\na log that nobody reads ends nothing. SIGSTOP and SIGCONT "
+    "pause the server, which counts against no peer.\n"
+    "\nTo replace a running server, start both with --share-port, the new one first; then send the "
+    "old one SIGTERM.\n";
 
 /* ---- the table --------------------------------------------------------------------------------
  */
@@ -142,6 +146,7 @@ static bool line_parse(int argc, const char **argv) {
              "PEM: clients need a certificate signed by one of these", "FILE"),
         SWITCH("tls-client-optional", tls_client_optional, "... or none at all"),
         TEXT("admin-token", admin_token, "what the admin port's users have to know", "TOKEN"),
+        SWITCH("share-port", share_port, "others may listen there too, such as a successor"),
         SWITCH("unpinned", unpinned, "do not pin workers to CPUs"),
         SWITCH("print-config", print_config, "print every setting and end"),
         {"help", 'h', POPT_ARG_NONE, NULL, 'h', "this text", NULL},
@@ -240,6 +245,7 @@ wring_server_config serve_config_of(const serve_options *o) {
     config.port = (uint16_t)o->port;
     config.host = o->host;
     config.unpinned = o->unpinned != 0;
+    config.share_port = o->share_port != 0;
     config.session.allow_iana_close_codes = o->iana_close_codes != 0;
     if (o->slow_policy != NULL) {
         config.slow_policy = policy_of(o->slow_policy);
@@ -297,6 +303,7 @@ static void print_limits(const wring_server_config *c) {
 
 static void print_server(const wring_server_config *c, uint32_t drain_ms) {
     printf("host = %s\nport = %u\nworkers = %u\nbackend = uring\n", c->host, c->port, c->workers);
+    printf("share-port = %s\n", c->share_port ? "yes" : "no");
     cli_print_u64("max-frame", c->session.max_frame);
     cli_print_u64("max-message", c->session.max_message);
     cli_print_u64("max-fragment-bytes", c->session.max_fragment_bytes);

@@ -181,6 +181,7 @@ static void refusal_set(wring_client *client, wring__refusal *refusal) {
 
 void wring__client_attempt_begin(wring_client *client) {
     client->attempt++;
+    client->timeout_lost = client->worker->clock.lost;
     client->http_status = 0;
     refusal_set(client, NULL);
     client->addresses.count = 0;
@@ -310,13 +311,28 @@ void wring__client_link_ended(wring_client *client, wring__link *link, const wri
     attempt_over(client);
 }
 
+/* Time in which the worker did not run was not the server's to answer in; and what came meanwhile
+ * is taken before anyone is judged. True: the timeout was moved. */
+static bool timeout_is_ours(wring_client *client) {
+    const wring__clock *clock = &client->worker->clock;
+    const wring_duration_ns lost = clock->lost - client->timeout_lost;
+    if (lost == 0 && !clock->catching_up) {
+        return false;
+    }
+    client->timeout_lost = clock->lost;
+    wring__worker_schedule(client->worker, &client->timeout,
+                           client->worker->now + lost + WRING__CLOCK_QUIET);
+    return true;
+}
+
 void wring__client_on_timeout(wring__task *task) {
     wring_client *client = WRING_CONTAINER_OF(task, wring_client, timeout);
     if (client->status == WRING_CLIENT_WAITING) {
         wring__client_attempt_begin(client);
         return;
     }
-    if (client->link != NULL && wring__link_tell_refusal(client->link)) {
+    if (timeout_is_ours(client) ||
+        (client->link != NULL && wring__link_tell_refusal(client->link))) {
         return;
     }
     const char *what = client->link != NULL      ? wring__link_awaits(client->link)

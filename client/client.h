@@ -63,8 +63,9 @@ struct wring_client {
     wring__worker *worker;
     pthread_t thread; /* the worker's */
     wring__guest guest;
-    wring__task timeout; /* of an attempt; WAITING: until the next one */
-    wring__task stagger; /* until the next address is tried as well: RFC 8305 5 */
+    wring__task timeout;            /* of an attempt; WAITING: until the next one */
+    wring_duration_ns timeout_lost; /* the worker's clock.lost when the timeout was set */
+    wring__task stagger;            /* until the next address is tried as well: RFC 8305 5 */
     wring__resolve *resolve;
     wring__addresses addresses;
     uint32_t next_address;

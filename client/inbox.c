@@ -30,6 +30,11 @@ static wring_verdict inbox_init(wring_session *session, const wring_request *req
     return WRING_CONTINUE;
 }
 
+/* What it counts for: an empty message holds memory too. */
+static size_t letter_bytes(const struct wring__letter *letter) {
+    return sizeof *letter + letter->len;
+}
+
 /* True: the inbox is full with it. The lock is held. */
 static bool letter_put(wring_client *client, struct wring__letter *letter) {
     if (client->given_up) { /* nobody will take it: only the close frame is awaited */
@@ -38,7 +43,7 @@ static bool letter_put(wring_client *client, struct wring__letter *letter) {
     }
     *client->inbox_tail = letter;
     client->inbox_tail = &letter->next;
-    client->inbox_bytes += letter->len;
+    client->inbox_bytes += letter_bytes(letter);
     const bool full = client->inbox_bytes > client->settings.config.inbox_bytes;
     client->inbox_full = client->inbox_full || full;
     return full;
@@ -189,7 +194,7 @@ wring_result wring_client_receive(wring_client *client, uint32_t timeout_ms,
     } else {
         client->inbox = letter->next;
         client->inbox_tail = client->inbox == NULL ? &client->inbox : client->inbox_tail;
-        client->inbox_bytes -= letter->len;
+        client->inbox_bytes -= letter_bytes(letter);
         client->lent = letter;
         *message = (wring_message){.opcode = (wring_opcode)letter->opcode,
                                    .payload = wring_bytes_of(letter->data, letter->len)};

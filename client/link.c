@@ -20,6 +20,22 @@ static wring_ref link_ref(const wring_session *session) {
     return wring__ref_pack(conn->worker->index, conn->slot, conn->generation);
 }
 
+/* wring_session_pause and _resume of a client's session. */
+static void link_hold(wring_session *session, bool on) {
+    wring__host *host = WRING_CONTAINER_OF(session, wring__host, session);
+    wring__conn *conn = &WRING_CONTAINER_OF(host, wring__link, host)->conn;
+    if (conn->state != WRING__CONN_OPEN) {
+        return;
+    }
+    if (on) {
+        wring__conn_hold(conn);
+        (void)wring__conn_pause_when_full(conn);
+    } else if (conn->held) {
+        wring__session_touch(session, conn->worker->clock.peer_now);
+        wring__conn_unhold(conn);
+    }
+}
+
 void wring__link_prepare(wring_client *client) {
     const wring_client_config *config = &client->settings.config;
     client->binding = config->handler == NULL
@@ -27,6 +43,7 @@ void wring__link_prepare(wring_client *client) {
                           : (wring__binding){config->handler, config->handler_opts};
     wring__session_common_init(&client->sessions, &config->session, &client->worker->chunks);
     client->sessions.ref_of = link_ref;
+    client->sessions.hold = link_hold;
     client->sessions.lost = &client->worker->counters.lost_mail;
 }
 
@@ -70,9 +87,12 @@ static void settle(wring__link *link) {
     if (link->conn.out.bytes > 0) {
         wring__conn_flush(&link->conn);
     }
+    if (link->conn.held && session->state == WRING_SESSION_CLOSING) {
+        wring__conn_unhold(&link->conn); /* the server's close frame has to be read */
+    }
     if (!wring__host_is_closed(&link->host)) {
-        wring__conn_bring_deadline(&link->conn,
-                                   wring__host_deadline(&link->host, link->conn.worker->now));
+        wring__conn_bring_deadline(
+            &link->conn, wring__host_deadline(&link->host, link->conn.worker->clock.peer_now));
         if (wring__session_has_more(session)) {
             wring__conn_yield(&link->conn);
         }
@@ -100,7 +120,7 @@ static void session_took(wring__link *link) {
 static void session_rx(wring__link *link, wring_mut_bytes bytes) {
     link->host.session.pong_seen = false;
     wring__session_turn(&link->host.session, link->conn.worker->counters.turns);
-    wring__host_rx(&link->host, bytes, link->conn.worker->now);
+    wring__host_rx(&link->host, bytes, link->conn.worker->clock.peer_now);
     session_took(link);
 }
 
@@ -129,7 +149,7 @@ void wring__link_session_begin(wring__link *link, wring_headers headers, wring_b
     link->client->http_status = 101;
     wring__client_link_open(link->client, link);
     wring__host_start(&link->host, binding, binding->handler->state_size == 0 ? NULL : link->state,
-                      &request, link->conn.worker->now);
+                      &request, link->conn.worker->clock.peer_now);
     settle(link);
     if (rest.len > 0 && link->stage == STAGE_SESSION) { /* the first frames came along */
         session_rx(link, rest);
@@ -219,8 +239,14 @@ static void link_timer(wring__conn *conn) {
         return;
     }
     const bool pinged = link->host.session.ping_sent;
-    wring__host_expire(&link->host, conn->worker->now);
-    if (!pinged && link->host.session.ping_sent) {
+    if (wring__conn_is_deaf(conn)) {
+        conn->starved = false;
+        wring__session_touch(&link->host.session, conn->worker->clock.peer_now);
+    }
+    wring__session_tx_tell(&link->host.session, wring__conn_unsent(conn) > 0,
+                           wring__conn_take_tx_moved(conn));
+    wring__host_expire(&link->host, conn->worker->clock.peer_now);
+    if (!pinged && link->host.session.ping_sent && !link->host.session.ping_withheld) {
         link->ping_at = conn->worker->now;
     }
     settle(link);
@@ -233,7 +259,7 @@ static void link_resume(wring__conn *conn) {
     if (conn->broken) {
         wring__session_tx_drop(&link->host.session);
     }
-    wring__host_resume(&link->host, conn->worker->now);
+    wring__host_resume(&link->host, conn->worker->clock.peer_now);
     session_took(link);
 }
 

@@ -78,7 +78,7 @@ void wring__link_upgrade_begin(wring__link *link) {
 static void refusal_await(wring__link *link, wring__refusal *refusal) {
     link->refusal = refusal;
     link->stage = STAGE_REFUSED;
-    wring__conn_bring_deadline(&link->conn, link->conn.worker->now + REFUSAL_BODY_NS);
+    wring__conn_bring_deadline(&link->conn, link->conn.worker->clock.peer_now + REFUSAL_BODY_NS);
     wring__link_refusal_rx(link, (wring_mut_bytes){NULL, 0});
 }
 

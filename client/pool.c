@@ -21,7 +21,7 @@ static void worker_mail(wring__worker *io, const wring__mail *mail) {
     WRING_ASSERT(mail->kind == MAIL_DRAIN);
     if (!worker->draining) {
         worker->draining = true;
-        wring__wheel_set(&io->wheel, &io->owner_timer, io->now + mail->value);
+        wring__worker_set_owner_timer(io, io->now + mail->value);
         wring__worker_drain_guests(io);
     }
 }

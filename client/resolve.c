@@ -30,12 +30,19 @@ struct wring__resolve {
     wring_error error;
     uint16_t port;
     bool is_over;
+    bool must_cancel; /* a socket could not be waited for: the task ends it */
 };
 
 static wring__resolver test_resolver;
 
 void wring__resolve_set_test(wring__resolver resolver) {
     test_resolver = resolver;
+}
+
+static uint16_t test_server_port;
+
+void wring__resolve_set_test_server(uint16_t port) {
+    test_server_port = port;
 }
 
 static pthread_once_t library_once = PTHREAD_ONCE_INIT;
@@ -64,18 +71,20 @@ bool wring__address_parse(const char *text, uint16_t port, wring__address *out) 
 
 /* ---- c-ares in the loop ---------------------------------------------------------------------- */
 
+/* May run within a callback of c-ares, where it must not be told to cancel: it would go on with a
+ * query that it has freed. */
 static void rearm(struct socket_watch *socket) {
     wring__resolve *resolve = socket->resolve;
     if (socket->events != 0 && socket->watch.generation == 0 &&
         wring__worker_watch(resolve->worker, &socket->watch, socket->socket, socket->events) !=
             WRING_OK) {
-        ares_cancel(resolve->channel); /* the end is told as any other failure */
+        resolve->must_cancel = true;
     }
 }
 
 static void schedule(wring__resolve *resolve) {
     struct timeval left;
-    if (resolve->is_over) {
+    if (resolve->is_over || resolve->must_cancel) {
         wring__worker_schedule(resolve->worker, &resolve->task, resolve->worker->now);
     } else if (ares_timeout(resolve->channel, NULL, &left) != NULL) {
         const wring_duration_ns wait = (wring_duration_ns)left.tv_sec * WRING_NS_PER_SEC +
@@ -169,7 +178,12 @@ static void resolve_free(wring__resolve *resolve) {
 static void on_task(wring__task *task) {
     wring__resolve *resolve = WRING_CONTAINER_OF(task, wring__resolve, task);
     if (!resolve->is_over) {
-        ares_process_fd(resolve->channel, ARES_SOCKET_BAD, ARES_SOCKET_BAD);
+        if (resolve->must_cancel) {
+            resolve->must_cancel = false;
+            ares_cancel(resolve->channel); /* the end is told as any other failure */
+        } else {
+            ares_process_fd(resolve->channel, ARES_SOCKET_BAD, ARES_SOCKET_BAD);
+        }
         schedule(resolve);
         return;
     }
@@ -185,6 +199,23 @@ static void test_resolve(wring__resolve *resolve, const char *host) {
     }
     resolve->is_over = true;
     wring__worker_schedule(resolve->worker, &resolve->task, resolve->worker->now + after);
+}
+
+static bool channel_open(wring__resolve *resolve) {
+    struct ares_options options;
+    struct in_addr loopback = {.s_addr = htonl(INADDR_LOOPBACK)};
+    int set = ARES_OPT_SOCK_STATE_CB;
+    memset(&options, 0, sizeof options);
+    options.sock_state_cb = on_socket;
+    options.sock_state_cb_data = resolve;
+    if (test_server_port != 0) {
+        options.servers = &loopback;
+        options.nservers = 1;
+        options.udp_port = options.tcp_port = test_server_port;
+        set |= ARES_OPT_SERVERS | ARES_OPT_UDP_PORT | ARES_OPT_TCP_PORT;
+    }
+    return library_status == ARES_SUCCESS &&
+           ares_init_options(&resolve->channel, &options, set) == ARES_SUCCESS;
 }
 
 wring_result wring__resolve_start(wring__worker *worker, const char *host, uint16_t port,
@@ -206,12 +237,7 @@ wring_result wring__resolve_start(wring__worker *worker, const char *host, uint1
         *out = resolve;
         return WRING_OK;
     }
-    struct ares_options options;
-    memset(&options, 0, sizeof options);
-    options.sock_state_cb = on_socket;
-    options.sock_state_cb_data = resolve;
-    if (library_status != ARES_SUCCESS ||
-        ares_init_options(&resolve->channel, &options, ARES_OPT_SOCK_STATE_CB) != ARES_SUCCESS) {
+    if (!channel_open(resolve)) {
         free(resolve);
         return WRING_ERR_SYSTEM;
     }

@@ -44,6 +44,9 @@ typedef wring_result (*wring__resolver)(const char *host, uint16_t port, wring__
                                         wring_duration_ns *after);
 void wring__resolve_set_test(wring__resolver resolver);
 
+/** For tests: c-ares asks this port of 127.0.0.1; 0: whom the system names. */
+void wring__resolve_set_test_server(uint16_t port);
+
 /** Families by turns, the first address's first, else in the order given.   RFC: 8305 4 */
 void wring__addresses_interleave(wring__addresses *addresses);
 

@@ -19,6 +19,21 @@ write_basic_package_version_file(${PROJECT_BINARY_DIR}/wring-config-version.cmak
 install(FILES ${PROJECT_BINARY_DIR}/wring-config.cmake
     ${PROJECT_BINARY_DIR}/wring-config-version.cmake DESTINATION ${package_dir})
 
+# The .pc files find the prefix from where they lie, so that they are right after
+# `cmake --install --prefix` and after a move. An absolute folder is none of the prefix's.
+if(IS_ABSOLUTE "${CMAKE_INSTALL_LIBDIR}")
+    set(pc_prefix ${CMAKE_INSTALL_PREFIX})
+else()
+    file(RELATIVE_PATH pc_up /prefix/${CMAKE_INSTALL_LIBDIR}/pkgconfig /prefix)
+    string(REGEX REPLACE "/$" "" pc_up "${pc_up}")
+    set(pc_prefix "\${pcfiledir}/${pc_up}")
+endif()
+foreach(folder IN ITEMS LIB INCLUDE)
+    set(pc_${folder}DIR "${CMAKE_INSTALL_${folder}DIR}")
+    if(NOT IS_ABSOLUTE "${pc_${folder}DIR}")
+        set(pc_${folder}DIR "\${prefix}/${pc_${folder}DIR}")
+    endif()
+endforeach()
 foreach(name IN ITEMS wring wring-proto)
     configure_file(cmake/${name}.pc.in ${PROJECT_BINARY_DIR}/${name}.pc @ONLY)
     install(FILES ${PROJECT_BINARY_DIR}/${name}.pc DESTINATION ${CMAKE_INSTALL_LIBDIR}/pkgconfig)

@@ -3,6 +3,7 @@
  * libwring-proto in a libuv loop, in the pull style: no callbacks of wring's at all, only a session
  * that is fed bytes and asked for events. Usage: embed_libuv [port]; ends with its standard input.
  */
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -135,6 +136,7 @@ static void on_stdin(uv_poll_t *poll, int status, int events) {
 }
 
 int main(int argc, char **argv) {
+    (void)signal(SIGPIPE, SIG_IGN); /* libuv writes to peers that are gone */
     uv_loop_t *loop = uv_default_loop();
     uv_tcp_t listener;
     uv_poll_t input;

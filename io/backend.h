@@ -6,7 +6,8 @@
  * message: operations are per stream and turn, completions come as one array.
  *
  * Rules every backend keeps:
- *   - each operation ends with exactly one completion without WRING__COMPLETION_MORE;
+ *   - each operation ends with exactly one completion without WRING__COMPLETION_MORE, except a
+ *     send_at_once that took everything: it has none;
  *   - `token` comes back as it was given; its bits are the worker's business (core/ref.h), but
  *     that none has an operation of 0: those are the backend's own;
  *   - the iovecs of send are read before the next turn returns, the bytes until the completion;
@@ -60,8 +61,9 @@ typedef struct wring__listen_config {
     const char *host; /* numeric address */
     uint16_t port;    /* 0: picked */
     int backlog;
-    bool reuse_port;
-    void *world; /* sim only */
+    bool reuse_port; /* others of ours listen there too */
+    bool exclusive;  /* with reuse_port: the first of ours, and nobody else may listen there yet */
+    void *world;     /* sim only */
 } wring__listen_config;
 
 /** Where to connect to. */
@@ -81,6 +83,13 @@ typedef struct wring__backend_ops {
     wring_result (*listen)(const wring__listen_config *config, wring__socket *out, uint16_t *port,
                            wring_error *error);
     void (*unlisten)(const wring__listen_config *config, wring__socket listener);
+    /** Optional. From here on no connection begins at this listener; who is turned away tries again
+     *  by TCP's own means, and gets whoever listens then. Connections that have begun still come.
+     */
+    void (*turn_away)(wring__socket listener);
+    /** Optional. With no accept under way: a connection that waits to be accepted, without waiting
+     *  for one; WRING__SOCKET_NONE. */
+    wring__socket (*accept_now)(wring__backend *backend, wring__socket listener);
 
     /** Errors: WRING_ERR_BACKEND with a sentence: what failed, why it usually does, what to do. */
     wring_result (*open)(const wring__backend_config *config, wring__backend **out,
@@ -105,6 +114,11 @@ typedef struct wring__backend_ops {
     void (*poll)(wring__backend *backend, int descriptor, uint32_t events, uint64_t token);
     void (*send)(wring__backend *backend, wring__socket socket, uint64_t token,
                  const struct iovec *iov, size_t count);
+    /** A send that does not wait for room in the socket, and has no completion when it took all of
+     *  its bytes. Otherwise it completes, with the bytes that it took or a negative errno (-EAGAIN:
+     *  there was no room). Only where `sends_at_once` is set; see `sends_known`. */
+    void (*send_at_once)(wring__backend *backend, wring__socket socket, uint64_t token,
+                         const struct iovec *iov, size_t count);
     void (*shutdown)(wring__backend *backend, wring__socket socket, uint64_t token, int how);
     /** Asks for the early end of operation `target`; both complete, in any order. */
     void (*cancel)(wring__backend *backend, uint64_t target, uint64_t token);
@@ -132,6 +146,11 @@ struct wring__backend {
     uint32_t buffer_count;
     uint32_t buffer_size;
     uint32_t read_size; /* a receive of so much tells of a long message */
+    bool waits_outside; /* sim only: a turn never waits, the clock moves between turns */
+    bool sends_at_once; /* it has send_at_once */
+    /* Set by turn: every send_at_once queued before it has ended, and the completions of those that
+     * did not take everything have been handed out. */
+    bool sends_known;
 };
 
 extern const wring__backend_ops wring__backend_uring;

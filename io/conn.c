@@ -10,8 +10,10 @@
 #include "io/conn_rx.h"
 #include "io/conn_tls.h"
 
-#define GATHER_MAX       64
-#define DRAIN_TIMEOUT_NS (10 * WRING_NS_PER_SEC)
+#define GATHER_MAX 64
+/* Longer sends rather wait for room by themselves: a second attempt costs a turn. */
+#define AT_ONCE_BYTES_MAX ((uint64_t)32 * 1024)
+#define DRAIN_TIMEOUT_NS  (10 * WRING_NS_PER_SEC)
 /* The close handshake is over: nothing more is to come but the peer's end of stream. */
 #define LINGER_NS (200 * WRING_NS_PER_MS)
 
@@ -114,7 +116,7 @@ static void linger(wring__conn *conn) {
     if (!conn->recv_armed) {
         wring__conn_recv_arm(conn); /* to see the peer's end */
     }
-    wring__wheel_set(&conn->worker->wheel, &conn->timer, conn->worker->now + LINGER_NS);
+    wring__wheel_set(&conn->worker->wheel, &conn->timer, conn->worker->clock.peer_now + LINGER_NS);
 }
 
 static void linger_when_drained(wring__conn *conn) {
@@ -148,7 +150,11 @@ void wring__conn_shut(wring__conn *conn) {
     if (conn->is_direct) {
         wring__conn_recv_cancel(conn); /* the block it was to fill may be large */
     }
-    wring__wheel_set(&conn->worker->wheel, &conn->timer, conn->worker->now + DRAIN_TIMEOUT_NS);
+    wring__wheel_set(&conn->worker->wheel, &conn->timer,
+                     conn->worker->clock.peer_now + DRAIN_TIMEOUT_NS);
+    if (conn->sent_at_once) {
+        conn->worker->at_once.must_look = true; /* its end is waited for now */
+    }
     wring__conn_flush(conn);
     linger_when_drained(conn);
 }
@@ -204,6 +210,12 @@ void wring__conn_bring_deadline(wring__conn *conn, wring_time_ns deadline) {
     if (deadline != WRING_TIME_NEVER && (!set || conn->timer.deadline > deadline)) {
         wring__conn_set_deadline(conn, deadline);
     }
+}
+
+bool wring__conn_take_tx_moved(wring__conn *conn) {
+    const bool moved = conn->tx_moved;
+    conn->tx_moved = false;
+    return moved;
 }
 
 void wring__conn_timer(wring__conn *conn) {
@@ -278,6 +290,16 @@ void wring__conn_flush(wring__conn *conn) {
     wring__worker_make_dirty(conn->worker, conn);
 }
 
+/* Whether nothing waits for the end of this send, so that the worker may sleep before it looks, and
+ * whether there is likely to be room for it. */
+static bool may_send_at_once(const wring__conn *conn, const wring__outq *wire) {
+    const wring__worker *worker = conn->worker;
+    return wire->bytes <= AT_ONCE_BYTES_MAX && (conn->tls == NULL || conn->out.bytes == 0) &&
+           conn->state == WRING__CONN_OPEN && !conn->send_waits && !conn->tell_drained &&
+           !conn->paused && worker->backend->sends_at_once &&
+           worker->at_once.count < WRING__IOVECS_MAX;
+}
+
 void wring__conn_send(wring__conn *conn) {
     wring__worker *worker = conn->worker;
     if (conn->send_in_flight || conn->broken || conn->state > WRING__CONN_DRAINING) {
@@ -294,30 +316,34 @@ void wring__conn_send(wring__conn *conn) {
     struct iovec *iov = &worker->iovecs[worker->iovec_count];
     size_t count = wring__outq_gather(wire, iov, room);
     worker->iovec_count += count;
-    worker->backend->ops->send(worker->backend, conn->socket,
-                               wring__conn_token(conn, WRING__OP_SEND), iov, count);
+    const uint64_t token = wring__conn_token(conn, WRING__OP_SEND);
+    if (count < room && may_send_at_once(conn, wire)) {
+        worker->backend->ops->send_at_once(worker->backend, conn->socket, token, iov, count);
+        wring__worker_add_at_once(worker, conn, (uint32_t)wire->bytes);
+    } else {
+        worker->backend->ops->send(worker->backend, conn->socket, token, iov, count);
+    }
     conn->send_in_flight = true;
     conn->pending++;
 }
 
-static void send_complete(wring__conn *conn, const wring__completion *completion) {
-    conn->send_in_flight = false;
-    conn->pending--;
-    if (completion->result < 0) {
-        wring__conn_broken_by(conn, completion->result);
-        if (conn->state == WRING__CONN_OPEN) {
-            wring__worker_make_ready(conn->worker, conn);
-        } else {
-            wring__conn_abort(conn);
-        }
-        return;
+/* Bytes that a send took, or the error that broke the stream. */
+static int32_t send_result(wring__conn *conn, const wring__completion *completion) {
+    if (!conn->sent_at_once) {
+        return completion->result;
     }
-    wring__count(&conn->worker->counters.tx_bytes, (uint64_t)completion->result);
-    wring__outq_consume(conn->tls == NULL ? &conn->out : &conn->tls->out, &conn->worker->chunks,
-                        (size_t)completion->result);
+    conn->sent_at_once = false; /* one that completes did not take everything */
+    conn->send_waits = true;
+    return completion->result == -EAGAIN ? 0 : completion->result;
+}
+
+/* What follows when bytes have gone out. */
+static void sent(wring__conn *conn) {
     const uint64_t unsent = wring__conn_unsent(conn);
     if (unsent > 0) {
         wring__conn_flush(conn);
+    } else {
+        conn->send_waits = false;
     }
     if (conn->tell_drained && unsent <= conn->worker->drained_bytes) {
         conn->tell_drained = false;
@@ -325,6 +351,42 @@ static void send_complete(wring__conn *conn, const wring__completion *completion
     }
     wring__conn_resume_when_drained(conn);
     linger_when_drained(conn);
+}
+
+void wring__conn_took_all(wring__conn *conn, size_t bytes) {
+    WRING_ASSERT(conn->sent_at_once && conn->send_in_flight);
+    conn->sent_at_once = false;
+    conn->send_in_flight = false;
+    conn->pending--;
+    conn->tx_moved = true;
+    wring__outq_consume(conn->tls == NULL ? &conn->out : &conn->tls->out, &conn->worker->chunks,
+                        bytes);
+    /* Mostly nothing does: see may_send_at_once. But the owner may have come between. */
+    if (WRING_UNLIKELY(wring__conn_unsent(conn) > 0 || conn->state != WRING__CONN_OPEN ||
+                       conn->tell_drained || conn->paused)) {
+        sent(conn);
+        close_when_quiet(conn);
+    }
+}
+
+static void send_complete(wring__conn *conn, const wring__completion *completion) {
+    const int32_t result = send_result(conn, completion);
+    conn->send_in_flight = false;
+    conn->pending--;
+    if (result < 0) {
+        wring__conn_broken_by(conn, result);
+        if (conn->state == WRING__CONN_OPEN) {
+            wring__worker_make_ready(conn->worker, conn);
+        } else {
+            wring__conn_abort(conn);
+        }
+        return;
+    }
+    conn->tx_moved = true;
+    wring__count(&conn->worker->counters.tx_bytes, (uint64_t)result);
+    wring__outq_consume(conn->tls == NULL ? &conn->out : &conn->tls->out, &conn->worker->chunks,
+                        (size_t)result);
+    sent(conn);
 }
 
 static void connect_complete(wring__conn *conn, const wring__completion *completion) {

@@ -103,6 +103,10 @@ struct wring__conn {
     bool dialled : 1;      /* by us */
     bool asked : 1;        /* the owner wants a call in the dispatch phase */
     bool tell_drained : 1; /* ... once the queue is at worker->drained_bytes */
+    bool tx_moved : 1;     /* the kernel took bytes; cleared by wring__conn_take_tx_moved */
+    bool starved : 1;      /* a receive found no buffer, and nothing was received since */
+    bool sent_at_once : 1; /* the send in flight does not wait: the worker's list has it */
+    bool send_waits : 1;   /* the socket was full: sends wait for room until the queue is empty */
 };
 
 /** Takes a connected socket over: a slot, a generation, and receiving is armed.
@@ -125,6 +129,13 @@ WRING_MUST_CHECK wring_result wring__conn_secure(wring__conn *conn, wring__tls_c
 
 /** The TLS stream; NULL for a plain one. */
 wring__tls *wring__conn_tls_of(const wring__conn *conn);
+
+/** Whether the peer's silence is ours: we do not read what it may have sent, or it takes what we
+ *  send as fast as it can and is not read meanwhile. Ask before its silence is held against it. */
+bool wring__conn_is_deaf(const wring__conn *conn);
+
+/** Whether the kernel took bytes since this was last asked. */
+bool wring__conn_take_tx_moved(wring__conn *conn);
 
 /** Bytes queued and not yet taken by the kernel. */
 uint64_t wring__conn_unsent(const wring__conn *conn);
@@ -174,5 +185,7 @@ void wring__conn_complete(wring__conn *conn, unsigned op, const wring__completio
 void wring__conn_dispatch(wring__conn *conn);
 void wring__conn_send(wring__conn *conn);
 void wring__conn_timer(wring__conn *conn);
+/** The send at once under way took everything. */
+void wring__conn_took_all(wring__conn *conn, size_t bytes);
 
 #endif

@@ -16,8 +16,10 @@
 /* Bytes received after reading was paused: moved out of the shared receive buffers, so that a
  * connection that does not drain pins none of them. */
 struct wring__stash {
+    size_t at; /* given so far */
     size_t len;
     size_t cap;
+    bool is_lent; /* the owner is being given some of it: who drops it leaves the memory */
     uint8_t data[];
 };
 
@@ -37,10 +39,19 @@ void wring__conn_recv_arm(wring__conn *conn) {
     conn->pending++;
 }
 
-void wring__conn_recv_on(wring__conn *conn) {
-    if (!conn->recv_armed && conn->state == WRING__CONN_OPEN && !conn->paused && !conn->eof &&
-        !conn->broken) {
+/* Not inlined: nearly always a receive is armed. */
+__attribute__((noinline)) static void arm_again(wring__conn *conn) {
+    /* What is here comes first, and does not grow meanwhile. */
+    const bool has_some = conn->stash != NULL || !wring__recv_is_empty(&conn->received);
+    if (conn->state == WRING__CONN_OPEN && !conn->paused && !conn->eof && !conn->broken &&
+        !has_some) {
         wring__conn_recv_arm(conn);
+    }
+}
+
+void wring__conn_recv_on(wring__conn *conn) {
+    if (!conn->recv_armed) {
+        arm_again(conn);
     }
 }
 
@@ -53,36 +64,51 @@ void wring__conn_recv_cancel(wring__conn *conn) {
     }
 }
 
+static void stash_free(wring__conn *conn, struct wring__stash *stash) {
+    conn->worker->chunks.held -= stash->cap;
+    free(stash);
+}
+
 void wring__conn_rx_drop(wring__conn *conn) {
     wring__recv_drop(&conn->worker->recv, &conn->received);
     wring__conn_long_leave(conn);
     wring__conn_long_drop(conn);
     if (!conn->is_direct && conn->stash != NULL) {
-        conn->worker->chunks.held -= conn->stash->cap;
-        free(conn->stash);
+        if (!conn->stash->is_lent) {
+            stash_free(conn, conn->stash);
+        }
         conn->stash = NULL;
     }
 }
 
 uint64_t wring__conn_held(const wring__conn *conn) {
     const struct wring__stash *stash = conn->is_direct ? NULL : conn->stash;
-    return wring__conn_unsent(conn) + (stash == NULL ? 0 : stash->cap);
+    return wring__conn_unsent(conn) + (stash == NULL ? 0 : stash->cap) +
+           (conn->tls == NULL ? 0 : wring__tls_kept(conn->tls->tls));
 }
 
 /* ---- what came while nothing was read -------------------------------------------------------- */
 
 static bool stash_append(wring__conn *conn, const uint8_t *data, size_t len) {
     WRING_ASSERT(!conn->is_direct);
+    WRING_ASSERT(conn->stash == NULL || !conn->stash->is_lent);
+    if (conn->stash != NULL && conn->stash->at > 0) { /* what was given makes room */
+        conn->stash->len -= conn->stash->at;
+        memmove(conn->stash->data, conn->stash->data + conn->stash->at, conn->stash->len);
+        conn->stash->at = 0;
+    }
     size_t have = conn->stash == NULL ? 0 : conn->stash->len;
     size_t cap = conn->stash == NULL ? 0 : conn->stash->cap;
     if (cap - have < len) {
         const size_t old_cap = cap;
-        cap = cap * 2 > have + len ? cap * 2 : have + len;
+        cap = have + wring__recv_bytes(&conn->worker->recv, &conn->received) + len;
         struct wring__stash *grown = realloc(conn->stash, sizeof *grown + cap);
         if (grown == NULL) {
             return false;
         }
         conn->worker->chunks.held += cap - old_cap;
+        grown->at = 0;
+        grown->is_lent = false;
         conn->stash = grown;
         conn->stash->cap = cap;
     }
@@ -127,6 +153,14 @@ bool wring__conn_pause_when_full(wring__conn *conn) {
         pause_reading(conn);
     }
     return conn->paused;
+}
+
+bool wring__conn_is_deaf(const wring__conn *conn) {
+    if (conn->held || conn->yielded || conn->long_waits || conn->starved) {
+        return true;
+    }
+    const bool full = wring__conn_unsent(conn) > pause_bytes(conn) / 2;
+    return conn->paused && (!full || conn->tx_moved);
 }
 
 void wring__conn_resume_when_drained(wring__conn *conn) {
@@ -181,6 +215,7 @@ static void rx_take(wring__conn *conn, const wring__completion *completion) {
         wring__recv_discard(&worker->recv, completion);
         return;
     }
+    conn->starved = false;
     wring__count(&worker->counters.rx_bytes, (uint64_t)completion->result);
     if (wring__recv_push(&worker->recv, &conn->received, completion) != WRING_OK) {
         wring__conn_broken_by(conn, -ENOMEM);
@@ -200,6 +235,7 @@ void wring__conn_recv_complete(wring__conn *conn, const wring__completion *compl
     if (completion->result == 0) {
         conn->eof = true;
     } else if (completion->result == -ENOBUFS) {
+        conn->starved = true;
         wring__count(&conn->worker->counters.buffers_exhausted,
                      1); /* normal: armed again when some are back */
     } else if (completion->result < 0 && completion->result != -ECANCELED &&
@@ -234,39 +270,61 @@ void wring__conn_recv_complete(wring__conn *conn, const wring__completion *compl
 
 /* ---- giving ---------------------------------------------------------------------------------- */
 
+bool wring__conn_give(wring__conn *conn, wring_mut_bytes plain) {
+    if (plain.len > 0) {
+        conn->ops->rx(conn, plain);
+    }
+    return conn->state == WRING__CONN_OPEN && !wring__conn_pause_when_full(conn);
+}
+
 static void bytes_give(wring__conn *conn, wring_mut_bytes bytes) {
     if (conn->tls != NULL) {
         wring__conn_tls_rx(conn, bytes);
     } else {
-        conn->ops->rx(conn, bytes);
-        (void)wring__conn_pause_when_full(conn);
+        (void)wring__conn_give(conn, bytes);
     }
 }
 
-static void stash_give(wring__conn *conn) {
+/* May be given more in this turn. */
+static bool takes_more(const wring__conn *conn, size_t given) {
+    return given < DISPATCH_BYTES_MAX && conn->state == WRING__CONN_OPEN && !conn->paused;
+}
+
+/* In pieces, as from the receive buffers: after each the owner's queue may be full.
+ * Returns how many bytes it was. */
+static size_t stash_give(wring__conn *conn) {
     struct wring__stash *stash = conn->stash;
-    conn->stash = NULL;
-    wring_mut_bytes bytes = {stash->data, stash->len};
-    bytes_give(conn, bytes);
-    conn->worker->chunks.held -= stash->cap;
-    free(stash);
+    size_t given = 0;
+    while (stash->at < stash->len && takes_more(conn, given)) {
+        wring_mut_bytes bytes = {stash->data + stash->at,
+                                 wring__min_size(stash->len - stash->at, WRING__RECV_SPAN_MAX)};
+        stash->at += bytes.len;
+        given += bytes.len;
+        stash->is_lent = true;
+        bytes_give(conn, bytes);
+        stash->is_lent = false;
+    }
+    const bool dropped = conn->stash != stash;
+    if (dropped || stash->at == stash->len) {
+        conn->stash = dropped ? conn->stash : NULL;
+        stash_free(conn, stash);
+    }
+    return given;
 }
 
 /* The owner may keep what lies in the buffers until it is sent. */
-static void chain_give(wring__conn *conn) {
+static void chain_give(wring__conn *conn, size_t given) {
     wring__worker *worker = conn->worker;
     wring__recv_pool *pool = &worker->recv;
-    size_t given = 0;
     size_t longest = 0;
-    while (!wring__recv_is_empty(&conn->received) && given < DISPATCH_BYTES_MAX &&
-           conn->state == WRING__CONN_OPEN && !conn->paused) {
+    while (!wring__recv_is_empty(&conn->received) && takes_more(conn, given)) {
         const wring__recv_lease lease = wring__recv_take(pool, &conn->received, conn->tls == NULL);
         bytes_give(conn, lease.bytes);
         wring__recv_done(pool, &lease);
         given += lease.bytes.len;
         longest = lease.bytes.len > longest ? lease.bytes.len : longest;
     }
-    if (given > 0) {
+    if (longest > 0) {
         wring__conn_long_choose(conn, longest);
     }
 }
@@ -281,6 +339,7 @@ static void direct_give(wring__conn *conn) {
 }
 
 void wring__conn_rx_give(wring__conn *conn) {
+    size_t given = 0;
     if (conn->tls != NULL && conn->state == WRING__CONN_OPEN && !conn->paused) {
         wring__conn_tls_resume(conn);
     }
@@ -288,11 +347,11 @@ void wring__conn_rx_give(wring__conn *conn) {
         if (conn->is_direct) {
             direct_give(conn);
         } else {
-            stash_give(conn);
+            given = stash_give(conn);
         }
     }
     if (conn->state == WRING__CONN_OPEN && conn->stash == NULL) {
-        chain_give(conn);
+        chain_give(conn, given);
     }
     if (conn->state != WRING__CONN_OPEN) {
         wring__conn_rx_drop(conn);

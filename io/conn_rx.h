@@ -35,6 +35,11 @@ void wring__conn_rx_give(wring__conn *conn);
 /** Nothing that was received waits. */
 bool wring__conn_rx_is_given(const wring__conn *conn);
 
+/** Hands plain bytes to the owner, then decides whether it is given more: the one place where
+ *  reading stops, with and without TLS.  @param plain  none is legal: the look alone
+ *  False: no more now, because it has ended, yielded or is paused. */
+bool wring__conn_give(wring__conn *conn, wring_mut_bytes plain);
+
 /** Gives up what waits. */
 void wring__conn_rx_drop(wring__conn *conn);
 

@@ -91,8 +91,8 @@ static void keep(wring__conn *conn) {
     }
 }
 
-/* The owner is not done with what it was given: what else there is waits. */
-static void yield(wring__conn *conn, wring_result result, bool end) {
+/* Reading has stopped: what else there is waits for wring__conn_tls_resume. */
+static void wait_for_resume(wring__conn *conn, wring_result result, bool end) {
     conn->tls->end_owed = end;
     if (result == WRING_OK && !end) {
         keep(conn);
@@ -100,21 +100,24 @@ static void yield(wring__conn *conn, wring_result result, bool end) {
 }
 
 static void plain_give(wring__conn *conn) {
+    wring__tls_pass(conn->tls->tls, conn->worker->now);
     for (;;) {
         size_t len = 0;
         bool end = false;
         wring_result result = plain_read(conn, &len, &end);
         flush_when_queued(conn);
-        if (len > 0) {
-            wring_mut_bytes bytes = {conn->worker->plain, len};
-            conn->ops->rx(conn, bytes);
-        }
+        const wring_mut_bytes plain = {conn->worker->plain, len};
+        const bool goes_on = wring__conn_give(conn, plain);
         if (conn->state != WRING__CONN_OPEN) {
             keep(conn);
             return;
         }
-        if (conn->yielded && (result == WRING_OK || result == WRING_MORE)) {
-            yield(conn, result, end);
+        if (result != WRING_OK && result != WRING_MORE) {
+            wring__conn_fail(conn, result);
+            return;
+        }
+        if (!goes_on) {
+            wait_for_resume(conn, result, end);
             return;
         }
         if (end) { /* close_notify: RFC 8446 6.1 */
@@ -123,14 +126,6 @@ static void plain_give(wring__conn *conn) {
             return;
         }
         if (result == WRING_MORE) {
-            return;
-        }
-        if (result != WRING_OK) {
-            wring__conn_fail(conn, result);
-            return;
-        }
-        if (wring__conn_pause_when_full(conn)) {
-            keep(conn);
             return;
         }
     }

@@ -7,12 +7,16 @@
 #include <stdlib.h>
 
 #define SPANS_MIN 256
-/* Of the buffers, slow peers may pin so many: one of these. */
+/* Slow peers may keep bytes in one of so many buffers, at most. */
 #define KEPT_SHARE 4
 
 static void buffer_free(wring__recv_pool *pool, wring__recv_buffer *buffer) {
     const uint16_t index = (uint16_t)(buffer - pool->buffers);
     WRING_ASSERT(!buffer->is_lent && buffer->spans == 0);
+    if (buffer->is_kept) {
+        buffer->is_kept = false;
+        pool->kept_count--;
+    }
     WRING_ASSERT(pool->return_count < pool->backend->buffer_count);
     buffer->block.refs = 1;
     buffer->used = 0;
@@ -23,7 +27,6 @@ static void buffer_free(wring__recv_pool *pool, wring__recv_buffer *buffer) {
 /* The last that was to be sent from it is sent. */
 static void buffer_released(wring__block *block) {
     wring__recv_pool *pool = block->owner;
-    pool->kept_count--;
     buffer_free(pool, WRING_CONTAINER_OF(block, wring__recv_buffer, block));
 }
 
@@ -35,7 +38,6 @@ static void buffer_settle(wring__recv_pool *pool, wring__recv_buffer *buffer) {
     if (buffer->block.refs == 1) {
         buffer_free(pool, buffer);
     } else {
-        pool->kept_count++;
         wring__block_unref(&buffer->block);
     }
 }
@@ -181,14 +183,38 @@ wring__recv_lease wring__recv_take(wring__recv_pool *pool, wring__recv_chain *ch
     } else {
         buffer->spans++; /* the lease's own */
     }
-    pool->fed = may_keep && pool->kept_count < pool->kept_max ? &buffer->block : NULL;
+    /* One that is kept already costs no further buffer. */
+    const bool has_room = buffer->is_kept || pool->kept_count < pool->kept_max;
+    pool->fed = may_keep && has_room ? &buffer->block : NULL;
     return lease;
+}
+
+uint32_t wring__recv_lent(const wring__recv_pool *pool) {
+    uint32_t count = 0;
+    for (uint32_t i = 0; i < pool->backend->buffer_count; i++) {
+        count += pool->buffers[i].is_lent;
+    }
+    return count;
+}
+
+size_t wring__recv_bytes(const wring__recv_pool *pool, const wring__recv_chain *chain) {
+    size_t bytes = 0;
+    for (uint16_t i = chain->head; i != WRING__RECV_NONE; i = pool->spans[i].next) {
+        bytes += pool->spans[i].len;
+    }
+    return bytes;
 }
 
 void wring__recv_done(wring__recv_pool *pool, const wring__recv_lease *lease) {
     pool->fed = NULL;
     if (lease->buffer->block.refs == lease->refs) { /* nothing of it was kept */
         WRING_POISON(lease->bytes.data, lease->bytes.len);
+    }
+    if (lease->buffer->block.refs > 1 && !lease->buffer->is_kept) {
+        /* Counted now, not when the buffer is done with: until then every other buffer could be
+         * kept as well, and nothing would be left to receive into. */
+        lease->buffer->is_kept = true;
+        pool->kept_count++;
     }
     lease->buffer->spans--;
     buffer_settle(pool, lease->buffer);

@@ -38,6 +38,7 @@ typedef struct wring__recv_buffer {
     uint32_t used;      /* the kernel has written so far */
     uint32_t spans;     /* that wait */
     bool is_lent;       /* the kernel has it, or may */
+    bool is_kept;       /* somebody kept bytes of it since it was lent: it is in kept_count */
 } wring__recv_buffer;
 
 typedef struct wring__recv_pool {
@@ -46,7 +47,7 @@ typedef struct wring__recv_pool {
     wring__recv_span *spans;
     uint32_t span_cap;
     uint16_t span_free;
-    uint32_t kept_count; /* buffers that only their keepers hold */
+    uint32_t kept_count; /* buffers that somebody kept bytes of */
     uint32_t kept_max;
     uint16_t *returns; /* buffers to hand back with this turn's batch */
     uint32_t return_count;
@@ -82,6 +83,13 @@ typedef struct wring__recv_lease {
  *  @param may_keep  false: it is not offered */
 wring__recv_lease wring__recv_take(wring__recv_pool *pool, wring__recv_chain *chain, bool may_keep);
 void wring__recv_done(wring__recv_pool *pool, const wring__recv_lease *lease);
+
+/** Buffers that the kernel has, or gets with the next return: with none a worker hears nothing. For
+ *  tests.   Cost: all buffers. */
+uint32_t wring__recv_lent(const wring__recv_pool *pool);
+
+/** Bytes that wait in the chain.   Cost: its spans. */
+size_t wring__recv_bytes(const wring__recv_pool *pool, const wring__recv_chain *chain);
 
 /** Gives up what waits in the chain. */
 void wring__recv_drop(wring__recv_pool *pool, wring__recv_chain *chain);

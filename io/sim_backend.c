@@ -35,7 +35,7 @@ struct sim_op {
     bool once;       /* recv: into a buffer, or */
     uint8_t *into;   /* into these bytes */
     size_t into_len;
-    bool at_once; /* does not wait */
+    bool at_once; /* recv, send: does not wait; a send that took all is not told of */
     wring_time_ns connect_at;
     struct iovec iov[SEND_IOV_MAX];
     size_t iov_count;
@@ -46,6 +46,7 @@ struct sim_op {
 struct sim_posted {
     wring__completion completion;
     wring_time_ns at;
+    bool of_send_at_once; /* the sends at once are not known before this is handed out */
 };
 
 struct sim_backend {
@@ -96,6 +97,10 @@ static void sim_unlisten(const wring__listen_config *config, wring__socket liste
     wring__sim_close(sim, listener, false);
 }
 
+static wring__socket sim_accept_now(wring__backend *super, wring__socket listener) {
+    return wring__sim_backlog_pop(sim_of(super)->sim, listener);
+}
+
 static wring_result sim_open(const wring__backend_config *config, wring__backend **out,
                              wring_error *error) {
     (void)error;
@@ -110,6 +115,8 @@ static wring_result sim_open(const wring__backend_config *config, wring__backend
     backend->super.buffer_count = count;
     backend->super.buffer_size = size;
     backend->super.read_size = size;
+    backend->super.waits_outside = true;
+    backend->super.sends_at_once = true;
     backend->is_incremental = wring__sim_random(sim, 2) == 0;
     backend->super.buffers = wring__sim_memory(NULL, (size_t)count * size);
     backend->home = wring__sim_memory(NULL, count * sizeof *backend->home);
@@ -226,6 +233,13 @@ static void sim_send(wring__backend *super, wring__socket socket, uint64_t token
     op->iov_count = count;
 }
 
+static void sim_send_at_once(wring__backend *super, wring__socket socket, uint64_t token,
+                             const struct iovec *iov, size_t count) {
+    sim_send(super, socket, token, iov, count);
+    struct sim_backend *backend = sim_of(super);
+    backend->ops[backend->op_count - 1].at_once = true;
+}
+
 static void sim_shutdown(wring__backend *super, wring__socket socket, uint64_t token, int how) {
     op_new(super, OP_SHUTDOWN, socket, token)->how = how;
 }
@@ -261,12 +275,17 @@ static void post(struct sim_backend *backend, uint64_t token, int32_t result, ui
             at = backend->posted[i].at > at ? backend->posted[i].at : at;
         }
     }
-    backend->posted[backend->posted_count++] = (struct sim_posted){completion, at};
+    backend->posted[backend->posted_count++] = (struct sim_posted){completion, at, false};
     backend->sim->activity++;
 }
 
 static void op_end(struct sim_backend *backend, struct sim_op *op, int32_t result) {
     post(backend, op->token, result, 0, 0);
+    if (op->kind == OP_SEND && op->at_once) { /* it has ended in this turn; rarely more had */
+        struct sim_posted *posted = &backend->posted[backend->posted_count - 1];
+        posted->of_send_at_once = true;
+        posted->at = backend->sim->now + (wring__sim_random(backend->sim, 4) == 0);
+    }
     op->done = true;
 }
 
@@ -381,7 +400,11 @@ static void do_send(struct sim_backend *backend, struct sim_op *op) {
     }
     size_t left = send_step(backend, op);
     bool cut = op->sent > 0 && wring__sim_strikes(backend->sim, WRING__SIM_SHORT_SEND);
-    if (left == 0 || cut) {
+    if (op->at_once && left == 0 && !cut) {
+        op->done = true;
+    } else if (op->at_once && op->sent == 0) {
+        op_end(backend, op, -EAGAIN);
+    } else if (left == 0 || cut || op->at_once) {
         op_end(backend, op, (int32_t)op->sent);
     }
 }
@@ -473,6 +496,15 @@ static bool posted_may_come(const struct sim_backend *backend, size_t index) {
     return true;
 }
 
+static bool sends_are_known(const struct sim_backend *backend) {
+    for (size_t i = 0; i < backend->posted_count; i++) {
+        if (backend->posted[i].of_send_at_once) {
+            return false;
+        }
+    }
+    return true;
+}
+
 static bool posted_take(struct sim_backend *backend, wring__completion *out) {
     size_t count = backend->posted_count;
     bool reorder = count > 0 && wring__sim_strikes(backend->sim, WRING__SIM_REORDER);
@@ -503,6 +535,7 @@ static wring_result sim_turn(wring__backend *super, wring_time_ns deadline, wrin
     }
     backend->sim->activity += taken;
     *count = taken;
+    super->sends_known = sends_are_known(backend);
     return WRING_OK;
 }
 
@@ -570,6 +603,7 @@ const wring__backend_ops wring__backend_sim = {
     .name = "sim",
     .listen = sim_listen,
     .unlisten = sim_unlisten,
+    .accept_now = sim_accept_now,
     .open = sim_open,
     .close = sim_backend_close,
     .accept = sim_accept,
@@ -579,6 +613,7 @@ const wring__backend_ops wring__backend_sim = {
     .connect = sim_connect,
     .poll = sim_poll,
     .send = sim_send,
+    .send_at_once = sim_send_at_once,
     .shutdown = sim_shutdown,
     .cancel = sim_cancel,
     .close_socket = sim_close_socket,

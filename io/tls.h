@@ -77,9 +77,17 @@ WRING_MUST_CHECK wring_result wring__tls_receive(wring__tls *tls, wring_mut_byte
  *  Errors: WRING_ERR_NO_MEMORY, and then the loan goes on */
 WRING_MUST_CHECK wring_result wring__tls_keep(wring__tls *tls);
 
+/** Bytes of those copies that it holds; they count as memory of `chunks` too. */
+size_t wring__tls_kept(const wring__tls *tls);
+
 /** Does what the handshake can do with the bytes at hand. WRING_OK when it is over.
  *  Errors: WRING_MORE (all input is used up), those of wring__tls_read */
 WRING_MUST_CHECK wring_result wring__tls_handshake(wring__tls *tls);
+
+/** Time has passed: what a peer may send without data grows by one record a second, up to 64. Each
+ *  record that begins counts, until it gives data; those of the handshake too. Beyond that reading
+ *  is WRING_ERR_TLS_EMPTY_RECORDS. */
+void wring__tls_pass(wring__tls *tls, wring_time_ns now);
 
 /** Plaintext, at most `len` > 0 bytes; the handshake too, as far as it goes. May append to the
  *  queue in every state. WRING_OK with *n == 0: the peer said close_notify.

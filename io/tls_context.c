@@ -109,6 +109,7 @@ static void context_free(wring__tls_context *context) {
     }
     free(context->identities);
     SSL_CTX_free(context->ssl);
+    wring__tls_tickets_unref(context->tickets);
     free(context);
 }
 
@@ -251,7 +252,6 @@ static wring_result clients_verify(wring__tls_context *context,
 static wring_result tickets_set(wring__tls_context *context, const wring__tls_context *previous,
                                 wring_error *error) {
     static const uint8_t session_context[] = "wring";
-    uint8_t keys[256];
     SSL_CTX_set_session_cache_mode(context->ssl, SSL_SESS_CACHE_OFF);
     if (SSL_CTX_set_session_id_context(context->ssl, session_context, sizeof session_context - 1) !=
             1 ||
@@ -260,15 +260,11 @@ static wring_result tickets_set(wring__tls_context *context, const wring__tls_co
     }
     /* A ticket vouches for the client's certificate: not carried over where the authorities may
      * have changed. */
-    if (previous == NULL || previous->has_client_ca || context->has_client_ca) {
-        return WRING_OK;
-    }
-    long len = SSL_CTX_get_tlsext_ticket_keys(context->ssl, NULL, 0);
-    bool carried = len > 0 && (size_t)len <= sizeof keys &&
-                   SSL_CTX_get_tlsext_ticket_keys(previous->ssl, keys, len) == 1 &&
-                   SSL_CTX_set_tlsext_ticket_keys(context->ssl, keys, len) == 1;
-    OPENSSL_cleanse(keys, sizeof keys);
-    return carried ? WRING_OK : refused(error, "the ticket keys of", "previous");
+    const bool carries = previous != NULL && !previous->has_client_ca && !context->has_client_ca;
+    context->tickets =
+        carries ? wring__tls_tickets_ref(previous->tickets) : wring__tls_tickets_create();
+    return context->tickets != NULL && wring__tls_tickets_install(context) ? WRING_OK
+                                                                           : out_of_memory(error);
 }
 
 static wring_result server_set(wring__tls_context *context, const wring_tls_server_config *config,

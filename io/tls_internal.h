@@ -19,6 +19,9 @@ typedef struct wring__tls_identity {
     STACK_OF(X509) * chain;
 } wring__tls_identity;
 
+/** The keys of a server's session tickets, shared by the contexts that replace one another. */
+typedef struct wring__tls_tickets wring__tls_tickets;
+
 struct wring__tls_context {
     atomic_uint refs;
     bool is_server;
@@ -27,6 +30,7 @@ struct wring__tls_context {
     SSL_CTX *ssl;
     wring__tls_identity *identities; /* server: by name */
     size_t identity_count;
+    wring__tls_tickets *tickets; /* server */
     unsigned alpn_len;
     uint8_t alpn[256]; /* as on the wire: length, name, length, name ... RFC 7301 3.1 */
 };
@@ -44,14 +48,37 @@ struct wring__tls {
     wring__chunk_cache *chunks;
     wring_bytes rx;       /* received, not yet taken by OpenSSL */
     uint8_t *kept;        /* our copy that rx looks into; NULL while rx is borrowed */
+    size_t kept_bytes;    /* of that copy */
     SSL_SESSION *session; /* client: the newest */
     char *server_name;    /* client */
     char *reason;         /* a sentence, once failed */
     wring_result result;  /* once failed */
     uint8_t state;
-    bool out_of_memory; /* the queue had no room: OpenSSL only sees a failed write */
-    bool is_shut;       /* close_notify was queued */
+    uint8_t empty_left; /* records that may begin and carry nothing, at this moment */
+    uint8_t header_len; /* bytes of the next record's header that OpenSSL has */
+    uint8_t header[5];
+    uint16_t body_left; /* ... and bytes of its body that OpenSSL lacks */
+    wring_time_ns empty_at;
+    bool record_is_charged; /* the last one that began counts as empty: until it gives data */
+    bool is_flooded;        /* by records that carry nothing */
+    bool out_of_memory;     /* the queue had no room: OpenSSL only sees a failed write */
+    bool is_shut;           /* close_notify was queued */
 };
+
+/** Records without data that a peer may send at once: key updates, tickets, alerts, empty ones. */
+#define WRING__TLS_EMPTY_MAX 64
+
+/** tls_bio.c: this thread's BIO, with a reference for the caller; NULL: no memory. */
+BIO *wring__tls_bio_acquire(void);
+
+/** tls_tickets.c.  NULL: no memory, or no random bytes. */
+wring__tls_tickets *wring__tls_tickets_create(void);
+wring__tls_tickets *wring__tls_tickets_ref(wring__tls_tickets *tickets);
+void wring__tls_tickets_unref(wring__tls_tickets *tickets); /* NULL is legal */
+/** The tickets of this context's streams are made with context->tickets. */
+WRING_MUST_CHECK bool wring__tls_tickets_install(wring__tls_context *context);
+/** When is it? Tests have a clock of their own. */
+extern wring_time_ns (*wring__tls_tickets_clock)(void);
 
 /** Within a call of OpenSSL's: the stream it works for. */
 static inline wring__tls *wring__tls_of(const SSL *ssl) {

@@ -1,19 +1,16 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * TLS streams: one SSL between our own spans. The BIO reads from the bytes lent by
- * wring__tls_receive and appends to the outgoing queue, so that no byte waits in a buffer between
- * the two; that was measured against memory BIOs and BIO pairs and is the fastest and smallest.
- * It holds nothing of a stream but its address, so all streams of a thread share one.
- * See tls.h.
+ * TLS streams: one SSL between our own spans, through a BIO of our own (tls_bio.c). See tls.h.
  */
 #include "io/tls_internal.h"
 
 #include <openssl/err.h>
 #include <openssl/x509v3.h>
-#include <pthread.h>
 
 #define RECORD_MAX 16384 /* plaintext bytes, RFC 8446 5.1 */
 #define GATHER_MAX 64
+/* A peer may send one record without data in this time, and WRING__TLS_EMPTY_MAX at once. */
+#define EMPTY_EVERY_NS WRING_NS_PER_SEC
 
 /* Release builds zero every local; not one that is filled before it is read and a record long. */
 #if defined(__has_attribute)
@@ -24,80 +21,6 @@
 #ifndef WRING_UNINITIALIZED
 #define WRING_UNINITIALIZED
 #endif
-
-/* ---- the BIO --------------------------------------------------------------------------------- */
-
-static int bio_write(BIO *bio, const char *data, int len) {
-    wring__tls *tls = BIO_get_data(bio);
-    wring_bytes bytes = {(const uint8_t *)data, (size_t)len};
-    BIO_clear_retry_flags(bio);
-    if (wring__outq_append(tls->out, tls->chunks, bytes) != WRING_OK) {
-        tls->out_of_memory = true;
-        return -1;
-    }
-    return len;
-}
-
-static int bio_read(BIO *bio, char *buffer, int len) {
-    wring__tls *tls = BIO_get_data(bio);
-    size_t n = wring__min_size(tls->rx.len, (size_t)len);
-    BIO_clear_retry_flags(bio);
-    if (n == 0) {
-        BIO_set_retry_read(bio);
-        return -1;
-    }
-    memcpy(buffer, tls->rx.data, n);
-    tls->rx.data += n;
-    tls->rx.len -= n;
-    return (int)n;
-}
-
-static long bio_ctrl(BIO *bio, int command, long number, void *pointer) {
-    (void)bio;
-    (void)number;
-    (void)pointer;
-    return command == BIO_CTRL_FLUSH; /* there is nothing to flush; all else is not ours */
-}
-
-/* Lives as long as the process: streams of any worker may still use it. */
-static BIO_METHOD *method;
-static pthread_key_t bio_key; /* each thread's BIO; a stream holds a reference too */
-static pthread_once_t method_once = PTHREAD_ONCE_INIT;
-
-static void bio_drop(void *bio) {
-    (void)BIO_free(bio);
-}
-
-static void method_create(void) {
-    if (pthread_key_create(&bio_key, bio_drop) != 0) {
-        return;
-    }
-    BIO_METHOD *created = BIO_meth_new(BIO_get_new_index() | BIO_TYPE_SOURCE_SINK, "wring");
-    if (created != NULL && BIO_meth_set_write(created, bio_write) == 1 &&
-        BIO_meth_set_read(created, bio_read) == 1 && BIO_meth_set_ctrl(created, bio_ctrl) == 1) {
-        method = created;
-        return;
-    }
-    BIO_meth_free(created);
-}
-
-/* This thread's BIO, with a reference for the caller. */
-static BIO *bio_acquire(void) {
-    pthread_once(&method_once, method_create);
-    if (method == NULL) {
-        return NULL;
-    }
-    BIO *bio = pthread_getspecific(bio_key);
-    if (bio == NULL) {
-        bio = BIO_new(method);
-        if (bio == NULL || pthread_setspecific(bio_key, bio) != 0) {
-            (void)BIO_free(bio);
-            return NULL;
-        }
-        BIO_set_init(bio, 1);
-    }
-    return BIO_up_ref(bio) == 1 ? bio : NULL;
-}
 
 /* Before each call that moves bytes: the thread's BIO is this stream's now. SSL_get_error looks at
  * the thread's queue, where others may have left something. Looking first: clearing an empty queue
@@ -152,7 +75,7 @@ static bool client_set(wring__tls *tls, const wring__tls_options *options) {
 
 static bool stream_set(wring__tls *tls, const wring__tls_options *options) {
     tls->ssl = SSL_new(tls->context->ssl);
-    BIO *bio = tls->ssl == NULL ? NULL : bio_acquire();
+    BIO *bio = tls->ssl == NULL ? NULL : wring__tls_bio_acquire();
     if (bio == NULL) {
         return false;
     }
@@ -177,6 +100,7 @@ wring_result wring__tls_create(wring__tls_context *context, const wring__tls_opt
     tls->context = wring__tls_context_ref(context);
     tls->out = options->out;
     tls->chunks = options->chunks;
+    tls->empty_left = WRING__TLS_EMPTY_MAX;
     bool ok = stream_set(tls, options);
     wring__tls_errors_drain();
     if (!ok) {
@@ -187,8 +111,16 @@ wring_result wring__tls_create(wring__tls_context *context, const wring__tls_opt
     return WRING_OK;
 }
 
+static void kept_count(wring__tls *tls, size_t bytes) {
+    if (tls->chunks != NULL) { /* it is memory of the worker */
+        tls->chunks->held += bytes - tls->kept_bytes;
+    }
+    tls->kept_bytes = bytes;
+}
+
 static void kept_free(wring__tls *tls) {
     free(tls->kept);
+    kept_count(tls, 0);
     tls->kept = NULL;
     tls->rx = (wring_bytes){0};
 }
@@ -226,6 +158,7 @@ static wring_result rx_copy(wring__tls *tls, wring_bytes more) {
     }
     kept_free(tls);
     tls->kept = copy;
+    kept_count(tls, len);
     tls->rx = (wring_bytes){copy, len};
     return WRING_OK;
 }
@@ -270,6 +203,14 @@ static wring_result stream_fail(wring__tls *tls, wring_result result) {
 
 /* A call of OpenSSL's did not give what it was called for. */
 static wring_result step_end(wring__tls *tls, int returned) {
+    if (tls->is_flooded) {
+        wring__tls_errors_drain();
+        wring__tls_set_reason(tls,
+                              "the peer sent more than %d TLS records without data, such as "
+                              "key updates, and more than one a second after that",
+                              WRING__TLS_EMPTY_MAX);
+        return stream_fail(tls, WRING_ERR_TLS_EMPTY_RECORDS);
+    }
     switch (SSL_get_error(tls->ssl, returned)) {
     case SSL_ERROR_WANT_READ:
         WRING_ASSERT(tls->rx.len == 0);
@@ -328,10 +269,28 @@ wring_result wring__tls_read(wring__tls *tls, uint8_t *buffer, size_t len, size_
     tls_enter(tls);
     int returned = SSL_read_ex(tls->ssl, buffer, len, n);
     if (returned == 1) {
+        tls->empty_left =
+            (uint8_t)(tls->empty_left + tls->record_is_charged); /* it was not empty */
+        tls->record_is_charged = false;
         return WRING_OK;
     }
     *n = 0;
     return step_end(tls, returned);
+}
+
+void wring__tls_pass(wring__tls *tls, wring_time_ns now) {
+    if (tls->empty_left == WRING__TLS_EMPTY_MAX) {
+        tls->empty_at = now;
+        return;
+    }
+    const uint64_t earned = (now - tls->empty_at) / EMPTY_EVERY_NS;
+    tls->empty_at += earned * EMPTY_EVERY_NS;
+    tls->empty_left =
+        (uint8_t)wring__min_u64(WRING__TLS_EMPTY_MAX, (uint64_t)tls->empty_left + earned);
+}
+
+size_t wring__tls_kept(const wring__tls *tls) {
+    return tls->kept_bytes;
 }
 
 bool wring__tls_has_pending(const wring__tls *tls) {

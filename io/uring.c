@@ -16,6 +16,8 @@
 
 #include "io/uring_internal.h"
 
+/* What a connection is given in a turn (io/conn_rx.c): more would only wait for the next. */
+#define RECV_TOTAL           (128u << 10)
 #define ENTRIES_DEFAULT      1024
 #define CQ_ENTRIES_PER_ENTRY 8
 #define BUFFER_COUNT_DEFAULT 1024
@@ -89,7 +91,24 @@ static void uring_close(wring__backend *super) {
     free(backend);
 }
 
+/* Else all that a socket holds, megabytes, comes within one turn, and would have to be held for a
+ * peer that does not read. Asked with a descriptor that is none: the field is looked at first. */
+static void probe_recv_total(struct uring_backend *backend) {
+    struct io_uring_sqe *sqe = io_uring_get_sqe(&backend->ring);
+    struct io_uring_cqe *cqe = NULL;
+    io_uring_prep_recv_multishot(sqe, -1, NULL, 0, 0);
+    sqe->flags |= IOSQE_BUFFER_SELECT;
+    sqe->buf_group = URING_BUFFER_GROUP;
+    wring__sqe_set_recv_total(sqe, RECV_TOTAL);
+    if (io_uring_submit_and_wait(&backend->ring, 1) == 1 &&
+        io_uring_peek_cqe(&backend->ring, &cqe) == 0) {
+        backend->recv_total = cqe->res == -EBADF ? RECV_TOTAL : 0;
+        io_uring_cqe_seen(&backend->ring, cqe);
+    }
+}
+
 static void probe(struct uring_backend *backend) {
+    probe_recv_total(backend);
     struct io_uring_probe *probe = io_uring_get_probe_ring(&backend->ring);
     if (probe == NULL) {
         return;
@@ -112,6 +131,7 @@ static wring_result uring_open(const wring__backend_config *config, wring__backe
         config->buffer_count == 0 ? BUFFER_COUNT_DEFAULT : config->buffer_count;
     backend->super.buffer_size =
         config->buffer_size == 0 ? WRING__BUFFER_SIZE_DEFAULT : config->buffer_size;
+    backend->super.sends_at_once = true;
     backend->busy_poll_ns = config->busy_poll_us * UINT64_C(1000);
     backend->wake_fd = -1;
     const char *what = "io_uring_setup";
@@ -164,6 +184,7 @@ struct io_uring_sqe *wring__uring_sqe(struct uring_backend *backend) {
 static void uring_recv(wring__backend *super, wring__socket socket, uint64_t token) {
     struct io_uring_sqe *sqe = wring__uring_sqe(uring_of(super));
     io_uring_prep_recv_multishot(sqe, socket, NULL, 0, 0);
+    wring__sqe_set_recv_total(sqe, uring_of(super)->recv_total);
     sqe->flags |= IOSQE_BUFFER_SELECT;
     sqe->buf_group = URING_BUFFER_GROUP;
     uring_sqe_address(sqe, socket, token);
@@ -194,12 +215,11 @@ static void uring_poll(wring__backend *super, int descriptor, uint32_t events, u
  * (it may be) is resumed by the connection. */
 #define SEND_FLAGS (MSG_NOSIGNAL | MSG_WAITALL)
 
-static void uring_send(wring__backend *super, wring__socket socket, uint64_t token,
-                       const struct iovec *iov, size_t count) {
-    struct uring_backend *backend = uring_of(super);
+static struct io_uring_sqe *send_prepare(struct uring_backend *backend, wring__socket socket,
+                                         const struct iovec *iov, size_t count, int flags) {
     struct io_uring_sqe *sqe = wring__uring_sqe(backend);
     if (count == 1) {
-        io_uring_prep_send(sqe, socket, iov->iov_base, iov->iov_len, SEND_FLAGS);
+        io_uring_prep_send(sqe, socket, iov->iov_base, iov->iov_len, flags);
     } else {
         if (backend->message_count == backend->message_max) {
             /* cannot be: there are as many as entries, and a full queue starts them anew */
@@ -209,8 +229,25 @@ static void uring_send(wring__backend *super, wring__socket socket, uint64_t tok
         memset(message, 0, sizeof *message);
         message->msg_iov = (struct iovec *)(uintptr_t)iov;
         message->msg_iovlen = count;
-        io_uring_prep_sendmsg(sqe, socket, message, SEND_FLAGS);
+        io_uring_prep_sendmsg(sqe, socket, message, (unsigned)flags);
     }
+    return sqe;
+}
+
+static void uring_send(wring__backend *super, wring__socket socket, uint64_t token,
+                       const struct iovec *iov, size_t count) {
+    struct io_uring_sqe *sqe = send_prepare(uring_of(super), socket, iov, count, SEND_FLAGS);
+    uring_sqe_address(sqe, socket, token);
+}
+
+/* With MSG_DONTWAIT the kernel neither arms a poll nor hands the operation to a thread: it has
+ * ended when the submit returns. With MSG_WAITALL a short send counts as a failure, so
+ * IOSQE_CQE_SKIP_SUCCESS leaves out the completion only where every byte was taken. */
+static void uring_send_at_once(wring__backend *super, wring__socket socket, uint64_t token,
+                               const struct iovec *iov, size_t count) {
+    struct io_uring_sqe *sqe =
+        send_prepare(uring_of(super), socket, iov, count, SEND_FLAGS | MSG_DONTWAIT);
+    sqe->flags |= IOSQE_CQE_SKIP_SUCCESS;
     uring_sqe_address(sqe, socket, token);
 }
 
@@ -368,6 +405,13 @@ static size_t completions_take(struct uring_backend *backend, wring__completion 
     return count;
 }
 
+/* The kernel has taken every operation, and every completion that it had for them was handed out.
+ */
+static bool all_is_taken(struct uring_backend *backend) {
+    return io_uring_sq_ready(&backend->ring) == 0 && io_uring_cq_ready(&backend->ring) == 0 &&
+           !io_uring_cq_has_overflow(&backend->ring);
+}
+
 static wring_result uring_turn(wring__backend *super, wring_time_ns deadline,
                                wring__completion *out, size_t max, size_t *count) {
     struct uring_backend *backend = uring_of(super);
@@ -379,6 +423,7 @@ static wring_result uring_turn(wring__backend *super, wring_time_ns deadline,
     backend->message_count = 0;
     backend->files.close_queued = false;
     *count = completions_take(backend, out, max);
+    super->sends_known = all_is_taken(backend);
     return submit_is_transient(result) ? WRING_OK : WRING_ERR_SYSTEM;
 }
 
@@ -386,6 +431,8 @@ const wring__backend_ops wring__backend_uring = {
     .name = "uring",
     .listen = wring__uring_listen,
     .unlisten = wring__uring_unlisten,
+    .turn_away = wring__uring_turn_away,
+    .accept_now = wring__uring_accept_now,
     .open = uring_open,
     .close = uring_close,
     .accept = wring__uring_accept,
@@ -396,6 +443,7 @@ const wring__backend_ops wring__backend_uring = {
     .dialled = wring__uring_dialled,
     .poll = uring_poll,
     .send = uring_send,
+    .send_at_once = uring_send_at_once,
     .shutdown = uring_shutdown,
     .cancel = uring_cancel,
     .close_socket = wring__uring_close_socket,

@@ -7,6 +7,8 @@
  */
 #include <arpa/inet.h>
 #include <errno.h>
+#include <fcntl.h>
+#include <linux/filter.h>
 #include <netinet/tcp.h>
 #include <stdlib.h>
 #include <unistd.h>
@@ -45,6 +47,23 @@ static uint16_t socket_port(int fd) {
                                          : ntohs(((struct sockaddr_in *)&address)->sin_port);
 }
 
+static wring_result listen_error(const wring__listen_config *config, const char *step,
+                                 int system_errno, wring_error *error) {
+    const char *advice = "";
+    if (system_errno == EADDRINUSE) {
+        advice = config->exclusive || !config->reuse_port
+                     ? "; another program listens there: end it, take another port, or ask to "
+                       "share the port"
+                     : "; a program that does not share it listens there: end it or take another "
+                       "port";
+    } else if (system_errno == EACCES) {
+        advice = "; ports below 1024 need CAP_NET_BIND_SERVICE";
+    }
+    return wring_error_set(error, WRING_ERR_ADDRESS, system_errno,
+                           "cannot listen on %s port %u: %s: %s%s", config->host, config->port,
+                           step, strerror(system_errno), advice);
+}
+
 wring_result wring__uring_listen(const wring__listen_config *config, wring__socket *out,
                                  uint16_t *port, wring_error *error) {
     struct sockaddr_storage address;
@@ -54,6 +73,7 @@ wring_result wring__uring_listen(const wring__listen_config *config, wring__sock
                                "'%s' is not a numeric IPv4 or IPv6 address", config->host);
     }
     const int on = 1;
+    const bool share_first = config->reuse_port && !config->exclusive;
     const char *step = "socket";
     int fd = socket(address.ss_family, SOCK_STREAM | SOCK_CLOEXEC, 0);
     bool ok = fd >= 0;
@@ -61,8 +81,7 @@ wring_result wring__uring_listen(const wring__listen_config *config, wring__sock
         step = "setsockopt";
         /* TCP_NODELAY is inherited by accepted sockets: no system call per connection */
         ok = setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on) == 0 &&
-             (!config->reuse_port ||
-              setsockopt(fd, SOL_SOCKET, SO_REUSEPORT, &on, sizeof on) == 0) &&
+             (!share_first || setsockopt(fd, SOL_SOCKET, SO_REUSEPORT, &on, sizeof on) == 0) &&
              setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on) == 0;
     }
     if (ok) {
@@ -73,14 +92,16 @@ wring_result wring__uring_listen(const wring__listen_config *config, wring__sock
         step = "listen";
         ok = listen(fd, config->backlog) == 0;
     }
+    if (ok && config->reuse_port && config->exclusive) {
+        step = "SO_REUSEPORT"; /* set now, it shares with those that come after, not before */
+        ok = setsockopt(fd, SOL_SOCKET, SO_REUSEPORT, &on, sizeof on) == 0;
+    }
     if (!ok) {
-        int saved = errno;
+        const int saved = errno;
         if (fd >= 0) {
             close(fd);
         }
-        return wring_error_set(error, WRING_ERR_ADDRESS, saved,
-                               "cannot listen on %s port %u: %s: %s", config->host, config->port,
-                               step, strerror(saved));
+        return listen_error(config, step, saved, error);
     }
     *out = fd;
     *port = socket_port(fd);
@@ -90,6 +111,50 @@ wring_result wring__uring_listen(const wring__listen_config *config, wring__sock
 void wring__uring_unlisten(const wring__listen_config *config, wring__socket listener) {
     (void)config;
     close(listener);
+}
+
+/* Errors of the one connection, not of accepting: accept(2). */
+static bool is_of_the_connection(int32_t result) {
+    switch (-result) {
+    case ECONNABORTED:
+    case EPERM:
+    case EPROTO:
+    case ENOPROTOOPT:
+    case EHOSTDOWN:
+    case EHOSTUNREACH:
+    case ENETDOWN:
+    case ENETUNREACH:
+        return true;
+    default:
+        return false;
+    }
+}
+
+/* A filter of the listener that drops each SYN. Its sender repeats it after a second, and the
+ * kernel then picks among the listeners that are left. The last ACK of a handshake has no SYN. */
+void wring__uring_turn_away(wring__socket listener) {
+    struct sock_filter code[] = {
+        BPF_STMT(BPF_LD | BPF_B | BPF_ABS, 13), /* the flags of the TCP header */
+        BPF_JUMP(BPF_JMP | BPF_JSET | BPF_K, 0x02, 0, 1),
+        BPF_STMT(BPF_RET | BPF_K, 0),
+        BPF_STMT(BPF_RET | BPF_K, UINT32_MAX),
+    };
+    const struct sock_fprog program = {sizeof code / sizeof code[0], code};
+    /* Forbidden, new connections come until the listener is closed; a few may be reset then. */
+    (void)setsockopt(listener, SOL_SOCKET, SO_ATTACH_FILTER, &program, sizeof program);
+}
+
+wring__socket wring__uring_accept_now(wring__backend *super, wring__socket listener) {
+    (void)super;
+    const int flags = fcntl(listener, F_GETFL);
+    int fd;
+    if (flags < 0 || fcntl(listener, F_SETFL, flags | O_NONBLOCK) != 0) {
+        return WRING__SOCKET_NONE;
+    }
+    do {
+        fd = accept4(listener, NULL, NULL, SOCK_CLOEXEC);
+    } while (fd < 0 && (errno == EINTR || is_of_the_connection(-errno)));
+    return fd < 0 ? WRING__SOCKET_NONE : fd;
 }
 
 /* ---- accepting ------------------------------------------------------------------------------- */
@@ -188,23 +253,6 @@ bool wring__uring_accept_cancel(struct uring_backend *backend, uint64_t target, 
         io_uring_sqe_set_data64(sqe, op_token(backend, listener, OP_END_MARKER));
     }
     return true;
-}
-
-/* Errors of the one connection, not of accepting: accept(2). */
-static bool is_of_the_connection(int32_t result) {
-    switch (-result) {
-    case ECONNABORTED:
-    case EPERM:
-    case EPROTO:
-    case ENOPROTOOPT:
-    case EHOSTDOWN:
-    case EHOSTUNREACH:
-    case ENETDOWN:
-    case ENETUNREACH:
-        return true;
-    default:
-        return false;
-    }
 }
 
 static wring__socket op_take(struct uring_backend *backend, struct uring_accept_op *op,

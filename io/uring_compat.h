@@ -16,4 +16,11 @@
 #define WRING__PBUF_RING_INC  2
 #define WRING__CQE_F_BUF_MORE (1U << 4)
 
+/* Linux 6.17: a multishot receive ends after so many bytes, and each of its receives brings half as
+ * many at most; the last one may go beyond the total. liburing 2.3 has `file_index` there. */
+static inline void wring__sqe_set_recv_total(struct io_uring_sqe *sqe, uint32_t bytes) {
+    sqe->file_index = bytes;
+    sqe->len = bytes / 2;
+}
+
 #endif

@@ -116,7 +116,8 @@ struct uring_backend {
     struct uring_dials dials;
     struct uring_listener listeners[URING_LISTENERS_MAX];
     uint32_t listener_count;
-    uint32_t can; /* enum uring_capability */
+    uint32_t can;        /* enum uring_capability */
+    uint32_t recv_total; /* bytes after which a multishot receive ends; 0: the kernel has no such */
     wring_duration_ns busy_poll_ns;
     uint64_t wake_value;
     int wake_fd;
@@ -183,6 +184,8 @@ void wring__uring_close_socket(wring__backend *super, wring__socket socket, uint
 wring_result wring__uring_listen(const wring__listen_config *config, wring__socket *out,
                                  uint16_t *port, wring_error *error);
 void wring__uring_unlisten(const wring__listen_config *config, wring__socket listener);
+void wring__uring_turn_away(wring__socket listener);
+wring__socket wring__uring_accept_now(wring__backend *super, wring__socket listener);
 void wring__uring_accept(wring__backend *super, wring__socket listener, uint64_t token);
 /* Asks for the end of the accept of `target`; false when it is no accept. */
 bool wring__uring_accept_cancel(struct uring_backend *backend, uint64_t target, uint64_t token);

@@ -4,7 +4,6 @@
  */
 #include "io/worker.h"
 
-#include <errno.h>
 #include <sched.h>
 #include <stdlib.h>
 
@@ -13,12 +12,13 @@
 
 #define MAILBOX_ITEMS_DEFAULT 65536
 #define MAIL_PER_TURN_MAX     4096
+#define TIMERS_PER_TURN_MAX   4096 /* of each wheel */
 #define PAUSE_BYTES_DEFAULT   (UINT64_C(1) << 20)
-#define ACCEPT_RETRY_NS       (100 * WRING_NS_PER_MS)
-#define ACCEPT_FAILURES_MAX   16
 /* Queue entries made by the mail of one turn, after which the rest waits: a publish to 10,000
  * subscribers is more work than 4,096 messages to one. */
 #define MAIL_WORK_MAX ((uint64_t)64 * 1024)
+/* The worker does not sleep while sends at once hold more queued bytes than this. */
+#define AT_ONCE_ASLEEP_BYTES ((uint64_t)64 * 1024)
 
 /* ---- lists ----------------------------------------------------------------------------------- */
 
@@ -126,6 +126,8 @@ wring_result wring__worker_init(wring__worker *worker, const wring__worker_confi
                                wring_result_text(result));
     }
     worker->now = worker->backend->ops->now(worker->backend);
+    wring__clock_init(&worker->clock, worker->now);
+    worker->asked = WRING_TIME_NEVER;
     wring__wheel_init(&worker->wheel, worker->now);
     wring__wheel_init(&worker->task_wheel, worker->now);
     wring__chunk_cache_init(&worker->chunks);
@@ -151,69 +153,6 @@ void wring__worker_deinit(wring__worker *worker) {
     memset(worker, 0, sizeof *worker);
 }
 
-/* ---- accepting ------------------------------------------------------------------------------- */
-
-static void accept_arm(wring__worker *worker) {
-    if (!worker->accepting || worker->accept_armed || wring__wheel_is_set(&worker->accept_retry)) {
-        return;
-    }
-    worker->accept_armed = true;
-    worker->backend->ops->accept(worker->backend, worker->listener,
-                                 wring__token_pack(WRING__OP_ACCEPT, 0, 0));
-}
-
-void wring__worker_listen(wring__worker *worker, wring__socket listener) {
-    worker->listener = listener;
-    worker->accepting = true;
-    accept_arm(worker);
-}
-
-void wring__worker_stop_listening(wring__worker *worker) {
-    if (worker->accepting && worker->accept_armed) {
-        worker->pending++;
-        worker->backend->ops->cancel(worker->backend, wring__token_pack(WRING__OP_ACCEPT, 0, 0),
-                                     wring__token_pack(WRING__OP_CANCEL, 0, 0));
-    }
-    worker->accepting = false;
-    wring__wheel_cancel(&worker->wheel, &worker->accept_retry);
-}
-
-static void socket_drop(wring__worker *worker, wring__socket socket) {
-    wring__count(&worker->counters.closed, 1);
-    worker->pending++;
-    worker->backend->ops->close_socket(worker->backend, socket,
-                                       wring__token_pack(WRING__OP_CLOSE_UNOWNED, 0, 0));
-}
-
-/* Out of descriptors or memory, or one error after another, whatever it means: accepting on at once
- * would spin. Others are served meanwhile. */
-static bool accept_must_rest(const wring__worker *worker, int32_t result) {
-    if (worker->accept_failures >= ACCEPT_FAILURES_MAX) {
-        return true;
-    }
-    return result == -EMFILE || result == -ENFILE || result == -ENOBUFS || result == -ENOMEM;
-}
-
-static void accept_complete(wring__worker *worker, const wring__completion *completion) {
-    if ((completion->flags & WRING__COMPLETION_MORE) == 0) {
-        worker->accept_armed = false;
-    }
-    if (completion->result >= 0) {
-        wring__count(&worker->counters.accepted, 1);
-        worker->accept_failures = 0;
-        if (!worker->accepting || worker->ops->accepted(worker, completion->result) != WRING_OK) {
-            socket_drop(worker, completion->result);
-        }
-    } else if (completion->result != -ECANCELED) {
-        wring__count(&worker->counters.accept_errors, 1);
-        worker->accept_failures++;
-        if (accept_must_rest(worker, completion->result)) {
-            wring__wheel_set(&worker->wheel, &worker->accept_retry, worker->now + ACCEPT_RETRY_NS);
-        }
-    }
-    accept_arm(worker);
-}
-
 /* ---- the phases of a turn -------------------------------------------------------------------- */
 
 static void watch_complete(wring__worker *worker, uint32_t slot, uint32_t generation,
@@ -230,7 +169,7 @@ static void watch_complete(wring__worker *worker, uint32_t slot, uint32_t genera
 static void complete(wring__worker *worker, const wring__completion *completion) {
     uint8_t op = wring__token_op(completion->token);
     if (op == WRING__OP_ACCEPT) {
-        accept_complete(worker, completion);
+        wring__worker_accept_complete(worker, completion);
         return;
     }
     uint32_t slot = wring__token_slot(completion->token);
@@ -255,27 +194,72 @@ static void complete(wring__worker *worker, const wring__completion *completion)
 }
 
 static wring_time_ns turn_deadline(wring__worker *worker, wring_time_ns deadline) {
-    if (worker->ready.head != NULL || worker->dirty.head != NULL ||
+    if (worker->ready.head != NULL || worker->dirty.head != NULL || worker->at_once.must_look ||
+        worker->at_once.bytes > AT_ONCE_ASLEEP_BYTES ||
         !wring__mailbox_prepare_sleep(&worker->mailbox)) {
         return 0;
     }
-    wring_time_ns timers =
-        wring__min_u64(wring__wheel_next(&worker->wheel), wring__wheel_next(&worker->task_wheel));
-    return wring__min_u64(deadline, timers);
+    const wring__clock *clock = &worker->clock;
+    const wring_time_ns peers =
+        clock->catching_up ? clock->resumed + WRING__CLOCK_QUIET
+                           : wring__clock_machine(clock, wring__wheel_next(&worker->wheel));
+    return wring__min_u64(deadline, wring__min_u64(peers, wring__wheel_next(&worker->task_wheel)));
 }
 
+void wring__worker_add_at_once(wring__worker *worker, wring__conn *conn, uint32_t bytes) {
+    struct wring__at_once *at_once = &worker->at_once;
+    conn->sent_at_once = true;
+    at_once->sent[at_once->count++] = (struct wring__sent){conn, bytes};
+    at_once->bytes += bytes;
+}
+
+/* After all completions of a turn: those that had one failed or were short, and are dropped from
+ * the list; no connection has been freed since. The others took everything, once that is known. */
+static void at_once_end(wring__worker *worker) {
+    struct wring__at_once *at_once = &worker->at_once;
+    const bool known = worker->backend->sends_known;
+    size_t kept = 0;
+    uint64_t took = 0;
+    for (size_t i = 0; i < at_once->count; i++) {
+        const struct wring__sent sent = at_once->sent[i];
+        if (!sent.conn->sent_at_once) {
+            continue;
+        }
+        if (known) {
+            took += sent.bytes;
+            wring__conn_took_all(sent.conn, sent.bytes);
+        } else {
+            at_once->sent[kept++] = sent;
+        }
+    }
+    wring__count(&worker->counters.tx_bytes, took);
+    at_once->count = kept;
+    if (kept == 0) {
+        at_once->bytes = 0;
+        at_once->must_look = false;
+    }
+}
+
+/* Sends and the wait for what comes next are one system call. So the worker sleeps before it takes
+ * note of the sends at once: what they hold meanwhile has a bound. */
 static wring_result phase_wait(wring__worker *worker, wring_time_ns deadline) {
     size_t count = 0;
     wring__backend *backend = worker->backend;
-    wring_result result = backend->ops->turn(backend, turn_deadline(worker, deadline),
-                                             worker->completions, WRING__COMPLETIONS_MAX, &count);
+    const wring_time_ns last = worker->now;
+    const wring_time_ns asked = turn_deadline(worker, deadline);
+    wring_result result =
+        backend->ops->turn(backend, asked, worker->completions, WRING__COMPLETIONS_MAX, &count);
     wring__mailbox_awake(&worker->mailbox);
     worker->now = backend->ops->now(backend);
+    wring__clock_turn(&worker->clock, last, backend->waits_outside ? worker->asked : asked,
+                      worker->now, count);
+    worker->asked = asked;
     worker->iovec_count = 0;
     wring__count(&worker->counters.turns, 1);
     for (size_t i = 0; i < count; i++) {
         complete(worker, &worker->completions[i]);
     }
+    at_once_end(worker);
     return result;
 }
 
@@ -337,20 +321,38 @@ static void phase_dispatch(wring__worker *worker) {
     wring__recv_return(&worker->recv);
 }
 
-static void phase_timers(wring__worker *worker) {
-    wring_timer *timer;
-    while ((timer = wring__wheel_expire(&worker->wheel, worker->now)) != NULL) {
-        if (timer == &worker->accept_retry) {
-            accept_arm(worker);
-        } else if (timer == &worker->owner_timer) {
-            worker->ops->timer(worker);
-        } else {
-            wring__conn_timer(WRING_CONTAINER_OF(timer, wring__conn, timer));
-        }
+/* Whoever is left when its deadline is over did not only find us absent. */
+static void owner_timer_fire(wring__worker *worker) {
+    if (worker->clock.catching_up) {
+        wring__worker_set_owner_timer(worker, worker->now + WRING__CLOCK_QUIET);
+    } else {
+        worker->ops->timer(worker);
     }
-    while ((timer = wring__wheel_expire(&worker->task_wheel, worker->now)) != NULL) {
+}
+
+static void task_timer_fire(wring__worker *worker, wring_timer *timer) {
+    if (timer == &worker->accept_retry) {
+        wring__worker_accept_arm(worker);
+    } else if (timer == &worker->owner_timer) {
+        owner_timer_fire(worker);
+    } else {
         wring__task *task = WRING_CONTAINER_OF(timer, wring__task, timer);
         task->run(task);
+    }
+}
+
+/* What is left of a crowd of timers is due in the next turn, which takes what came first. */
+static void phase_timers(wring__worker *worker) {
+    wring_timer *timer;
+    for (int i = 0; i < TIMERS_PER_TURN_MAX && !worker->clock.catching_up &&
+                    (timer = wring__wheel_expire(&worker->wheel, worker->clock.peer_now)) != NULL;
+         i++) {
+        wring__conn_timer(WRING_CONTAINER_OF(timer, wring__conn, timer));
+    }
+    for (int i = 0; i < TIMERS_PER_TURN_MAX &&
+                    (timer = wring__wheel_expire(&worker->task_wheel, worker->now)) != NULL;
+         i++) {
+        task_timer_fire(worker, timer);
     }
 }
 
@@ -468,6 +470,10 @@ void wring__worker_empty_mailbox(wring__worker *worker) {
 
 void wring__worker_schedule(wring__worker *worker, wring__task *task, wring_time_ns at) {
     wring__wheel_set(&worker->task_wheel, &task->timer, at);
+}
+
+void wring__worker_set_owner_timer(wring__worker *worker, wring_time_ns at) {
+    wring__wheel_set(&worker->task_wheel, &worker->owner_timer, at);
 }
 
 void wring__worker_unschedule(wring__worker *worker, wring__task *task) {

@@ -8,7 +8,8 @@
  *   2. move all completions into connection state; no user code
  *   3. drain the mailbox
  *   4. dispatch received bytes to the owners; receive buffers go back in one batch
- *   5. fire due timers
+ *   5. fire due timers; after a gap in which the worker did not run, those of connections wait
+ *      until what came meanwhile has been taken (io/clock.h)
  *   6. flush: one send per connection that has something queued
  */
 #ifndef WRING_IO_WORKER_H
@@ -21,6 +22,7 @@
 #include "core/slots.h"
 #include "core/wheel.h"
 #include "io/backend.h"
+#include "io/clock.h"
 #include "io/conn.h"
 #include "io/conn_long.h"
 
@@ -43,6 +45,9 @@ typedef struct wring__worker_ops {
     /** A connection came in; makes a wring__conn of it or returns an error, then it is closed. */
     wring_result (*accepted)(wring__worker *worker, wring__socket socket);
     void (*mail)(wring__worker *worker, const wring__mail *mail);
+    /** Optional: after wring__worker_stop_listening. All that the kernel had accepted was told by
+     *  `accepted`; the owner closes the listener now. */
+    void (*unlistened)(wring__worker *worker);
     /** The owner's deadline (worker->owner_timer) passed. */
     void (*timer)(wring__worker *worker);
     void (*turned)(wring__worker *worker); /* optional: each turn, before what is queued goes out */
@@ -116,8 +121,8 @@ struct wring__worker {
     void *owner;
     const void *group;
     wring__mailbox mailbox;
-    wring__wheel wheel;      /* connections and the worker's own */
-    wring__wheel task_wheel; /* wring__task */
+    wring__wheel wheel;      /* of connections, in peers' time (io/clock.h) */
+    wring__wheel task_wheel; /* wring__task and the worker's own, in the machine's time */
     wring__slots slots;
     wring__slots watches;
     wring__guest *guests;
@@ -128,15 +133,19 @@ struct wring__worker {
     uint8_t *plain; /* scratch for decrypted bytes, when first needed: WRING__PLAIN_MAX */
     wring__chunk_cache chunks;
     wring__worker_counters counters;
-    wring_time_ns now; /* read once a turn */
+    wring_time_ns now;   /* the machine's, read once a turn: for rates, delays and measurements */
+    wring__clock clock;  /* peers' time: for every deadline of a connection */
+    wring_time_ns asked; /* the deadline of the last wait */
     uint8_t index;
 
     wring__socket listener;
     bool accepting; /* the accept operation is armed or wants to be */
     bool accept_armed;
+    bool accept_cancelled;    /* armed, and asked to end */
+    uint32_t accept_errno;    /* of the last error; any thread may read it */
     uint32_t accept_failures; /* in a row */
     wring_timer accept_retry; /* after EMFILE and its like */
-    wring_timer owner_timer;  /* the owner sets it with wring__wheel_set */
+    wring_timer owner_timer;  /* see wring__worker_set_owner_timer */
 
     wring__conn_list ready;
     wring__conn_list dirty;
@@ -156,6 +165,17 @@ struct wring__worker {
     wring__completion completions[WRING__COMPLETIONS_MAX];
     struct iovec iovecs[WRING__IOVECS_MAX]; /* of the sends queued since the last turn */
     size_t iovec_count;
+
+    /* Sends that complete only when they did not take everything: see phase_wait. */
+    struct wring__at_once {
+        struct wring__sent {
+            wring__conn *conn;
+            uint32_t bytes;
+        } sent[WRING__IOVECS_MAX];
+        size_t count;
+        uint64_t bytes; /* of all of them */
+        bool must_look; /* at their ends, before sleeping */
+    } at_once;
 };
 
 /** The worker whose turn the calling thread is in; NULL outside of one. */
@@ -173,7 +193,8 @@ void wring__worker_deinit(wring__worker *worker);
 /** Takes a listener over and begins to accept. */
 void wring__worker_listen(wring__worker *worker, wring__socket listener);
 
-/** Stops accepting; the listener stays the caller's to close. */
+/** Stops accepting; what the kernel has accepted is still taken. Then `unlistened` is called, at
+ *  once or in a later turn, and the listener is the owner's again. Legal when not listening. */
 void wring__worker_stop_listening(wring__worker *worker);
 
 /** One turn.  @param deadline  do not wait beyond it; WRING_TIME_NEVER
@@ -215,6 +236,10 @@ void wring__worker_empty_mailbox(wring__worker *worker);
 void wring__worker_schedule(wring__worker *worker, wring__task *task, wring_time_ns at);
 void wring__worker_unschedule(wring__worker *worker, wring__task *task); /* not set is legal */
 
+/** Has the owner's `timer` called at `at`, or after a gap (io/clock.h) when what came meanwhile has
+ *  been taken. */
+void wring__worker_set_owner_timer(wring__worker *worker, wring_time_ns at);
+
 /** Waits once for `events` of `descriptor`.  Errors: WRING_ERR_NO_MEMORY. */
 WRING_MUST_CHECK wring_result wring__worker_watch(wring__worker *worker, wring__watch *watch,
                                                   int descriptor, uint32_t events);
@@ -229,9 +254,14 @@ void wring__worker_abort_guests(wring__worker *worker);
 /** No connection, guest or operation is left. */
 bool wring__worker_is_quiet(const wring__worker *worker);
 
+/** For worker.c (worker_accept.c). */
+void wring__worker_accept_arm(wring__worker *worker);
+void wring__worker_accept_complete(wring__worker *worker, const wring__completion *completion);
+
 /** For conn.c. */
 void wring__worker_make_ready(wring__worker *worker, wring__conn *conn);
 void wring__worker_make_dirty(wring__worker *worker, wring__conn *conn);
 void wring__worker_make_dead(wring__worker *worker, wring__conn *conn);
+void wring__worker_add_at_once(wring__worker *worker, wring__conn *conn, uint32_t bytes);
 
 #endif

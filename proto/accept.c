@@ -18,7 +18,9 @@ struct accepted {
     wring__outq out;
     const wring_transport *transport;
     void *handle;
+    wring_result ended; /* told from within a callback; WRING_OK: it was not */
     bool active;
+    bool inside; /* a call of the embedder's runs: it may free the session when it returns */
     _Alignas(16) uint8_t state[];
 };
 
@@ -50,6 +52,9 @@ static wring_result out_send(struct accepted *accepted) {
 /* After anything: what is queued goes out, a close starts its clock, an ended session goes. */
 static wring_result settle(struct accepted *accepted, wring_time_ns now) {
     wring_result sent = out_send(accepted);
+    if (sent == WRING_OK) {
+        sent = accepted->ended;
+    }
     if (sent != WRING_OK) {
         wring__host_fail(&accepted->host, sent);
     }
@@ -57,6 +62,7 @@ static wring_result settle(struct accepted *accepted, wring_time_ns now) {
         wring__host_expire(&accepted->host, now);
     }
     if (!wring__host_is_closed(&accepted->host)) {
+        accepted->inside = false;
         return WRING_OK;
     }
     accepted->transport->close(accepted->handle);
@@ -73,6 +79,7 @@ static struct accepted *accepted_make(const wring_transport *transport, void *ha
         wring__session_common_init(&accepted->common, config, NULL);
         accepted->transport = transport;
         accepted->handle = handle;
+        accepted->inside = true; /* until wring_accept is done */
         wring__host_init(&accepted->host, &accepted->common, &accepted->out);
     }
     return accepted;
@@ -115,18 +122,25 @@ wring_result wring_accept(const wring_transport *transport, void *handle,
     return result;
 }
 
+/* A call of the embedder's that is not made from within another one begins. */
+static bool enter(struct accepted *accepted) {
+    const bool may = !accepted->inside;
+    accepted->inside = true;
+    return may;
+}
+
 static wring_result ask(struct accepted *accepted, wring_time_ns now) {
+    accepted->inside = true;
     wring_result result = accepted->transport->activate(accepted->handle);
     if (result != WRING_OK) {
         wring__host_fail(&accepted->host, result);
-        return settle(accepted, now);
     }
-    return WRING_OK;
+    return settle(accepted, now);
 }
 
 wring_result wring_activate(wring_session *session, uint64_t now_ns) {
     struct accepted *accepted = accepted_of(session);
-    if (accepted->active) {
+    if (accepted->active || !enter(accepted)) {
         return WRING_ERR_INVALID_STATE;
     }
     accepted->active = true;
@@ -135,7 +149,7 @@ wring_result wring_activate(wring_session *session, uint64_t now_ns) {
 
 wring_result wring_transport_data(wring_session *session, wring_mut_bytes bytes, uint64_t now_ns) {
     struct accepted *accepted = accepted_of(session);
-    if (!accepted->active) {
+    if (!accepted->active || !enter(accepted)) {
         return WRING_ERR_INVALID_STATE;
     }
     wring__host_rx(&accepted->host, bytes, now_ns);
@@ -145,16 +159,24 @@ wring_result wring_transport_data(wring_session *session, wring_mut_bytes bytes,
 
 void wring_transport_ended(wring_session *session, wring_result reason, uint64_t now_ns) {
     struct accepted *accepted = accepted_of(session);
+    if (!enter(accepted)) {
+        accepted->ended = reason; /* the call that this one is made within ends it */
+        return;
+    }
     wring__host_fail(&accepted->host, reason);
     (void)!settle(accepted, now_ns); /* always CLOSED: that is what was asked for */
 }
 
 wring_result wring_tick(wring_session *session, uint64_t now_ns) {
     struct accepted *accepted = accepted_of(session);
+    if (!enter(accepted)) {
+        return WRING_ERR_INVALID_STATE;
+    }
     wring__host_expire(&accepted->host, now_ns);
     return settle(accepted, now_ns);
 }
 
 wring_result wring_flush(wring_session *session, uint64_t now_ns) {
-    return settle(accepted_of(session), now_ns);
+    struct accepted *accepted = accepted_of(session);
+    return enter(accepted) ? settle(accepted, now_ns) : WRING_ERR_INVALID_STATE;
 }

@@ -309,8 +309,13 @@ wring_result wring__inflater_run(wring__inflater *inflater, wring_bytes payload,
     const struct bounds bounds = {max, step < UINT64_MAX - before ? before + step : UINT64_MAX};
     bool ended = false;
     WRING_ASSERT(step > 0);
-    wring_result result = inflate_run(z, payload, taken, bounds, out, &ended);
-    if (result == WRING_OK && !ended) {
+    const uint64_t input_max = step < WRING__INFLATE_INPUT ? 1 : step / WRING__INFLATE_INPUT;
+    const wring_bytes share = {payload.data,
+                               *taken + (size_t)wring__min_u64(payload.len - *taken, input_max)};
+    wring_result result = inflate_run(z, share, taken, bounds, out, &ended);
+    if (result == WRING_OK && share.len < payload.len) {
+        result = WRING_MORE;
+    } else if (result == WRING_OK && !ended) {
         result = inflate_tail(z, max, out);
     }
     z->next_in = NULL; /* the caller's memory is not remembered */

@@ -71,10 +71,15 @@ typedef struct wring__inflated {
     size_t cap;
 } wring__inflated;
 
+/** What a compressed byte is charged, in bytes inflated. Empty blocks are work without output: 16
+ * MiB of them take a second. */
+#define WRING__INFLATE_INPUT 4
+
 /** Inflates one message behind what `out` holds, or some of it.
  *  @param taken  bytes of the payload that are done: 0 at first, kept for the next call
  *  @param max    `out` never gets longer
- *  @param step   bytes to be made by this call, at least 1; UINT64_MAX: all
+ *  @param step   bytes to be made by this call, at least 1, and WRING__INFLATE_INPUT times as few
+ *                are taken of the payload; UINT64_MAX: all
  *  Errors: WRING_MORE (the step is made; go on with the same payload); WRING_ERR_BAD_DEFLATE,
  *  WRING_ERR_INFLATE_TOO_BIG, WRING_ERR_NO_MEMORY: the inflater must then be reset or destroyed.
  *  RFC: 7692 7.2.2 */
@@ -203,7 +208,8 @@ typedef struct wring__inflation {
 } wring__inflation;
 
 /** From here on it is the session `whose` that inflates, in turn number `turn` of its thread. In
- * one turn it gets turn_bytes, and nobody else does; where this is never said there is no limit. */
+ * one turn it gets turn_bytes of output, or a quarter of that of input, and nobody else does; where
+ * this is never said there is no limit. */
 void wring__deflate_turn(wring__deflate *deflate, const void *whose, uint64_t turn);
 
 /** Inflates one message.  @param whose  as above  @param max  besides max_inflated

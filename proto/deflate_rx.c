@@ -2,8 +2,9 @@
  *
  * What is received, through a thread's inflaters: one that is lent to the message at hand without
  * takeover, a session's own with it. Inflating is the one step where a few bytes received make work
- * for a thousand times as many, so it is done in shares: of one session so much a turn, and of the
- * messages that are larger than a share only a few at a time. See deflate.h.
+ * for a thousand times as many, or work and no bytes at all, so it is done in shares: of one
+ * session so much output or input a turn, and of the messages that are larger than a share only a
+ * few at a time. See deflate.h.
  */
 #include <stdlib.h>
 
@@ -145,11 +146,16 @@ static wring_result inflation_step(wring__deflate *d, uint64_t share, wring_byte
         return WRING_ERR_NO_MEMORY;
     }
     const size_t before = inflation->out.len;
+    const size_t taken = inflation->taken;
     max = wring__min_u64(max, wring__min_u64(d->max_inflated, SIZE_MAX / 4));
     wring_result result =
         wring__inflater_run(inflater, payload, &inflation->taken, max, share, &inflation->out);
-    if (pool->metered) {
-        pool->turn_left -= wring__min_u64(share, inflation->out.len - before);
+    if (result == WRING_MORE) {
+        pool->turn_left = 0;
+    } else if (pool->metered) {
+        const uint64_t made = inflation->out.len - before;
+        const uint64_t read = (inflation->taken - taken) * WRING__INFLATE_INPUT;
+        pool->turn_left -= wring__min_u64(share, made > read ? made : read);
     }
     if (result == WRING_MORE && !place_take(pool, inflation)) {
         inflation_shelve(d, inflation, share == d->turn_bytes);

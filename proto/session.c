@@ -310,9 +310,26 @@ static uint64_t ping_due(const wring_session *session) {
     return after(session->activity_ns, session->common->config.ping_interval_ms);
 }
 
-/* The ping went out when it was due: nothing was received since. */
 static uint64_t pong_deadline(const wring_session *session) {
-    return after(ping_due(session), session->common->config.pong_timeout_ms);
+    return after(session->ping_ns, session->common->config.pong_timeout_ms);
+}
+
+/* With bytes still queued no ping goes behind them: they ask the same of the peer, that it takes
+ * them. So a ping that is sent is the kernel's with the next flush, and its time is known. */
+static void ping_begin(wring_session *session, uint64_t now_ns) {
+    const wring_frame ping = {WRING_PING, 0, {NULL, 0}};
+    session->ping_sent = true;
+    session->ping_ns = now_ns;
+    session->ping_withheld = session->tx_waits;
+    session->tx_moved = false;
+    if (!session->ping_withheld && wring_session_send(session, &ping) == WRING_ERR_NO_MEMORY) {
+        wring__session_end(session, WRING_ERR_NO_MEMORY, WRING_CLOSE_ABNORMAL, false);
+    }
+}
+
+/* Nothing was received: that the peer takes what was queued is a sign of life as well. */
+static bool is_taking(const wring_session *session) {
+    return session->ping_withheld && (session->tx_moved || !session->tx_waits);
 }
 
 static void silence_end(wring_session *session, const char *why) {
@@ -359,7 +376,11 @@ void wring_session_expire(wring_session *session, uint64_t now_ns) {
         return;
     }
     if (session->ping_sent && now_ns >= pong_deadline(session)) {
-        silence_end(session, "a ping was not answered");
+        if (is_taking(session)) {
+            ping_begin(session, now_ns);
+        } else {
+            silence_end(session, "a ping was not answered");
+        }
         return;
     }
     if (session->deflate != NULL) {
@@ -368,11 +389,7 @@ void wring_session_expire(wring_session *session, uint64_t now_ns) {
     if (session->ping_sent || now_ns < ping_due(session)) {
         return;
     }
-    wring_frame ping = {WRING_PING, 0, {NULL, 0}};
-    session->ping_sent = true;
-    if (wring_session_send(session, &ping) == WRING_ERR_NO_MEMORY) {
-        wring__session_end(session, WRING_ERR_NO_MEMORY, WRING_CLOSE_ABNORMAL, false);
-    }
+    ping_begin(session, now_ns);
 }
 
 wring_session_state wring_session_get_state(const wring_session *session) {

@@ -70,6 +70,8 @@ typedef struct wring__session_common {
     wring_session_config config;                      /* frozen */
     wring__chunk_cache *cache;                        /* NULL: malloc */
     uint64_t (*ref_of)(const wring_session *session); /* NULL: they have no name */
+    /* Pauses and resumes reading from the peer. NULL: the sessions cannot be paused. */
+    void (*hold)(wring_session *session, bool on);
     wring__block *fed;       /* what the bytes fed lie in, if they may be kept: set around a feed */
     const uint8_t *fed_from; /* where these bytes begin */
     /* The large message shown last, while its callback runs: a reply with the very same bytes is
@@ -97,7 +99,7 @@ typedef struct wring__session_common {
     size_t rx_kept_bytes; /* of their assemblies */
 } wring__session_common;
 
-/** One per connection, most of them idle: it is kept to a cache line. The out queue and the
+/** One per connection, most of them idle: it is kept small. The out queue and the
  *  handler's state lie in the block of memory the session lies in, so their place is a distance. */
 struct wring_session {
     wring__session_common *common;
@@ -109,6 +111,7 @@ struct wring_session {
     size_t in_len;
 
     uint64_t activity_ns; /* when the last bytes came; CLOSING: when the close began, 0 not known */
+    uint64_t ping_ns;     /* with ping_sent: when the ping was sent, or withheld */
     int16_t out_distance;
     int16_t user_distance; /* 0: no state */
     uint16_t end_code;
@@ -120,7 +123,10 @@ struct wring_session {
     bool close_received : 1;
     bool end_pending : 1; /* WRING_EVENT_END is owed */
     bool end_by_peer : 1;
-    bool ping_sent : 1;       /* since the last byte received */
+    bool ping_sent : 1;       /* since the last byte received: a sign of life is awaited */
+    bool ping_withheld : 1;   /* with ping_sent: what was queued before has to be taken first */
+    bool tx_waits : 1;        /* the worker's: bytes are queued that the kernel has not taken */
+    bool tx_moved : 1;        /* the worker's: the kernel took some since the ping */
     bool owned : 1;           /* made by wring_session_create: out belongs to the session */
     bool host_started : 1;    /* the host's: init was called */
     bool host_terminated : 1; /* the host's: terminate was called */
@@ -195,6 +201,10 @@ static inline bool wring__session_owes_pong(const wring_session *session) {
     return session->rx != NULL && session->rx->pong_owed;
 }
 
+/** What a message that waits counts for besides its payload: else empty ones could wait without
+ *  end. */
+#define WRING__WAITING_OVERHEAD 64
+
 /** Messages taken that are not queued yet, in bytes: all of them, and those behind the first. That
  *  one is being compressed, over several turns, and no peer is slow for it. (session_tx.c) */
 uint64_t wring__session_tx_owed(const wring_session *session);
@@ -228,6 +238,15 @@ static inline void wring__session_turn(wring_session *session, uint64_t turn) {
     if (session->deflate != NULL) {
         wring__deflate_turn(session->deflate, session, turn);
     }
+}
+
+/** Before wring_session_expire, by an owner that sends as the peer takes it: a ping behind a queue
+ *  would reach the kernel late, and its answer would be awaited too early.
+ *  @param waits  bytes are queued that the kernel has not taken
+ *  @param moved  it took some since this was last told */
+static inline void wring__session_tx_tell(wring_session *session, bool waits, bool moved) {
+    session->tx_waits = waits;
+    session->tx_moved |= moved;
 }
 
 /** Its clocks begin anew, as if bytes had come. */

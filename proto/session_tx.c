@@ -23,7 +23,7 @@ struct wring__tx {
     wring_session *session;
     struct waiting *head; /* the message under way, unless one is open, and those behind it */
     struct waiting *tail;
-    uint64_t behind; /* bytes of the latter */
+    uint64_t behind; /* what the latter count for */
     wring__deflation deflation;
     bool is_begun;  /* a fragment was sent */
     uint8_t opcode; /* of the open message */
@@ -41,6 +41,10 @@ static wring_frame frame_of(const wring__shared *message) {
 }
 
 /* ---- waiting --------------------------------------------------------------------------------- */
+
+static uint64_t cost_of(const wring__shared *message) {
+    return message->payload_len + WRING__WAITING_OVERHEAD;
+}
 
 #define TXS_MIN 16
 
@@ -109,7 +113,7 @@ static wring_result tx_push(wring_session *session, wring__shared *message) {
         tx->tail->next = last;
     }
     if (session->tx_open || tx->head != last) {
-        tx->behind += message->payload_len;
+        tx->behind += cost_of(message);
     }
     tx->tail = last;
     return WRING_OK;
@@ -126,7 +130,7 @@ wring_result wring__session_tx_wait_shared(wring_session *session, wring__shared
 
 /* It is what is sent now. */
 static void head_begin(struct wring__tx *tx) {
-    tx->behind -= tx->head == NULL ? 0 : tx->head->message->payload_len;
+    tx->behind -= tx->head == NULL ? 0 : cost_of(tx->head->message);
     tx->is_begun = false;
 }
 

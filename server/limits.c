@@ -166,7 +166,8 @@ void wring__limits_closed(wring__peer *peer) {
 static wring_time_ns age_deadline(const wring__peer *peer, uint32_t max_age_ms) {
     const wring__server_worker *worker = wring__peer_worker(peer);
     const wring_duration_ns age = max_age_ms * WRING_NS_PER_MS;
-    return worker->io.now + age - wring__server_random(wring__peer_worker(peer)) % (age / 10 + 1);
+    return worker->io.clock.peer_now + age -
+           wring__server_random(wring__peer_worker(peer)) % (age / 10 + 1);
 }
 
 void wring__limits_upgraded(wring__peer *peer) {

@@ -17,6 +17,8 @@
 #include "server/slow.h"
 
 #define RESPONSE_MAX 1024
+/* Draining: how long a connection without a whole request may yet send it. */
+#define UNHEARD_NS (500 * WRING_NS_PER_MS)
 /* A certificate with more names is shown cut: the first ones say who it is. */
 #define PEER_NAMES_MAX 2048
 #define PEER_TEXT_MAX  (INET6_ADDRSTRLEN + 9)
@@ -48,8 +50,8 @@ void wring__peer_settle(wring__peer *peer) {
         wring__topics_unsubscribe_all(&worker_of(peer)->topics, peer);
         wring__conn_shut(&peer->conn);
     } else {
-        wring__conn_bring_deadline(&peer->conn,
-                                   wring__host_deadline(&peer->host, peer->conn.worker->now));
+        wring__conn_bring_deadline(
+            &peer->conn, wring__host_deadline(&peer->host, peer->conn.worker->clock.peer_now));
         if (peer->extra != NULL) {
             wring__conn_bring_deadline(
                 &peer->conn, wring__min_u64(peer->extra->slow_deadline, peer->extra->age_deadline));
@@ -160,6 +162,11 @@ static wring_bytes peer_text(wring__peer *peer, char out[PEER_TEXT_MAX]) {
     return wring_bytes_of(out, len < 0 ? 0 : (size_t)len);
 }
 
+static void peer_go_away(wring__peer *peer) {
+    wring__host_close(&peer->host, WRING_CLOSE_GOING_AWAY, wring_str("server is shutting down"));
+    wring__peer_settle(peer);
+}
+
 static void upgrade(wring__peer *peer, const wring_route *route, wring_request *request) {
     wring_upgrade_options options = {route->subprotocols, route->subprotocol_count};
     wring_upgrade_info info;
@@ -202,8 +209,11 @@ static void upgrade(wring__peer *peer, const wring_route *route, wring_request *
     worker_of(peer)->current = peer; /* `init` may subscribe, publish and reply */
     wring__host_start(&peer->host, binding_of(worker_of(peer)->server, route),
                       route->handler->state_size == 0 ? NULL : peer->state, request,
-                      peer->conn.worker->now);
+                      peer->conn.worker->clock.peer_now);
     wring__peer_settle(peer);
+    if (worker_of(peer)->draining && peer->host.session.state == WRING_SESSION_OPEN) {
+        peer_go_away(peer); /* it had come before the drain began */
+    }
 }
 
 static void request_handle(wring__peer *peer, wring_request *request) {
@@ -235,7 +245,7 @@ static inline void session_rx(wring__peer *peer, wring_mut_bytes bytes) {
     wring__session_common *common = peer->host.session.common;
     common->fed = peer->conn.worker->recv.fed;
     wring__session_turn(&peer->host.session, peer->conn.worker->counters.turns);
-    wring__host_rx(&peer->host, bytes, peer->conn.worker->now);
+    wring__host_rx(&peer->host, bytes, peer->conn.worker->clock.peer_now);
     common->fed = NULL;
     wring__peer_settle(peer);
 }
@@ -315,7 +325,7 @@ static void peer_resume(wring__conn *conn) {
     if (conn->broken) {
         wring__session_tx_drop(&peer->host.session);
     }
-    wring__host_resume(&peer->host, conn->worker->now);
+    wring__host_resume(&peer->host, conn->worker->clock.peer_now);
     wring__peer_settle(peer);
 }
 
@@ -346,19 +356,18 @@ static void peer_refuse(wring__peer *peer, wring_result reason) {
     wring__peer_settle(peer);
 }
 
-static void peer_go_away(wring__peer *peer) {
-    wring__host_close(&peer->host, WRING_CLOSE_GOING_AWAY, wring_str("server is shutting down"));
-    wring__peer_settle(peer);
-}
-
 static void peer_timer(wring__conn *conn) {
     wring__peer *peer = peer_of_conn(conn);
     callbacks_begin(peer, worker_of(peer)->draining ? WRING_TIME_NEVER : 0);
     if (!wring__host_is_started(&peer->host)) {
-        refuse(peer, WRING_ERR_TIMEOUT); /* accept to upgrade took too long */
+        if (worker_of(peer)->draining) {
+            respond_error(peer, 503, "the server is shutting down");
+        } else {
+            refuse(peer, WRING_ERR_TIMEOUT); /* accept to upgrade took too long */
+        }
         return;
     }
-    const wring_time_ns now = conn->worker->now;
+    const wring_time_ns now = conn->worker->clock.peer_now;
     if (worker_of(peer)->draining && peer->host.session.state == WRING_SESSION_OPEN) {
         peer_go_away(peer);
         return;
@@ -374,9 +383,12 @@ static void peer_timer(wring__conn *conn) {
         wring__peer_settle(peer);
         return;
     }
-    if (conn->held) {
+    if (wring__conn_is_deaf(conn)) {
+        conn->starved = false;                          /* it is armed again, and tells anew */
         wring__session_touch(&peer->host.session, now); /* it is we who do not listen */
     }
+    wring__session_tx_tell(&peer->host.session, wring__conn_unsent(conn) > 0,
+                           wring__conn_take_tx_moved(conn));
     wring__host_expire(&peer->host, now);
     wring__peer_settle(peer);
 }
@@ -460,10 +472,19 @@ _Static_assert(sizeof(wring__peer) <= 224, "an idle connection has become larger
 
 /* ---- for the worker -------------------------------------------------------------------------- */
 
+/* What it asked for may be on its way or wait in the socket: it has a moment, and then a 503. */
+static void drain_unheard(wring__peer *peer) {
+    const uint64_t moment = wring__min_u64(UNHEARD_NS, worker_of(peer)->drain_ns / 2);
+    wring__conn_bring_deadline(&peer->conn, peer->conn.worker->clock.peer_now + moment);
+}
+
 wring_result wring__peer_accept(wring__worker *io, wring__socket socket) {
     wring__server_worker *worker = WRING_CONTAINER_OF(io, wring__server_worker, io);
     const wring_server *server = worker->server;
     wring__source *source;
+    if (worker->drain_over) {
+        return WRING_ERR_CLOSED;
+    }
     if (worker->memory.refuses) {
         wring__count(&worker->counters.refused_memory, 1);
         return WRING_ERR_MEMORY_BUDGET;
@@ -490,7 +511,11 @@ wring_result wring__peer_accept(wring__worker *io, wring__socket socket) {
     wring__limits_opened(peer, source);
     if (server->config.handshake_timeout_ms != WRING_OFF) {
         wring__conn_set_deadline(&peer->conn,
-                                 io->now + server->config.handshake_timeout_ms * WRING_NS_PER_MS);
+                                 io->clock.peer_now +
+                                     server->config.handshake_timeout_ms * WRING_NS_PER_MS);
+    }
+    if (worker->draining) {
+        drain_unheard(peer);
     }
     return WRING_OK;
 }
@@ -514,13 +539,14 @@ void wring__peer_drain(wring__conn *conn, void *arg) {
     }
     wring__peer *peer = peer_of_conn(conn);
     if (!wring__host_is_started(&peer->host)) {
-        respond_error(peer, 503, "the server is shutting down");
+        drain_unheard(peer);
     } else if (drain->spread_ns == 0) {
         peer_go_away(peer);
     } else {
         const uint64_t part = drain->spread_ns / drain->count;
         const uint64_t at = part * drain->next++ + wring__server_random(drain->worker) % (part + 1);
-        wring__conn_bring_deadline(conn, conn->worker->now + at); /* peer_timer closes it */
+        wring__conn_bring_deadline(conn,
+                                   conn->worker->clock.peer_now + at); /* peer_timer closes it */
     }
 }
 
@@ -590,18 +616,29 @@ uint64_t wring_session_queued(const wring_session *session) {
     return wring__conn_unsent(&peer->conn) + wring__session_tx_owed(session) + waiting;
 }
 
-void wring_session_pause(wring_session *session) {
+void wring__peer_hold(wring_session *session, bool on) {
     wring__peer *peer = wring__peer_of(session);
-    if (peer != NULL && peer->conn.state == WRING__CONN_OPEN) {
+    if (peer->conn.state != WRING__CONN_OPEN) {
+        return;
+    }
+    if (on) {
         wring__conn_hold(&peer->conn);
         (void)wring__conn_pause_when_full(&peer->conn);
+    } else if (peer->conn.held) {
+        wring__session_touch(session, peer->conn.worker->clock.peer_now);
+        wring__conn_unhold(&peer->conn);
+    }
+}
+
+/* A client's session registers a `hold` of its own: the server does not know clients. */
+void wring_session_pause(wring_session *session) {
+    if (session->common->hold != NULL) {
+        session->common->hold(session, true);
     }
 }
 
 void wring_session_resume(wring_session *session) {
-    wring__peer *peer = wring__peer_of(session);
-    if (peer != NULL && peer->conn.held && peer->conn.state == WRING__CONN_OPEN) {
-        wring__session_touch(session, peer->conn.worker->now);
-        wring__conn_unhold(&peer->conn);
+    if (session->common->hold != NULL) {
+        session->common->hold(session, false);
     }
 }

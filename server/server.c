@@ -12,6 +12,9 @@
 #include "core/ref.h"
 #include "io/registry.h"
 
+/* From the beginning of a drain: so long a handshake with a client far away may last. */
+#define UNLISTEN_NS (200 * WRING_NS_PER_MS)
+
 /* ---- what a worker does as a server ---------------------------------------------------------- */
 
 static wring__server_worker *worker_of(wring__worker *io) {
@@ -29,13 +32,33 @@ static uint64_t drain_spread(const wring__server_worker *worker, uint32_t count,
                          : wring__min_u64(asked_ms * WRING_NS_PER_MS, drain_ns);
 }
 
+static void unlisten_run(wring__task *task) {
+    wring__server_worker *worker = WRING_CONTAINER_OF(task, wring__server_worker, unlisten);
+    wring__worker_stop_listening(&worker->io);
+}
+
+/* A successor that shares the port gets all that comes from now on; who began to connect here has
+ * the time to finish, and is served. Alone, nothing is waited for. */
+static void listening_leave(wring__server_worker *worker, uint64_t drain_ns) {
+    const wring__backend_ops *ops = worker->server->backend;
+    if (!worker->server->config.share_port || ops->turn_away == NULL) {
+        wring__worker_stop_listening(&worker->io);
+        return;
+    }
+    ops->turn_away(worker->listener);
+    worker->unlisten.run = unlisten_run;
+    wring__worker_schedule(&worker->io, &worker->unlisten,
+                           worker->io.now + wring__min_u64(UNLISTEN_NS, drain_ns / 2));
+}
+
 static void drain_begin(wring__server_worker *worker, uint64_t drain_ns) {
     if (worker->draining) {
         return;
     }
     worker->draining = true;
-    wring__worker_stop_listening(&worker->io);
-    wring__wheel_set(&worker->io.wheel, &worker->io.owner_timer, worker->io.now + drain_ns);
+    worker->drain_ns = drain_ns;
+    listening_leave(worker, drain_ns);
+    wring__worker_set_owner_timer(&worker->io, worker->io.now + drain_ns);
     wring__drain drain = {.worker = worker};
     wring__worker_each(&worker->io, wring__peer_drain_count, &drain);
     drain.spread_ns = drain_spread(worker, drain.count, drain_ns);
@@ -63,8 +86,28 @@ static void worker_mail(wring__worker *io, const wring__mail *mail) {
 
 /* The drain window is over: whoever is left is cut off. */
 static void worker_timer(wring__worker *io) {
+    wring__server_worker *worker = worker_of(io);
+    worker->drain_over = true;
+    wring__worker_unschedule(io, &worker->unlisten);
+    wring__worker_stop_listening(io);
     wring__worker_each(io, wring__peer_abort, NULL);
     wring__worker_abort_guests(io);
+}
+
+static wring__listen_config listen_config(const wring_server *server, uint16_t port) {
+    wring__listen_config config = {.host = server->config.host,
+                                   .port = port,
+                                   .backlog = (int)server->config.backlog,
+                                   .reuse_port = true,
+                                   .world = server->world};
+    return config;
+}
+
+static void worker_unlistened(wring__worker *io) {
+    wring__server_worker *worker = worker_of(io);
+    const wring__listen_config config = listen_config(worker->server, worker->server->port);
+    worker->server->backend->unlisten(&config, worker->listener);
+    worker->listener = WRING__SOCKET_NONE;
 }
 
 static void worker_turned(wring__worker *io) {
@@ -75,18 +118,10 @@ static const wring__worker_ops worker_ops = {
     .name = "server",
     .accepted = wring__peer_accept,
     .mail = worker_mail,
+    .unlistened = worker_unlistened,
     .timer = worker_timer,
     .turned = worker_turned,
 };
-
-static wring__listen_config listen_config(const wring_server *server, uint16_t port) {
-    wring__listen_config config = {.host = server->config.host,
-                                   .port = port,
-                                   .backlog = (int)server->config.backlog,
-                                   .reuse_port = true,
-                                   .world = server->world};
-    return config;
-}
 
 /* xorshift64* (Vigna). */
 uint64_t wring__server_random(wring__server_worker *worker) {
@@ -156,6 +191,7 @@ wring_result wring__server_worker_open(wring__server_worker *worker) {
     wring__session_common_init(&worker->sessions, &server->config.session, &worker->io.chunks);
     wring__memory_init(worker);
     worker->sessions.ref_of = wring__peer_ref;
+    worker->sessions.hold = wring__peer_hold;
     worker->sessions.lost = &worker->io.counters.lost_mail;
     worker->sessions.queue_max = queue_max(&server->config);
     worker->sessions.admit = is_rate_limited(&server->config) ? wring__limits_admit : NULL;
@@ -167,7 +203,8 @@ wring_result wring__server_worker_open(wring__server_worker *worker) {
 }
 
 bool wring__server_worker_is_done(const wring__server_worker *worker) {
-    return worker->draining && wring__worker_is_quiet(&worker->io);
+    return worker->draining && worker->listener == WRING__SOCKET_NONE &&
+           wring__worker_is_quiet(&worker->io);
 }
 
 void wring__server_worker_close(wring__server_worker *worker) {
@@ -336,6 +373,8 @@ static wring_result listeners_open(wring_server *server, wring_error *error) {
     uint16_t port = server->config.port;
     for (uint32_t i = 0; i < server->config.workers; i++) {
         wring__listen_config config = listen_config(server, port);
+        config.exclusive = i == 0 && !server->config.share_port;
+        config.reuse_port = server->config.workers > 1 || server->config.share_port;
         wring_result result =
             server->backend->listen(&config, &server->workers[i].listener, &port, error);
         if (result != WRING_OK) {
@@ -373,6 +412,7 @@ static wring_result threads_start(wring_server *server, wring_error *error) {
     for (; created < server->config.workers && failed == 0; created++) {
         wring__server_worker *worker = &server->workers[created];
         worker->draining = false;
+        worker->drain_over = false;
         failed = pthread_create(&worker->thread, NULL, worker_run, worker);
         worker->running = failed == 0;
     }
@@ -401,6 +441,7 @@ static wring_result threads_start(wring_server *server, wring_error *error) {
 static wring_result workers_open_here(wring_server *server, wring_error *error) {
     for (uint32_t i = 0; i < server->config.workers; i++) {
         server->workers[i].draining = false;
+        server->workers[i].drain_over = false;
         wring_result result = wring__server_worker_open(&server->workers[i]);
         if (result != WRING_OK) {
             *error = server->workers[i].error;

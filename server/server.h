@@ -77,7 +77,10 @@ typedef struct wring__server_worker {
     bool initialised;
     bool running; /* the thread was created */
     bool draining;
-    wring_result result; /* of starting */
+    uint64_t drain_ns;
+    bool drain_over;      /* who comes now is closed unheard */
+    wring__task unlisten; /* draining: the end of listening, a while after its beginning */
+    wring_result result;  /* of starting */
     wring_error error;
     wring__http1 parser; /* scratch: for heads that come in one piece */
     wring_header headers[WRING__HTTP1_FIELDS_MAX];
@@ -136,6 +139,7 @@ struct wring__peer *wring__peer_of_conn(wring__conn *conn); /* NULL: not a serve
  *  close frame; else the connection is cut, and what is queued is lost. */
 void wring__peer_evict(struct wring__peer *peer, wring_result reason);
 wring_ref wring__peer_ref(const wring_session *session); /* by it a server's session is known */
+void wring__peer_hold(wring_session *session, bool on);  /* wring_session_pause and _resume */
 /** The one a ref names; NULL when it is gone or lives elsewhere. */
 struct wring__peer *wring__peer_named(wring__server_worker *worker, wring_ref ref);
 wring_result wring__peer_accept(wring__worker *worker, wring__socket socket);

@@ -30,7 +30,8 @@ static void congestion_begin(wring__peer *peer) {
     wring__peer_extra *extra =
         config->slow_timeout_ms == WRING_OFF ? NULL : wring__peer_extra_make(peer);
     if (extra != NULL) {
-        extra->slow_deadline = peer->conn.worker->now + config->slow_timeout_ms * WRING_NS_PER_MS;
+        extra->slow_deadline =
+            peer->conn.worker->clock.peer_now + config->slow_timeout_ms * WRING_NS_PER_MS;
         wring__conn_bring_deadline(&peer->conn, extra->slow_deadline);
     }
 }

@@ -12,6 +12,8 @@ void wring_server_get_stats(const wring_server *server, wring_server_stats *out)
         const wring__worker_counters *counters = &worker->io.counters;
         out->accepted += wring__count_read(&counters->accepted);
         out->accept_errors += wring__count_read(&counters->accept_errors);
+        const uint32_t last = __atomic_load_n(&worker->io.accept_errno, __ATOMIC_RELAXED);
+        out->accept_errno = last != 0 ? last : out->accept_errno;
         out->closed += wring__count_read(&counters->closed);
         out->rx_bytes += wring__count_read(&counters->rx_bytes);
         out->tx_bytes += wring__count_read(&counters->tx_bytes);

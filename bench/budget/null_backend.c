@@ -89,6 +89,8 @@ static wring_result null_open(const wring__backend_config *config, wring__backen
     backend->super.buffer_count = BUFFER_COUNT;
     backend->super.buffer_size = BUFFER_SIZE;
     backend->super.read_size = BUFFER_SIZE;
+    backend->super.sends_at_once = true;
+    backend->super.sends_known = true; /* each takes everything */
     backend->super.buffers = malloc((size_t)BUFFER_COUNT * BUFFER_SIZE);
     backend->home = malloc(BUFFER_COUNT * sizeof *backend->home);
     WRING_ASSERT(backend->super.buffers != NULL && backend->home != NULL);
@@ -132,17 +134,27 @@ static void null_poll(wring__backend *super, int descriptor, uint32_t events, ui
     post(null_of(super), token, -ENOSYS, 0, 0);
 }
 
-static void null_send(wring__backend *super, wring__socket socket, uint64_t token,
-                      const struct iovec *iov, size_t count) {
-    struct null_backend *backend = null_of(super);
-    (void)socket;
+static size_t bytes_take(struct null_backend *backend, const struct iovec *iov, size_t count) {
     size_t total = 0;
     for (size_t i = 0; i < count; i++) {
         total += iov[i].iov_len;
     }
     backend->sent += total;
     backend->sends++;
-    post(backend, token, (int32_t)total, 0, 0);
+    return total;
+}
+
+static void null_send(wring__backend *super, wring__socket socket, uint64_t token,
+                      const struct iovec *iov, size_t count) {
+    (void)socket;
+    post(null_of(super), token, (int32_t)bytes_take(null_of(super), iov, count), 0, 0);
+}
+
+static void null_send_at_once(wring__backend *super, wring__socket socket, uint64_t token,
+                              const struct iovec *iov, size_t count) {
+    (void)socket;
+    (void)token;
+    (void)bytes_take(null_of(super), iov, count);
 }
 
 /* The peer answers by ending its half. */
@@ -230,6 +242,7 @@ const wring__backend_ops null_backend_ops = {
     .connect = null_connect,
     .poll = null_poll,
     .send = null_send,
+    .send_at_once = null_send_at_once,
     .shutdown = null_shutdown,
     .cancel = null_cancel,
     .close_socket = null_close_socket,

@@ -141,7 +141,7 @@ typedef struct wring_client_config {
     uint32_t reconnect_attempts;  /**< in a row without a stable session, then it is closed; default
                                      no  limit */
 
-    uint64_t inbox_bytes; /**< without a handler: payload waiting before the server is read no
+    uint64_t inbox_bytes; /**< without a handler: messages waiting before the server is read no
                                further; default 4 MiB */
 
     /** Each change, on the client's worker. */

@@ -54,8 +54,9 @@ typedef struct wring_deflate_config {
     uint64_t max_inflated_bytes;  /**< of one message; default 64 MiB; max_message counts as well */
     uint64_t takeover_budget;     /**< bytes of all contexts of the process; beyond it connections
                                        negotiate without takeover; default 256 MiB */
-    uint64_t inflate_turn_bytes;  /**< inflated for one connection in a turn of its worker, then the
-                                       others have theirs; default 128 KiB, WRING_UNLIMITED. Not for
+    uint64_t inflate_turn_bytes;  /**< inflated for one connection in a turn of its worker, or a
+                                       quarter of that in compressed bytes, then the others have
+                                       theirs; default 128 KiB, WRING_UNLIMITED. Not for
                                        an embedder's sessions */
     uint64_t compress_turn_bytes; /**< compressed of one long message in a turn: it goes out in
                                        fragments, and what is sent after it waits; default 64 KiB,

@@ -99,6 +99,7 @@ typedef enum wring_class {
     X(ERR_RATE_LIMIT, -100, LIMIT, 1008, "the peer sends more messages than the limit allows")     \
     X(ERR_TOO_MANY_TOPICS, -101, LIMIT, 0, "the topic or subscription limit is reached")           \
     X(ERR_MEMORY_BUDGET, -102, LIMIT, 1008, "the memory budget is used up; the largest had to go") \
+    X(ERR_TLS_EMPTY_RECORDS, -110, LIMIT, 0, "the peer sends too many TLS records without data")   \
     X(ERR_NO_MEMORY, -120, SYSTEM, 1011, "out of memory")                                          \
     X(ERR_SYSTEM, -121, SYSTEM, 0, "a system call failed")                                         \
     X(ERR_BACKEND, -122, SYSTEM, 0, "the I/O backend cannot be set up")                            \

@@ -121,6 +121,9 @@ typedef struct wring_server_config {
     size_t topic_rule_count;
     uint32_t tls_handshake_rate; /**< TLS handshakes begun a second, per worker, and so many at
                                       once: one more is closed unread; default unlimited */
+    bool share_port; /**< other servers may listen at the same port, such as the one that replaces
+                          this one: the kernel spreads connections over all of them. Default: when
+                          another program listens there, starting fails */
 } wring_server_config;
 
 /** Fills in every default, as wring_server_create does; for showing the configuration. */
@@ -164,8 +167,8 @@ WRING_API uint64_t wring_session_queued(const wring_session *session);
 
 /** Reads no further from the peer, so that it is slowed down by TCP: messages that are here already
  *  may still come. While paused, nothing of the session's idle and ping timeouts runs. It ends when
- *  the session is closed from here. From one of its callbacks; a session no server owns is left
- *  alone. */
+ *  the session is closed from here. For sessions of servers and of clients, from one of their
+ *  callbacks; a session that no worker owns is left alone. */
 WRING_API void wring_session_pause(wring_session *session);
 
 /** Reads on: from handle_info or drained, as nothing else comes from a paused peer. */
@@ -183,6 +186,7 @@ typedef struct wring_server_stats {
     uint64_t connections; /**< open now */
     uint64_t accepted;
     uint64_t accept_errors;
+    uint32_t accept_errno; /**< of the last of them; 0: none */
     uint64_t closed;
     uint64_t rx_bytes;
     uint64_t tx_bytes;

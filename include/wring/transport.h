@@ -15,6 +15,11 @@
  * the session is over it calls `close` once and is freed; the pointer is dead after the call it
  * happened in, which then returns WRING_ERR_CLOSED.
  *
+ * From within a callback of the session's handler or transport these calls do nothing and return
+ * WRING_ERR_INVALID_STATE, for they may free the session that runs: the call that the callback is
+ * made in sends what was queued. Only wring_transport_ended is taken note of, and ends the session
+ * when that call comes to its end.
+ *
  * Part of libwring-proto. Thread: one session, one thread at a time.
  */
 #ifndef WRING_TRANSPORT_H
@@ -55,24 +60,27 @@ WRING_API WRING_MUST_CHECK wring_result wring_accept(const wring_transport *tran
                                                      wring_error *error);
 
 /** The hand-over is done: the session asks for its first bytes.
- *  Errors: WRING_ERR_CLOSED when it ended meanwhile. */
+ *  Errors: WRING_ERR_CLOSED when it ended meanwhile; WRING_ERR_INVALID_STATE the second time. */
 WRING_API WRING_MUST_CHECK wring_result wring_activate(wring_session *session, uint64_t now_ns);
 
 /** Bytes came: they are unmasked in place, the handler is called, replies are sent.
  *  Errors: WRING_ERR_CLOSED when that ended the session; WRING_ERR_INVALID_STATE before
- *  wring_activate. */
+ *  wring_activate, or from within a callback. */
 WRING_API WRING_MUST_CHECK wring_result wring_transport_data(wring_session *session,
                                                              wring_mut_bytes bytes,
                                                              uint64_t now_ns);
 
-/** The stream ended (WRING_ERR_TRUNCATED) or broke. Always ends the session. */
+/** The stream ended (WRING_ERR_TRUNCATED) or broke. Always ends the session: at once, or from
+ * within a callback when the call around it returns. */
 WRING_API void wring_transport_ended(wring_session *session, wring_result reason, uint64_t now_ns);
 
-/** Time passed. Errors: WRING_ERR_CLOSED when that ended the session. */
+/** Time passed. Errors: WRING_ERR_CLOSED when that ended the session; WRING_ERR_INVALID_STATE from
+ *  within a callback. Bytes that wait should be given first: what came is no silence. */
 WRING_API WRING_MUST_CHECK wring_result wring_tick(wring_session *session, uint64_t now_ns);
 
 /** Sends what was queued outside a callback (wring_session_send, wring_session_close).
- *  Errors: WRING_ERR_CLOSED when that ended the session. */
+ *  Errors: WRING_ERR_CLOSED when that ended the session; WRING_ERR_INVALID_STATE from within a
+ *  callback, whose end sends it. */
 WRING_API WRING_MUST_CHECK wring_result wring_flush(wring_session *session, uint64_t now_ns);
 
 WRING_END_DECLS

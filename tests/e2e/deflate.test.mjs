@@ -57,6 +57,31 @@ for (const takeover of [0, 1, 2, 3]) {
     });
 }
 
+// What does not compress, sent again: a few bytes when the client refers to its kept window.
+for (const hint of [false, true]) {
+    test(`Node ws ${hint ? "offers not to keep" : "keeps and refers to"} its window`, async () => {
+        const socket = new WebSocket(server.url("/echo"),
+            { perMessageDeflate: { clientNoContextTakeover: hint, threshold: 0 } });
+        const opened = once(socket, "open");
+        const [response] = await once(socket, "upgrade");
+        const granted = response.headers["sec-websocket-extensions"];
+        assert.equal(granted.includes("client_no_context_takeover"), hint);
+        await opened;
+        const data = Array.from({ length: 2000 }, (_, i) =>
+            String.fromCharCode(33 + ((i * i * 7919 + (i * 104729 >> 5)) & 63))).join("");
+        for (let copy = 0; copy < 5; copy++) {
+            const before = response.socket.bytesWritten;
+            socket.send(data);
+            const [reply] = await once(socket, "message");
+            assert.equal(reply.toString(), data);
+            const sent = response.socket.bytesWritten - before;
+            assert.equal(sent < 100, copy > 0 && !hint, `copy ${copy}: ${sent} bytes`);
+        }
+        socket.close(1000);
+        await once(socket, "close");
+    });
+}
+
 test("Node ws as it comes, and what it publishes to others", async () => {
     const sockets = [];
     for (let i = 0; i < 4; i++) {

@@ -118,6 +118,38 @@ def its_figures():
         asyncio.run(go(server))
 
 
+def a_kept_window_is_referred_to():
+    """The second copy of what does not compress is a few bytes, where the client keeps its window:
+    also when the server has released what rests meanwhile. A client that offers not to keep it, and
+    one of a server that does not want it, sends every copy whole."""
+    text = "".join(random.choices("0123456789abcdefghijklmnopqrstuvwxyz", k=2000))
+    copies = 20
+
+    async def go(server, factory, kept):
+        async with websockets.connect(server.url(), compression=None,
+                                      extensions=[factory]) as socket:
+            [extension] = socket.extensions
+            assert extension.local_no_context_takeover == (not kept), extension
+            for _ in range(copies):
+                await socket.send(text)
+                assert await socket.recv() == text
+                await asyncio.sleep(0.02)
+        with urllib.request.urlopen(f"http://127.0.0.1:{server.admin_port}/stats") as answer:
+            stats = json.load(answer)
+        assert stats["deflate_rx_messages"] == copies, stats
+        assert stats["deflate_rx_bytes_after"] == copies * len(text), stats
+        wholes = stats["deflate_rx_bytes_before"] / (len(text) / 2)
+        assert wholes < 3 if kept else wholes > copies, stats
+
+    takeover = ("--deflate-client-takeover",)
+    for options, hint, kept in ((takeover, False, True), (takeover, True, False), ((), False, False),
+                                ((*takeover, "--deflate-idle", "1"), False, True)):
+        with Server("--deflate", "--admin-port", "0", *options) as server:
+            factory = ClientPerMessageDeflateFactory(client_no_context_takeover=hint,
+                                                     client_max_window_bits=True)
+            asyncio.run(go(server, factory, kept))
+
+
 def long_replies_are_made_in_shares():
     """A message of many shares comes back whole, and others had their turns meanwhile."""
     async def go(server, shares):
@@ -246,7 +278,7 @@ def the_strategy_is_asked_for_by_name():
     assert bad.returncode == 2 and "filtered, huffman, rle or fixed" in bad.stderr, bad
 
 
-run([our_server_with_python, our_server_as_it_comes, its_figures,
+run([our_server_with_python, our_server_as_it_comes, its_figures, a_kept_window_is_referred_to,
      long_replies_are_made_in_shares, our_server_without,
      our_client_with_python, our_client_with_node, our_client_with_libwebsockets,
      our_client_with_our_server, the_strategy_is_asked_for_by_name])

@@ -60,3 +60,41 @@ test("a taken port is one clear sentence and exit code 1", async () => {
     assert.equal(result.status, 1);
     assert.match(result.stderr, /^wring: cannot listen on 127\.0\.0\.1 port \d+: bind: .*\n$/);
 });
+
+test("signals that ask for nothing end nothing, before the drain and in it", async () => {
+    const server = await Server.start("--drain-ms", "60000");
+    const early = new WebSocket(server.url("/echo"));
+    await once(early, "open");
+    const silent = ["SIGHUP", "SIGUSR1", "SIGUSR2", "SIGPIPE", "SIGXFSZ"];
+    for (const signal of silent) server.child.kill(signal);
+    early.send("still here");
+    assert.equal(String((await once(early, "message"))[0]), "still here");
+    early.close();
+    await once(early, "close");
+    const socket = await stubborn(server);
+    server.child.kill("SIGTERM");
+    await once(socket, "data"); // the close frame: the drain has begun
+    for (const signal of silent) server.child.kill(signal);
+    socket.destroy();
+    assert.deepEqual(await server.exited, [0, null]);
+});
+
+test("a log that nobody reads any more ends nothing", async () => {
+    const { spawn } = await import("node:child_process");
+    const child = spawn(process.env.WRING, ["serve", "--port", "0"],
+        { stdio: ["ignore", "pipe", "pipe"] });
+    const exited = once(child, "exit");
+    const line = String((await once(child.stdout, "data"))[0]);
+    const port = Number(/:(\d+)\//.exec(line)[1]);
+    child.stdout.destroy();
+    child.stderr.destroy();
+    const socket = new WebSocket(`ws://127.0.0.1:${port}/echo`);
+    await once(socket, "open");
+    child.kill("SIGHUP"); // is answered with a line
+    socket.send("still here");
+    assert.equal(String((await once(socket, "message"))[0]), "still here");
+    const closed = once(socket, "close");
+    child.kill("SIGINT");
+    assert.equal((await closed)[0], 1001);
+    assert.deepEqual(await exited, [0, null]);
+});

@@ -1,33 +1,44 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: Apache-2.0
 #
-# run.sh BUILD_DIR: installs the build into an empty prefix, then builds and runs outside programs
-# against it: by pkg-config and by find_package, shared and static, both libraries.
+# run.sh BUILD_DIR: installs the build into a prefix that it was not configured for, then builds and
+# runs outside programs against it: by pkg-config and by find_package, shared and static, both
+# libraries. Then the shared ones again after the whole tree was moved.
 set -euo pipefail
 here=$(cd "$(dirname "$0")" && pwd)
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
-prefix=$work/prefix
-cmake --install "$1" --prefix "$prefix" >"$work/log" 2>&1 || { cat "$work/log"; exit 1; }
-libdir=$(dirname "$(find "$prefix" -name libwring.a)")
-# The prefix of a relocated install: the .pc files carry the configured one.
-pc() { PKG_CONFIG_PATH=$libdir/pkgconfig pkg-config --define-variable=prefix="$prefix" "$@"; }
-export LD_LIBRARY_PATH=$libdir
-[ -x "$prefix/bin/wring" ] && "$prefix/bin/wring" --version
 
-for pair in wring:echo wring-proto:proto; do
-    library=${pair%:*} program=${pair#*:}
-    cc "$here/outside/$program.c" $(pc --cflags --libs "$library") -o "$work/shared"
-    "$work/shared"
-    # our library from its archive, what it needs from the system
-    cc "$here/outside/$program.c" $(pc --cflags "$library") "$libdir/lib$library.a" \
-        $(pc --static --libs "$library" | sed "s/-l$library\b//") -o "$work/static"
-    env -u LD_LIBRARY_PATH "$work/static"
-    echo "pkg-config $library: shared and static run"
-done
-if compgen -G "$libdir/cmake" >/dev/null; then
+outside_programs() { # PREFIX KIND...
+    local prefix=$1 kinds=${*:2} targets="echo proto" libdir library program pair
+    libdir=$(dirname "$(find "$prefix" -name libwring.a)")
+    export LD_LIBRARY_PATH=$libdir PKG_CONFIG_PATH=$libdir/pkgconfig
+    rm -rf "$work/shared" "$work/static" "$work/cmake"
+    [ ! -x "$prefix/bin/wring" ] || "$prefix/bin/wring" --version
+    for pair in wring:echo wring-proto:proto; do
+        library=${pair%:*} program=${pair#*:}
+        [ "$(realpath "$(pkg-config --variable=prefix "$library")")" = "$(realpath "$prefix")" ] ||
+            { echo "$library.pc names the prefix $(pkg-config --variable=prefix "$library")"; exit 1; }
+        cc "$here/outside/$program.c" $(pkg-config --cflags --libs "$library") -o "$work/shared"
+        "$work/shared"
+        echo "pkg-config $library: shared runs"
+        [[ $kinds == *static* ]] || continue
+        # our library from its archive, what it needs from the system
+        cc "$here/outside/$program.c" $(pkg-config --cflags "$library") "$libdir/lib$library.a" \
+            $(pkg-config --static --libs "$library" | sed "s/-l$library\b//") -o "$work/static"
+        env -u LD_LIBRARY_PATH "$work/static"
+        echo "pkg-config $library: static runs"
+    done
+    [[ $kinds != *static* ]] || targets="$targets echo-static proto-static"
     cmake -S "$here/outside" -B "$work/cmake" -DCMAKE_PREFIX_PATH="$prefix" >"$work/log" 2>&1 &&
-        cmake --build "$work/cmake" >>"$work/log" 2>&1 || { cat "$work/log"; exit 1; }
-    for program in echo echo-static proto proto-static; do "$work/cmake/$program"; done
-    echo "find_package: all four run"
-fi
+        cmake --build "$work/cmake" --target $targets >>"$work/log" 2>&1 ||
+        { cat "$work/log"; exit 1; }
+    for program in $targets; do "$work/cmake/$program"; done
+    echo "find_package: $targets run"
+}
+
+cmake --install "$1" --prefix "$work/prefix" >"$work/log" 2>&1 || { cat "$work/log"; exit 1; }
+outside_programs "$work/prefix" shared static
+mkdir "$work/elsewhere"
+mv "$work/prefix" "$work/elsewhere/wring"
+outside_programs "$work/elsewhere/wring" shared

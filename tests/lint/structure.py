@@ -26,9 +26,10 @@ LAYERS = {
 # system header -> files that may include it
 KNOWN_TO = {
     r"liburing.*": {"io/uring_compat.h"},
-    r"openssl/(evp|rand|sha)\.h": {"proto/crypto.c"},
+    r"openssl/(evp|rand|sha)\.h": {"proto/crypto.c", "io/tls_tickets.c"},
     r"openssl/(?!evp|rand|sha).*": {"io/tls_internal.h", "io/tls_context.c", "io/tls_files.c",
-                                    "io/tls_stream.c", "io/tls_peer.c", "io/tls_verdict.c"},
+                                    "io/tls_stream.c", "io/tls_peer.c", "io/tls_verdict.c",
+                                    "io/tls_tickets.c"},
     r"zlib\.h": {"proto/deflate.c"},
     r"ares\.h": {"client/resolve.c"},
 }

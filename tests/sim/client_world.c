@@ -2,13 +2,9 @@
  *
  * The world of the client's scenarios. See client_test.h.
  */
-#define OPENSSL_SUPPRESS_DEPRECATED /* RAND_METHOD: no provider does what it does here */
 #include "tests/sim/client_test.h"
 
-#include <openssl/rand.h>
-
 #include "io/sim_world.h"
-#include "tests/certs/certs.h"
 
 /* ---- the server ------------------------------------------------------------------------------ */
 
@@ -58,47 +54,6 @@ static const wring_handler echo = {.name = "echo",
                                    .handle_in = echo_in,
                                    .terminate = echo_terminate};
 
-/* ---- randomness that replays ----------------------------------------------------------------- */
-
-/* The lengths of TLS messages must be the same in each run of a seed. Integers in DER have no
- * leading zeros: every byte here has the same highest bit. */
-static uint64_t bytes_state;
-
-static int bytes_draw(unsigned char *bytes, int len) {
-    for (int i = 0; i < len; i++) {
-        bytes_state = bytes_state * UINT64_C(6364136223846793005) + 1442695040888963407u;
-        bytes[i] = (unsigned char)(0x40 | (bytes_state >> 58));
-    }
-    return 1;
-}
-
-static int bytes_status(void) {
-    return 1;
-}
-
-static const RAND_METHOD bytes_method = {
-    .bytes = bytes_draw, .pseudorand = bytes_draw, .status = bytes_status};
-
-static void certificates_make(void) {
-    static bool made;
-    static const struct cert_spec authority = {.name = "ca",
-                                               .common_name = "authority",
-                                               .until_days = 9,
-                                               .is_authority = true,
-                                               .is_rsa = true};
-    static const struct cert_spec server = {.name = "server",
-                                            .issuer = "ca",
-                                            .common_name = "sim",
-                                            .alternatives = "IP:127.0.0.1",
-                                            .until_days = 9,
-                                            .is_rsa = true};
-    if (!made) { /* with RSA, whose signatures have one length */
-        cert_make(&authority);
-        cert_make(&server);
-        made = true;
-    }
-}
-
 /* ---- begin, round, end ----------------------------------------------------------------------- */
 
 uint64_t client_random(client_world *world, uint64_t bound) {
@@ -110,13 +65,9 @@ static void world_begin(client_world *world, uint64_t seed, bool tls) {
     wring_error error;
     live = 0;
     if (tls) {
-        certificates_make();
-        server_tls = (wring_tls_server_config){.struct_size = sizeof server_tls,
-                                               .cert_file = cert_path("server.pem"),
-                                               .key_file = cert_path("server.key")};
+        server_tls = sim_tls_server();
     }
-    EXPECT(RAND_set_rand_method(&bytes_method) == 1);
-    bytes_state = seed;
+    sim_tls_random_begin(seed);
     sim_run_tls = tls ? &server_tls : NULL;
     sim_run_begin(&world->run, seed, &echo, world, 2);
     sim_run_tls = NULL;
@@ -181,9 +132,12 @@ void client_world_end(client_world *world) {
         client_world_advance(world, before);
     }
     EXPECT(world->pool->workers[0].io.conn_count == 0);
-    EXPECT(wring__wheel_next(&world->pool->workers[0].io.task_wheel) == WRING_TIME_NEVER);
+    wring__worker *io = &world->pool->workers[0].io;
+    wring__wheel_cancel(&io->task_wheel,
+                        &io->owner_timer); /* the drain's, which did not come to it */
+    EXPECT(wring__wheel_next(&io->task_wheel) == WRING_TIME_NEVER);
     wring_pool_destroy(world->pool, 0);
     sim_run_end(&world->run);
     EXPECT(live == 0);
-    EXPECT(RAND_set_rand_method(NULL) == 1);
+    sim_tls_random_end();
 }

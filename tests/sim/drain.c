@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
  * Draining: every session is told 1001, spread evenly over the window; who does not answer is cut
- * off at the deadline, and nobody who comes late is let in.
+ * off at the deadline. Who had connected before, and was not yet accepted, gets an answer.
  */
 #include <stdlib.h>
 
@@ -35,6 +35,63 @@ static void on_message(sim_client *client, const wring_message *message) {
     told_at[client - clients] = wring__sim_now(client->run->world);
 }
 
+/* ---- who connected just before ----------------------------------------------------------------
+ */
+
+#define LATE 6
+
+static struct late {
+    wring__socket socket;
+    size_t sent;
+    char answer[16];
+    size_t got;
+    bool over;
+} late[LATE];
+
+static void late_dial(sim_run *run) {
+    for (unsigned i = 0; i < LATE; i++) {
+        late[i] = (struct late){.socket = wring__sim_dial(run->world, run->port)};
+        EXPECT(late[i].socket != WRING__SOCKET_NONE);
+    }
+}
+
+/* Every second one says nothing. */
+static void late_step(sim_run *run, unsigned i) {
+    static const char request[] = "GET / HTTP/1.1\r\nHost: x\r\n\r\n";
+    struct late *one = &late[i];
+    uint8_t piece[64];
+    bool end = false;
+    bool reset = false;
+    if (one->over) {
+        return;
+    }
+    if (i % 2 == 0) {
+        one->sent += wring__sim_peer_send(
+            run->world, one->socket,
+            wring_bytes_of(request + one->sent, sizeof request - 1 - one->sent));
+    }
+    const size_t len =
+        wring__sim_peer_recv(run->world, one->socket, piece, sizeof piece, &end, &reset);
+    for (size_t k = 0; k < len && one->got < sizeof one->answer; k++) {
+        one->answer[one->got++] = (char)piece[k];
+    }
+    if (end) {
+        wring__sim_peer_close(run->world, one->socket, false);
+        one->over = true;
+    }
+}
+
+static void late_check(sim_run *run) {
+    for (unsigned i = 0; i < LATE; i++) {
+        while (!late[i].over) {
+            late_step(run, i);
+            (void)wring__sim_advance(run->world);
+        }
+        EXPECT(late[i].got >= 12 && memcmp(late[i].answer, "HTTP/1.1 ", 9) == 0);
+        EXPECT(i % 2 == 0 || memcmp(late[i].answer + 9, "503", 3) == 0);
+    }
+}
+
 /* One in ten never reads again. */
 static bool is_stuck(unsigned i) {
     return i % 10 == 9;
@@ -47,6 +104,9 @@ static void round_run(sim_run *run, bool draining) {
         if (!draining || !is_stuck(i)) {
             sim_client_step(&clients[i]);
         }
+    }
+    for (unsigned i = 0; i < LATE && draining; i++) {
+        late_step(run, i);
     }
     if (before == wring__sim_activity(run->world)) {
         (void)wring__sim_advance(run->world);
@@ -100,12 +160,14 @@ void sim_drain(uint64_t seed) {
         round_run(&run, false);
     }
     const wring_time_ns began = wring__sim_now(run.world);
+    late_dial(&run);
     wring__server_drain(run.server, DRAIN_MS);
     for (unsigned round = 0; !is_over(&run); round++) {
         EXPECT(round < 1000000);
         round_run(&run, true);
     }
     const uint64_t took_ms = (wring__sim_now(run.world) - began) / WRING_NS_PER_MS;
+    late_check(&run);
     check_spread(began, seed == 0); /* faults delay what is on its way */
     EXPECT(ended_in_time + cut_off == CLIENTS && cut_off == CLIENTS / 10);
     EXPECT(seed != 0 || (took_ms >= DRAIN_MS && took_ms <= DRAIN_MS + 10));

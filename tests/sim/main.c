@@ -23,13 +23,16 @@ static const struct {
     {"slow", sim_slow, NULL},
     {"sends", sim_sends, NULL},
     {"drain", sim_drain, NULL},
+    {"suspend", sim_suspend, NULL},
     {"client", sim_the_client, NULL},
     {"tls", sim_the_client_with_tls, NULL},
     {"reconnect", sim_reconnect, sim_reconnect_sum},
+    {"client-pause", sim_client_pause, sim_client_pause_sum},
     {"eyeballs", sim_eyeballs, NULL},
     {"budget", sim_budget, NULL},
     {"c14-bombs", sim_bombs, NULL},
     {"long", sim_long, sim_long_sum},
+    {"silent", sim_silent, NULL},
 };
 
 static wring__trace_entry entries[TRACE_KEEP];

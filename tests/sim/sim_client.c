@@ -28,6 +28,11 @@ static void dial(sim_client *client) {
     EXPECT(wring_h1_request_write("sim", "/", client->key, &options, (char *)client->request,
                                   sizeof client->request, &client->request_len) == WRING_OK);
     client->phase = CLIENT_UPGRADING;
+    if (client->run->client_tls != NULL) {
+        const wring__tls_options tls = {.out = &client->tls_out, .server_name = "127.0.0.1"};
+        EXPECT(wring__tls_create(client->run->client_tls, &tls, &client->tls) == WRING_OK);
+        EXPECT(wring__tls_handshake(client->tls) == WRING_MORE);
+    }
 }
 
 static void gone(sim_client *client) {
@@ -47,6 +52,8 @@ void sim_client_cut(sim_client *client, bool reset) {
 }
 
 void sim_client_deinit(sim_client *client) {
+    wring__tls_destroy(client->tls);
+    wring__outq_deinit(&client->tls_out, NULL);
     wring_session_destroy(client->session);
     wring_deflate_destroy(client->contexts);
 }
@@ -119,16 +126,38 @@ static void head_bytes(sim_client *client, const uint8_t *data, size_t len) {
     }
 }
 
+static void plain_bytes(sim_client *client, uint8_t *data, size_t len) {
+    if (len > 0 && client->phase == CLIENT_UPGRADING) {
+        head_bytes(client, data, len);
+    } else if (len > 0) {
+        session_bytes(client, data, len);
+    }
+}
+
+static void tls_bytes(sim_client *client, uint8_t *data, size_t len) {
+    uint8_t plain[512];
+    size_t n = 0;
+    wring_result result = wring__tls_receive(client->tls, (wring_mut_bytes){data, len});
+    while (result == WRING_OK) {
+        result = wring__tls_read(client->tls, plain, sizeof plain, &n);
+        if (result == WRING_OK && n == 0) {
+            break; /* close_notify */
+        }
+        plain_bytes(client, plain, n);
+    }
+    EXPECT(result == WRING_OK || result == WRING_MORE);
+}
+
 static void receive(sim_client *client) {
     uint8_t buffer[512];
     bool end = false;
     bool reset = false;
     size_t len = wring__sim_peer_recv(client->run->world, client->socket, buffer, sizeof buffer,
                                       &end, &reset);
-    if (len > 0 && client->phase == CLIENT_UPGRADING) {
-        head_bytes(client, buffer, len);
+    if (client->tls == NULL) {
+        plain_bytes(client, buffer, len);
     } else if (len > 0) {
-        session_bytes(client, buffer, len);
+        tls_bytes(client, buffer, len);
     }
     if (end && client->session != NULL) {
         wring_session_eof(client->session);
@@ -139,22 +168,41 @@ static void receive(sim_client *client) {
     }
 }
 
+/* Takes plain bytes: to the socket, or as one record, when those before have gone. */
+static size_t plain_send(sim_client *client, wring_bytes bytes) {
+    if (client->tls == NULL) {
+        return wring__sim_peer_send(client->run->world, client->socket, bytes);
+    }
+    bytes.len = wring__min_size(bytes.len, 2000);
+    struct iovec iov = {(void *)(uintptr_t)bytes.data, bytes.len};
+    const bool taken =
+        client->tls_out.bytes == 0 && wring__tls_write(client->tls, &iov, 1) == WRING_OK;
+    return taken ? bytes.len : 0;
+}
+
+static void tls_flush(sim_client *client) {
+    struct iovec iov;
+    if (wring__outq_gather(&client->tls_out, &iov, 1) == 1) {
+        const wring_bytes bytes = wring_bytes_of(iov.iov_base, iov.iov_len);
+        wring__outq_consume(&client->tls_out, NULL,
+                            wring__sim_peer_send(client->run->world, client->socket, bytes));
+    }
+}
+
 static void transmit(sim_client *client) {
-    wring__sim *world = client->run->world;
     if (client->request_sent < client->request_len) {
         client->request_sent +=
-            wring__sim_peer_send(world, client->socket,
-                                 wring_bytes_of(client->request + client->request_sent,
-                                                client->request_len - client->request_sent));
-        return;
+            plain_send(client, wring_bytes_of(client->request + client->request_sent,
+                                              client->request_len - client->request_sent));
+    } else if (client->session != NULL) {
+        wring_bytes out = wring_session_output(client->session);
+        size_t taken = out.len == 0 ? 0 : plain_send(client, out);
+        if (taken > 0) {
+            wring_session_sent(client->session, taken);
+        }
     }
-    if (client->session == NULL) {
-        return;
-    }
-    wring_bytes out = wring_session_output(client->session);
-    size_t taken = out.len == 0 ? 0 : wring__sim_peer_send(world, client->socket, out);
-    if (taken > 0) {
-        wring_session_sent(client->session, taken);
+    if (client->tls != NULL) {
+        tls_flush(client);
     }
 }
 
@@ -165,6 +213,12 @@ void sim_client_step(sim_client *client) {
     if (client->phase != CLIENT_GONE) {
         transmit(client);
         receive(client);
+    }
+}
+
+void sim_client_talk(sim_client *client) {
+    if (client->phase == CLIENT_UPGRADING || client->phase == CLIENT_OPEN) {
+        transmit(client);
     }
 }
 

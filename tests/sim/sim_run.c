@@ -45,6 +45,7 @@ void sim_run_begin_config(sim_run *run, uint64_t seed, wring_server_config *conf
     config->receive_buffers = buffer_counts[wring__sim_random(run->world, 4)];
     config->receive_buffer_size = buffer_sizes[wring__sim_random(run->world, 4)];
     config->pause_bytes = wring__sim_random(run->world, 2) == 0 ? 300 : 0;
+    run->client_tls = NULL;
     /* the world's clock may stand still for long stretches of one-byte pipes */
     config->handshake_timeout_ms = WRING_OFF;
     config->tls = sim_run_tls;
@@ -64,6 +65,8 @@ void sim_run_workers(sim_run *run) {
         wring__server_worker *worker = &run->server->workers[(start + i) % count];
         if (!wring__server_worker_is_done(worker)) {
             EXPECT(wring__worker_turn(&worker->io, WRING_TIME_NEVER) == WRING_OK);
+            EXPECT(wring__recv_lent(&worker->io.recv) > 0); /* it can always receive */
+            EXPECT(worker->io.recv.kept_count <= worker->io.recv.kept_max);
         }
     }
 }

@@ -8,6 +8,7 @@
 
 #include "core/trace.h"
 #include "io/sim.h"
+#include "io/tls.h"
 #include "server/server.h"
 
 /* A broken expectation ends the run: the seed is printed and the process aborts. */
@@ -20,6 +21,7 @@ extern const wring_deflate_config *sim_deflate; /* of servers begun from here on
 typedef struct sim_run {
     wring__sim *world;
     wring_server *server;
+    wring__tls_context *client_tls; /* of the sim_clients; NULL: plain */
     uint16_t port;
 } sim_run;
 
@@ -38,13 +40,21 @@ void sim_run_workers(sim_run *run);
 /* Drains the server and checks that nothing is left of it. */
 void sim_run_end(sim_run *run);
 
+/* TLS: from begin to end its lengths are the same in each run of a seed. */
+void sim_tls_random_begin(uint64_t seed);
+void sim_tls_random_end(void);
+wring_tls_server_config sim_tls_server(void);
+wring__tls_context *sim_tls_client(void);
+
 enum sim_client_phase { CLIENT_NEW, CLIENT_UPGRADING, CLIENT_OPEN, CLIENT_GONE };
 
 typedef struct sim_client sim_client;
 struct sim_client {
     sim_run *run;
     wring__socket socket;
-    wring_session *session;  /* NULL: not upgraded yet */
+    wring_session *session; /* NULL: not upgraded yet */
+    wring__tls *tls;        /* NULL: plain */
+    wring__outq tls_out;
     wring_deflate *contexts; /* NULL: nothing is offered */
     enum sim_client_phase phase;
     uint8_t head[2048]; /* the response head */
@@ -66,6 +76,8 @@ void sim_client_init(sim_client *client, sim_run *run);
 void sim_client_step(sim_client *client);
 /* Only reads. */
 void sim_client_listen(sim_client *client);
+/* Only sends. */
+void sim_client_talk(sim_client *client);
 void sim_client_send(sim_client *client, wring_frame frame);
 /* Cuts the connection, in order or with a reset. */
 void sim_client_cut(sim_client *client, bool reset);
@@ -78,8 +90,10 @@ void sim_bombs(uint64_t seed);
 void sim_slow(uint64_t seed);
 void sim_sends(uint64_t seed);
 void sim_drain(uint64_t seed);
+void sim_suspend(uint64_t seed);
 void sim_budget(uint64_t seed);
 void sim_long(uint64_t seed);
+void sim_silent(uint64_t seed);
 void sim_long_sum(uint64_t seeds);
 void sim_pubsub(uint64_t seed);
 void sim_pubsub_slow(uint64_t seed);
@@ -87,6 +101,8 @@ void sim_the_client(uint64_t seed);
 void sim_the_client_with_tls(uint64_t seed);
 void sim_reconnect(uint64_t seed);
 void sim_reconnect_sum(uint64_t seeds);
+void sim_client_pause(uint64_t seed);
+void sim_client_pause_sum(uint64_t seeds);
 void sim_eyeballs(uint64_t seed);
 
 #endif

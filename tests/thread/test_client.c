@@ -13,6 +13,9 @@
 #include <unistd.h>
 #include <wring/wring.h>
 
+#include "client/client.h"
+#include "tests/certs/certs.h"
+
 #define THREADS 4
 #define WAIT_MS 60000
 #define CHECK(x)                                                                                   \
@@ -56,7 +59,7 @@ static wring_verdict flood(wring_session *session, const wring_request *request,
 static const wring_handler echo_handler = {.name = "echo", .handle_in = echo};
 static const wring_handler flood_handler = {.name = "flood", .init = flood};
 
-static wring_server *server_run(uint16_t port) {
+static wring_server *server_run_with(uint16_t port, const wring_tls_server_config *tls) {
     static const wring_route routes[] = {{.path = "/echo", .handler = &echo_handler},
                                          {.path = "/flood", .handler = &flood_handler}};
     const wring_server_config config = {.struct_size = sizeof config,
@@ -64,6 +67,7 @@ static wring_server *server_run(uint16_t port) {
                                         .workers = 2,
                                         .routes = routes,
                                         .route_count = 2,
+                                        .tls = tls,
                                         .unpinned = true};
     wring_server *server = NULL;
     wring_error error;
@@ -72,6 +76,11 @@ static wring_server *server_run(uint16_t port) {
         fprintf(stderr, "%s\n", error.text);
         exit(error.code == WRING_ERR_BACKEND ? 77 : 1);
     }
+    return server;
+}
+
+static wring_server *server_run(uint16_t port) {
+    wring_server *server = server_run_with(port, NULL);
     snprintf(url, sizeof url, "ws://127.0.0.1:%u/echo", wring_server_port(server));
     return server;
 }
@@ -333,6 +342,59 @@ static void a_full_inbox_holds_the_server_back(const wring_server *server) {
     wring_client_destroy(client);
 }
 
+static uint64_t inbox_of(wring_client *client, bool *is_full) {
+    pthread_mutex_lock(&client->lock);
+    const uint64_t bytes = client->inbox_bytes;
+    *is_full = client->inbox_full;
+    pthread_mutex_unlock(&client->lock);
+    return bytes;
+}
+
+/* The same by what the inbox holds: with TLS nothing stopped the reading of it once. */
+static void a_full_inbox_is_read_no_further_with_tls(void) {
+    char to[64];
+    certs_make_usual();
+    const wring_tls_server_config server_tls = {.struct_size = sizeof server_tls,
+                                                .cert_file = cert_path("server.pem"),
+                                                .key_file = cert_path("server.key")};
+    const wring_tls_client_config client_tls = {.struct_size = sizeof client_tls,
+                                                .ca_file = cert_path("ca.pem")};
+    const wring_client_config config = {
+        .struct_size = sizeof config, .inbox_bytes = 1 << 20, .tls = &client_tls};
+    wring_server *server = server_run_with(port_pick(), &server_tls);
+    snprintf(to, sizeof to, "wss://127.0.0.1:%u/echo", wring_server_port(server));
+    wring_client *client = client_of(wring_pool_loop(pool), to, &config);
+    CHECK(wring_client_wait(client, WAIT_MS, NULL) == WRING_OK);
+    static uint8_t data[4096];
+    uint32_t sent = 0;
+    bool full = false;
+    for (; sent < 4000; sent++) { /* what comes back comes in small records */
+        memcpy(data, &sent, sizeof sent);
+        const wring_frame frame = wring_binary(wring_bytes_of(data, sizeof data));
+        if (wring_client_send(client, &frame, 1) != WRING_OK) {
+            break;
+        }
+        usleep(sent % 4 == 0 ? 100 : 0);
+        CHECK(inbox_of(client, &full) < 2 << 20);
+    }
+    CHECK(sent > 512); /* more than the inbox takes */
+    while (!full) {
+        (void)inbox_of(client, &full);
+        usleep(1000);
+    }
+    for (uint32_t i = 0; i < sent; i++) {
+        wring_message message;
+        uint32_t number;
+        CHECK(inbox_of(client, &full) < 2 << 20);
+        CHECK(wring_client_receive(client, WAIT_MS, &message) == WRING_OK);
+        memcpy(&number, message.payload.data, sizeof number);
+        CHECK(message.payload.len == sizeof data && number == i);
+    }
+    wring_client_destroy(client);
+    wring_server_stop(server, 1000);
+    wring_server_destroy(server);
+}
+
 static atomic_int gone_with; /* a close code; 0: not gone yet */
 
 static void on_gone(wring_client *client, const wring_client_report *report, void *opts) {
@@ -455,6 +517,7 @@ int main(int argc, char **argv) {
     each_attempt_is_renewed_once();
     on_threads(connect_and_leave);
     a_full_inbox_holds_the_server_back(server);
+    a_full_inbox_is_read_no_further_with_tls();
     given_up_with_a_full_inbox_it_closes_in_order(server);
     much_at_once_comes_back(server);
     back_when_the_server_is(&server);

@@ -23,6 +23,7 @@ void *__wrap_realloc(void *block, size_t size);
 void *__wrap_aligned_alloc(size_t alignment, size_t size);
 void __wrap_free(void *block);
 char *__wrap_strdup(const char *text);
+char *__wrap_strndup(const char *text, size_t max);
 FILE *__real_open_memstream(char **text, size_t *size);
 FILE *__wrap_open_memstream(char **text, size_t *size);
 int __wrap_asprintf(char **out, const char *format, ...);
@@ -109,6 +110,16 @@ char *__wrap_strdup(const char *text) {
     const size_t size = strlen(text) + 1;
     char *copy = __wrap_malloc(size);
     return copy == NULL ? NULL : memcpy(copy, text, size);
+}
+
+char *__wrap_strndup(const char *text, size_t max) {
+    const size_t len = strnlen(text, max);
+    char *copy = __wrap_malloc(len + 1);
+    if (copy != NULL) {
+        memcpy(copy, text, len);
+        copy[len] = 0;
+    }
+    return copy;
 }
 
 /* The text it makes is the caller's to free. */

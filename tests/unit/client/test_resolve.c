@@ -2,6 +2,7 @@
 #include <criterion/criterion.h>
 
 #include "client/resolve.h"
+#include "io/sim.h"
 
 static uint16_t port_of(const wring__address *address) {
     return ntohs(address->any.sa_family == AF_INET ? address->v4.sin_port : address->v6.sin6_port);
@@ -41,4 +42,47 @@ Test(addresses, families_take_turns) { /* RFC 8305 4 */
         }
         cr_assert_str_eq(order, rows[i][1], "%s: %s", rows[i][0], order);
     }
+}
+
+/* ---- c-ares in the loop ---------------------------------------------------------------------- */
+
+static unsigned done_count;
+static wring_error done_error;
+
+static void on_done(void *owner, const wring__addresses *addresses, const wring_error *error) {
+    (void)owner;
+    (void)addresses;
+    done_count++;
+    done_error = *error;
+}
+
+static const wring__worker_ops no_ops = {.name = "test"};
+
+/* c-ares tells of a socket in the middle of sending a query on it. */
+Test(resolve, a_socket_that_cannot_be_waited_for_ends_it_and_not_within_c_ares) {
+    const wring__sim_config world_config = {.seed = 1};
+    wring__sim *world = wring__sim_create(&world_config);
+    const wring__worker_config config = {
+        .backend = &wring__backend_sim, .backend_config = {.world = world}, .ops = &no_ops};
+    wring__worker *worker = calloc(1, sizeof *worker);
+    wring__resolve *resolve;
+    uint32_t slot;
+    uint32_t generation;
+    cr_assert_eq(wring__worker_init(worker, &config, NULL), WRING_OK);
+    wring__slots_deinit(&worker->watches);
+    cr_assert_eq(wring__slots_init(&worker->watches, 1), WRING_OK);
+    cr_assert_eq(wring__slots_acquire(&worker->watches, worker, &slot, &generation), WRING_OK);
+    wring__resolve_set_test_server(9); /* discard: nobody answers */
+    cr_assert_eq(wring__resolve_start(worker, "name.test", 80, on_done, NULL, &resolve), WRING_OK);
+    for (int turns = 0; turns < 100 && done_count == 0; turns++) {
+        cr_assert_eq(wring__worker_turn(worker, 0), WRING_OK);
+        (void)wring__sim_advance(world);
+    }
+    cr_assert_eq(done_count, 1);
+    cr_assert_eq(done_error.code, WRING_ERR_ADDRESS);
+    wring__resolve_set_test_server(0);
+    wring__slots_release(&worker->watches, slot, generation);
+    wring__worker_deinit(worker);
+    free(worker);
+    wring__sim_destroy(world);
 }

@@ -18,6 +18,7 @@ static struct scripted {
         const uint8_t *data[64];
         size_t len[64];
         size_t count;
+        bool at_once;
     } ops[OPS_MAX];
     wring__completion posted[POSTED_MAX];
     size_t posted_count;
@@ -25,6 +26,7 @@ static struct scripted {
     uint8_t sent[SENT_MAX];
     size_t sent_len;
     wring_time_ns now;
+    wring_time_ns deadline;
     bool open;
 } it;
 
@@ -58,6 +60,7 @@ static uint16_t buffer_fill(wring_bytes bytes) {
     for (uint16_t i = 0; i < SCRIPTED_BUFFERS; i++) {
         if (it.home[i]) {
             it.home[i] = false;
+            WRING_UNPOISON(wring__backend_buffer(&it.super, i), bytes.len);
             memcpy(wring__backend_buffer(&it.super, i), bytes.data, bytes.len);
             return i;
         }
@@ -101,6 +104,15 @@ void scripted_end(enum scripted_kind kind, int32_t result) {
     op->token = 0;
 }
 
+size_t scripted_send_len(void) {
+    const struct op *op = op_find(SCRIPTED_SEND);
+    size_t len = 0;
+    for (size_t i = 0; op != NULL && i < op->count; i++) {
+        len += op->len[i];
+    }
+    return len;
+}
+
 void scripted_receive(wring_bytes bytes, bool more) {
     struct op *op = op_find(SCRIPTED_RECV);
     WRING_ASSERT(op != NULL);
@@ -122,6 +134,31 @@ void scripted_stray(uint64_t token, int32_t result, wring_bytes bytes) {
     } else {
         post(token, result, WRING__COMPLETION_BUFFER | WRING__COMPLETION_MORE, buffer_fill(bytes));
     }
+}
+
+void scripted_sends_at_once(bool known) {
+    it.super.sends_at_once = true;
+    it.super.sends_known = known;
+}
+
+void scripted_took_all(void) {
+    struct op *op = op_find(SCRIPTED_SEND);
+    WRING_ASSERT(op != NULL && op->at_once);
+    for (size_t i = 0; i < op->count; i++) {
+        memcpy(it.sent + it.sent_len, op->data[i], op->len[i]);
+        it.sent_len += op->len[i];
+        WRING_ASSERT(it.sent_len <= SENT_MAX);
+    }
+    op->token = 0;
+}
+
+bool scripted_is_at_once(void) {
+    const struct op *op = op_find(SCRIPTED_SEND);
+    return op != NULL && op->at_once;
+}
+
+wring_time_ns scripted_deadline(void) {
+    return it.deadline;
 }
 
 wring_bytes scripted_sent(void) {
@@ -191,6 +228,12 @@ static void scripted_send(wring__backend *super, wring__socket socket, uint64_t 
     }
 }
 
+static void scripted_send_at_once(wring__backend *super, wring__socket socket, uint64_t token,
+                                  const struct iovec *iov, size_t count) {
+    scripted_send(super, socket, token, iov, count);
+    op_find(SCRIPTED_SEND)->at_once = true;
+}
+
 static void scripted_shutdown(wring__backend *super, wring__socket socket, uint64_t token,
                               int how) {
     (void)super;
@@ -214,7 +257,7 @@ static void scripted_close_socket(wring__backend *super, wring__socket socket, u
 static wring_result scripted_turn(wring__backend *super, wring_time_ns deadline,
                                   wring__completion *out, size_t max, size_t *count) {
     (void)super;
-    (void)deadline;
+    it.deadline = deadline;
     WRING_ASSERT(max >= it.posted_count);
     memcpy(out, it.posted, it.posted_count * sizeof *out);
     *count = it.posted_count;
@@ -247,6 +290,7 @@ const wring__backend_ops scripted_ops = {
     .accept = scripted_accept_op,
     .recv = scripted_recv,
     .send = scripted_send,
+    .send_at_once = scripted_send_at_once,
     .shutdown = scripted_shutdown,
     .cancel = scripted_cancel,
     .close_socket = scripted_close_socket,

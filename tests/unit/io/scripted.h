@@ -28,12 +28,23 @@ size_t scripted_under_way(void);
 
 /* The next turn brings the operation's last completion. */
 void scripted_end(enum scripted_kind kind, int32_t result);
+/* Bytes lent to the send that is under way. */
+size_t scripted_send_len(void);
 /* The same of the receive, with bytes in a buffer; more: it stays armed. */
 void scripted_receive(wring_bytes bytes, bool more);
 /* A connection came in; more: accepting stays armed. */
 void scripted_accept(wring__socket socket, bool more);
 /* Any completion at all; with a buffer when `bytes` has some. */
 void scripted_stray(uint64_t token, int32_t result, wring_bytes bytes);
+
+/* From now on the worker may send at once (scripted_open forgets it). Such a send is under way as
+ * SCRIPTED_SEND: scripted_end tells of one that failed or was short, this ends one that took all of
+ * its bytes. `known`: what the next turns say of all of them. */
+void scripted_sends_at_once(bool known);
+void scripted_took_all(void);
+bool scripted_is_at_once(void); /* the send under way */
+/* What the last turn was asked: 0, it must not wait. */
+wring_time_ns scripted_deadline(void);
 
 /* What the sends that ended well have taken. */
 wring_bytes scripted_sent(void);

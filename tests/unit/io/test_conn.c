@@ -252,6 +252,160 @@ Test(conn, short_sends_are_resumed_where_they_stopped) {
     }
 }
 
+/* ---- sending at once ------------------------------------------------------------------------- */
+
+static void begin_at_once(bool known) {
+    begin();
+    scripted_sends_at_once(known);
+    connect_one();
+}
+
+static void end_at_once(void) {
+    cr_assert_eq(worker.at_once.count, 0);
+    end_by_reset();
+    cr_assert_eq(owner.closed, 1);
+    end();
+}
+
+Test(conn, a_send_that_took_all_needs_no_turn_of_its_own) {
+    begin_at_once(true);
+    queue(wring_str("hello"));
+    turn();
+    cr_assert(scripted_is_at_once());
+    scripted_took_all();
+    turn(); /* submits it and sleeps: whatever wakes it finds the send done */
+    cr_assert_eq(scripted_deadline(), WRING_TIME_NEVER);
+    cr_assert_eq(wring__conn_unsent(&owner.conn), 0);
+    cr_assert_eq(worker.counters.tx_bytes, 5);
+    queue(wring_str(" there"));
+    turn();
+    cr_assert(scripted_is_at_once());
+    scripted_took_all();
+    turn();
+    cr_assert_arr_eq(scripted_sent().data, "hello there", 11);
+    end_at_once();
+}
+
+static void send_twice(int32_t result) {
+    begin_at_once(true);
+    queue(wring_str("hello"));
+    turn();
+    cr_assert(scripted_is_at_once());
+    scripted_end(SCRIPTED_SEND, result);
+    turn();
+    cr_assert(scripted_token(SCRIPTED_SEND) != 0 && !scripted_is_at_once()); /* it waits for room */
+    cr_assert_eq(wring__conn_unsent(&owner.conn), result < 0 ? 5 : 5 - (uint64_t)result);
+    queue(wring_str(" there"));
+    turn();
+    scripted_end(SCRIPTED_SEND, result < 0 ? 5 : 5 - result);
+    turn();
+    cr_assert(!scripted_is_at_once()); /* not yet empty */
+    scripted_end(SCRIPTED_SEND, 6);
+    turn();
+    queue(wring_str("!"));
+    turn();
+    cr_assert(scripted_is_at_once());
+    scripted_took_all();
+    turn();
+    cr_assert_arr_eq(scripted_sent().data, "hello there!", 12);
+    end_at_once();
+}
+
+Test(conn, a_send_at_once_that_found_no_room_is_followed_by_one_that_waits) {
+    send_twice(-EAGAIN);
+    for (int32_t taken = 1; taken < 5; taken++) {
+        send_twice(taken);
+    }
+}
+
+Test(conn, a_send_at_once_that_fails_breaks_the_stream) {
+    begin_at_once(true);
+    queue(wring_str("hello"));
+    turn();
+    scripted_end(SCRIPTED_SEND, -EPIPE);
+    turn();
+    cr_assert_eq(owner.failures, 1);
+    cr_assert_eq(worker.at_once.count, 0);
+    scripted_end(SCRIPTED_RECV, -ECANCELED);
+    scripted_end(SCRIPTED_CANCEL, 0);
+    turn();
+    scripted_end(SCRIPTED_CLOSE, 0);
+    turn();
+    cr_assert_eq(owner.closed, 1);
+    end();
+}
+
+Test(conn, sends_at_once_are_taken_as_done_only_when_that_is_known) {
+    for (int fails = 0; fails < 2; fails++) {
+        begin_at_once(false);
+        queue(wring_str("hello"));
+        turn();
+        turn(); /* its completion may still come */
+        cr_assert_eq(wring__conn_unsent(&owner.conn), 5);
+        if (fails) {
+            scripted_end(SCRIPTED_SEND, 2);
+            turn();
+            cr_assert_eq(worker.at_once.count, 0); /* also when nothing is known of others */
+            scripted_end(SCRIPTED_SEND, 3);
+        } else {
+            scripted_took_all();
+            scripted_sends_at_once(true);
+        }
+        turn();
+        cr_assert_eq(wring__conn_unsent(&owner.conn), 0);
+        cr_assert_arr_eq(scripted_sent().data, "hello", 5);
+        end_at_once();
+    }
+}
+
+Test(conn, the_worker_looks_at_once_when_something_waits_for_the_end_of_a_send) {
+    begin_at_once(true);
+    queue(wring_str("hello"));
+    turn();
+    cr_assert(scripted_is_at_once());
+    wring__conn_shut(&owner.conn); /* between two turns: the end of our side follows the bytes */
+    scripted_took_all();
+    turn();
+    cr_assert_eq(scripted_deadline(), 0);
+    cr_assert(scripted_token(SCRIPTED_SHUTDOWN) != 0);
+    scripted_end(SCRIPTED_SHUTDOWN, 0);
+    scripted_end(SCRIPTED_RECV, 0);
+    turn();
+    scripted_end(SCRIPTED_CLOSE, 0);
+    turn();
+    cr_assert_eq(owner.closed, 1);
+    end();
+}
+
+Test(conn, a_send_whose_end_is_waited_for_is_not_sent_at_once) {
+    static uint8_t many[40000];
+    begin_at_once(true);
+    owner.conn.tell_drained = true; /* the owner wants to know */
+    queue(wring_str("hello"));
+    turn();
+    cr_assert(!scripted_is_at_once());
+    owner.conn.tell_drained = false;
+    scripted_end(SCRIPTED_SEND, 5);
+    turn();
+    queue(wring_bytes_of(many, sizeof many)); /* longer than may be held while the worker sleeps */
+    turn();
+    cr_assert(!scripted_is_at_once());
+    scripted_end(SCRIPTED_SEND, sizeof many);
+    turn();
+    queue(wring_str("hello"));
+    wring__conn_shut(&owner.conn); /* before it is sent */
+    turn();
+    cr_assert(!scripted_is_at_once());
+    scripted_end(SCRIPTED_SEND, 5);
+    turn();
+    scripted_end(SCRIPTED_SHUTDOWN, 0);
+    scripted_end(SCRIPTED_RECV, 0);
+    turn();
+    scripted_end(SCRIPTED_CLOSE, 0);
+    turn();
+    end();
+}
+
 /* ---- accepting ------------------------------------------------------------------------------- */
 
 Test(conn, accepting_goes_on_after_whatever_it_returned) {
@@ -306,6 +460,43 @@ Test(conn, accepting_that_only_ever_fails_does_not_spin) {
     scripted_end(SCRIPTED_ACCEPT, -EBADF);
     turn();
     cr_assert(scripted_token(SCRIPTED_ACCEPT) != 0);
+    end();
+}
+
+/* The backend goes on by itself after an error of one connection. */
+Test(conn, errors_that_do_not_end_accepting_rest_as_well) {
+    begin();
+    for (unsigned i = 0; i < 16; i++) {
+        cr_assert_eq(scripted_token(SCRIPTED_CANCEL), 0);
+        scripted_accept(-EPERM, true);
+        turn();
+    }
+    cr_assert(scripted_token(SCRIPTED_CANCEL) != 0);
+    scripted_accept(-EPERM, true); /* one more was under way */
+    turn();
+    scripted_end(SCRIPTED_ACCEPT, -ECANCELED);
+    scripted_end(SCRIPTED_CANCEL, 0);
+    turn();
+    cr_assert_eq(scripted_token(SCRIPTED_ACCEPT), 0);
+    scripted_advance(200 * WRING_NS_PER_MS);
+    turn();
+    cr_assert(scripted_token(SCRIPTED_ACCEPT) != 0);
+    cr_assert_eq(worker.counters.accept_errors, 17);
+    cr_assert_eq(worker.accept_errno, EPERM);
+    end();
+}
+
+Test(conn, what_was_accepted_before_the_end_of_listening_is_taken) {
+    begin();
+    wring__worker_stop_listening(&worker);
+    scripted_accept(7, true); /* beside the cancel */
+    turn();
+    cr_assert_eq(owner.opened, 1);
+    scripted_end(SCRIPTED_ACCEPT, -ECANCELED);
+    scripted_end(SCRIPTED_CANCEL, 0);
+    turn();
+    cr_assert_eq(worker.listener, WRING__SOCKET_NONE);
+    end_by_reset();
     end();
 }
 

@@ -29,7 +29,11 @@ static void begin(void) {
     for (size_t i = 0; i < sizeof memory; i++) {
         memory[i] = (uint8_t)(i >> 4);
     }
-    backend = (wring__backend){&ops, memory, BUFFERS, BUFFER_SIZE, 16384};
+    backend = (wring__backend){.ops = &ops,
+                               .buffers = memory,
+                               .buffer_count = BUFFERS,
+                               .buffer_size = BUFFER_SIZE,
+                               .read_size = 16384};
     cr_assert_eq(wring__recv_init(&pool, &backend), WRING_OK);
 }
 
@@ -147,6 +151,62 @@ Test(recv, kept_bytes_hold_their_buffer_and_a_quarter_may_be_held) {
     cr_assert_eq(returned[BUFFERS - 2], 0);
     wring__block_unref(kept[1]);
     expect_returned(BUFFERS);
+    end();
+}
+
+/* Gives all of the chain; what may be kept is kept. Returns how many references that made. */
+static size_t give_and_keep(wring__recv_chain *chain, wring__block **kept) {
+    size_t count = 0;
+    while (!wring__recv_is_empty(chain)) {
+        const wring__recv_lease lease = wring__recv_take(&pool, chain, true);
+        if (pool.fed != NULL) {
+            kept[count++] = wring__block_ref(pool.fed);
+        }
+        wring__recv_done(&pool, &lease);
+    }
+    return count;
+}
+
+/* Two connections have bytes in each buffer: the first is given all of its own, and no buffer is
+ * done with until the second is. */
+Test(recv, a_buffer_counts_from_its_first_reference) {
+    begin();
+    wring__block *kept[2 * BUFFERS];
+    wring__recv_chain a = chain_make(), b = chain_make();
+    for (uint16_t i = 0; i < BUFFERS; i++) {
+        push(&a, i, 600, true);
+        push(&b, i, 600, false);
+    }
+    size_t count = give_and_keep(&a, kept);
+    cr_assert_eq(count, BUFFERS / 4);
+    cr_assert_eq(pool.kept_count, BUFFERS / 4);
+    count += give_and_keep(&b, kept + count); /* in the same buffers: it pins no more */
+    cr_assert_eq(count, 2 * (BUFFERS / 4));
+    expect_returned(BUFFERS - BUFFERS / 4);
+    for (size_t i = 0; i < count; i++) {
+        wring__block_unref(kept[i]);
+    }
+    cr_assert_eq(pool.kept_count, 0);
+    expect_returned(BUFFERS);
+    end();
+}
+
+/* Kept, and let go of, while the kernel still writes into the buffer. */
+Test(recv, a_buffer_let_go_of_before_its_end_counts_no_more) {
+    begin();
+    wring__block *kept[2];
+    wring__recv_chain chain = chain_make();
+    push(&chain, 0, 600, true);
+    cr_assert_eq(give_and_keep(&chain, kept), 1);
+    cr_assert_eq(pool.kept_count, 1);
+    wring__block_unref(kept[0]);
+    push(&chain, 0, 600, false);
+    cr_assert_eq(give_and_keep(&chain, kept), 1);
+    cr_assert_eq(pool.kept_count, 1);
+    expect_returned(0);
+    wring__block_unref(kept[0]);
+    cr_assert_eq(pool.kept_count, 0);
+    expect_returned(1);
     end();
 }
 

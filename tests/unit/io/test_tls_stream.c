@@ -275,6 +275,70 @@ Test(tls_stream, a_session_is_resumed_also_after_a_reload) {
     }
 }
 
+/* ---- the age of ticket keys, by a clock of the test's ---- */
+
+#define HOUR_NS (UINT64_C(3600) * WRING_NS_PER_SEC)
+
+static wring_time_ns tickets_now;
+
+static wring_time_ns tickets_clock(void) {
+    return tickets_now;
+}
+
+static wring__tls_context *aged_server(void) {
+    tickets_now = HOUR_NS;
+    wring__tls_tickets_clock = tickets_clock;
+    return server_context((wring_tls_server_config){0});
+}
+
+/* A session is used up by the handshake that offers it: it is the same hour for all of them. */
+static void sessions_make(wring__tls_context *from, wring__tls_session **out, size_t count) {
+    for (size_t i = 0; i < count; i++) {
+        out[i] = session_from(from, NULL, false);
+        cr_assert_not_null(out[i]);
+    }
+}
+
+static void expect_resumed(wring__tls_context *to, wring__tls_session *offer, bool resumed) {
+    wring__tls_session_destroy(session_from(to, offer, resumed));
+    wring__tls_session_destroy(offer);
+}
+
+Test(tls_stream, ticket_keys_rotate_and_the_one_before_is_accepted) {
+    for (size_t v = 0; v < 2; v++) {
+        version_set(versions[v]);
+        wring__tls_context *aged = aged_server();
+        wring__tls_session *first[3], *second[2];
+        sessions_make(aged, first, 3);
+        tickets_now += 11 * HOUR_NS;
+        expect_resumed(aged, first[0], true); /* the key is current */
+        tickets_now += 2 * HOUR_NS;
+        expect_resumed(aged, first[1], true); /* 13 hours: the one before */
+        sessions_make(aged, second, 2);
+        tickets_now += 12 * HOUR_NS;
+        expect_resumed(aged, first[2], false); /* 25 */
+        expect_resumed(aged, second[0], true);
+        tickets_now += 48 * HOUR_NS; /* nobody came meanwhile: both are too old */
+        expect_resumed(aged, second[1], false);
+        wring__tls_context_unref(aged);
+    }
+}
+
+/* A reload every hour neither keeps a key alive nor loses one. */
+Test(tls_stream, ticket_keys_age_across_reloads) {
+    wring__tls_context *aged = aged_server();
+    wring__tls_session *first[30];
+    sessions_make(aged, first, 30);
+    for (int hour = 1; hour <= 30; hour++) {
+        tickets_now += HOUR_NS;
+        wring__tls_context *next = server_context_after((wring_tls_server_config){0}, aged);
+        wring__tls_context_unref(aged);
+        aged = next;
+        expect_resumed(aged, first[hour - 1], hour < 24);
+    }
+    wring__tls_context_unref(aged);
+}
+
 Test(tls_stream, a_session_of_another_name_or_context_is_not_offered) {
     wring__tls_session *session = session_from(server, NULL, false);
     wring__tls_context *other = client_context((wring_tls_client_config){0});
@@ -491,3 +555,109 @@ Test(tls_stream, an_idle_stream_is_small) {
     idle_measure(TLS1_2_VERSION);
 }
 #endif
+
+/* ---- records without data ---------------------------------------------------------------------
+ */
+
+static void key_update(struct tls_end *end, int kind) {
+    cr_assert_eq(SSL_key_update(end->tls->ssl, kind), 1);
+    BIO_set_data(SSL_get_rbio(end->tls->ssl), end->tls);
+    cr_assert_eq(SSL_do_handshake(end->tls->ssl), 1);
+}
+
+static void ticket_send(struct tls_end *end) {
+    cr_assert_eq(SSL_new_session_ticket(end->tls->ssl), 1);
+    BIO_set_data(SSL_get_rbio(end->tls->ssl), end->tls);
+    cr_assert_eq(SSL_do_handshake(end->tls->ssl), 1);
+}
+
+static void expect_flooded(struct tls_end *end) {
+    cr_assert_eq(end->result, WRING_ERR_TLS_EMPTY_RECORDS, "%d", end->result);
+    cr_assert_eq(wring__tls_state_of(end->tls), WRING__TLS_FAILED);
+    cr_assert_not_null(strstr(end_reason(end), "without data"), "%s", end_reason(end));
+}
+
+/* All in one run of bytes: OpenSSL would deal with all of them within one call. */
+Test(tls_stream, key_updates_past_the_budget_end_the_stream) {
+    static const int kinds[] = {SSL_KEY_UPDATE_NOT_REQUESTED, SSL_KEY_UPDATE_REQUESTED};
+    version_set(TLS1_3_VERSION);
+    for (size_t k = 0; k < WRING_ARRAY_LEN(kinds); k++) {
+        struct tls_pair pair;
+        pair_init(&pair, client, server, "localhost", NULL);
+        pair_expect_open(&pair);
+        wring__tls_pass(pair.server.tls, 1000 * WRING_NS_PER_SEC); /* the handshake's are earned */
+        wring__tls_pass(pair.client.tls, 1000 * WRING_NS_PER_SEC); /* it is answered */
+        for (int i = 0; i < WRING__TLS_EMPTY_MAX; i++) {
+            key_update(&pair.client, kinds[k]);
+        }
+        pair_pump(&pair);
+        cr_assert_eq(pair.server.result, WRING_MORE);
+        end_write(&pair.client, "x", 1); /* data is not what the budget is for, but begins */
+        pair_pump(&pair);
+        expect_flooded(&pair.server);
+        pair_deinit(&pair);
+    }
+}
+
+Test(tls_stream, one_record_without_data_a_second_goes_on_for_ever) {
+    version_set(TLS1_3_VERSION);
+    struct tls_pair pair;
+    pair_init(&pair, client, server, "localhost", NULL);
+    pair_expect_open(&pair);
+    wring_time_ns now = WRING_NS_PER_SEC;
+    for (int i = 0; i < 10 * WRING__TLS_EMPTY_MAX; i++) {
+        now += WRING_NS_PER_SEC;
+        wring__tls_pass(pair.server.tls, now);
+        wring__tls_pass(pair.server.tls,
+                        now + WRING_NS_PER_SEC / 3); /* no second is earned twice */
+        key_update(&pair.client, SSL_KEY_UPDATE_NOT_REQUESTED);
+        end_write(&pair.client, "x", 1);
+        pair_pump(&pair);
+        cr_assert_eq(pair.server.result, WRING_MORE);
+    }
+    cr_assert_eq(pair.server.got_len, 10 * WRING__TLS_EMPTY_MAX);
+    for (int i = 0; i < 2 * WRING__TLS_EMPTY_MAX; i++) { /* twice a second is too often */
+        now += WRING_NS_PER_SEC / 2;
+        wring__tls_pass(pair.server.tls, now);
+        key_update(&pair.client, SSL_KEY_UPDATE_NOT_REQUESTED);
+        key_update(&pair.client, SSL_KEY_UPDATE_NOT_REQUESTED);
+        pair_pump(&pair);
+    }
+    expect_flooded(&pair.server);
+    pair_deinit(&pair);
+}
+
+Test(tls_stream, tickets_without_end_are_refused_by_a_client) {
+    version_set(TLS1_3_VERSION);
+    struct tls_pair pair;
+    pair_init(&pair, client, server, "localhost", NULL);
+    pair_expect_open(&pair);
+    for (int i = 0; i <= WRING__TLS_EMPTY_MAX; i++) {
+        ticket_send(&pair.server);
+        pair_pump(&pair);
+    }
+    expect_flooded(&pair.client);
+    pair_deinit(&pair);
+}
+
+/* Records with data are never counted, however they are cut: byte by byte, or as short as can be.
+ */
+Test(tls_stream, records_with_data_cost_nothing_of_the_budget) {
+    for (size_t v = 0; v < 2; v++) {
+        version_set(versions[v]);
+        for (size_t piece = 0; piece < 8; piece++) {
+            struct tls_pair pair;
+            pair_init(&pair, client, server, "localhost", NULL);
+            pair_expect_open(&pair);
+            pair.piece = piece;
+            const uint8_t left = pair.server.tls->empty_left;
+            for (int i = 0; i < 10 * WRING__TLS_EMPTY_MAX; i++) {
+                end_write(&pair.client, "x", 1);
+            }
+            pair_pump(&pair);
+            cr_assert_eq(pair.server.got_len, 10 * WRING__TLS_EMPTY_MAX);
+            cr_assert_eq(pair.server.tls->empty_left, left);
+            pair_deinit(&pair);
+        }
+    }
+}

@@ -332,3 +332,73 @@ Test(deflate_turns, c14_a_session_may_end_in_the_middle) {
         cr_expect_eq(wring__deflate_budget_used(), 0);
     }
 }
+
+/* ---- input that makes nothing ---- */
+
+/* Each five bytes are an empty stored block (RFC 1951 3.2.4): work, and no output. */
+static wring_bytes empty_blocks(size_t count) {
+    static const uint8_t block[] = {0x00, 0x00, 0x00, 0xff, 0xff};
+    static uint8_t bytes[5 * BOMB / 10];
+    cr_assert_leq(count * sizeof block, sizeof bytes);
+    for (size_t i = 0; i < count; i++) {
+        memcpy(bytes + i * sizeof block, block, sizeof block);
+    }
+    return wring_bytes_of(bytes, count * sizeof block - 4); /* the flush of the last is implied */
+}
+
+Test(deflate_turns, c14_input_that_inflates_to_nothing_is_charged) {
+    for (int takeover = 0; takeover < 2; takeover++) {
+        wring__deflate *d = acquire(takeover);
+        const wring_bytes message = empty_blocks(BOMB / 10);
+        wring__inflation inflation = {0};
+        uint64_t turn = 1;
+        size_t before = 0;
+        while (turn_of(d, d, turn, message, &inflation) == WRING_MORE) {
+            cr_assert_gt(inflation.taken, before); /* it gets on */
+            cr_assert_leq(inflation.taken - before, SHARE / 4);
+            before = inflation.taken;
+            cr_assert_eq(turn_of(d, d, turn, message, &inflation), WRING_MORE);
+            cr_assert_eq(inflation.taken, before); /* that was its turn */
+            turn++;
+        }
+        cr_assert_geq(turn, message.len / (SHARE / 4));
+        cr_assert_eq(inflation.out.len, 0);
+        let_go(d, &inflation);
+        wring__deflate_release(d);
+    }
+}
+
+/* What came out of nothing is also charged to the messages that follow in the turn. */
+Test(deflate_turns, c14_a_message_of_empty_blocks_leaves_less_of_the_turn) {
+    wring__deflate *d = acquire(false);
+    const wring_bytes small = empty_blocks(SHARE / 4 / 5);
+    wring__inflation first = {0}, second = {0};
+    cr_assert_eq(turn_of(d, d, 1, small, &first), WRING_OK);
+    let_go(d, &first);
+    cr_assert_eq(turn_of(d, d, 1, small, &second), WRING_MORE);
+    cr_assert_eq(turn_of(d, d, 2, small, &second), WRING_OK);
+    let_go(d, &second);
+    wring__deflate_release(d);
+}
+
+/* Cut by the input's bound wherever it is: the message is the message. */
+Test(deflate_turns, c14_what_does_not_shrink_is_whole_after_its_turns) {
+    static uint8_t noise[20000];
+    for (size_t i = 0; i < sizeof noise; i++) {
+        noise[i] = (uint8_t)(i * i >> 7 ^ i * 2654435761u >> 13);
+    }
+    zlib_peer one;
+    zlib_peer_make(&one, 15, 15);
+    const wring_bytes message = zlib_peer_deflate(&one, noise, sizeof noise, Z_SYNC_FLUSH);
+    wring__deflate *d = acquire(false);
+    wring__inflation whole = {0};
+    uint64_t turn = 1;
+    while (turn_of(d, d, turn, message, &whole) == WRING_MORE) {
+        turn++;
+    }
+    cr_assert_geq(turn, message.len / (SHARE / 4));
+    cr_assert(whole.out.len == sizeof noise && memcmp(whole.out.data, noise, sizeof noise) == 0);
+    let_go(d, &whole);
+    wring__deflate_release(d);
+    zlib_peer_free(&one);
+}

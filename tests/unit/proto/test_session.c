@@ -139,7 +139,7 @@ Test(session, an_idle_session_holds_no_buffer) {
     cr_assert_not_null(f.session->rx->assembly);
     feed_piece(&f, (const uint8_t *)"b", 1);
     cr_assert_null(f.session->rx);
-    cr_assert_leq(sizeof(wring_session), 64);
+    cr_assert_leq(sizeof(wring_session), 72);
     wring_session_destroy(f.session);
 }
 
@@ -278,6 +278,41 @@ Test(session, an_unanswered_ping_ends_it_and_any_byte_is_an_answer) {
     cr_assert_eq(wring_session_feed(f.session, (wring_mut_bytes){byte, 1}, 14 * ms), WRING_OK);
     feed_events(&f);
     cr_assert_eq(wring_session_deadline(f.session), 24 * ms);
+    wring_session_destroy(f.session);
+}
+
+/* The owner tells how its queue fares: see wring__session_tx_tell. */
+Test(session, a_ping_waits_for_what_is_queued_and_a_pong_is_due_from_when_the_ping_is_sent) {
+    wring_session_config config = {.ping_interval_ms = 10, .pong_timeout_ms = 5};
+    feed f = feed_begin(config); /* opened at 1 ns */
+    const uint64_t ms = 1000000;
+    wring__session_tx_tell(f.session, true, true);
+    wring_session_expire(f.session, 12 * ms);
+    cr_assert_eq(wring_session_output(f.session).len, 0, "something is queued");
+    cr_assert_eq(wring_session_deadline(f.session), 17 * ms);
+    wring__session_tx_tell(f.session, true, true); /* the peer took some of it */
+    wring_session_expire(f.session, 17 * ms);
+    cr_assert_eq(wring_session_output(f.session).len, 0);
+    wring__session_tx_tell(f.session, false, true); /* and then all */
+    wring_session_expire(f.session, 30 * ms);
+    cr_assert_eq(wring_session_output(f.session).len, 2, "now the ping");
+    cr_assert_eq(wring_session_deadline(f.session), 35 * ms);
+    wring__session_tx_tell(f.session, true, true); /* the kernel has the ping */
+    wring_session_expire(f.session, 35 * ms);
+    feed_events(&f);
+    cr_assert_str_eq(f.log, "END(ERR_TIMEOUT,1006)");
+    wring_session_destroy(f.session);
+}
+
+Test(session, a_peer_that_takes_nothing_of_what_is_queued_is_ended_without_a_ping) {
+    wring_session_config config = {.ping_interval_ms = 10, .pong_timeout_ms = 5};
+    feed f = feed_begin(config);
+    const uint64_t ms = 1000000;
+    wring__session_tx_tell(f.session, true, false);
+    wring_session_expire(f.session, 11 * ms);
+    wring_session_expire(f.session, 16 * ms);
+    feed_events(&f);
+    cr_assert_str_eq(f.log, "END(ERR_TIMEOUT,1006)");
     wring_session_destroy(f.session);
 }
 

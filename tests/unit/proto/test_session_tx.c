@@ -142,7 +142,8 @@ Test(session_tx, messages_wait_in_order_and_control_frames_do_not) {
         cr_assert_eq(wring__session_send_shared(mine, published), WRING_OK);
         send(mine, long_text());
         send(mine, wring_binary(wring_str("last")));
-        cr_expect_eq(wring__session_tx_behind(mine), 6 + 6 + LONG + 4);
+        cr_expect_eq(wring__session_tx_behind(mine),
+                     6 + 6 + LONG + 4 + 4 * WRING__WAITING_OVERHEAD);
         wring__shared_unref(published);
         turn_of(mine);
         turn_of(mine);
@@ -285,7 +286,19 @@ Test(session_tx, a_full_queue_counts_what_waits) {
     cr_expect_eq(wring_session_send(mine, &frame), WRING_ERR_QUEUE_FULL);
     cr_expect_eq(wring_session_send(mine, &ping), WRING_OK);
     cr_expect_eq(wring__session_send_admitted(mine, &frame), WRING_OK);
-    cr_expect_eq(wring__session_tx_owed(mine), 3 * LONG);
+    cr_expect_eq(wring__session_tx_owed(mine), 3 * LONG + 2 * WRING__WAITING_OVERHEAD);
+    wring_session_destroy(mine);
+}
+
+Test(session_tx, empty_messages_that_wait_fill_the_queue_too) {
+    wring_session *mine = session_of(contexts, WRING_ROLE_SERVER, false);
+    const wring_frame empty = wring_text(wring_str(""));
+    mine->common->queue_max = 2 * LONG;
+    send(mine, long_text());
+    unsigned count = 0;
+    while (wring_session_send(mine, &empty) == WRING_OK) {
+        cr_assert_lt(count++, LONG);
+    }
     wring_session_destroy(mine);
 }
 
