@@ -349,16 +349,6 @@ static int connect_with(const connect_options *o) {
     return code;
 }
 
-/* Without 0, 1 or 2 the next descriptor that is opened would be taken for one of them. A read of
- * the stand-in for standard input is at its end, a write to those for the others fails. */
-static void standard_files_open(void) {
-    for (int fd = STDIN_FILENO; fd <= STDERR_FILENO; fd++) {
-        if (fcntl(fd, F_GETFD) < 0) {
-            (void)open("/dev/null", O_RDONLY);
-        }
-    }
-}
-
 static int end_with(int code) {
     if (talk.output_stuck) {
         _exit(code); /* exit() would flush the editor's stream, where its thread is blocked */
@@ -372,7 +362,6 @@ static int end_with(int code) {
 
 int cli_connect(int argc, const char **argv) {
     static connect_options options = {.linger_ms = CONNECT_LINGER_UNSET};
-    standard_files_open();
     const bool good =
         options_parse(argc, argv, &options) && options_check(&options) && headers_split(&options);
     const int code = good ? connect_with(&options) : CLI_USAGE;

@@ -122,11 +122,12 @@ static void files_limit_raise(void) {
     }
 }
 
-/* Else a socket would get the number of standard output, and messages to a person go there. */
+/* Else a socket would get the number of standard output, and messages to a person go there. Reading
+ * from a stand-in is at its end, and a write to one fails: whoever prints is told. */
 static void standard_streams_open(void) {
     int fd;
     do {
-        fd = open("/dev/null", O_RDWR);
+        fd = open("/dev/null", O_RDONLY);
     } while (fd >= 0 && fd <= STDERR_FILENO);
     if (fd >= 0) {
         close(fd);
