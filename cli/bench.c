@@ -6,6 +6,7 @@
 
 #include <errno.h>
 #include <signal.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -73,13 +74,51 @@ bool bench_results_write(const bench_options *o, const load_result *result) {
     if (o->hdr_file != NULL) {
         ok = bench_file_write(o->hdr_file, hdr_print, o, result) && ok;
     }
+    if (o->summary_file != NULL) {
+        ok = bench_summary_write(o, result) && ok;
+    }
     if (o->svg_file != NULL) {
         ok = bench_svg_write(o->svg_file, o, result) && ok;
     }
     return ok;
 }
 
-static int run(const bench_options *o) {
+/* With -v: what a server said that refused, a line of it a line here. */
+static void refusal_print(const load_result *result) {
+    char line[512];
+    char *at = result->refusal;
+    while (at != NULL && *at != 0) {
+        char *end = at + strcspn(at, "\n");
+        char *next = *end == 0 ? end : end + 1;
+        *end = 0;
+        if (end > at && end[-1] == '\r') {
+            end[-1] = 0;
+        }
+        (void)wring_text_printable(wring_str(at), line, sizeof line);
+        fprintf(stderr, "< %s\n", line);
+        at = next;
+    }
+}
+
+static void bounds_complain(const bench_options *o) {
+    for (size_t i = 0; i < o->fail_count; i++) {
+        if (o->bounds[i].is_crossed) {
+            char got[32];
+            cli_complain("--fail '%s': it was %s", o->bounds[i].text,
+                         bench_bound_got(&o->bounds[i], got));
+        }
+    }
+}
+
+static int verdict(bench_options *o, const load_result *result) {
+    const bool crossed = bench_bounds_check(o, result);
+    return bench_interrupted()                                         ? BENCH_INTERRUPTED
+           : crossed                                                   ? BENCH_BOUND_CROSSED
+           : bench_has_errors(result) && !bench_bounds_judge_errors(o) ? BENCH_ERRORS
+                                                                       : CLI_OK;
+}
+
+static int run(bench_options *o) {
     load_result result;
     wring_error error;
     bench_live live;
@@ -88,13 +127,16 @@ static int run(const bench_options *o) {
     const wring_result code = load_execute(&o->load, &observer, &result, &error);
     bench_live_end(&live);
     int exit_code = CLI_FAILED;
+    refusal_print(&result);
     if (code != WRING_OK) {
         cli_complain("%s", error.text);
-        exit_code = bench_interrupted() ? BENCH_INTERRUPTED : CLI_FAILED;
-    } else if (bench_results_write(o, &result)) {
-        exit_code = bench_interrupted()         ? BENCH_INTERRUPTED
-                    : bench_has_errors(&result) ? BENCH_ERRORS
-                                                : CLI_OK;
+        exit_code = bench_interrupted()             ? BENCH_INTERRUPTED
+                    : code == WRING_ERR_INVALID_URL ? CLI_USAGE
+                                                    : CLI_FAILED;
+    } else {
+        o->exit_code = verdict(o, &result);
+        exit_code = bench_results_write(o, &result) ? o->exit_code : CLI_FAILED;
+        bounds_complain(o);
     }
     load_result_deinit(&result);
     return exit_code;

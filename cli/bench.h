@@ -4,11 +4,15 @@
  *
  *   bench.c          the command: which mode, signals, exit code
  *   bench_options.c  the command line
+ *   bench_headers.c  -H
  *   bench_live.c     progress: a panel on a terminal, lines elsewhere
  *   bench_report.c   the report people paste
  *   bench_json.c     the report programs read
  *   bench_svg.c      the picture
  *   bench_findmax.c  the highest rate under a latency bound
+ *   bench_plan.c     -n, --ramp, --connect-ramp
+ *   bench_bounds.c   --fail
+ *   bench_summary.c  the short report for build servers
  *   bench_compare.c  two JSON reports side by side
  */
 #ifndef WRING_CLI_BENCH_H
@@ -19,9 +23,10 @@
 
 /* Beside those of cli.h: what a script can tell apart. */
 enum {
-    BENCH_REGRESSION = 3, /* compare */
-    BENCH_ERRORS = 4,     /* it ran, but connections or messages failed */
-    BENCH_NOT_FOUND = 5,  /* find-max: no rate keeps the bound */
+    BENCH_REGRESSION = 3,    /* compare */
+    BENCH_ERRORS = 4,        /* it ran, but connections or messages failed */
+    BENCH_NOT_FOUND = 5,     /* find-max: no rate keeps the bound */
+    BENCH_BOUND_CROSSED = 6, /* --fail */
     BENCH_INTERRUPTED = 130
 };
 
@@ -53,8 +58,30 @@ typedef struct bench_search {
     bench_step steps[BENCH_STEPS_MAX];
 } bench_search;
 
-#define BENCH_HEADERS_MAX      64
+#define BENCH_HEADERS_MAX      LOAD_HEADERS_MAX
 #define BENCH_SUBPROTOCOLS_MAX 16
+
+#define BENCH_BOUNDS_MAX 32
+
+enum bench_figure { BENCH_OTHER, BENCH_MIN, BENCH_MEAN, BENCH_MAX, BENCH_PERCENTILE };
+
+/** "p99>10ms" of --fail, and what came of it. */
+typedef struct bench_bound {
+    const char *text;
+    enum bench_figure figure;
+    unsigned histogram; /* which distribution */
+    unsigned other;     /* BENCH_OTHER: which figure */
+    double percentile;
+    bool above; /* it fails above the value, else below */
+    bool or_equal;
+    bool is_time;  /* ns */
+    bool is_share; /* of all messages sent */
+    double value;
+
+    double got;
+    bool is_missing; /* nothing was measured */
+    bool is_crossed;
+} bench_bound;
 
 /** The command line: texts as they were given, and what they were parsed to. */
 typedef struct bench_options {
@@ -62,21 +89,27 @@ typedef struct bench_options {
     load_mode searched; /* by find-max */
     load_config load;
     char *connections, *duration, *rate, *connect_rate, *size, *message, *message_file, *warmup;
+    char *messages, *ramp, *connect_ramp;
     char *source_ip, *connect_timeout, *publishers, *topics, *p99, *tolerance, *interval;
-    int threads, pipeline, burst, server_pid;
-    int text, binary, insecure, json, quiet, any_answer, verify, deflate;
+    char *threads, *pipeline, *burst, *server_pid;
+    int text, binary, insecure, json, quiet, any_answer, verify, deflate, verbose;
     char *ca, *cert, *key, *origin;
     char *headers[BENCH_HEADERS_MAX];
     size_t header_count;
     char *subprotocols[BENCH_SUBPROTOCOLS_MAX];
     size_t subprotocol_count;
-    char *json_file, *hdr_file, *svg_file;
+    char *fails[BENCH_BOUNDS_MAX];
+    size_t fail_count;
+    char *json_file, *hdr_file, *svg_file, *summary_file;
     char *first, *second; /* URL; of compare: two files */
 
     wring_header header_list[BENCH_HEADERS_MAX];
     wring_tls_client_config tls;
     load_address sources[LOAD_SOURCES_MAX];
     char *message_bytes;
+    char *url_shown;
+    bench_bound bounds[BENCH_BOUNDS_MAX];
+    int exit_code; /* of the run, when it is over */
     wring_duration_ns p99_ns;
     double tolerance_share;
     const bench_search *search; /* find-max, when it is over */
@@ -86,6 +119,15 @@ typedef struct bench_options {
 bool bench_options_parse(int argc, const char **argv, bench_options *options);
 void bench_options_free(bench_options *options);
 
+/** -H, --origin and --subprotocol, for the request. False when one is wrong; it is told. */
+bool bench_headers_take(bench_options *options);
+/** -n and the ramps. False when they do not go together; it is told. */
+bool bench_plan_adopt(bench_options *options);
+bool bench_bounds_parse(bench_options *options);
+
+/** A copy of the URL with "***" for a password; NULL when memory is out. */
+char *bench_url_shown(const char *url);
+
 const char *bench_mode_name(load_mode mode);
 
 /* ---- progress -------------------------------------------------------------------------------- */
@@ -94,6 +136,7 @@ typedef struct bench_live {
     const bench_options *options;
     bool panel_only;      /* no lines */
     bool panel;           /* a terminal: redrawn in place */
+    bool color;           /* NO_COLOR is not set */
     int lines;            /* of the panel as it stands */
     unsigned long second; /* of the last line about opening */
     const char *title;    /* find-max: what is being tried; NULL else */
@@ -113,6 +156,17 @@ void bench_report_print(FILE *to, const bench_options *options, const load_resul
 
 /** One JSON object and a newline.  False when memory or `to` failed. */
 bool bench_json_print(FILE *to, const bench_options *options, const load_result *result);
+
+/** The figures of all bounds. True when one is crossed. */
+bool bench_bounds_check(bench_options *options, const load_result *result);
+/** Is a bound about errors? Then it says which are too many. */
+bool bench_bounds_judge_errors(const bench_options *options);
+/** "12.3 ms", as it was measured.  Writes into `text`, which it returns. */
+const char *bench_bound_got(const bench_bound *bound, char text[32]);
+
+bool bench_summary_print(FILE *to, const bench_options *options, const load_result *result);
+/** Appends to the file asked for, or prints for "-". */
+bool bench_summary_write(const bench_options *options, const load_result *result);
 
 bool bench_svg_write(const char *path, const bench_options *options, const load_result *result);
 

@@ -142,6 +142,7 @@ static int verdict(search *s) {
         printf("The highest rate with a p99 of at most %s is %s messages/s.\n\n",
                bench_duration_text((double)o->p99_ns, text), bench_count_text(s->holds, rate));
     }
+    o->exit_code = s->code;
     return bench_results_write(o, &s->best) ? s->code : CLI_FAILED;
 }
 

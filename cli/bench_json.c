@@ -26,14 +26,34 @@ static void latency_add(cJSON *parent, const char *name, const load_histogram *h
     cJSON_AddNumberToObject(object, "max", (double)h->max / 1e3);
 }
 
+/* Only where there is one. */
+static void ramp_add(cJSON *parent, const char *name, const load_ramp *ramp) {
+    if (ramp->count == 0) {
+        return;
+    }
+    cJSON *object = cJSON_AddObjectToObject(parent, name);
+    cJSON_AddNumberToObject(object, "from", ramp->from);
+    cJSON *stages = cJSON_AddArrayToObject(object, "stages");
+    for (uint32_t i = 0; i < ramp->count; i++) {
+        cJSON *stage = cJSON_CreateObject();
+        cJSON_AddNumberToObject(stage, "seconds", (double)ramp->stages[i].duration / 1e9);
+        cJSON_AddNumberToObject(stage, "to", ramp->stages[i].value);
+        cJSON_AddItemToArray(stages, stage);
+    }
+}
+
 static void config_add(cJSON *root, const bench_options *o, const load_result *r) {
     const load_config *load = &o->load;
     cJSON *config = cJSON_AddObjectToObject(root, "config");
     cJSON_AddNumberToObject(config, "connections", load->connections);
     cJSON_AddNumberToObject(config, "threads", r->threads);
-    cJSON_AddNumberToObject(config, "duration_s", (double)load->duration / 1e9);
+    cJSON_AddNumberToObject(config, "duration_s",
+                            load->duration == LOAD_ENDLESS ? 0 : (double)load->duration / 1e9);
+    cJSON_AddNumberToObject(config, "messages", (double)load->messages);
     cJSON_AddNumberToObject(config, "rate", load->rate);
     cJSON_AddNumberToObject(config, "connect_rate", load->connect_rate);
+    ramp_add(config, "ramp", &load->ramp);
+    ramp_add(config, "connect_ramp", &load->connect_ramp);
     cJSON_AddNumberToObject(config, "pipeline", load->pipeline);
     cJSON_AddNumberToObject(config, "burst", load->burst);
     cJSON_AddNumberToObject(config, "publishers", load->mode == LOAD_FANOUT ? load->publishers : 0);
@@ -137,6 +157,25 @@ static void errors_add(cJSON *root, const load_result *r) {
     }
 }
 
+/* Times in microseconds, shares as they are. */
+static void bounds_add(cJSON *root, const bench_options *o) {
+    cJSON *bounds = cJSON_AddArrayToObject(root, "bounds");
+    for (size_t i = 0; i < o->fail_count; i++) {
+        const bench_bound *bound = &o->bounds[i];
+        const double unit = bound->is_time ? 1e3 : 1;
+        cJSON *object = cJSON_CreateObject();
+        cJSON_AddStringToObject(object, "bound", bound->text);
+        cJSON_AddNumberToObject(object, "value", bound->value / unit);
+        if (bound->is_missing) {
+            cJSON_AddNullToObject(object, "measured");
+        } else {
+            cJSON_AddNumberToObject(object, "measured", bound->got / unit);
+        }
+        cJSON_AddBoolToObject(object, "crossed", bound->is_crossed);
+        cJSON_AddItemToArray(bounds, object);
+    }
+}
+
 static void search_add(cJSON *root, const bench_search *search) {
     cJSON *object = cJSON_AddObjectToObject(root, "find_max");
     cJSON_AddNumberToObject(object, "p99_bound_us", (double)search->p99_ns / 1e3);
@@ -158,7 +197,7 @@ bool bench_json_print(FILE *to, const bench_options *o, const load_result *r) {
     cJSON_AddNumberToObject(root, "wring_bench", 1);
     cJSON_AddStringToObject(root, "version", WRING_VERSION);
     cJSON_AddStringToObject(root, "mode", bench_mode_name(o->load.mode));
-    cJSON_AddStringToObject(root, "url", o->load.url);
+    cJSON_AddStringToObject(root, "url", o->load.url_shown);
     config_add(root, o, r);
     cJSON_AddNumberToObject(root, "duration_s", r->duration_s);
     cJSON_AddNumberToObject(root, "warmup_s", r->warmup_s);
@@ -178,6 +217,7 @@ bool bench_json_print(FILE *to, const bench_options *o, const load_result *r) {
     memory_add(root, o, r);
     series_add(root, r);
     errors_add(root, r);
+    bounds_add(root, o);
     if (o->search != NULL) {
         search_add(root, o->search);
     }

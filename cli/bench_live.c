@@ -49,6 +49,20 @@ static size_t cut(const char *text, int width) {
     return at;
 }
 
+/* Of all escape sequences a row has only colours and weights: ESC [ ... m */
+static void colors_strip(char *text) {
+    char *out = text;
+    while (*text != 0) {
+        if (*text == '\x1b') {
+            text += strcspn(text, "m");
+            text += *text != 0;
+        } else {
+            *out++ = *text++;
+        }
+    }
+    *out = 0;
+}
+
 static void row(bench_live *live, const char *format, ...) __attribute__((format(printf, 2, 3)));
 
 static void row(bench_live *live, const char *format, ...) {
@@ -57,8 +71,12 @@ static void row(bench_live *live, const char *format, ...) {
     va_start(args, format);
     vsnprintf(text, sizeof text, format, args);
     va_end(args);
+    if (!live->color) {
+        colors_strip(text);
+    }
     /* a full last column would wrap on some terminals; 0m ends a colour that was cut */
-    fprintf(stderr, "%.*s\x1b[0m\x1b[K\n", (int)cut(text, columns() - 1), text);
+    fprintf(stderr, "%.*s%s\x1b[K\n", (int)cut(text, columns() - 1), text,
+            live->color ? "\x1b[0m" : "");
     live->lines++;
 }
 
@@ -104,19 +122,24 @@ static void panel_head(bench_live *live, const load_progress *p) {
     char blocks[BAR * 3 + 1];
     char left[32] = "";
     double share = 1;
-    row(live, "\x1b[1mwring bench %s\x1b[0m  %s", bench_mode_name(load->mode), load->url);
+    row(live, "\x1b[1mwring bench %s\x1b[0m  %s", bench_mode_name(load->mode), load->url_shown);
     if (live->title != NULL) {
         row(live, "%s", live->title);
     }
     const double whole = (double)load->duration / 1e9;
     if (p->phase == LOAD_OPENING) {
         share = p->wanted == 0 ? 1 : (double)(p->opened + p->failed) / (double)p->wanted;
+    } else if (p->phase == LOAD_MEASURING && load->duration == LOAD_ENDLESS) {
+        share = (double)p->messages / (double)load->messages;
     } else if (p->phase == LOAD_MEASURING) {
         share = 1 - p->left_s / whole;
     } else if (p->phase == LOAD_WARMUP) {
         share = 0;
     }
-    if (p->phase == LOAD_MEASURING || p->phase == LOAD_WARMUP) {
+    if (p->phase == LOAD_MEASURING && load->duration == LOAD_ENDLESS) {
+        (void)snprintf(left, sizeof left, "%.0f %% of -n", 100 * share);
+    } else if (p->phase == LOAD_MEASURING ||
+               (p->phase == LOAD_WARMUP && load->duration != LOAD_ENDLESS)) {
         (void)snprintf(left, sizeof left, "%.0f s left",
                        p->left_s + (p->phase == LOAD_WARMUP ? whole : 0));
     }
@@ -241,7 +264,9 @@ static void line_sample(const bench_live *live, const load_progress *p) {
 
 void bench_live_init(bench_live *live, const bench_options *options) {
     const char *term = getenv("TERM");
+    const char *no_color = getenv("NO_COLOR"); /* https://no-color.org: set and not empty */
     *live = (bench_live){.options = options};
+    live->color = no_color == NULL || no_color[0] == 0;
     live->panel = options->quiet == 0 && isatty(STDERR_FILENO) == 1 && term != NULL &&
                   strcmp(term, "dumb") != 0;
 }

@@ -3,13 +3,16 @@
  * The command line of `wring bench`.
  */
 #include <errno.h>
+#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
 #include "bench/load/deflate.h"
+#include "bench/load/text.h"
 #include "cli/bench.h"
+#include "cli/units.h"
 
 static const char examples[] =
     "\nModes (echo when none is given):\n"
@@ -26,6 +29,10 @@ static const char examples[] =
     "  wring bench -r 50k -c 200 -d 1m --size 64-1k ws://127.0.0.1:8080/echo\n"
     "  wring bench fanout -c 1000 --publishers 4 -r 200 ws://127.0.0.1:8080/topic/load\n"
     "  wring bench connect -c 32 -k wss://127.0.0.1:8443/echo\n"
+    "  wring bench -n 100k ws://127.0.0.1:8080/echo\n"
+    "  wring bench --ramp 10s:1k,30s:1k,1m:20k ws://127.0.0.1:8080/echo\n"
+    "  wring bench --connect-ramp 30s:10k,30s:10k -r 5k ws://127.0.0.1:8080/echo\n"
+    "  wring bench -r 1k --fail 'p99>10ms' --fail 'errors>0.1%' ws://127.0.0.1:8080/echo\n"
     "  wring bench idle -c 60k -d 30s ws://127.0.0.1:8080/echo\n"
     "  wring bench find-max --p99 5ms -c 100 ws://127.0.0.1:8080/echo\n"
     "  wring bench find-max fanout -c 1k --p99 50ms ws://127.0.0.1:8080/topic/load\n"
@@ -40,8 +47,8 @@ static const char examples[] =
     "time of their own and latency counts from it, whether or not they could be sent then.\n"
     "\nExit codes: 0 done; 1 failed; 2 used wrongly; 3 compare: worse; 4 done, but connections or\n"
     "messages failed, were lost, repeated or out of order; 5 find-max: no rate keeps the bound;\n"
-    "130 ended by SIGINT (Ctrl-C), SIGTERM or SIGHUP, with the report so far; at once by a "
-    "second.\n";
+    "6 done, but a --fail holds; 130 ended by SIGINT (Ctrl-C), SIGTERM or SIGHUP, with the report\n"
+    "so far; at once by a second.\n";
 
 static const char *const mode_names[] = {"echo", "fanout",   "connect",
                                          "idle", "find-max", "compare"};
@@ -88,33 +95,51 @@ static void arguments_take(cli_parser *parser, bench_options *o) {
     { name, short, POPT_ARG_STRING, &o->field, 0, help, what }
 #define SWITCH(name, short, field, help)                                                           \
     { name, short, POPT_ARG_NONE, &o->field, 0, help, NULL }
-#define NUMBER(name, short, field, help)                                                           \
-    { name, short, POPT_ARG_INT, &o->field, 0, help, "N" }
+
+/* An option that may be repeated. */
+static bool list_take(bench_options *o, int code, char *text) {
+    switch (code) {
+    case 'H':
+        return cli_list_add(o->headers, &o->header_count, BENCH_HEADERS_MAX, text, "headers");
+    case 'F':
+        return cli_list_add(o->fails, &o->fail_count, BENCH_BOUNDS_MAX, text, "bounds");
+    default:
+        return cli_list_add(o->subprotocols, &o->subprotocol_count, BENCH_SUBPROTOCOLS_MAX, text,
+                            "subprotocols");
+    }
+}
 
 static bool line_parse(int argc, const char **argv, bench_options *o) {
     char *text = NULL;
     const struct poptOption table[] = {
         TEXT("connections", 'c', connections, "connections; fanout: subscribers (64)", "N"),
-        NUMBER("threads", 't', threads,
-               "threads, a ring each (half of the CPUs, or as connections need)"),
+        TEXT("threads", 't', threads,
+             "threads, a ring each (half of the CPUs, or as connections need)", "N"),
         TEXT("duration", 'd', duration, "measured time (10s; of each step of find-max 2s)", "TIME"),
         TEXT("warmup", 0, warmup, "runs so long before (1s)", "TIME"),
+        TEXT("messages", 'n', messages,
+             "end when so many are answered; connect: handshakes (by -d)", "N"),
         TEXT("rate", 'r', rate, "messages a second in all, constant (closed loop)", "RATE"),
+        TEXT("ramp", 0, ramp, "the rate in stages: in TIME in a line to RATE", "TIME:RATE,..."),
+        TEXT("connect-ramp", 0, connect_ramp, "connections in stages, instead of -c", "TIME:N,..."),
         TEXT("connect-rate", 0, connect_rate, "connections opened a second (no limit)", "RATE"),
         TEXT("size", 's', size, "bytes of a message (64)", "SIZE"),
         TEXT("message", 'm', message, "this one instead", "TEXT"),
         TEXT("message-file", 0, message_file, "the content of a file instead", "FILE"),
         SWITCH("text", 0, text, "text messages (that is so)"),
         SWITCH("binary", 'b', binary, "binary messages"),
-        NUMBER("pipeline", 'p', pipeline, "messages under way on a connection (1; with -r 1024)"),
+        TEXT("pipeline", 'p', pipeline, "messages under way on a connection (1; with -r 1024)",
+             "N"),
         SWITCH("any-answer", 0, any_answer, "each message has one answer, of any content"),
         SWITCH("verify", 0, verify, "compare every byte of an echo"),
         SWITCH("deflate", 0, deflate, "compressed messages: permessage-deflate, no takeover"),
         TEXT("publishers", 'P', publishers, "fanout: connections that publish (1)", "N"),
-        NUMBER("burst", 0, burst, "fanout: messages published at a time (1)"),
+        TEXT("burst", 0, burst, "fanout: messages published at a time (1)", "N"),
         TEXT("topics", 0, topics, "fanout: how many; {topic} in the URL is its number (1)", "N"),
         TEXT("p99", 0, p99, "find-max: bound of the latency (5ms)", "TIME"),
         TEXT("tolerance", 0, tolerance, "compare: what is no regression yet (5%)", "SHARE"),
+        {"fail", 0, POPT_ARG_STRING, &text, 'F',
+         "exit code 6 where this holds, such as 'p99>10ms'; may be repeated", "BOUND"},
         {"header", 'H', POPT_ARG_STRING, &text, 'H', "one more for the request; may be repeated",
          "'NAME: VALUE'"},
         {"subprotocol", 0, POPT_ARG_STRING, &text, 's', "offered; may be repeated", "NAME"},
@@ -125,13 +150,16 @@ static bool line_parse(int argc, const char **argv, bench_options *o) {
         TEXT("key", 0, key, "PEM: its private key", "FILE"),
         TEXT("source-ip", 0, source_ip, "addresses to connect from: A,B or A-B", "LIST"),
         TEXT("connect-timeout", 0, connect_timeout, "from the dial to the upgrade (15s)", "TIME"),
-        NUMBER("server-pid", 0, server_pid, "also report this process's CPU time and memory"),
+        TEXT("server-pid", 0, server_pid, "also report this process's CPU time and memory", "PID"),
         TEXT("interval", 0, interval, "of progress lines and the series (1s)", "TIME"),
         SWITCH("json", 'j', json, "the report as JSON on standard output"),
         TEXT("json-file", 'o', json_file, "the report as JSON also into this file", "FILE"),
+        TEXT("summary", 0, summary_file, "a short report in Markdown, appended; - prints it",
+             "FILE"),
         TEXT("hdr", 0, hdr_file, "the latencies for HdrHistogram's plotter", "FILE"),
         TEXT("svg", 0, svg_file, "a picture of latencies and rate", "FILE"),
         SWITCH("quiet", 'q', quiet, "no progress"),
+        SWITCH("verbose", 'v', verbose, "show the answer of a server that refuses the upgrade"),
         {"help", 'h', POPT_ARG_NONE, NULL, 'h', "this text", NULL},
         POPT_TABLEEND,
     };
@@ -140,10 +168,7 @@ static bool line_parse(int argc, const char **argv, bench_options *o) {
     int code;
     bool ok = true;
     while (ok && (code = cli_parser_next(&parser)) > 0) {
-        ok = code == 'H'
-                 ? cli_list_add(o->headers, &o->header_count, BENCH_HEADERS_MAX, text, "headers")
-                 : cli_list_add(o->subprotocols, &o->subprotocol_count, BENCH_SUBPROTOCOLS_MAX,
-                                text, "subprotocols");
+        ok = list_take(o, code, text);
         text = NULL;
     }
     arguments_take(&parser, o);
@@ -163,7 +188,7 @@ static bool take_count(const char *option, const char *text, uint32_t min, uint3
     if (text == NULL) {
         return true;
     }
-    if (!load_parse_count(text, &value) || value < min || value > max) {
+    if (!units_parse_count(text, &value) || value < min || value > max || value != floor(value)) {
         cli_complain("%s '%s' is not a number from %u to %u", option, text, min, max);
         return false;
     }
@@ -175,7 +200,7 @@ static bool take_rate(const char *option, const char *text, double *out) {
     if (text == NULL) {
         return true;
     }
-    return (load_parse_count(text, out) && *out > 0) || wrong(option, text, "500, 20k or 1.5m");
+    return (units_parse_count(text, out) && *out > 0) || wrong(option, text, "500, 20k or 1.5m");
 }
 
 static bool take_duration(const char *option, const char *text, wring_duration_ns min,
@@ -183,21 +208,18 @@ static bool take_duration(const char *option, const char *text, wring_duration_n
     if (text == NULL) {
         return true;
     }
-    return (load_parse_duration(text, out) && *out >= min) ||
+    return (units_parse_duration(text, UNITS_NS_PER_SEC, out) && *out >= min) ||
            wrong(option, text, "500ms, 10s or 2m");
 }
 
 static bool take_numbers(bench_options *o) {
     load_config *load = &o->load;
-    if (o->threads < 0 || o->threads > LOAD_THREADS_MAX) {
-        cli_complain("-t %d is not from 1 to %d", o->threads, LOAD_THREADS_MAX);
-        return false;
-    }
-    if (o->pipeline < 0 || o->pipeline > 65536 || o->burst < 0 || o->burst > 65536) {
-        cli_complain("--pipeline and --burst are from 1 to 65536");
-        return false;
-    }
-    return take_count("-c", o->connections, 1, 1u << 24, &load->connections) &&
+    load->pipeline = 0; /* by the mode: see adopt */
+    return take_count("--threads", o->threads, 0, LOAD_THREADS_MAX, &load->threads) &&
+           take_count("--pipeline", o->pipeline, 0, 65536, &load->pipeline) &&
+           take_count("--burst", o->burst, 0, 65536, &load->burst) &&
+           take_count("--server-pid", o->server_pid, 1, INT32_MAX, &load->server_pid) &&
+           take_count("-c", o->connections, 1, 1u << 24, &load->connections) &&
            take_count("--publishers", o->publishers, 1, LOAD_PUBLISHERS_MAX, &load->publishers) &&
            take_count("--topics", o->topics, 1, 1u << 20, &load->topics) &&
            take_rate("-r", o->rate, &load->rate) &&
@@ -207,7 +229,7 @@ static bool take_numbers(bench_options *o) {
            take_duration("--interval", o->interval, 10 * WRING_NS_PER_MS, &load->interval) &&
            take_duration("--connect-timeout", o->connect_timeout, 1, &load->connect_timeout) &&
            take_duration("--p99", o->p99, 1, &o->p99_ns) &&
-           (o->tolerance == NULL || load_parse_share(o->tolerance, &o->tolerance_share) ||
+           (o->tolerance == NULL || units_parse_share(o->tolerance, &o->tolerance_share) ||
             wrong("--tolerance", o->tolerance, "5% or 0.05"));
 }
 
@@ -236,6 +258,18 @@ static bool file_take(bench_options *o) {
     return ok;
 }
 
+/* A server would close every connection with 1007. RFC 6455 5.6 */
+static bool text_check(const bench_options *o) {
+    size_t bad_at = 0;
+    if (!o->load.has_message || load_text_is_utf8(o->load.message, &bad_at)) {
+        return true;
+    }
+    cli_complain("--message%s%s is no text, at byte %zu it is not UTF-8: send it with --binary",
+                 o->message_file == NULL ? "" : "-file ",
+                 o->message_file == NULL ? "" : o->message_file, bad_at);
+    return false;
+}
+
 static bool take_message(bench_options *o) {
     load_config *load = &o->load;
     if ((o->size != NULL) + (o->message != NULL) + (o->message_file != NULL) > 1) {
@@ -256,25 +290,11 @@ static bool take_message(bench_options *o) {
     if (o->message_file != NULL && !file_take(o)) {
         return false;
     }
+    if (!load->binary && !text_check(o)) {
+        return false;
+    }
     return o->size == NULL || load_sizes_parse(o->size, &load->sizes) ||
            wrong("--size", o->size, "125, 64-1k, 64:90,16k:10, exp:512 or normal:1k:200");
-}
-
-static bool take_headers(bench_options *o) {
-    for (size_t i = 0; i < o->header_count; i++) {
-        const char *colon = strchr(o->headers[i], ':');
-        if (colon == NULL || colon == o->headers[i]) {
-            return wrong("-H", o->headers[i], "'Name: value'");
-        }
-        o->header_list[i].name = wring_bytes_of(o->headers[i], (size_t)(colon - o->headers[i]));
-        o->header_list[i].value = wring_str(colon + 1 + strspn(colon + 1, " \t"));
-    }
-    o->load.upgrade.extra.list = o->header_list;
-    o->load.upgrade.extra.count = o->header_count;
-    o->load.upgrade.subprotocols = (const char *const *)o->subprotocols;
-    o->load.upgrade.subprotocol_count = o->subprotocol_count;
-    o->load.upgrade.origin = o->origin;
-    return true;
 }
 
 static bool take_network(bench_options *o) {
@@ -290,7 +310,6 @@ static bool take_network(bench_options *o) {
                                        .key_file = o->key};
     load->tls = &o->tls;
     load->sources = o->sources;
-    load->server_pid = o->server_pid;
     return o->source_ip == NULL ||
            load_parse_sources(o->source_ip, o->sources, &load->source_count) ||
            wrong("--source-ip", o->source_ip, "127.0.0.2,127.0.0.3 or 127.0.0.2-127.0.0.9");
@@ -332,8 +351,20 @@ static bool deflate_check(bench_options *o) {
 static bool adopt(bench_options *o) {
     load_config *load = &o->load;
     load->url = o->first;
+    load->url_shown = o->url_shown = bench_url_shown(o->first);
+    load->keep_refusal = o->verbose != 0;
     load->mode = o->command < BENCH_FIND_MAX ? (load_mode)o->command : o->searched;
-    load->threads = (uint32_t)o->threads;
+    if (!bench_plan_adopt(o)) {
+        return false;
+    }
+    if (o->command == BENCH_FIND_MAX && o->fail_count > 0) {
+        cli_complain("--fail judges one run; find-max has --p99");
+        return false;
+    }
+    if (o->summary_file != NULL && o->json != 0 && strcmp(o->summary_file, "-") == 0) {
+        cli_complain("--summary - and --json would mix on standard output: give a file to one");
+        return false;
+    }
     const bool schedule = load->rate > 0 || o->command == BENCH_FIND_MAX;
     if (o->command == BENCH_FIND_MAX) { /* of each step */
         load->duration = o->duration == NULL ? 2 * WRING_NS_PER_SEC : load->duration;
@@ -342,8 +373,8 @@ static bool adopt(bench_options *o) {
     if (load->mode == LOAD_CONNECT || load->mode == LOAD_IDLE) {
         load->warmup = o->warmup == NULL ? 0 : load->warmup;
     }
-    load->burst = o->burst == 0 ? 1 : (uint32_t)o->burst;
-    load->pipeline = o->pipeline != 0                      ? (uint32_t)o->pipeline
+    load->burst = load->burst == 0 ? 1 : load->burst;
+    load->pipeline = load->pipeline != 0                   ? load->pipeline
                      : schedule && load->mode == LOAD_ECHO ? 1024
                                                            : load->burst;
     load->pipeline = load->pipeline < load->burst ? load->burst : load->pipeline;
@@ -362,28 +393,40 @@ bool bench_options_parse(int argc, const char **argv, bench_options *o) {
     if (!line_parse(argc, argv, o)) {
         return false;
     }
+    if (o->first != NULL && o->command != BENCH_COMPARE && strstr(o->first, "://") == NULL) {
+        cli_complain(
+            "'%s' is neither a mode (echo, fanout, connect, idle, find-max, compare) nor a "
+            "URL like ws://host:port/path",
+            o->first);
+        return false;
+    }
     if (o->first == NULL || (o->command == BENCH_COMPARE && o->second == NULL)) {
         cli_complain(o->command == BENCH_COMPARE ? "compare needs two files of --json"
                                                  : "no URL; try 'wring bench --help'");
         return false;
     }
-    return take_numbers(o) && take_message(o) && take_headers(o) && take_network(o) &&
-           deflate_check(o) && adopt(o);
+    return take_numbers(o) && take_message(o) && bench_headers_take(o) && take_network(o) &&
+           deflate_check(o) && bench_bounds_parse(o) && adopt(o);
 }
 
 void bench_options_free(bench_options *o) {
-    char *texts[] = {o->connections,  o->duration,   o->rate,     o->connect_rate,
-                     o->size,         o->message,    o->warmup,   o->message_file,
-                     o->source_ip,    o->publishers, o->topics,   o->connect_timeout,
-                     o->p99,          o->tolerance,  o->interval, o->ca,
-                     o->cert,         o->key,        o->origin,   o->json_file,
-                     o->hdr_file,     o->svg_file,   o->first,    o->second,
-                     o->message_bytes};
+    char *texts[] = {o->connections,  o->duration,     o->rate,     o->connect_rate,
+                     o->size,         o->message,      o->warmup,   o->message_file,
+                     o->source_ip,    o->publishers,   o->topics,   o->connect_timeout,
+                     o->p99,          o->tolerance,    o->interval, o->ca,
+                     o->cert,         o->key,          o->origin,   o->json_file,
+                     o->hdr_file,     o->svg_file,     o->first,    o->second,
+                     o->url_shown,    o->messages,     o->ramp,     o->connect_ramp,
+                     o->summary_file, o->threads,      o->pipeline, o->burst,
+                     o->server_pid,   o->message_bytes};
     for (size_t i = 0; i < sizeof texts / sizeof texts[0]; i++) {
         free(texts[i]);
     }
     for (size_t i = 0; i < o->header_count; i++) {
         free(o->headers[i]);
+    }
+    for (size_t i = 0; i < o->fail_count; i++) {
+        free(o->fails[i]);
     }
     for (size_t i = 0; i < o->subprotocol_count; i++) {
         free(o->subprotocols[i]);

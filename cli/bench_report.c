@@ -100,7 +100,8 @@ static void sizes_print(FILE *to, const load_config *load) {
 static void setting_print(FILE *to, const bench_options *o, const load_result *r) {
     const load_config *load = &o->load;
     char text[32];
-    fprintf(to, "wring bench %s: %s %s\n", WRING_VERSION, bench_mode_name(load->mode), load->url);
+    fprintf(to, "wring bench %s: %s %s\n", WRING_VERSION, bench_mode_name(load->mode),
+            load->url_shown);
     fprintf(to, "%s connections", bench_count_text((double)(r->connections.wanted), text));
     if (load->mode == LOAD_FANOUT) {
         fprintf(to, " (%u publish, %u subscribe, %u topic%s)", load->publishers, load->connections,
@@ -109,7 +110,9 @@ static void setting_print(FILE *to, const bench_options *o, const load_result *r
     fprintf(to, " on %u thread%s", r->threads, r->threads == 1 ? "" : "s");
     if (load->mode == LOAD_ECHO || load->mode == LOAD_FANOUT) {
         sizes_print(to, load);
-        if (load->rate > 0) {
+        if (load->ramp.count > 0) {
+            fprintf(to, ", a ramp of up to %s/s", bench_count_text(load->rate, text));
+        } else if (load->rate > 0) {
             fprintf(to, ", %s/s", bench_count_text(load->rate, text));
         } else {
             fprintf(to, ", closed loop with %u under way", load->pipeline);
@@ -119,6 +122,10 @@ static void setting_print(FILE *to, const bench_options *o, const load_result *r
         }
     }
     fprintf(to, "\n%.3g s", r->duration_s);
+    if (load->messages > 0) {
+        fprintf(to, " for %s %s", bench_count_text((double)load->messages, text),
+                load->mode == LOAD_CONNECT ? "handshakes" : "messages");
+    }
     if (r->warmup_s > 0) {
         fprintf(to, " after %.3g s of warm-up", r->warmup_s);
     }
@@ -258,6 +265,14 @@ static void errors_print(FILE *to, const load_errors *errors) {
     }
 }
 
+static void bounds_print(FILE *to, const bench_options *o) {
+    for (size_t i = 0; i < o->fail_count; i++) {
+        char got[32];
+        fprintf(to, "  %-11s  %s: %s, %s\n", i == 0 ? "bounds" : "", o->bounds[i].text,
+                bench_bound_got(&o->bounds[i], got), o->bounds[i].is_crossed ? "CROSSED" : "kept");
+    }
+}
+
 /* What the figures do not say by themselves. */
 static void notes_print(FILE *to, const load_config *load, const load_result *r) {
     if (load->mode == LOAD_ECHO && load->rate <= 0) {
@@ -306,6 +321,7 @@ void bench_report_print(FILE *to, const bench_options *o, const load_result *r) 
         cpus_print(to, o, r);
     }
     errors_print(to, &r->errors);
+    bounds_print(to, o);
     percentiles_print(to, latencies[load->mode], r->latency);
     notes_print(to, load, r);
 }

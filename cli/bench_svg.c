@@ -198,7 +198,7 @@ static bool svg_print(FILE *to, const bench_options *o, const load_result *r) {
             "<svg xmlns=\"http://www.w3.org/2000/svg\" width=\"%d\" height=\"%d\" "
             "viewBox=\"0 0 %d %d\">\n%s<rect width=\"100%%\" height=\"100%%\" fill=\"#fff\"/>\n",
             WIDTH, HEIGHT, WIDTH, HEIGHT, style);
-    (void)snprintf(head, sizeof head, "%s %s", bench_mode_name(o->load.mode), o->load.url);
+    (void)snprintf(head, sizeof head, "%s %s", bench_mode_name(o->load.mode), o->load.url_shown);
     text_at(to, 20, 26, "head", head);
     (void)snprintf(head, sizeof head, "%s/s, p50 %s, p99 %s%s",
                    bench_count_text((double)r->measured.received / seconds, count),

@@ -9,6 +9,8 @@
 #include <stdbool.h>
 #include <stddef.h>
 
+#include "cli/numbers.h"
+
 #define CLI_OK     0
 #define CLI_FAILED 1
 #define CLI_USAGE  2
@@ -29,7 +31,9 @@ typedef struct cli_parser {
     poptContext context;
     const char *usage;
     const char *examples;
-    int code; /* of the last step */
+    const cli_number *numbers[CLI_NUMBER_LISTS]; /* those of each range of codes */
+    bool bad;                                    /* a value was wrong, and it was told */
+    int code;                                    /* of the last step */
 } cli_parser;
 
 /** @param usage  "wring serve"   @param arguments  "[options] URL" */
@@ -37,7 +41,10 @@ void cli_parser_init(cli_parser *parser, int argc, const char **argv,
                      const struct poptOption *options, const char *usage, const char *arguments,
                      const char *examples);
 
-/** The `val` of the next option that has one; 0 or less at the end. */
+/** Lets cli_parser_next take the options that cli_numbers_fill made of `list`. */
+void cli_parser_numbers(cli_parser *parser, const cli_number *list, unsigned range);
+
+/** The `val` of the next option that has one; 0 or less at the end, or after a wrong number. */
 int cli_parser_next(cli_parser *parser);
 
 /** A copy of the next argument that is no option; NULL when there is none. */
@@ -50,10 +57,6 @@ bool cli_list_add(char **list, size_t *count, size_t max, char *value, const cha
 
 /** False after an error, or when an argument is left; printed with what to do. */
 bool cli_parser_end(cli_parser *parser);
-
-/** All in one, for a command without arguments. */
-bool cli_parse(int argc, const char **argv, const struct poptOption *options, const char *usage,
-               const char *examples);
 
 /** "wring: ..." on stderr. */
 void cli_complain(const char *format, ...) __attribute__((format(printf, 1, 2)));

@@ -38,16 +38,17 @@ static const char examples[] =
     "  wring connect --json wss://example.com/feed | jq 'select(.event == \"message\").data'\n"
     "  echo '{\"type\":\"binary\",\"data\":\"AP8=\"}' | wring connect --json-input "
     "wss://example.com/in\n"
-    "  wring connect --proxy socks5://127.0.0.1:1080 --reconnect 500 wss://example.com/feed\n"
+    "  wring connect --proxy socks5://127.0.0.1:1080 --reconnect 500ms wss://example.com/feed\n"
     "\nEach line of input is one text message, without its end (LF or CRLF); with --binary each "
     "block read\nis one binary message. A line that is not UTF-8 ends the input with an error, at "
     "a terminal it is only\nrefused. Messages received are printed a line each, with --binary as "
     "they are. At a terminal received\nmessages are marked '<' and control characters are written "
     "out; the lines sent are kept in\n$XDG_STATE_HOME/wring/history; NO_COLOR turns colours "
     "off.\n"
-    "When the input has ended and no message came for --linger ms, the session is closed with "
-    "1000. Proxies\nare taken from https_proxy, http_proxy, all_proxy and no_proxy unless --proxy "
-    "is given.\n"
+    "When the input has ended and no message came for --linger, the session is closed with 1000. "
+    "Proxies are\ntaken from https_proxy, http_proxy, all_proxy and no_proxy unless --proxy is "
+    "given. Times take us, ms, s, m\nand h, without a unit they are milliseconds; sizes take k, m "
+    "and g.\n"
     "\nExit codes: 0 closed in order (1000, 1001 or no code); 1 failed, or input or output failed; "
     "2 used\nwrongly; 3 the session ended abnormally or with another code; 4 no answer in time; "
     "5 TLS: the\ncertificate or handshake failed; 6 the server or proxy refused, or broke off, the "
@@ -57,6 +58,19 @@ static const char examples[] =
 /* ---- options --------------------------------------------------------------------------------- */
 
 static bool options_parse(int argc, const char **argv, connect_options *o) {
+    const cli_number numbers[] = {
+        {"timeout", 't', CLI_MS, &o->timeout_ms, NULL, 0, 0, 0,
+         "from the name to the upgrade (15s)"},
+        {"linger", 0, CLI_MS, &o->linger_ms, NULL, 0, INT32_MAX, 0,
+         "wait for answers when input ends (500ms, with --one for ever)"},
+        {"ping", 'p', CLI_MS, &o->ping_ms, NULL, 0, 0, CLI_OFF,
+         "a ping when nothing came for so long (off)"},
+        {"reconnect", 'r', CLI_MS, &o->reconnect_ms, NULL, 0, 0, 0,
+         "come back, first within so long (off)"},
+        {"max-message", 0, CLI_BYTES, NULL, &o->max_message, 0, 0, CLI_OFF,
+         "longest received, or line sent (64 MiB)"},
+    };
+    struct poptOption number_table[sizeof numbers / sizeof numbers[0] + 1] = {0};
     char *text = NULL;
     const struct poptOption table[] = {
         {"header", 'H', POPT_ARG_STRING, &text, 'H', "one more for the request; may be repeated",
@@ -75,23 +89,17 @@ static bool options_parse(int argc, const char **argv, connect_options *o) {
          "URL"},
         {"no-proxy", 0, POPT_ARG_NONE, &o->no_proxy, 0, "not even one from the environment", NULL},
         {"source", 0, POPT_ARG_STRING, &o->source, 0, "address to connect from", "ADDRESS"},
-        {"timeout", 't', POPT_ARG_INT, &o->timeout, 0, "from the name to the upgrade (15000)",
-         "MS"},
-        {"linger", 0, POPT_ARG_INT, &o->linger, 0,
-         "wait for answers when input ends (500, with --one for ever)", "MS"},
-        {"ping", 'p', POPT_ARG_INT, &o->ping, 0, "a ping when nothing came for so long (off)",
-         "MS"},
-        {"reconnect", 'r', POPT_ARG_INT, &o->reconnect, 0, "come back, first within so long (off)",
-         "MS"},
-        {"max-message", 0, POPT_ARG_LONGLONG, &o->max_message, 0,
-         "longest received, or line sent (64 MiB)", "BYTES"},
+        {NULL, 0, POPT_ARG_INCLUDE_TABLE, number_table, 0, "Sizes and times:", NULL},
         CLI_DEFLATE_OPTIONS,
         {"verbose", 'v', POPT_ARG_NONE, &o->verbose, 0, "show handshake, pings and close", NULL},
         {"help", 'h', POPT_ARG_NONE, NULL, 'h', "this text", NULL},
         POPT_TABLEEND,
     };
     cli_parser parser;
+    cli_numbers_fill(number_table, numbers, sizeof numbers / sizeof numbers[0], 0);
     cli_parser_init(&parser, argc, argv, table, "wring connect", "[options] URL", examples);
+    cli_parser_numbers(&parser, numbers, 0);
+    cli_parser_numbers(&parser, cli_deflate_numbers, CLI_DEFLATE_RANGE);
     int code;
     bool ok = true;
     while (ok && (code = cli_parser_next(&parser)) > 0) {
@@ -123,11 +131,6 @@ static bool headers_split(connect_options *o) {
 static bool options_check(const connect_options *o) {
     if (o->url == NULL) {
         cli_complain("no URL; try 'wring connect --help'");
-        return false;
-    }
-    if (o->timeout < 0 || (o->linger < 0 && o->linger != CONNECT_LINGER_UNSET) || o->ping < 0 ||
-        o->reconnect < 0 || o->max_message < 0) {
-        cli_complain("a number is negative; leave an option out for its default");
         return false;
     }
     if ((o->cert == NULL) != (o->key == NULL)) {
@@ -208,8 +211,8 @@ static int exit_code(connect_talk *talk) {
         return CLI_FAILED;
     }
     if (talk->out_of_time) {
-        cli_complain("no message came within %d ms after the input (--linger)",
-                     talk->options->linger);
+        cli_complain("no message came within %u ms after the input (--linger)",
+                     talk->options->linger_ms);
         return EXIT_TIMEOUT;
     }
     const int code = session_code(talk);
@@ -326,17 +329,17 @@ static int connect_with(const connect_options *o) {
         .subprotocol_count = o->subprotocol_count,
         .origin = o->origin,
         .headers = {o->headers, o->header_count},
-        .timeout_ms = (uint32_t)o->timeout,
+        .timeout_ms = o->timeout_ms,
         .session = {.struct_size = sizeof config.session,
-                    .max_message = (uint64_t)o->max_message,
-                    .max_frame = (uint64_t)o->max_message,
-                    .ping_interval_ms = (uint32_t)o->ping,
+                    .max_message = o->max_message,
+                    .max_frame = o->max_message,
+                    .ping_interval_ms = o->ping_ms,
                     .allow_iana_close_codes = true},
         .tls = &tls,
         .proxy = o->proxy,
         .proxy_from_env = o->no_proxy == 0,
         .source = o->source,
-        .reconnect_min_ms = (uint32_t)o->reconnect,
+        .reconnect_min_ms = o->reconnect_ms,
         .on_status = connect_on_status,
         .on_status_opts = &talk,
         .deflate = deflate_given,
@@ -344,16 +347,6 @@ static int connect_with(const connect_options *o) {
     const int code = run(o, &config, signals);
     close(signals);
     return code;
-}
-
-/* Without 0, 1 or 2 the next descriptor that is opened would be taken for one of them. A read of
- * the stand-in for standard input is at its end, a write to those for the others fails. */
-static void standard_files_open(void) {
-    for (int fd = STDIN_FILENO; fd <= STDERR_FILENO; fd++) {
-        if (fcntl(fd, F_GETFD) < 0) {
-            (void)open("/dev/null", O_RDONLY);
-        }
-    }
 }
 
 static int end_with(int code) {
@@ -368,8 +361,7 @@ static int end_with(int code) {
 }
 
 int cli_connect(int argc, const char **argv) {
-    static connect_options options = {.linger = CONNECT_LINGER_UNSET};
-    standard_files_open();
+    static connect_options options = {.linger_ms = CONNECT_LINGER_UNSET};
     const bool good =
         options_parse(argc, argv, &options) && options_check(&options) && headers_split(&options);
     const int code = good ? connect_with(&options) : CLI_USAGE;

@@ -26,7 +26,7 @@
 #define CONNECT_SUBPROTOCOLS_MAX 16
 
 /* --linger was not given: CONNECT_LINGER_MS, or for ever with --one. */
-#define CONNECT_LINGER_UNSET INT32_MIN
+#define CONNECT_LINGER_UNSET UINT32_MAX
 #define CONNECT_LINGER_MS    500
 
 typedef struct connect_options {
@@ -48,11 +48,11 @@ typedef struct connect_options {
     int insecure;
     int verbose;
     int no_proxy;
-    int timeout;
-    int linger;
-    int ping;
-    int reconnect;
-    long long max_message;
+    uint32_t timeout_ms;
+    uint32_t linger_ms;
+    uint32_t ping_ms;
+    uint32_t reconnect_ms;
+    uint64_t max_message;
     char *url;
 } connect_options;
 

@@ -59,14 +59,14 @@ static bool may_read(const connect_talk *talk, const connect_input *input) {
 static int linger_ms(connect_talk *talk, const connect_input *input) {
     const bool said =
         atomic_load(&talk->open) && input->end && input->len == 0 && input->unsent == 0;
-    const int given = talk->options->linger;
+    const uint32_t given = talk->options->linger_ms;
     if (!said || !connect_output_is_idle(&talk->output)) {
         return -1;
     }
     if (given == CONNECT_LINGER_UNSET) {
         return talk->options->one ? -1 : CONNECT_LINGER_MS;
     }
-    return given;
+    return (int)given; /* at most INT32_MAX is taken */
 }
 
 static int64_t now_ms(void) {

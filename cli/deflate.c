@@ -4,7 +4,6 @@
  */
 #include "cli/deflate.h"
 
-#include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -13,46 +12,58 @@ static struct {
     int on;
     int server_takeover;
     int client_takeover;
-    int server_bits;
-    int client_bits;
-    int level;
-    int mem_level;
     char *strategy;
-    int min_bytes;
-    int idle_ms;
-    long long max_inflated;
-    long long turn_bytes;
-    long long compress_turn_bytes;
-    long long budget;
+    uint32_t server_bits;
+    uint32_t client_bits;
+    uint32_t level;
+    uint32_t mem_level;
+    uint32_t min_bytes;
+    uint32_t idle_ms;
+    uint64_t max_inflated;
+    uint64_t turn_bytes;
+    uint64_t compress_turn_bytes;
+    uint64_t budget;
 } given;
 
-const struct poptOption cli_deflate_options[] = {
-    {"deflate", 0, POPT_ARG_NONE, &given.on, 0, "compress where the peer can", NULL},
-    {"deflate-server-takeover", 0, POPT_ARG_NONE, &given.server_takeover, 0,
-     "the server's window is kept over messages", NULL},
-    {"deflate-client-takeover", 0, POPT_ARG_NONE, &given.client_takeover, 0, "... the client's",
-     NULL},
-    {"deflate-server-bits", 0, POPT_ARG_INT, &given.server_bits, 0,
-     "largest window of the server, 8 to 15 (15, with takeover 12)", "N"},
-    {"deflate-client-bits", 0, POPT_ARG_INT, &given.client_bits, 0, "... of the client (15)", "N"},
-    {"deflate-level", 0, POPT_ARG_INT, &given.level, 0, "1 (fastest) to 9 (smallest) (5)", "N"},
-    {"deflate-mem-level", 0, POPT_ARG_INT, &given.mem_level, 0, "zlib's, 1 to 9 (5)", "N"},
-    {"deflate-strategy", 0, POPT_ARG_STRING, &given.strategy, 0,
-     "zlib's: default, filtered, huffman, rle or fixed (default)", "NAME"},
-    {"deflate-min-bytes", 0, POPT_ARG_INT, &given.min_bytes, 0,
-     "shorter messages go uncompressed (256)", "BYTES"},
-    {"deflate-max-inflated", 0, POPT_ARG_LONGLONG, &given.max_inflated, 0,
-     "longest message once inflated (64 MiB)", "BYTES"},
-    {"deflate-turn-bytes", 0, POPT_ARG_LONGLONG, &given.turn_bytes, 0,
-     "inflated for one connection in a worker's turn (128 KiB)", "BYTES"},
-    {"deflate-compress-turn-bytes", 0, POPT_ARG_LONGLONG, &given.compress_turn_bytes, 0,
-     "compressed of a long message in a worker's turn (64 KiB)", "BYTES"},
-    {"deflate-budget", 0, POPT_ARG_LONGLONG, &given.budget, 0,
-     "memory of all kept windows (256 MiB)", "BYTES"},
-    {"deflate-idle", 0, POPT_ARG_INT, &given.idle_ms, 0,
-     "a window not used for so long is released (30000)", "MS"},
-    POPT_TABLEEND,
+const cli_number cli_deflate_numbers[] = {
+    {"deflate-server-bits", 0, CLI_COUNT, &given.server_bits, NULL, 8, 15, 0,
+     "largest window of the server, 8 to 15 (15, with takeover 12)"},
+    {"deflate-client-bits", 0, CLI_COUNT, &given.client_bits, NULL, 8, 15, 0,
+     "... of the client (15)"},
+    {"deflate-level", 0, CLI_COUNT, &given.level, NULL, 1, 9, 0, "1 (fastest) to 9 (smallest) (5)"},
+    {"deflate-mem-level", 0, CLI_COUNT, &given.mem_level, NULL, 1, 9, 0, "zlib's, 1 to 9 (5)"},
+    {"deflate-min-bytes", 0, CLI_BYTES, &given.min_bytes, NULL, 1, INT32_MAX, CLI_OFF | CLI_ALL,
+     "shorter messages go uncompressed; 'all': none is too short, 'off': none is compressed (256)"},
+    {"deflate-max-inflated", 0, CLI_BYTES, NULL, &given.max_inflated, 1, 0, CLI_OFF,
+     "longest message once inflated (64 MiB)"},
+    {"deflate-turn-bytes", 0, CLI_BYTES, NULL, &given.turn_bytes, 1, 0, CLI_OFF,
+     "inflated for one connection in a worker's turn (128 KiB)"},
+    {"deflate-compress-turn-bytes", 0, CLI_BYTES, NULL, &given.compress_turn_bytes, 1, 0, CLI_OFF,
+     "compressed of a long message in a worker's turn (64 KiB)"},
+    {"deflate-budget", 0, CLI_BYTES, NULL, &given.budget, 1, 0, CLI_OFF,
+     "memory of all kept windows (256 MiB)"},
+    {"deflate-idle", 0, CLI_MS, &given.idle_ms, NULL, 1, INT32_MAX, CLI_OFF,
+     "a window not used for so long is released (30s)"},
 };
+
+#define NUMBERS (sizeof cli_deflate_numbers / sizeof cli_deflate_numbers[0])
+
+const struct poptOption *cli_deflate_options(void) {
+    static const struct poptOption others[] = {
+        {"deflate", 0, POPT_ARG_NONE, &given.on, 0, "compress where the peer can", NULL},
+        {"deflate-server-takeover", 0, POPT_ARG_NONE, &given.server_takeover, 0,
+         "the server's window is kept over messages", NULL},
+        {"deflate-client-takeover", 0, POPT_ARG_NONE, &given.client_takeover, 0, "... the client's",
+         NULL},
+        {"deflate-strategy", 0, POPT_ARG_STRING, &given.strategy, 0,
+         "zlib's: default, filtered, huffman, rle or fixed (default)", "NAME"},
+    };
+    static struct poptOption table[sizeof others / sizeof others[0] + NUMBERS + 1];
+    memcpy(table, others, sizeof others);
+    cli_numbers_fill(table + sizeof others / sizeof others[0], cli_deflate_numbers, NUMBERS,
+                     CLI_DEFLATE_RANGE);
+    return table; /* the last entry is zeroed: the end */
+}
 
 /* By number, which is zlib's. */
 static const char *const strategies[] = {"default", "filtered", "huffman", "rle", "fixed"};
@@ -71,14 +82,6 @@ static bool strategy_find(const char *name, wring_deflate_strategy *out) {
     return name == NULL;
 }
 
-static bool in_range(const char *name, long long value, long long least, long long most) {
-    if (value != 0 && (value < least || value > most)) {
-        cli_complain("--%s %lld is not %lld to %lld", name, value, least, most);
-        return false;
-    }
-    return true;
-}
-
 bool cli_deflate_config(wring_deflate_config *config, const wring_deflate_config **out) {
     const bool others = given.server_takeover || given.client_takeover || given.server_bits ||
                         given.client_bits || given.level || given.mem_level || given.strategy ||
@@ -92,17 +95,7 @@ bool cli_deflate_config(wring_deflate_config *config, const wring_deflate_config
         return !others;
     }
     wring_deflate_strategy strategy;
-    if (!strategy_find(given.strategy, &strategy) ||
-        !in_range("deflate-server-bits", given.server_bits, 8, 15) ||
-        !in_range("deflate-client-bits", given.client_bits, 8, 15) ||
-        !in_range("deflate-level", given.level, 1, 9) ||
-        !in_range("deflate-mem-level", given.mem_level, 1, 9) ||
-        !in_range("deflate-min-bytes", given.min_bytes, 1, INT32_MAX) ||
-        !in_range("deflate-idle", given.idle_ms, 1, INT32_MAX) ||
-        !in_range("deflate-max-inflated", given.max_inflated, 1, INT64_MAX) ||
-        !in_range("deflate-turn-bytes", given.turn_bytes, 1, INT64_MAX) ||
-        !in_range("deflate-compress-turn-bytes", given.compress_turn_bytes, 1, INT64_MAX) ||
-        !in_range("deflate-budget", given.budget, 1, INT64_MAX)) {
+    if (!strategy_find(given.strategy, &strategy)) {
         return false;
     }
     *config = (wring_deflate_config){
@@ -114,12 +107,12 @@ bool cli_deflate_config(wring_deflate_config *config, const wring_deflate_config
         .level = (uint8_t)given.level,
         .mem_level = (uint8_t)given.mem_level,
         .strategy = strategy,
-        .min_bytes = (uint32_t)given.min_bytes,
-        .takeover_idle_ms = (uint32_t)given.idle_ms,
-        .max_inflated_bytes = (uint64_t)given.max_inflated,
-        .takeover_budget = (uint64_t)given.budget,
-        .inflate_turn_bytes = (uint64_t)given.turn_bytes,
-        .compress_turn_bytes = (uint64_t)given.compress_turn_bytes,
+        .min_bytes = given.min_bytes,
+        .takeover_idle_ms = given.idle_ms,
+        .max_inflated_bytes = given.max_inflated,
+        .takeover_budget = given.budget,
+        .inflate_turn_bytes = given.turn_bytes,
+        .compress_turn_bytes = given.compress_turn_bytes,
     };
     *out = config;
     return true;
@@ -137,10 +130,14 @@ void cli_deflate_print(const wring_deflate_config *config) {
            c.client_max_window_bits);
     printf("deflate-level = %u\ndeflate-mem-level = %u\ndeflate-strategy = %s\n", c.level,
            c.mem_level, strategies[c.strategy]);
-    printf("deflate-min-bytes = %u\n", c.min_bytes);
-    printf("deflate-max-inflated = %" PRIu64 "\ndeflate-turn-bytes = %" PRIu64 "\n",
-           c.max_inflated_bytes, c.inflate_turn_bytes);
-    printf("deflate-compress-turn-bytes = %" PRIu64 "\n", c.compress_turn_bytes);
-    printf("deflate-budget = %" PRIu64 "\ndeflate-idle = %u\n", c.takeover_budget,
-           c.takeover_idle_ms);
+    if (c.min_bytes == WRING_DEFLATE_ALL) {
+        puts("deflate-min-bytes = all");
+    } else {
+        cli_print_u32("deflate-min-bytes", c.min_bytes);
+    }
+    cli_print_u64("deflate-max-inflated", c.max_inflated_bytes);
+    cli_print_u64("deflate-turn-bytes", c.inflate_turn_bytes);
+    cli_print_u64("deflate-compress-turn-bytes", c.compress_turn_bytes);
+    cli_print_u64("deflate-budget", c.takeover_budget);
+    cli_print_u32("deflate-idle", c.takeover_idle_ms);
 }

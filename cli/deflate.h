@@ -9,11 +9,16 @@
 #include "cli/cli.h"
 #include "wring/deflate.h"
 
-extern const struct poptOption cli_deflate_options[];
+/** popt's entries; takes CLI_DEFLATE_RANGE of the parser's numbers. */
+const struct poptOption *cli_deflate_options(void);
+
+/** To be told to the parser by cli_parser_numbers. */
+#define CLI_DEFLATE_RANGE 1
+extern const cli_number cli_deflate_numbers[];
 
 #define CLI_DEFLATE_OPTIONS                                                                        \
     {                                                                                              \
-        NULL, 0, POPT_ARG_INCLUDE_TABLE, (void *)(uintptr_t)cli_deflate_options, 0,                \
+        NULL, 0, POPT_ARG_INCLUDE_TABLE, (void *)(uintptr_t)cli_deflate_options(), 0,              \
             "permessage-deflate (RFC 7692), off without --deflate:", NULL                          \
     }
 

@@ -35,8 +35,8 @@ static void help(FILE *to) {
     for (size_t i = 0; i < sizeof commands / sizeof commands[0]; i++) {
         fprintf(to, "  %-10s %s\n", commands[i].name, commands[i].summary);
     }
-    fputs("\nOptions:\n  --help     this text; `wring COMMAND --help` tells more\n"
-          "  --version  the version\n\nExamples:\n  wring serve --port 8080\n"
+    fputs("\nOptions:\n  -h, --help     this text; `wring COMMAND --help` tells more\n"
+          "  -V, --version  the version\n\nExamples:\n  wring serve --port 8080\n"
           "  wring connect ws://127.0.0.1:8080/chat\n",
           to);
 }
@@ -45,14 +45,34 @@ void cli_parser_init(cli_parser *parser, int argc, const char **argv,
                      const struct poptOption *options, const char *usage, const char *arguments,
                      const char *examples) {
     argv[0] = usage; /* popt's help names the program by it */
+    memset(parser, 0, sizeof *parser);
     parser->usage = usage;
     parser->examples = examples;
     parser->context = poptGetContext(usage, argc, argv, options, 0);
     poptSetOtherOptionHelp(parser->context, arguments);
 }
 
+void cli_parser_numbers(cli_parser *parser, const cli_number *list, unsigned range) {
+    parser->numbers[range] = list;
+}
+
+static bool number_take(cli_parser *parser) {
+    const unsigned at = (unsigned)(parser->code - CLI_NUMBERS);
+    char *text = poptGetOptArg(parser->context);
+    const bool ok =
+        text != NULL &&
+        cli_number_take(&parser->numbers[at / CLI_NUMBERS_MAX][at % CLI_NUMBERS_MAX], text);
+    free(text);
+    return ok;
+}
+
 int cli_parser_next(cli_parser *parser) {
-    parser->code = poptGetNextOpt(parser->context);
+    while ((parser->code = poptGetNextOpt(parser->context)) >= CLI_NUMBERS) {
+        if (!number_take(parser)) {
+            parser->bad = true;
+            return 0;
+        }
+    }
     if (parser->code == 'h') {
         poptPrintHelp(parser->context, stdout, 0);
         fputs(parser->examples, stdout);
@@ -78,8 +98,10 @@ bool cli_list_add(char **list, size_t *count, size_t max, char *value, const cha
 
 bool cli_parser_end(cli_parser *parser) {
     const char *extra = poptGetArg(parser->context);
-    const bool ok = parser->code == -1 && extra == NULL;
-    if (parser->code < -1) {
+    const bool ok = parser->code == -1 && extra == NULL && !parser->bad;
+    if (parser->bad) {
+        /* it has been said what */
+    } else if (parser->code < -1) {
         cli_complain("%s: %s; try '%s --help'",
                      poptBadOption(parser->context, POPT_BADOPTION_NOALIAS),
                      poptStrerror(parser->code), parser->usage);
@@ -88,15 +110,6 @@ bool cli_parser_end(cli_parser *parser) {
     }
     poptFreeContext(parser->context);
     return ok;
-}
-
-bool cli_parse(int argc, const char **argv, const struct poptOption *options, const char *usage,
-               const char *examples) {
-    cli_parser parser;
-    cli_parser_init(&parser, argc, argv, options, usage, "[options]", examples);
-    while (cli_parser_next(&parser) > 0) {
-    }
-    return cli_parser_end(&parser);
 }
 
 /* The soft limit on descriptors is for programs that use select(); it bounds each worker's table of
@@ -109,11 +122,12 @@ static void files_limit_raise(void) {
     }
 }
 
-/* Else a socket would get the number of standard output, and messages to a person go there. */
+/* Else a socket would get the number of standard output, and messages to a person go there. Reading
+ * from a stand-in is at its end, and a write to one fails: whoever prints is told. */
 static void standard_streams_open(void) {
     int fd;
     do {
-        fd = open("/dev/null", O_RDWR);
+        fd = open("/dev/null", O_RDONLY);
     } while (fd >= 0 && fd <= STDERR_FILENO);
     if (fd >= 0) {
         close(fd);
@@ -127,11 +141,12 @@ int main(int argc, char **argv) {
         help(stderr);
         return CLI_USAGE;
     }
-    if (strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "help") == 0) {
+    if (strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "-h") == 0 ||
+        strcmp(argv[1], "help") == 0) {
         help(stdout);
         return CLI_OK;
     }
-    if (strcmp(argv[1], "--version") == 0) {
+    if (strcmp(argv[1], "--version") == 0 || strcmp(argv[1], "-V") == 0) {
         puts("wring " WRING_VERSION);
         return CLI_OK;
     }

@@ -21,6 +21,7 @@ void load_result_deinit(load_result *result) {
     free(result->connect);
     free(result->lag);
     free(result->series);
+    free(result->refusal);
     memset(result, 0, sizeof *result);
 }
 
@@ -50,13 +51,17 @@ static void pending_close(load_run *run) {
     const wring_time_ns to = atomic_load(&run->measure_to);
     const double end = to > from ? (double)(to - from) / 1e9 : 0;
     const load_sample sample = {.t = t,
-                                .seconds = t + length < end ? length : end - t,
+                                .seconds = t + length < end ? length
+                                           : t < end        ? end - t
+                                                            : 0,
                                 .messages = pending->messages,
                                 .p50_ns = load_histogram_percentile(pending->latency, 50),
                                 .p99_ns = load_histogram_percentile(pending->latency, 99),
                                 .max_ns = pending->latency->max,
                                 .lag_p99_ns = load_histogram_percentile(pending->lag, 99)};
-    (void)series_push(run, &sample);
+    if (sample.seconds > 0 || sample.messages > 0) { /* else -n has ended the run before it */
+        (void)series_push(run, &sample);
+    }
     load_histogram_merge(run->result->latency, pending->latency);
     load_histogram_reset(pending->latency);
     load_histogram_merge(run->result->lag, pending->lag);
@@ -130,7 +135,8 @@ static void thread_collect(load_result *result, const load_thread *thread) {
     load_histogram_merge(result->latency, thread->interval); /* what came while draining */
 }
 
-/* Of the schedule, what was due in the whole run and did not go out. */
+/* Of the schedule, what was due in the whole run and did not go out; what -n had no need of is not
+ * missing. */
 static uint64_t unsent_count(const load_run *run) {
     const load_config *config = run->config;
     if (config->rate <= 0 || atomic_load(&run->start) == 0) {
@@ -141,7 +147,10 @@ static uint64_t unsent_count(const load_run *run) {
         due += load_pace_scheduled(run->threads[i]);
     }
     due *= config->mode == LOAD_FANOUT ? config->burst : 1;
-    return due > run->result->totals.sent ? due - run->result->totals.sent : 0;
+    const load_result *result = run->result;
+    const uint64_t missing = due > result->totals.sent ? due - result->totals.sent : 0;
+    const uint64_t wanted = config->messages == 0 ? UINT64_MAX : config->messages;
+    return wring__min_u64(missing, wanted - wring__min_u64(wanted, result->measured.sent));
 }
 
 void load_run_collect(load_run *run) {

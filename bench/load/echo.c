@@ -71,8 +71,15 @@ void load_echo_start(load_link *link) {
     if (config->rate > 0) {
         return;
     }
-    while (link->echo.count < config->pipeline && link->stage == LOAD_STAGE_OPEN) {
+    while (link->echo.count < config->pipeline && link->stage == LOAD_STAGE_OPEN &&
+           load_limit_take(link->thread)) {
         echo_send(link, link->conn.super.worker->now);
+    }
+}
+
+void load_echo_start_all(load_thread *thread) {
+    for (uint32_t i = 0; i < thread->open_count && thread->run->config->mode == LOAD_ECHO; i++) {
+        load_echo_start(thread->open[i]);
     }
 }
 
@@ -98,6 +105,9 @@ void load_echo_pace(load_thread *thread, wring_time_ns now) {
         load_link *link = link_next(thread);
         if (link == NULL) {
             thread->is_full = true; /* an answer makes room, and the schedule does not wait */
+            return;
+        }
+        if (!load_limit_take(thread)) {
             return;
         }
         load_pace_note(thread, due);

@@ -21,6 +21,7 @@
 typedef struct load_run load_run;
 typedef struct load_thread load_thread;
 typedef struct load_link load_link;
+typedef struct load_refused load_refused;
 
 /* ---- target.c -------------------------------------------------------------------------------- */
 
@@ -29,6 +30,7 @@ typedef struct load_target {
     wring_url url;
     char *url_text;
     char *host;
+    char *authorization; /* of the URL's user and password; NULL: none */
     load_address address;
     load_address *sources;
     size_t source_count;
@@ -192,7 +194,8 @@ struct load_link {
     bool deflate; /* was negotiated */
     load_rx rx;
     wring__head *head;
-    char *key; /* until the 101 */
+    char *key;             /* until the 101 */
+    load_refused *refused; /* an answer that is kept, while its body comes */
     load_echo echo;
     load_sequence *tracks; /* subscriber: by publisher of its topic */
     uint32_t publisher;    /* publisher: which */
@@ -213,6 +216,16 @@ void load_link_abandon(load_link *link);
 
 void load_rx_bytes(load_link *link, const uint8_t *data, size_t len);
 void load_rx_free(load_rx *rx);
+
+/** refusal.c: keeps the answer at the start of `data`, if it is the run's first and is wanted. The
+ *  link fails when the body has come. False: it is not kept. */
+bool load_refusal_begin(load_link *link, const wring__http1 *parser, wring_headers headers,
+                        wring_mut_bytes data);
+/** More of the body. */
+void load_refusal_more(load_link *link, const uint8_t *data, size_t len);
+/** The stream ended, broke or took too long: what came is kept.  Returns `text`: why it failed. */
+#define LOAD_REFUSAL_TEXT 64
+const char *load_refusal_end(load_link *link, char text[LOAD_REFUSAL_TEXT]);
 
 /** verify.c: a compressed answer begins, goes on, and is whole. False: the link has failed. */
 bool load_verify_begin(load_link *link, bool in_pieces);
@@ -241,7 +254,9 @@ typedef struct load_inflated {
 
 /* ---- echo.c ---------------------------------------------------------------------------------- */
 
+/** Closed loop: fills the pipeline. */
 void load_echo_start(load_link *link);
+void load_echo_start_all(load_thread *thread);
 void load_echo_message(load_link *link, const load_message *message);
 /** A piece of the answer at hand, from `offset` of its payload. */
 void load_echo_verify(load_link *link, uint64_t offset, const uint8_t *data, size_t len);
@@ -317,6 +332,8 @@ struct load_thread {
     uint64_t unique;       /* fan-out: deliveries that were no repetition */
     wring_time_ns arrived; /* the last answer */
     wring_time_ns closing_from;
+    wring_time_ns limit_from; /* -n: when the number was first seen to be reached */
+    bool limit_is_done;       /* and all that this thread sent of it is answered */
     wring_time_ns now;        /* of this turn, read when all that came was dispatched */
     uint64_t paced;           /* messages of the schedule sent so far */
     bool is_full;             /* at the last look no connection had room for what is due */
@@ -404,6 +421,10 @@ static inline void load_thread_latency(load_thread *thread, wring_duration_ns la
     }
     thread->same_count++;
 }
+/** Is it one that messages are sent on? */
+static inline bool load_link_sends(const load_link *link) {
+    return link->role == LOAD_ROLE_ECHO || link->role == LOAD_ROLE_PUBLISHER;
+}
 /** Does what was sent (or was to be sent) at `at` belong to the measured time. */
 bool load_thread_is_measured(const load_thread *thread, wring_time_ns at);
 
@@ -423,6 +444,8 @@ void load_pace(load_thread *thread, wring_time_ns now);
 wring_time_ns load_pace_next(const load_thread *thread);
 /** With a rate, or after failures: may a connection be dialled? */
 bool load_pace_dial_is_due(load_thread *thread, wring_time_ns now);
+/** Are its connections being opened: before the run, with a ramp of connections in its course. */
+bool load_pace_opens_now(const load_thread *thread);
 void load_pace_dial_succeeded(load_thread *thread);
 void load_pace_dial_failed(load_thread *thread);
 
@@ -454,12 +477,32 @@ struct load_run {
     _Atomic uint64_t measure_from; /* set before `start` */
     _Atomic uint64_t measure_to;   /* brought forward to end early */
     atomic_bool closing;
+    atomic_bool refusal_kept; /* a connection has it */
+
+    _Atomic uint32_t senders;         /* open connections that send */
+    _Atomic uint64_t limit_taken;     /* -n: messages sent or about to be */
+    _Atomic uint64_t limit_published; /* ... fan-out: and counted as published */
+    _Atomic uint64_t limit_end;       /* ... the last answer, of threads that are done */
+    _Atomic uint32_t limit_done;      /* ... threads that are */
 
     pthread_mutex_t lock;
     load_pending pending[LOAD_PENDING];
     uint64_t pending_from; /* index of the oldest */
     size_t series_cap;
 };
+
+/* ---- limit.c --------------------------------------------------------------------------------- */
+
+static inline bool load_limit_is_reached(const load_run *run) {
+    return run->config->messages != 0 &&
+           atomic_load_explicit(&run->limit_taken, memory_order_relaxed) >= run->config->messages;
+}
+/** May one more message (or handshake) go out? */
+bool load_limit_allows(const load_thread *thread);
+/** The same, and in the measured time it counts from here on. */
+bool load_limit_take(load_thread *thread);
+/** Ends the measured time when all of them are answered. */
+void load_limit_step(load_thread *thread, wring_time_ns now);
 
 /* ---- setup.c --------------------------------------------------------------------------------- */
 

@@ -131,6 +131,9 @@ static void publish(load_thread *thread, load_publisher *publisher, wring_time_n
     if (thread->phase == LOAD_MEASURING) {
         thread->measured.sent++;
         thread->measured.sent_bytes += len;
+        if (config->messages != 0) {
+            atomic_fetch_add(&thread->run->limit_published, 1);
+        }
     }
 }
 
@@ -159,6 +162,9 @@ static void publish_when_settled(load_thread *thread, load_publisher *publisher,
     for (uint64_t room = config->pipeline - wring__min_u64(under_way, config->pipeline);
          room >= config->burst; room -= config->burst) {
         for (uint32_t i = 0; i < config->burst && publisher->link != NULL; i++) {
+            if (!load_limit_take(thread)) {
+                return;
+            }
             publish(thread, publisher, now);
         }
     }
@@ -177,6 +183,20 @@ static load_publisher *publisher_next(load_thread *thread) {
     return NULL;
 }
 
+/* False when -n ends it. */
+static bool burst_publish(load_thread *thread, load_publisher *publisher, wring_time_ns due) {
+    for (uint32_t i = 0; i < thread->run->config->burst && publisher->link != NULL; i++) {
+        if (!load_limit_take(thread)) {
+            return false;
+        }
+        if (i == 0) {
+            load_pace_note(thread, due);
+        }
+        publish(thread, publisher, due);
+    }
+    return true;
+}
+
 static void pace_by_schedule(load_thread *thread, wring_time_ns now) {
     wring_time_ns due;
     while ((due = load_pace_due(thread)) <= now) {
@@ -185,9 +205,8 @@ static void pace_by_schedule(load_thread *thread, wring_time_ns now) {
             thread->is_full = true;
             return;
         }
-        load_pace_note(thread, due);
-        for (uint32_t i = 0; i < thread->run->config->burst && publisher->link != NULL; i++) {
-            publish(thread, publisher, due);
+        if (!burst_publish(thread, publisher, due)) {
+            return;
         }
     }
 }

@@ -49,7 +49,7 @@ void load_link_fail(load_link *link, const char *text) {
 }
 
 void load_link_failf(load_link *link, const char *format, ...) {
-    char text[128];
+    char text[352];
     va_list args;
     va_start(args, format);
     vsnprintf(text, sizeof text, format, args);
@@ -58,7 +58,10 @@ void load_link_failf(load_link *link, const char *format, ...) {
 }
 
 void load_link_expire(load_link *link) {
-    if (link->stage < LOAD_STAGE_OPEN) {
+    char text[LOAD_REFUSAL_TEXT];
+    if (link->refused != NULL) {
+        over(link, load_refusal_end(link, text));
+    } else if (link->stage < LOAD_STAGE_OPEN) {
         over(link, link->stage == LOAD_STAGE_DIAL ? "connect: no answer in time"
                                                   : "handshake: no answer in time");
     }
@@ -123,8 +126,12 @@ static void link_connected(wring__endpoint *end) {
     }
 }
 
-static void refused(load_link *link, wring_result result, const wring__http1 *parser) {
+static void refused(load_link *link, wring_result result, const wring__http1 *parser,
+                    wring_headers headers, wring_mut_bytes data) {
     if (result == WRING_ERR_UNEXPECTED_STATUS) {
+        if (load_refusal_begin(link, parser, headers, data)) {
+            return;
+        }
         load_link_failf(link, "handshake: HTTP status %u", parser->status);
     } else {
         load_link_failf(link, "handshake: %s", wring_result_text(result));
@@ -162,7 +169,7 @@ static void response_done(load_link *link, const wring__http1 *parser, wring_mut
     const wring_result result = wring_h1_validate_response(
         parser->status, headers, link->key, &link->thread->run->config->upgrade, &subprotocol);
     if (result != WRING_OK) {
-        refused(link, result, parser);
+        refused(link, result, parser, headers, data);
         return;
     }
     if (link->thread->run->config->deflate && !deflate_is_agreed(link, headers)) {
@@ -177,16 +184,32 @@ static void response_done(load_link *link, const wring__http1 *parser, wring_mut
     load_rx_bytes(link, data.data + parser->position, data.len - parser->position);
 }
 
-static void upgrade_rx(load_link *link, wring_mut_bytes bytes) {
+/* Before the answer any number of interim ones may come: 100, 102, 103. RFC 9110 15.2 */
+static bool is_interim(int status) {
+    return status >= 100 && status < 200 && status != 101;
+}
+
+/* One head. True after an interim answer that more bytes follow: `bytes` are then what follows. If
+ * they lie in a head that was collected from pieces, `kept` is that head, and is the caller's. */
+static bool head_rx(load_link *link, wring_mut_bytes *bytes, wring__head **kept) {
     wring__http1 scratch;
     wring__http1 *parser = &scratch;
     wring_mut_bytes data;
     if (link->head == NULL) {
         wring__http1_init(&scratch, WRING__HTTP1_RESPONSE, RESPONSE_MAX, UINT16_MAX);
     }
-    const wring_result result = wring__head_feed(&link->head, &scratch, bytes, &parser, &data);
+    const wring_result result = wring__head_feed(&link->head, &scratch, *bytes, &parser, &data);
     if (result == WRING_MORE) {
-        return;
+        return false;
+    }
+    if (result == WRING_OK && is_interim(parser->status)) {
+        bytes->data = data.data + parser->position;
+        bytes->len = data.len - parser->position;
+        if (link->head != NULL) {
+            *kept = link->head;
+            link->head = NULL;
+        }
+        return bytes->len > 0;
     }
     if (result == WRING_OK) {
         response_done(link, parser, data);
@@ -194,6 +217,18 @@ static void upgrade_rx(load_link *link, wring_mut_bytes bytes) {
         load_link_failf(link, "handshake: %s", wring_result_text(result));
     }
     wring__head_free(&link->head);
+    return false;
+}
+
+static void upgrade_rx(load_link *link, wring_mut_bytes bytes) {
+    wring__head *kept = NULL; /* set at most once: what follows is parsed where it lies */
+    if (link->refused != NULL) {
+        load_refusal_more(link, bytes.data, bytes.len);
+        return;
+    }
+    while (head_rx(link, &bytes, &kept)) {
+    }
+    wring__head_free(&kept);
 }
 
 /* ---- the pump's callbacks -------------------------------------------------------------------- */
@@ -209,7 +244,10 @@ static void link_rx(wring__endpoint *end, wring_mut_bytes bytes) {
 
 static void link_eof(wring__endpoint *end) {
     load_link *link = link_of(end);
-    if (link->stage < LOAD_STAGE_CLOSE) {
+    char text[LOAD_REFUSAL_TEXT];
+    if (link->refused != NULL) {
+        over(link, load_refusal_end(link, text));
+    } else if (link->stage < LOAD_STAGE_CLOSE) {
         over(link, link->stage == LOAD_STAGE_OPEN
                        ? "lost: the stream ended without a close handshake"
                        : "handshake: the server closed the connection");
@@ -225,7 +263,7 @@ static void link_failed(wring__endpoint *end, wring_result reason) {
                                          [LOAD_STAGE_OPEN] = "lost",
                                          [LOAD_STAGE_CLOSE] = "close",
                                          [LOAD_STAGE_OVER] = "close"};
-    char why[256] = "";
+    char why[320] = "";
     if (wring__end_tls(end) != NULL) {
         (void)wring__tls_reason(wring__end_tls(end), why, sizeof why);
     }
@@ -234,7 +272,11 @@ static void link_failed(wring__endpoint *end, wring_result reason) {
                        wring__end_errno(end) == 0 ? wring_result_text(reason)
                                                   : strerror(wring__end_errno(end)));
     }
-    char text[300];
+    char text[352];
+    if (link->refused != NULL) {
+        over(link, load_refusal_end(link, text));
+        return;
+    }
     (void)snprintf(text, sizeof text, "%s: %s", stages[link->stage], why);
     over(link, text);
 }
@@ -258,6 +300,7 @@ static void link_closed(wring__endpoint *end) {
     load_rx_free(&link->rx);
     free(link->tracks);
     free(link->key);
+    free(link->refused);
     free(link);
 }
 

@@ -12,10 +12,14 @@
  *   rx.c       frames received, by header arithmetic
  *   verify.c   answers byte by byte
  *   tx.c       prebuilt masked frames
+ *   ramp.c     what changes over time in stages
+ *   limit.c    -n: so many messages, then the end
  *   echo.c     echo mode: sending, and the right answer to the oldest message
  *   echo_match.c  any other message: what it is, and how matching goes on
  *   fanout.c   publishers and subscribers
  *   errors.c   errors by kind
+ *   refusal.c  what a server said that refused the upgrade
+ *   text.c     is what the user gave UTF-8
  *   target.c   URL, request, source addresses, preflight
  *   address.c  the address that a name stands for
  */
@@ -24,50 +28,60 @@
 
 #include "bench/load/histogram.h"
 #include "bench/load/parse.h"
+#include "bench/load/ramp.h"
 #include "bench/load/sizes.h"
 #include "wring/http.h"
 #include "wring/tls.h"
 
 typedef enum load_mode { LOAD_ECHO, LOAD_FANOUT, LOAD_CONNECT, LOAD_IDLE } load_mode;
 
-#define LOAD_THREADS_MAX    64
+#define LOAD_THREADS_MAX 64
+/* A duration for runs that `messages` ends. */
+#define LOAD_ENDLESS        (365 * 86400 * WRING_NS_PER_SEC)
 #define LOAD_PUBLISHERS_MAX 4096
+#define LOAD_HEADERS_MAX    64 /* of `upgrade.extra` */
 
 /** Zeroed fields are off, or the default that load_config_init sets. Strings are borrowed. */
 typedef struct load_config {
     load_mode mode;
-    const char *url; /* "{topic}" in it is replaced by a number below `topics` */
+    const char *url;       /* "{topic}" in it is replaced by a number below `topics` */
+    const char *url_shown; /* the same without a password; NULL: `url` */
+    const char *host;      /* for the Host header; NULL: of the URL */
     uint32_t connections;
     uint32_t threads; /* 0: picked */
     wring_duration_ns duration;
     wring_duration_ns warmup;
-    double rate;         /* messages a second in all; 0: closed loop */
-    double connect_rate; /* connections a second in all; 0: as fast as they open */
-    uint32_t pipeline;   /* messages under way on a connection; fan-out: of a publisher */
-    uint32_t burst;      /* fan-out: messages published at a time */
+    uint64_t messages;      /* the measured time ends when so many are answered; 0: no limit */
+    double rate;            /* messages a second in all; 0: closed loop */
+    load_ramp ramp;         /* of the rate, which is then its greatest, from the measured time on */
+    load_ramp connect_ramp; /* of the connections, opened in the measured time; never fewer */
+    double connect_rate;    /* connections a second in all; 0: as fast as they open */
+    uint32_t pipeline;      /* messages under way on a connection; fan-out: of a publisher */
+    uint32_t burst;         /* fan-out: messages published at a time */
     uint32_t publishers;
     uint32_t topics;
     load_sizes sizes;
     wring_bytes message; /* in place of generated ones; empty with has_message is legal */
     bool has_message;
     bool binary;
-    bool any_answer; /* each message is answered by one, whatever it is */
-    bool verify;     /* compares every byte of an answer */
-    bool deflate;    /* permessage-deflate is asked for; all messages are of one size */
+    bool any_answer;   /* each message is answered by one, whatever it is */
+    bool verify;       /* compares every byte of an answer */
+    bool keep_refusal; /* the whole answer of a server that refuses the upgrade, in the result */
+    bool deflate;      /* permessage-deflate is asked for; all messages are of one size */
     wring_h1_client_options upgrade;
     const wring_tls_client_config *tls; /* for wss:// */
     const load_address *sources;
     size_t source_count;
     wring_duration_ns connect_timeout;
     wring_duration_ns interval; /* of the series and the observer */
-    int server_pid;             /* its CPU time and memory are read; 0: unknown */
+    uint32_t server_pid;        /* its CPU time and memory are read; 0: unknown */
 } load_config;
 
 void load_config_init(load_config *config);
 
 /** Errors told apart by a short text, such as "connect: Connection refused". */
 typedef struct load_error_kind {
-    char text[72];
+    char text[352]; /* room for the cause of a failed TLS handshake, names included */
     uint64_t count;
 } load_error_kind;
 
@@ -143,6 +157,7 @@ typedef struct load_result {
     load_sample *series;
     size_t series_count;
     load_errors errors;
+    char *refusal; /* head and body, as far as they came; NULL: nobody refused */
     uint32_t threads;
     bool interrupted;
 } load_result;

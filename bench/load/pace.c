@@ -16,6 +16,17 @@
 
 /* ---- messages -------------------------------------------------------------------------------- */
 
+/* From the begin of the run to the time of place `place` in the schedule of all. */
+static wring_duration_ns due_after(const load_config *config, double place) {
+    const double burst = config->mode == LOAD_FANOUT ? config->burst : 1;
+    if (config->ramp.count > 0) {
+        return load_ramp_due(&config->ramp, place * burst);
+    }
+    const double gap = 1e9 * burst / config->rate;
+    const double after = place * gap;
+    return after > 1e18 ? WRING_TIME_NEVER : (wring_duration_ns)after;
+}
+
 /* The schedule of the run goes round the connections (fan-out: the publishers), and a thread has
  * every thread_count-th of them: the place of its message `k` in the schedule of all. */
 static double place_of(const load_thread *thread, uint64_t k, uint32_t own) {
@@ -38,18 +49,17 @@ static wring_time_ns due_at(const load_thread *thread, uint64_t k) {
         return WRING_TIME_NEVER;
     }
     const uint32_t own = (lanes - thread->index + run->thread_count - 1) / run->thread_count;
-    const double burst = run->config->mode == LOAD_FANOUT ? run->config->burst : 1;
-    const double gap = 1e9 * burst / run->config->rate;
-    const double after = place_of(thread, k, own) * gap;
-    if (after > 1e18) {
+    const wring_duration_ns after = due_after(run->config, place_of(thread, k, own));
+    if (after == WRING_TIME_NEVER) {
         return WRING_TIME_NEVER;
     }
-    const wring_time_ns due = atomic_load(&run->start) + (wring_duration_ns)after;
+    const wring_time_ns due = atomic_load(&run->start) + after;
     return due >= atomic_load(&run->measure_to) ? WRING_TIME_NEVER : due;
 }
 
 wring_time_ns load_pace_due(const load_thread *thread) {
-    return load_thread_may_send(thread) ? due_at(thread, thread->paced) : WRING_TIME_NEVER;
+    const bool goes_on = load_thread_may_send(thread) && !load_limit_is_reached(thread->run);
+    return goes_on ? due_at(thread, thread->paced) : WRING_TIME_NEVER;
 }
 
 uint64_t load_pace_scheduled(const load_thread *thread) {
@@ -82,8 +92,28 @@ void load_pace_note(load_thread *thread, wring_time_ns due) {
 
 /* ---- dials ----------------------------------------------------------------------------------- */
 
+/* With a ramp of connections: when the next dial is due. Connections have their numbers by turns
+ * of the threads, and are dialled in their order. */
+static wring_time_ns ramp_dial_at(const load_thread *thread) {
+    const load_run *run = thread->run;
+    const double number = (double)thread->next_open * run->thread_count + thread->index + 1;
+    const wring_duration_ns at = load_ramp_reach(&run->config->connect_ramp, number);
+    return at == WRING_TIME_NEVER ? at : atomic_load(&run->start) + at;
+}
+
+bool load_pace_opens_now(const load_thread *thread) {
+    const load_config *config = thread->run->config;
+    if (config->connect_ramp.count > 0) {
+        return load_thread_may_send(thread);
+    }
+    return thread->phase == LOAD_OPENING && config->mode != LOAD_CONNECT;
+}
+
 bool load_pace_dial_is_due(load_thread *thread, wring_time_ns now) {
     const double rate = thread->run->config->connect_rate;
+    if (thread->run->config->connect_ramp.count > 0) {
+        return now >= ramp_dial_at(thread);
+    }
     if (now < thread->dial_from || now < thread->backoff_until) {
         return false;
     }
@@ -123,7 +153,8 @@ static void reopen(load_thread *thread, wring_time_ns now) {
     for (uint32_t i = 0; i < thread->share; i++) {
         const uint32_t place = thread->next_open % thread->share;
         if (thread->links[place] == NULL) {
-            if (!load_pace_dial_is_due(thread, now)) {
+            if (!load_limit_allows(thread) || !load_pace_dial_is_due(thread, now) ||
+                !load_limit_take(thread)) {
                 return;
             }
             load_thread_dial(thread, place);
@@ -136,12 +167,14 @@ static wring_time_ns dial_next(const load_thread *thread) {
     const load_run *run = thread->run;
     const wring_time_ns due =
         thread->dial_from > thread->backoff_until ? thread->dial_from : thread->backoff_until;
-    if (thread->phase == LOAD_OPENING && run->config->mode != LOAD_CONNECT) {
+    if (run->config->mode != LOAD_CONNECT) {
         const bool has_room = thread->next_open < thread->share &&
                               thread->dialling < load_thread_dialling_max(thread);
-        return has_room ? due : WRING_TIME_NEVER;
+        return !has_room || !load_pace_opens_now(thread) ? WRING_TIME_NEVER
+               : run->config->connect_ramp.count > 0     ? ramp_dial_at(thread)
+                                                         : due;
     }
-    const bool has_room = run->config->mode == LOAD_CONNECT && load_thread_may_send(thread) &&
+    const bool has_room = load_thread_may_send(thread) && !load_limit_is_reached(run) &&
                           thread->worker.conn_count < thread->share;
     /* not later than now: dials that failed at once, before anything was waited for */
     return !has_room ? WRING_TIME_NEVER : due > thread->now ? due : thread->now + BACKOFF_MIN_NS;

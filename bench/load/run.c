@@ -193,9 +193,10 @@ static wring_result first_failure(const load_run *run, wring_error *error) {
 static wring_result nothing_opened(const load_run *run, wring_error *error) {
     const load_errors *errors = &run->result->errors;
     return wring_error_set(
-        error, WRING_ERR_CONNECT, 0, "none of %u connections to %s could be opened: %s",
-        run->connections, run->target.url_text,
-        errors->count == 0 ? "ended before the first did" : errors->kinds[0].text);
+        error, WRING_ERR_CONNECT, 0, "%s (none of %u connections to %s could be opened)",
+        errors->count == 0 ? "ended before the first opened" : errors->kinds[0].text,
+        run->connections,
+        run->config->url_shown == NULL ? run->config->url : run->config->url_shown);
 }
 
 static void usage_before(load_run *run) {
@@ -203,7 +204,7 @@ static void usage_before(load_run *run) {
     result->own_rss_before = load_proc_rss(0);
     result->slab_before = load_proc_slab();
     if (run->config->server_pid != 0) {
-        result->server_rss_before = load_proc_rss(run->config->server_pid);
+        result->server_rss_before = load_proc_rss((int)run->config->server_pid);
     }
 }
 
@@ -212,7 +213,7 @@ static void usage_open(load_run *run) {
     result->own_rss_after = load_proc_rss(0);
     result->slab_after = load_proc_slab();
     if (run->config->server_pid != 0) {
-        result->server_rss_after = load_proc_rss(run->config->server_pid);
+        result->server_rss_after = load_proc_rss((int)run->config->server_pid);
     }
 }
 
@@ -232,7 +233,7 @@ static load_cpu cpu_since(load_cpu before, int pid) {
 /* Warm-up and measured time. The server's CPU time is taken at their borders. */
 static void measure(load_run *run, waiting *w) {
     load_result *result = run->result;
-    const int pid = run->config->server_pid;
+    const int pid = (int)run->config->server_pid;
     w->phase_from = clock_now();
     while (clock_now() < atomic_load(&run->measure_from) && !w->stopped) {
         wait_step(w);
@@ -269,7 +270,7 @@ static double opening_seconds(const load_run *run, wring_time_ns from) {
 static wring_result drive(load_run *run, const load_observer *observer, wring_error *error) {
     waiting w = {.run = run, .observer = observer};
     const wring_time_ns from = clock_now();
-    const load_cpu cpu = load_proc_cpu(run->config->server_pid);
+    const load_cpu cpu = load_proc_cpu((int)run->config->server_pid);
     usage_before(run);
     wring_result result = threads_start(run, error);
     if (result == WRING_OK) {
@@ -278,8 +279,9 @@ static wring_result drive(load_run *run, const load_observer *observer, wring_er
     }
     load_run_count_connections(run);
     run->result->opening_s = opening_seconds(run, from);
-    run->result->server_opening = cpu_since(cpu, run->config->server_pid);
-    const bool opened = run->result->connections.opened > 0 || run->config->mode == LOAD_CONNECT;
+    run->result->server_opening = cpu_since(cpu, (int)run->config->server_pid);
+    const bool opened = run->result->connections.opened > 0 || run->config->mode == LOAD_CONNECT ||
+                        run->config->connect_ramp.count > 0;
     if (result == WRING_OK && !opened) {
         result = nothing_opened(run, error);
     } else if (result == WRING_OK && !run->result->interrupted) {

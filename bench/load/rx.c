@@ -76,7 +76,8 @@ static void closed_by_server(load_link *link, const uint8_t *payload, size_t len
     }
     (void)!load_tx_control(link, WRING_CLOSE, payload, len < 2 ? 0 : 2);
     const unsigned code = len < 2 ? WRING_CLOSE_NO_STATUS : wring__load_be16(payload);
-    load_link_failf(link, "closed by the server: %u %.*s", code, len < 2 ? 0 : (int)(len - 2),
+    load_link_failf(link, "closed by the server: %u (%s)%s%.*s", code,
+                    wring_close_reason_name(code), len > 2 ? " " : "", len < 2 ? 0 : (int)(len - 2),
                     (const char *)payload + (len < 2 ? 0 : 2));
 }
 

@@ -7,7 +7,7 @@
 #include <math.h>
 #include <stdlib.h>
 
-#include "bench/load/parse.h"
+#include "cli/units.h"
 
 #define CHOICES_MAX 64
 #define SEED        UINT64_C(0x9E3779B97F4A7C15)
@@ -49,7 +49,7 @@ static bool size_parse(const char *text, size_t len, uint64_t *out) {
     }
     memcpy(part, text, len);
     part[len] = 0;
-    return load_parse_bytes(part, out) && *out <= LOAD_SIZE_MAX;
+    return units_parse_bytes(part, out) && *out <= LOAD_SIZE_MAX;
 }
 
 static bool range_parse(const char *text, const char *dash, load_sizes *out) {
@@ -114,7 +114,7 @@ static bool choice_parse(const char *text, size_t len, struct choice *out) {
     memcpy(part, colon + 1, rest);
     part[rest] = 0;
     return size_parse(text, (size_t)(colon - text), &out->size) &&
-           load_parse_count(part, &out->weight) && out->weight > 0;
+           units_parse_count(part, &out->weight) && out->weight > 0;
 }
 
 /* Each choice gets its exact share of the deck, then the deck is shuffled. */

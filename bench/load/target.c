@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include "bench/load/engine.h"
+#include "client/text.h"
 
 #define REQUEST_MAX (64 * 1024)
 #define TOPIC_MARK  "{topic}"
@@ -55,11 +56,54 @@ static char *host_header(const wring_url *url, const char *host) {
     return n < 0 ? NULL : out;
 }
 
+/* The URL's user and password as a header, unless one was given by hand. RFC 7617 2 */
+static wring_result authorization_make(load_target *target, const load_config *config,
+                                       wring_bytes userinfo) {
+    char *user = NULL;
+    char *password = NULL;
+    if (userinfo.len == 0 || wring_headers_count(config->upgrade.extra, "authorization") > 0) {
+        return WRING_OK;
+    }
+    const uint8_t *colon = memchr(userinfo.data, ':', userinfo.len);
+    const size_t len = colon == NULL ? userinfo.len : (size_t)(colon - userinfo.data);
+    const size_t rest = colon == NULL ? userinfo.len : len + 1;
+    wring_result result = wring__percent_decode(wring_bytes_of(userinfo.data, len), &user);
+    if (result == WRING_OK) {
+        result = wring__percent_decode(wring_bytes_of(userinfo.data + rest, userinfo.len - rest),
+                                       &password);
+    }
+    if (result == WRING_OK) {
+        target->authorization = wring__basic_credentials(user, password);
+        result = target->authorization == NULL ? WRING_ERR_NO_MEMORY : WRING_OK;
+    }
+    free(user);
+    free(password);
+    return result;
+}
+
+/* config->upgrade, and what the URL adds to it. `list` has room for one more than its headers. */
+static wring_h1_client_options request_options(const load_target *target, const load_config *config,
+                                               wring_header *list) {
+    wring_h1_client_options options = config->upgrade;
+    if (target->authorization != NULL) {
+        for (size_t i = 0; i < options.extra.count; i++) {
+            list[i] = options.extra.list[i];
+        }
+        list[options.extra.count].name = wring_str("Authorization");
+        list[options.extra.count++].value = wring_str(target->authorization);
+        options.extra.list = list;
+    }
+    return options;
+}
+
 static wring_result request_make(load_target *target, uint32_t topic, const load_config *config,
                                  wring_error *error) {
     static const char key[] = "AAAAAAAAAAAAAAAAAAAAAA==";
     const wring_bytes path = target->url.target;
-    char *host = host_header(&target->url, target->host);
+    wring_header list[LOAD_HEADERS_MAX + 1];
+    const wring_h1_client_options options = request_options(target, config, list);
+    char *host =
+        config->host != NULL ? strdup(config->host) : host_header(&target->url, target->host);
     char *full = NULL;
     if (asprintf(&full, "%s%.*s", path.len > 0 && path.data[0] == '/' ? "" : "/", (int)path.len,
                  (const char *)path.data) < 0) {
@@ -74,7 +118,7 @@ static wring_result request_make(load_target *target, uint32_t topic, const load
         result = wring_h1_request_headers_check(config->upgrade.extra, &why);
     }
     if (result == WRING_OK) {
-        result = wring_h1_request_write(host, filled, key, &config->upgrade, request, REQUEST_MAX,
+        result = wring_h1_request_write(host, filled, key, &options, request, REQUEST_MAX,
                                         &target->request_lens[topic]);
     }
     if (result == WRING_OK) {
@@ -191,10 +235,11 @@ wring_result load_target_open(load_target *target, const load_config *config,
     if (result != WRING_OK) {
         (void)wring_error_set(error, result, 0,
                               "'%s' is not like ws://host:port/path or wss://host/path",
-                              config->url);
+                              config->url_shown == NULL ? config->url : config->url_shown);
         free(checked);
         return result;
     }
+    result = authorization_make(target, config, target->url.userinfo);
     target->host = strndup((const char *)target->url.host.data, target->url.host.len);
     /* views of `checked` end here: what is kept of the target is the part of the text given */
     const size_t at = (size_t)(target->url.target.data - (const uint8_t *)checked);
@@ -203,8 +248,10 @@ wring_result load_target_open(load_target *target, const load_config *config,
     target->url.host = wring_str(target->host == NULL ? "" : target->host);
     target->url.userinfo = wring_str("");
     free(checked);
-    if (target->host == NULL) {
-        return wring_error_set(error, WRING_ERR_NO_MEMORY, ENOMEM, "out of memory");
+    if (target->host == NULL || result != WRING_OK) {
+        result = target->host == NULL ? WRING_ERR_NO_MEMORY : result;
+        return wring_error_set(error, result, 0, "the URL's user or password: %s",
+                               wring_result_text(result));
     }
     result = load_address_find(target, patience, error);
     if (result == WRING_OK) {
@@ -225,6 +272,7 @@ void load_target_close(load_target *target) {
     free(target->key_at);
     free(target->sources);
     free(target->host);
+    free(target->authorization);
     free(target->url_text);
     memset(target, 0, sizeof *target);
 }

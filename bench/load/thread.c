@@ -57,6 +57,9 @@ void load_thread_unopen(load_thread *thread, load_link *link) {
     thread->open[link->open_at] = last;
     last->open_at = link->open_at;
     link->is_open = false;
+    if (load_link_sends(link)) {
+        atomic_fetch_sub(&thread->run->senders, 1);
+    }
     if (link->role == LOAD_ROLE_ECHO) {
         load_echo_ended(link);
     } else if (thread->run->config->mode == LOAD_FANOUT) {
@@ -123,8 +126,13 @@ void load_thread_opened(load_thread *thread, load_link *link) {
     link->open_at = thread->open_count;
     link->is_open = true;
     thread->open[thread->open_count++] = link;
+    if (load_link_sends(link)) {
+        atomic_fetch_add(&thread->run->senders, 1);
+    }
     if (thread->run->config->mode == LOAD_FANOUT && load_fanout_link_open(link) != WRING_OK) {
         load_link_fail(link, "out of memory");
+    } else if (link->role == LOAD_ROLE_ECHO && load_thread_may_send(thread)) {
+        load_echo_start(link); /* it was opened by a ramp, in the midst of the run */
     }
 }
 
@@ -206,12 +214,11 @@ static load_cpu cpu_now(void) {
 
 static void enter(load_thread *thread, enum load_phase phase) {
     thread->phase = (uint8_t)phase;
-    if (phase == LOAD_WARMUP && thread->run->config->mode == LOAD_ECHO) {
-        for (uint32_t i = 0; i < thread->open_count; i++) {
-            load_echo_start(thread->open[i]);
-        }
+    if (phase == LOAD_WARMUP) {
+        load_echo_start_all(thread);
     } else if (phase == LOAD_MEASURING) {
         thread->cpu_from = cpu_now();
+        load_echo_start_all(thread); /* those that -n held back */
     } else if (phase == LOAD_DRAINING) {
         const load_cpu cpu = cpu_now();
         thread->cpu.user_s = cpu.user_s - thread->cpu_from.user_s;
@@ -338,7 +345,7 @@ bool load_thread_turn(load_thread *thread) {
     thread->now = now;
     phase_step(thread, now);
     expire_some(thread, now);
-    if (thread->phase == LOAD_OPENING && thread->run->config->mode != LOAD_CONNECT) {
+    if (load_pace_opens_now(thread)) {
         open_some(thread, now);
     } else if (thread->phase == LOAD_OPENING) {
         atomic_store(&thread->ready, true);
@@ -349,6 +356,7 @@ bool load_thread_turn(load_thread *thread) {
         return !wring__worker_is_quiet(worker);
     }
     load_pace(thread, now);
+    load_limit_step(thread, now);
     return true;
 }
 

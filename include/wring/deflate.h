@@ -31,6 +31,9 @@ typedef enum wring_deflate_strategy {
     WRING_DEFLATE_FIXED = 4
 } wring_deflate_strategy;
 
+/** For `min_bytes`: no message is too short (an empty one has nothing to compress). */
+#define WRING_DEFLATE_ALL 1
+
 /** 0 takes the default. */
 typedef struct wring_deflate_config {
     uint32_t struct_size;           /**< sizeof(wring_deflate_config) */
@@ -43,9 +46,11 @@ typedef struct wring_deflate_config {
     uint8_t level;                  /**< 1 (fastest) to 9 (smallest); default 5 */
     uint8_t mem_level;              /**< zlib's memLevel, 1 to 9; default 5 */
     wring_deflate_strategy strategy;
-    uint32_t min_bytes;           /**< shorter messages go plain; default 256, WRING_OFF: all do */
-    uint32_t takeover_idle_ms;    /**< contexts of a connection not used for so long are released;
-                                       default 30,000, WRING_OFF: never */
+    uint32_t min_bytes;        /**< shorter messages go plain; default 256. WRING_DEFLATE_ALL: none
+                                    does for its length; WRING_OFF: all do, and what the peer
+                                    compresses is inflated all the same */
+    uint32_t takeover_idle_ms; /**< contexts of a connection not used for so long are released;
+                                    default 30,000, WRING_OFF: never */
     uint64_t max_inflated_bytes;  /**< of one message; default 64 MiB; max_message counts as well */
     uint64_t takeover_budget;     /**< bytes of all contexts of the process; beyond it connections
                                        negotiate without takeover; default 256 MiB */

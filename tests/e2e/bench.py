@@ -16,8 +16,9 @@ import xml.etree.ElementTree
 import zlib
 
 from bench_tools import bench, report
-from server import Server, frame, read_exactly, run
+from server import Server, frame, run
 from tools import Certs, Listener, environment, free_port, read_head, response
+from wire import read_client_frame
 
 QUICK = ("-d", "500ms", "--warmup", 0)
 LATENCY = {"count", "min", "mean", "p50", "p75", "p90", "p95", "p99", "p99.9", "p99.99", "p99.999",
@@ -267,20 +268,6 @@ def the_headers_asked_for_are_sent():
         assert line in heads[0], heads[0]
 
 
-def read_client_frame(sock):
-    first = sock.recv(1)
-    if not first:
-        raise ConnectionError("the client is gone")  # a Listener expects that
-    first, second = first[0], read_exactly(sock, 1)[0]
-    assert second & 0x80, "a client's frame without a mask"
-    length = second & 0x7f
-    if length > 125:
-        length = int.from_bytes(read_exactly(sock, 2 if length == 126 else 8), "big")
-    mask = read_exactly(sock, 4)
-    data = read_exactly(sock, length)
-    return first & 15, bytes(b ^ mask[i % 4] for i, b in enumerate(data))
-
-
 def wrong(answer, *options, code=4):
     """A server that answers each message with answer(opcode, payload), as bytes on the wire."""
     def serve(sock):
@@ -316,7 +303,7 @@ def wrong_answers_are_told_apart():
     assert kinds(lambda op, data: frame(3, data, mask=None)) == {"protocol: an opcode out of order"}
     assert kinds(lambda op, data: frame(9, data * 9, mask=None)) == {"protocol: a bad control frame"}
     assert kinds(lambda op, data: frame(8, b"\x03\xf0bye", mask=None)) == \
-        {"closed by the server: 1008 bye"}
+        {"closed by the server: 1008 (policy_violation) bye"}
 
 
 def matching_goes_on_whatever_a_server_says():
@@ -395,7 +382,9 @@ def it_says_why_it_cannot_run():
     says(2, "fanout numbers its messages", "fanout", "-m", "x", "ws://127.0.0.1:1/")
     says(2, "at least 26 bytes", "fanout", "--size", "10", "ws://127.0.0.1:1/")
     says(2, "unexpected argument", "ws://127.0.0.1:1/", "ws://127.0.0.1:2/")
-    says(1, "is not like ws://", "http://127.0.0.1:1/")
+    says(2, "is not like ws://", "http://127.0.0.1:1/")
+    says(2, "'foo' is neither a mode (echo, fanout,", "foo")
+    says(2, "'fan' is neither a mode", "find-max", "fan")
     says(1, "Connection refused", "ws://127.0.0.1:1/", "-c", "3")
     says(1, "cannot resolve", "ws://no.such.host.invalid/")
     says(1, "--source-ip A,B,C", "idle", "-c", "100k", "--source-ip", "127.0.0.1", "-t", "64",

@@ -258,7 +258,7 @@ def exit_codes():
                            (("--cert", "x", "wss://x"), "--cert and --key"),
                            (("--ca", "/none", "wss://x"), "/none"),
                            (("--proxy", "ftp://x", "ws://x"), "proxy"),
-                           (("--timeout", "-1", "ws://x"), "negative"),
+                           (("--timeout", "-1", "ws://x"), "--timeout '-1' is not a time"),
                            (("--source", "x", "ws://x"), "source")]:
         done = subprocess.run([os.environ["WRING"], "connect", *arguments], text=True,
                               capture_output=True, timeout=PATIENCE, env=environment())

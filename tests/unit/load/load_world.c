@@ -86,6 +86,9 @@ static void upgrade(load_peer *peer) {
     memmove(peer->in, end + 4, peer->in_len - taken);
     peer->in_len -= taken;
     peer->upgraded = true;
+    if (peer->world->upgrade_count < WORLD_UPGRADES_MAX) {
+        peer->world->upgrades[peer->world->upgrade_count++] = peer->world->sim->now;
+    }
 }
 
 /* Takes one frame of what has come; false when it is not whole. */

@@ -12,6 +12,7 @@
 
 #define WORLD_PEERS_MAX    64
 #define WORLD_ARRIVALS_MAX 65536
+#define WORLD_UPGRADES_MAX 64
 
 typedef struct load_world load_world;
 
@@ -44,6 +45,8 @@ struct load_world {
     wring_time_ns start;
     wring_time_ns arrivals[WORLD_ARRIVALS_MAX]; /* of messages, at the peers */
     size_t arrival_count;
+    wring_time_ns upgrades[WORLD_UPGRADES_MAX]; /* the same of the first requests */
+    size_t upgrade_count;
     uint64_t turns;
     bool woken;
     wring_time_ns next; /* several threads: the earliest deadline of a round */

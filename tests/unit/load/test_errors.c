@@ -57,7 +57,7 @@ Test(errors, what_a_terminal_would_obey_is_not_shown) {
 
 Test(errors, a_long_text_is_cut_between_characters) {
     load_errors errors;
-    char text[200];
+    char text[600];
     const size_t room = sizeof errors.kinds[0].text - 1;
     memset(text, 'x', sizeof text);
     memcpy(text + room - 1, "\xe2\x82\xac", 4);

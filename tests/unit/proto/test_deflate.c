@@ -606,3 +606,14 @@ Test(deflate, figures_add_up) {
     wring__deflate_release(d);
     wring_deflate_destroy(pool);
 }
+
+Test(deflate, min_bytes_has_a_value_for_all_messages_and_one_for_none) {
+    const wring_bytes one = wring_str("x");
+    const wring_bytes text = wring_str("a message that is long enough to be worth it");
+    cr_expect(wring__deflate_is_worth(one, WRING_DEFLATE_ALL, 0));
+    cr_expect(wring__deflate_is_worth(text, WRING_DEFLATE_ALL, 0));
+    cr_expect_not(wring__deflate_is_worth(wring_str(""), WRING_DEFLATE_ALL, 0));
+    cr_expect_not(wring__deflate_is_worth(text, 256, 0));
+    cr_expect_not(wring__deflate_is_worth(text, WRING_OFF, 0));
+    cr_expect(wring__deflate_is_worth(text, WRING_OFF, WRING_COMPRESS)); /* asked for by name */
+}

@@ -1,0 +1,198 @@
+#!/usr/bin/python3
+# SPDX-License-Identifier: Apache-2.0
+"""`wring bench`: runs that end by a number of messages, rates and connections that change in stages,
+bounds with an exit code, the short report."""
+import json
+import os
+import re
+import tempfile
+
+from bench_tools import bench, report
+from server import Server, frame, run
+from tools import Listener, read_head, response
+from wire import read_client_frame
+
+FAST = ("--warmup", 0, "-d", "300ms")
+
+
+def a_number_of_messages_ends_the_run():
+    with Server("--workers", "2") as server:
+        for options in ((), ("--pipeline", 7), ("-t", 3), ("-r", "20k"), ("-r", "5k", "-t", 2),
+                        ("-c", 200), ("--size", "200k")):
+            got = report(server.url(), "-n", 500, *options)
+            assert got["messages"]["sent"] == got["messages"]["received"] == 500, (options, got)
+            assert got["totals"]["sent"] == got["latency_us"]["count"] == 500, (options, got)
+            assert got["messages"]["unsent"] == got["messages"]["lost"] == 0, (options, got)
+            assert got["config"]["messages"] == 500 and got["interrupted"] is False, got
+        got = report(server.url(), "-n", "1k", "--warmup", "100ms", "-c", 3)
+        assert got["messages"]["sent"] == 1000 < got["totals"]["sent"], got
+
+
+def a_number_counts_what_is_published_and_handshakes():
+    with Server("--workers", "2") as server:
+        for options in ((), ("-r", "10k"), ("-P", 3, "-t", 2)):
+            got = report("fanout", server.url("/topic/n"), "-c", 10, "-n", 200, *options)
+            assert got["totals"]["sent"] == 200, (options, got)
+            assert got["totals"]["received"] == 2000, (options, got)
+        got = report("connect", server.url(), "-c", 4, "-n", 50)
+        assert got["connections"]["opened"] == got["messages"]["received"] == 50, got
+
+
+def a_number_that_cannot_be_reached_ends_all_the_same():
+    def silent(sock):
+        sock.sendall(response(read_head(sock)))
+        read_client_frame(sock)
+        while sock.recv(4096):
+            pass
+
+    def leaves(sock):
+        sock.sendall(response(read_head(sock)))
+        read_client_frame(sock)
+    for serve, pipeline, lost in ((silent, 3, 3), (silent, 1, 1), (leaves, 1, 1)):
+        with Listener(serve) as server:
+            got = report(f"ws://127.0.0.1:{server.port}/", "-c", 1, "-n", 3, "--pipeline",
+                         pipeline, code=4)
+            assert got["messages"]["received"] == 0 and got["messages"]["lost"] == lost, got
+
+
+def the_duration_ends_a_number_that_is_too_great():
+    with Server() as server:
+        got = report(server.url(), "-n", "1g", "-c", 2, *FAST)
+        assert 0 < got["messages"]["sent"] < 1e9 and got["duration_s"] == 0.3, got
+
+
+def a_rate_in_stages_sends_the_area_below_it():
+    with Server() as server:
+        for threads in (1, 2):
+            got = report(server.url(), "-c", 4, "-t", threads, "--ramp", "1s:1k,500ms:1k,500ms:0")
+            assert got["messages"]["unsent"] == 0 and got["duration_s"] == 2, got
+            assert abs(got["totals"]["sent"] - 1250) <= 3, got["totals"]
+            assert got["config"]["rate"] == 1000 and got["config"]["ramp"] == {
+                "from": 0, "stages": [{"seconds": 1, "to": 1000}, {"seconds": 0.5, "to": 1000},
+                                      {"seconds": 0.5, "to": 0}]}, got["config"]
+        got = report(server.url(), "-c", 4, "-r", 1000, "--ramp", "1s:0")
+        assert abs(got["totals"]["sent"] - 500) <= 3, got["totals"]
+        got = report("fanout", server.url("/topic/r"), "-c", 5, "--ramp", "1s:200")
+        assert abs(got["totals"]["sent"] - 100) <= 3, got["totals"]
+        assert got["totals"]["received"] == 5 * got["totals"]["sent"], got["totals"]
+
+
+def connections_in_stages_are_opened_in_the_run():
+    with Server("--workers", "2") as server:
+        for options in ((), ("-r", 2000), ("-t", 2)):
+            got = report(server.url(), "--connect-ramp", "500ms:20,500ms:20", *options)
+            assert got["connections"] == {"wanted": 20, "opened": 20, "failed": 0, "lost": 0}, got
+            assert got["messages"]["received"] > 0 and got["messages"]["lost"] == 0, got
+            assert got["duration_s"] == 1, got
+        got = report("idle", server.url(), "--connect-ramp", "500ms:100,200ms:100")
+        assert got["connections"]["opened"] == 100, got
+        # half of them belong to stages after the end
+        got = report(server.url(), "--connect-ramp", "500ms:10,1h:10,1h:20", "-d", "1s")
+        assert got["connections"]["opened"] == 10, got
+
+
+def what_does_not_go_together_is_told():
+    for text, options in (
+            ("--ramp '10s' is not like", ("--ramp", "10s")),
+            ("--ramp '1s:0' is not like", ("--ramp", "1s:0")),
+            ("--connect-ramp '1s:9,1s:5': connections", ("--connect-ramp", "1s:9,1s:5")),
+            ("leave out -c", ("--connect-ramp", "1s:9", "-c", "3")),
+            ("leave out --warmup", ("--ramp", "1s:9", "--warmup", "1s")),
+            ("--ramp is a rate of messages", ("connect", "--ramp", "1s:9")),
+            ("--connect-ramp is for echo and idle", ("fanout", "--connect-ramp", "1s:9")),
+            ("-n 'x' is not", ("-n", "x")), ("-n '0' is not", ("-n", "0")),
+            ("-n is for echo, fanout and connect", ("idle", "-n", "5")),
+            ("find-max has --p99", ("find-max", "--fail", "p99>1s")),
+            ("would mix", ("--json", "--summary", "-"))):
+        code, _, err = bench(*options, "ws://127.0.0.1:1/")
+        assert code == 2 and text in err, (options, code, err)
+    for bound in ("p99", "p99>", "p99>10", "p0>1s", "p101>1s", "pie>1s", "rate<5ms", "errors>1s",
+                  "p99>10ms,", "connect.rate>1", "lag.>1s", "lag.rate>1", "rate<5%", "p99=10ms", ">5"):
+        code, _, err = bench("--fail", bound, "ws://127.0.0.1:1/")
+        assert code == 2 and f"--fail '{bound}' is not like" in err, (bound, code, err)
+
+
+def bounds_that_are_crossed_have_an_exit_code():
+    with Server() as server:
+        kept = ("p99<1ns", "p50 > 1h", "mean>=1h", "max>1h", "min>1h", "connect.p99>1h", "rate<1",
+                "errors>0", "errors>1%", "failed>0", "lost>0", "unsent>0", "behind>1h",
+                "p99.999>1h")
+        options = [item for bound in kept for item in ("--fail", bound)]
+        got = report(server.url(), "-c", 2, *FAST, *options)
+        assert [bound["crossed"] for bound in got["bounds"]] == [False] * len(kept), got["bounds"]
+        for bound in ("p99>1ns", "mean>=1ns", "max>1us", "connect.mean>1ns", "rate<1g", "errors<1"):
+            got = report(server.url(), "-c", 2, *FAST, "--fail", bound, "--fail", "max>1h", code=6)
+            assert [b["crossed"] for b in got["bounds"]] == [True, False], got["bounds"]
+            assert got["bounds"][0]["bound"] == bound and got["bounds"][1]["value"] == 3.6e9, got
+        code, out, err = bench("-q", server.url(), "-c", 2, *FAST, "--fail", "p99>1ns")
+        assert code == 6 and re.search(r"bounds       p99>1ns: .*, CROSSED", out), out
+        assert re.search(r"--fail 'p99>1ns': it was [\d.]+ [mu]?s", err), err
+        got = report("idle", server.url(), "-c", 2, *FAST, "--fail", "p99>1h", code=6)
+        assert got["bounds"][0]["measured"] is None, got["bounds"]
+
+
+def bounds_of_the_generators_own_lag():
+    with Server() as server:
+        options = (server.url(), "-c", 2, "-r", 100, *FAST, "--fail", "lag.max>1h")
+        got = report(*options, "--fail", "lag.p99>1ns", code=6)
+        assert [bound["crossed"] for bound in got["bounds"]] == [False, True], got["bounds"]
+        assert abs(got["bounds"][1]["measured"] - got["lag_us"]["p99"]) < 1e-3, got
+        code, out, _ = bench("-q", *options, "--summary", "-", "-o", "/dev/stderr")
+        assert code == 0 and "| generator's lag | " in out, out
+        for rate in (50, "1m"):
+            code, out, err = bench("-q", server.url(), "-c", 4, "-r", rate, *FAST, "--summary", "-",
+                                   "-o", "/dev/stderr")
+            lags = json.loads(err[err.index("{"):err.rindex("}") + 1])["generator_lags"]
+            assert ("- the generator, not the server" in out) == lags, (out, err)
+        # in a closed loop there is none
+        got = report(server.url(), "-c", 2, *FAST, "--fail", "lag.p99>1h", code=6)
+        assert got["bounds"][0]["measured"] is None, got["bounds"]
+
+
+def bounds_about_errors_decide_which_are_too_many():
+    def wrong(sock):
+        sock.sendall(response(read_head(sock)))
+        first = True
+        while True:
+            opcode, payload = read_client_frame(sock)
+            payload = payload[:-1] if first and opcode == 1 else payload
+            first = False
+            sock.sendall(frame(opcode, payload, mask=None))
+            if opcode == 8:
+                return
+    for bound, code in (("max>1h", 4), ("errors>0", 6), ("errors>1", 0), ("errors>=1", 6),
+                        ("errors>50%", 0), ("errors>0.01%", 6)):
+        with Listener(wrong) as server:
+            report(f"ws://127.0.0.1:{server.port}/", "-c", 1, "-n", 20, "--fail", bound, code=code)
+
+
+def the_summary_is_appended():
+    with tempfile.TemporaryDirectory(prefix="wring-plan-") as folder, Server() as server:
+        path = os.path.join(folder, "summary.md")
+        assert bench("-q", server.url(), "-c", 2, "-n", 50, "--summary", path)[0] == 0
+        assert bench("-q", server.url(), "-c", 2, "-n", 50, "--summary", path, "--fail",
+                     "p99>1ns")[0] == 6
+        with open(path) as file:
+            text = file.read()
+        assert text.count("### wring bench echo: ") == 2, text
+        assert text.index("echo: passed") < text.index("echo: FAILED"), text
+        assert text.count("| latency | ") == 2 and "- **crossed** `p99>1ns`: " in text, text
+        code, out, _ = bench("-q", server.url(), "-c", 2, "-n", 50, "--summary", "-")
+        assert code == 0 and "### wring bench echo: passed" in out, out
+        code, _, err = bench("-q", server.url(), "-n", 50, "--summary", "/nowhere/summary.md")
+        assert code == 1 and "cannot write /nowhere/summary.md" in err, err
+
+
+def json_is_one_object_all_the_same():
+    with Server() as server:
+        code, out, err = bench("-jq", server.url(), "-n", 10, "--fail", "p99>1ns")
+        assert code == 6 and json.loads(out)["bounds"][0]["crossed"] is True, (out, err)
+
+
+run([a_number_of_messages_ends_the_run, a_number_counts_what_is_published_and_handshakes,
+     a_number_that_cannot_be_reached_ends_all_the_same,
+     the_duration_ends_a_number_that_is_too_great, a_rate_in_stages_sends_the_area_below_it,
+     connections_in_stages_are_opened_in_the_run, what_does_not_go_together_is_told,
+     bounds_that_are_crossed_have_an_exit_code, bounds_of_the_generators_own_lag,
+     bounds_about_errors_decide_which_are_too_many,
+     the_summary_is_appended, json_is_one_object_all_the_same])

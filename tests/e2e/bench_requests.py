@@ -1,0 +1,189 @@
+#!/usr/bin/python3
+# SPDX-License-Identifier: Apache-2.0
+"""`wring bench`: what its requests say, what it makes of every kind of answer to them, and how it
+tells what went wrong."""
+import base64
+import os
+import pty
+import subprocess
+import tempfile
+
+from bench_tools import bench, report
+from server import Server, frame, run
+from tools import Certs, Listener, environment, read_head, response
+from wire import read_client_frame
+
+QUICK = ("-c", 1, "-d", "300ms", "--warmup", 0)
+
+
+def echo(sock):
+    while True:
+        opcode, payload = read_client_frame(sock)
+        sock.sendall(frame(opcode, payload, mask=None))
+        if opcode == 8:
+            return
+
+
+class Echo(Listener):
+    """Keeps the heads of requests; `before` is sent in front of the 101, in pieces."""
+
+    def __init__(self, *before, more=b""):
+        self.heads = []
+
+        def serve(sock):
+            head = read_head(sock)
+            self.heads.append(head)
+            for piece in before:
+                sock.sendall(piece)
+            sock.sendall(response(head, more=more))
+            echo(sock)
+        super().__init__(serve)
+
+    def url(self, user=""):
+        return f"ws://{user}127.0.0.1:{self.port}/"
+
+    def lines(self, name):
+        """The values of that header in the first request."""
+        prefix = name.lower().encode() + b":"
+        return [line.split(b":", 1)[1].strip().decode() for line in self.heads[0].split(b"\r\n")
+                if line.lower().startswith(prefix)]
+
+
+def interim_answers_are_skipped():
+    hints = (b"HTTP/1.1 103 Early Hints\r\nLink: </a.css>; rel=preload\r\n\r\n",
+             b"HTTP/1.1 100 Continue\r\n\r\n", b"HTTP/1.1 102 Processing\r\n\r\n")
+    whole = b"".join(hints)
+    for before in ((whole,), hints, [whole[i:i + 1] for i in range(len(whole))], hints[:1]):
+        with Echo(*before) as server:
+            got = report(server.url(), *QUICK)
+            assert got["messages"]["received"] > 0 and got["errors"] == {}, (before, got)
+
+    def refuse(sock):
+        read_head(sock)
+        sock.sendall(whole + b"HTTP/1.1 403 Forbidden\r\nContent-Length: 0\r\n\r\n")
+    with Listener(refuse) as server:
+        code, _, err = bench("-q", f"ws://127.0.0.1:{server.port}/", *QUICK)
+        assert code == 1 and "HTTP status 403" in err, err
+
+
+def user_and_password_of_the_url_are_sent_and_not_shown():
+    with Echo() as server:
+        code, out, err = bench("-q", server.url("ann:p%40ss@"), *QUICK)
+        assert code == 0, err
+        assert server.lines("Authorization") == \
+            ["Basic " + base64.b64encode(b"ann:p@ss").decode()], server.heads
+        assert "ann:***@127.0.0.1" in out and "p%40ss" not in out, out
+    with Echo() as server:
+        assert report(server.url("ann:secret@"), "-H", "authorization: Bearer T", *QUICK)["url"] \
+            == server.url("ann:***@")
+        assert server.lines("Authorization") == ["Bearer T"], server.heads
+
+
+def headers_given_replace_what_would_be_sent():
+    with Echo(more=b"Sec-WebSocket-Protocol: b") as server:
+        got = report(server.url(), "-H", "Host: example.com", "-H", "origin: http://there",
+                     "--origin", "http://here", "-H", "Sec-WebSocket-Protocol: a, b",
+                     "--subprotocol", "c", "-H", "User-Agent: mine", *QUICK)
+        assert got["errors"] == {} and got["messages"]["received"] > 0, got
+        for name, value in (("Host", "example.com"), ("Origin", "http://there"),
+                            ("Sec-WebSocket-Protocol", "a, b"), ("User-Agent", "mine")):
+            assert server.lines(name) == [value], (name, server.heads)
+
+
+def headers_that_would_break_the_handshake_are_refused():
+    for name in ("Upgrade", "connection", "Sec-WebSocket-Key", "sec-websocket-version",
+                 "Content-Length", "Transfer-Encoding"):
+        code, _, err = bench("-H", f"{name}: 1", "ws://127.0.0.1:1/")
+        assert code == 2 and name.lower() in err.lower() and "break the handshake" in err, err
+    code, _, err = bench("-H", "Sec-WebSocket-Extensions: x", "ws://127.0.0.1:1/")
+    assert code == 2 and "--deflate" in err, err
+    for header, why in (("TE: x", "'TE'"), ("A: b\r\nC: d", "control byte"), ("a b: c", "'a b'")):
+        code, _, err = bench("-H", header, "ws://127.0.0.1:1/")
+        assert code == 2 and "-H: " in err and why in err, err
+
+
+def a_refusal_is_shown_whole_on_request():
+    def refuse(*pieces):
+        def serve(sock):
+            read_head(sock)
+            for piece in pieces:
+                sock.sendall(piece)
+        return Listener(serve)
+    text = b"no room:\x1b[2J try later\r\nsecond line"
+    length = b"HTTP/1.1 503 Busy\r\nContent-Length: %d\r\n\r\n" % len(text)
+    chunks = b"%x\r\n%s\r\n0\r\n\r\n" % (len(text), text)
+    for pieces in ((length + text,), (length, text[:5], text[5:]),
+                   (b"HTTP/1.1 503 Busy\r\n\r\n" + text,),
+                   (b"HTTP/1.1 503 Busy\r\nTransfer-Encoding: chunked\r\n\r\n", chunks)):
+        with refuse(*pieces) as server:
+            url = f"ws://127.0.0.1:{server.port}/"
+            code, _, err = bench("-qv", url, "-c", 3, "-d", "100ms")
+            assert code == 1 and "< HTTP/1.1 503 Busy" in err, err
+            assert "< no room:\\x1b[2J try later" in err and "< second line" in err, err
+            assert err.count("503 Busy") == 1 and "handshake: HTTP status 503 (none of 3" in err, err
+            assert "no room" not in bench("-q", url, "-c", 3, "-d", "100ms")[2]
+
+
+def close_codes_have_their_names():
+    for code, name in ((1012, "service_restart"), (1013, "try_again_later"), (1014, "bad_gateway")):
+        def serve(sock):
+            sock.sendall(response(read_head(sock)))
+            sock.sendall(frame(8, code.to_bytes(2, "big") + b"soon", mask=None))
+            read_client_frame(sock)
+        with Listener(serve) as server:
+            got = report(f"ws://127.0.0.1:{server.port}/", *QUICK, code=4)
+            assert list(got["errors"]) == [f"closed by the server: {code} ({name}) soon"], got
+
+
+def the_cause_of_a_failure_is_whole():
+    certs = Certs()
+    cert, key = certs.pair("other-host")
+    with subprocess.Popen([os.environ["WRING"], "serve", "--port", "0", "--tls-cert", cert,
+                           "--tls-key", key], stdout=subprocess.PIPE, text=True) as server:
+        port = server.stdout.readline().split("/ (")[0].rsplit(":", 1)[1]
+        code, _, err = bench("-q", "--ca", certs.ca, f"wss://127.0.0.1:{port}/echo", *QUICK)
+        server.terminate()
+    assert code == 1 and "not for the host '127.0.0.1' (none of 1 connections" in err, err
+
+
+def a_file_that_is_no_text_is_told_before_the_run():
+    with tempfile.NamedTemporaryFile() as file:
+        file.write(b"caf\xe9 noir")
+        file.flush()
+        code, _, err = bench("--message-file", file.name, "ws://127.0.0.1:1/")
+        assert code == 2 and "at byte 4 it is not UTF-8: send it with --binary" in err, err
+        with Server() as server:
+            got = report("--binary", "--message-file", file.name, server.url(), *QUICK)
+            assert got["messages"]["received"] > 0, got
+
+
+def no_color_is_honoured():
+    def shown(**more):
+        with Server() as server:
+            leader, follower = pty.openpty()
+            process = subprocess.Popen([os.environ["WRING"], "bench", *map(str, QUICK), server.url()],
+                                       stdout=follower, stderr=follower,
+                                       env=environment(TERM="xterm", **more))
+            os.close(follower)
+            text = b""
+            while True:
+                try:
+                    piece = os.read(leader, 65536)
+                except OSError:
+                    break  # all ends of the terminal are closed
+                text += piece
+            os.close(leader)
+            assert process.wait(timeout=60) == 0
+        return text
+    assert b"\x1b[1m" in shown() and b"\x1b[1m" in shown(NO_COLOR="")
+    plain = shown(NO_COLOR="1")
+    assert b"measuring" in plain or b"closing" in plain, plain
+    for code in (b"\x1b[0m", b"\x1b[1m", b"\x1b[2m", b"\x1b[31m", b"\x1b[36m"):
+        assert code not in plain, plain
+
+
+run([interim_answers_are_skipped, user_and_password_of_the_url_are_sent_and_not_shown,
+     headers_given_replace_what_would_be_sent, headers_that_would_break_the_handshake_are_refused,
+     a_refusal_is_shown_whole_on_request, close_codes_have_their_names,
+     the_cause_of_a_failure_is_whole, a_file_that_is_no_text_is_told_before_the_run,
+     no_color_is_honoured])

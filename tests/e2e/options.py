@@ -1,0 +1,118 @@
+#!/usr/bin/python3
+# SPDX-License-Identifier: Apache-2.0
+"""The command line of `wring`: numbers with units in every subcommand, what it says of a wrong one,
+and help under every name people try."""
+import os
+import subprocess
+
+from server import run
+
+WRING = os.environ["WRING"]
+
+
+def wring(*arguments):
+    """(exit code, standard output, standard error)."""
+    done = subprocess.run([WRING, *arguments], capture_output=True, text=True, timeout=60,
+                          stdin=subprocess.DEVNULL)
+    assert "Sanitizer" not in done.stderr, done.stderr
+    return done.returncode, done.stdout, done.stderr
+
+
+def config(*options):
+    """What `wring serve --print-config` prints, as a dictionary."""
+    code, out, err = wring("serve", *options, "--print-config")
+    assert code == 0, (options, err)
+    return dict(line.split(" = ", 1) for line in out.splitlines())
+
+
+def refused(text, *arguments):
+    code, out, err = wring(*arguments)
+    assert code == 2 and text in err and err.count("\n") == 1, (arguments, code, out, err)
+
+
+def sizes_times_and_counts_take_units():
+    for options, name, value in (
+            (("--max-message", "1MiB"), "max-message", "1048576"),
+            (("--max-message", "65536"), "max-message", "65536"),
+            (("--max-frame", "64k"), "max-frame", "65536"),
+            (("--max-handshake-size", "8k"), "max-handshake-size", "8192"),
+            (("--memory-budget", "2g"), "memory-budget", str(2 << 30)),
+            (("--idle-timeout", "30s"), "idle-timeout", "30000"),
+            (("--idle-timeout", "30000"), "idle-timeout", "30000"),
+            (("--ping-interval", "1m30s"), "ping-interval", "90000"),
+            (("--drain", "500ms"), "drain-ms", "500"),
+            (("--drain-ms", "500"), "drain-ms", "500"),
+            (("--drain-ms", "2s"), "drain-ms", "2000"),
+            (("--coalesce", "2ms"), "coalesce-us", "2000"),
+            (("--coalesce-us", "50"), "coalesce-us", "50"),
+            (("--busy-poll", "1ms"), "busy-poll-us", "1000"),
+            (("--busy-poll-us", "20"), "busy-poll-us", "20"),
+            (("--max-connections", "20k"), "max-connections", "20000"),
+            (("--message-rate", "1.5k"), "message-rate", "1500"),
+            (("--deflate", "--deflate-idle", "1m"), "deflate-idle", "60000"),
+            (("--deflate", "--deflate-budget", "64MiB"), "deflate-budget", str(64 << 20))):
+        assert config(*options)[name] == value, (options, config(*options)[name])
+
+
+def words_turn_limits_and_timeouts_off():
+    assert config("--handshake-timeout", "off")["handshake-timeout"] == "off"
+    assert config("--control-rate", "unlimited")["control-rate"] == "off"
+    assert config("--max-message", "off")["max-message"] == "off"
+    assert config("--admin-port", "off")["admin-port"] == "off"
+    assert config("--admin-port", "0")["admin-port"] == "0"
+
+
+def everything_or_nothing_is_compressed_on_request():
+    assert config("--deflate")["deflate-min-bytes"] == "256"
+    assert config("--deflate", "--deflate-min-bytes", "all")["deflate-min-bytes"] == "all"
+    assert config("--deflate", "--deflate-min-bytes", "1")["deflate-min-bytes"] == "all"
+    assert config("--deflate", "--deflate-min-bytes", "off")["deflate-min-bytes"] == "off"
+    assert config("--deflate", "--deflate-min-bytes", "1k")["deflate-min-bytes"] == "1024"
+    refused("--deflate-min-bytes '0' is not from 1 to 2147483647 bytes, or 'all' or 'off'", "serve",
+            "--deflate", "--deflate-min-bytes", "0")
+
+
+def a_wrong_number_names_option_value_and_what_is_right():
+    for option, value, right in (
+            ("--idle-timeout", "5parsecs", "a time like 500ms, 30s"),
+            ("--idle-timeout", "1.5ms", "a time like"),
+            ("--drain", "-1", "a time like"),
+            ("--coalesce", "10ns", "a time like 250us"),
+            ("--max-frame", "1q", "a size in bytes like 65536, 64k or 1MiB"),
+            ("--workers", "1.5", "a whole number like 250"),
+            ("--workers", "300", "from 0 to 255"),
+            ("--port", "-1", "a whole number"),
+            ("--port", "65536", "from 0 to 65535"),
+            ("--message-rate", "off!", "or 'off'"),
+            ("--max-handshake-size", "10", "from 64 to 16777216 bytes"),
+            ("--receive-buffer-size", "1g", "from 64 to 16777216 bytes"),
+            ("--memory-budget", "5k", "from 1048576 to"),
+            ("--send-hard", "1024", "above --send-soft, which is 65536"),
+            ("--receive-buffers", "3", "a power of two")):
+        refused(f"{option} '{value}' is not ", "serve", option, value)
+        refused(right, "serve", option, value)
+    refused("--timeout '-1' is not a time", "connect", "--timeout", "-1", "ws://127.0.0.1:1/")
+    refused("--linger 'soon' is not a time", "connect", "--linger", "soon", "ws://127.0.0.1:1/")
+    refused("--deflate-level '10' is not from 1 to 9", "connect", "--deflate", "--deflate-level",
+            "10", "ws://127.0.0.1:1/")
+    for option, value in (("--threads", "x"), ("--threads", "65"), ("--pipeline", "1m"),
+                          ("--burst", "-1"), ("--server-pid", "x")):
+        refused(f"{option} '{value}' is not a number from", "bench", option, value,
+                "ws://127.0.0.1:1/")
+
+
+def help_is_there_under_every_name():
+    for arguments in (("-h",), ("--help",), ("help",)):
+        code, out, err = wring(*arguments)
+        assert code == 0 and "Usage: wring COMMAND" in out and err == "", (arguments, out, err)
+    for command in ("serve", "connect", "bench"):
+        for name in ("-h", "--help"):
+            code, out, err = wring(command, name)
+            assert code == 0 and f"Usage: wring {command}" in out and err == "", (command, out, err)
+    assert wring("-V") == wring("--version")
+    refused("there is no command 'brew'", "brew")
+
+
+run([sizes_times_and_counts_take_units, words_turn_limits_and_timeouts_off,
+     everything_or_nothing_is_compressed_on_request,
+     a_wrong_number_names_option_value_and_what_is_right, help_is_there_under_every_name])
