@@ -89,6 +89,8 @@ typedef struct wring__mux_ops {
     void (*look)(wring__endpoint *end);                   /* end->asked was set */
     void (*hold)(wring__endpoint *end, bool on);          /* the application reads no further */
     bool (*pause_when_full)(wring__endpoint *end);
+    /** As wring__end_yield. `resume` must not follow in the same turn once another stream was given
+     *  bytes: what a session may have of a turn is counted for one after the other. */
     void (*yield)(wring__endpoint *end);
     void (*read_on)(wring__endpoint *end); /* worker->rx_stopped is over */
     bool (*is_held)(const wring__endpoint *end);
