@@ -265,11 +265,18 @@ static bool may_send_at_once(const wring__conn *conn, const wring__outq *wire) {
            worker->at_once.count < WRING__IOVECS_MAX;
 }
 
+/* Apart: else every connection pays for the call. */
+__attribute__((cold, noinline)) static void fill(wring__conn *conn) {
+    if (conn->super.state == WRING__END_OPEN && !conn->broken) {
+        conn->super.ops->fill(&conn->super);
+    }
+}
+
 void wring__conn_send(wring__conn *conn) {
     WRING_TRACE_STOP();
     wring__worker *worker = conn->super.worker;
-    if (WRING_UNLIKELY(conn->carries) && conn->super.state == WRING__END_OPEN && !conn->broken) {
-        conn->super.ops->fill(&conn->super);
+    if (WRING_UNLIKELY(conn->carries)) {
+        fill(conn);
     }
     if (conn->send_in_flight || conn->broken || conn->super.state > WRING__END_DRAINING) {
         return;

@@ -108,12 +108,6 @@ typedef struct wring__mux_ops {
     void (*abort)(wring__endpoint *end);                  /* end at once */
     void (*fail)(wring__endpoint *end, int system_errno); /* as wring__conn_break */
     void (*look)(wring__endpoint *end); /* it was asked for something, or may be given more */
-    void (*hold)(wring__endpoint *end, bool on); /* the application reads no further */
-    bool (*pause_when_full)(wring__endpoint *end);
-    void (*yield)(wring__endpoint *end);
-    void (*read_on)(wring__endpoint *end); /* worker->rx_stopped is over */
-    bool (*is_held)(const wring__endpoint *end);
-    bool (*is_deaf)(const wring__endpoint *end);
     bool (*is_broken)(const wring__endpoint *end);
     uint64_t (*kept)(const wring__endpoint *end); /* bytes received and not given yet */
 } wring__mux_ops;
@@ -183,7 +177,8 @@ static inline bool wring__end_is_stopped(const wring__endpoint *end) {
 
 /** The owner has done enough for this turn, and kept what is left, also of bytes it was given.
  *  Nothing more is read; `resume` is called in the dispatch phase, once or twice until the end of
- *  the next turn. */
+ *  the next turn. A multiplexer does not call it in this turn once it has given another stream
+ *  bytes: what a session may have of a turn is counted for one after the other. */
 void wring__end_yield(wring__endpoint *end);
 
 /** Whether the peer's silence is ours: we do not read what it may have sent, or it takes what we

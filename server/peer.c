@@ -263,7 +263,8 @@ static void head_done(wring__peer *peer, wring__http1 *parser, wring_result resu
     }
 }
 
-static void head_rx(wring__peer *peer, wring_mut_bytes bytes) {
+/* Not inlined: what it needs would be saved for each message as well. */
+__attribute__((noinline)) static void head_rx(wring__peer *peer, wring_mut_bytes bytes) {
     const wring_server_config *config = config_of(peer);
     wring__http1 *parser = &worker_of(peer)->parser;
     wring_mut_bytes data;

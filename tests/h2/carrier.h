@@ -19,16 +19,16 @@ typedef struct h2_limits {
 
 extern h2_limits h2_carrier_limits;
 
-/** Events, for tests to see that a run had what it is for. */
+/** Events of all workers, for tests to see that a run had what it is for. */
 typedef struct h2_counters {
-    uint64_t connections;
-    uint64_t streams;
-    uint64_t stashed;  /* chunks that came while their stream was not read */
-    uint64_t deferred; /* times a stream had nothing to send */
-    uint64_t full;   /* times nothing more was taken from nghttp2: the connection's queue is long */
-    uint64_t resets; /* sent */
-    uint64_t reset_by_peer;
-    uint64_t refused; /* streams */
+    _Atomic uint64_t connections;
+    _Atomic uint64_t streams;
+    _Atomic uint64_t stashed;  /* chunks that came while their stream was not read */
+    _Atomic uint64_t deferred; /* times a stream had nothing to send */
+    _Atomic uint64_t full;     /* times the connection had enough to send */
+    _Atomic uint64_t resets;   /* sent */
+    _Atomic uint64_t reset_by_peer;
+    _Atomic uint64_t refused; /* streams */
 } h2_counters;
 
 extern h2_counters h2_carrier_counters;

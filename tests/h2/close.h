@@ -20,4 +20,9 @@ void sim_h2_stuck_sum(uint64_t seeds);
 /* What the streams of a connection hold that takes no bytes any more is free all the same. */
 void sim_h2_stall(uint64_t seed);
 
+/* Streams that find no slot; a connection on which nothing is asked for. */
+void sim_h2_slots(uint64_t seed);
+void sim_h2_slots_sum(uint64_t seeds);
+void sim_h2_idle(uint64_t seed);
+
 #endif

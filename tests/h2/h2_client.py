@@ -6,8 +6,10 @@ import os
 import pathlib
 import shutil
 import socket
+import ssl
 import subprocess
 import sys
+import tempfile
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "e2e"))
 from server import run
@@ -28,9 +30,12 @@ CONNECT_PROTOCOL = 8  # SETTINGS_ENABLE_CONNECT_PROTOCOL: RFC 8441 3
 class Server:
     """The end of its input ends it; then it must have nothing to complain of."""
 
+    def __init__(self, *options):
+        self.options = options
+
     def __enter__(self):
-        self.process = subprocess.Popen([os.environ["H2_SERVER"]], stdin=subprocess.PIPE,
-                                        stdout=subprocess.PIPE)
+        self.process = subprocess.Popen([os.environ["H2_SERVER"], *self.options],
+                                        stdin=subprocess.PIPE, stdout=subprocess.PIPE)
         self.port = int(self.process.stdout.readline().split()[1])
         return self
 
@@ -71,10 +76,12 @@ class Socket:
 
 
 class Connection:
-    def __init__(self, port):
+    def __init__(self, port, context=None):
         self.h2 = h2.connection.H2Connection(h2.config.H2Configuration(header_encoding="utf-8"))
         self.socket = socket.create_connection(("127.0.0.1", port))
         self.socket.settimeout(60)
+        if context:
+            self.socket = context.wrap_socket(self.socket, server_hostname="localhost")
         self.sockets, self.gone_away, self.eof = {}, None, False
         self.h2.initiate_connection()
         self.write()
@@ -138,9 +145,9 @@ def message(data):
     return wsproto.events.BytesMessage(data=data)
 
 
-def echoes_on_many_streams():
-    with Server() as server:
-        connection = Connection(server.port)
+def echoes_on_many_streams(context=None, *options):
+    with Server(*options) as server:
+        connection = Connection(server.port, context)
         sockets = [connection.open("/echo") for _ in range(8)]
         assert all(s.status == 200 for s in sockets)
         sent = [[os.urandom(size) for size in (0, 1, 126, 70000, 300000)] for _ in sockets]
@@ -154,6 +161,14 @@ def echoes_on_many_streams():
             s.send(wsproto.events.CloseConnection(code=1000, reason="done"))
         connection.until(lambda: all(s.ended for s in sockets))
         assert all(s.closed == 1000 and s.reset is None for s in sockets)
+
+
+def the_same_inside_tls():
+    with tempfile.TemporaryDirectory() as folder:
+        subprocess.run([os.environ["MAKE_CERTS"], folder], check=True)
+        context = ssl.create_default_context(cafile=os.path.join(folder, "ca.pem"))
+        echoes_on_many_streams(context, os.path.join(folder, "server.pem"),
+                               os.path.join(folder, "server.key"))
 
 
 def chat_across_connections():
@@ -225,5 +240,5 @@ def refusals():
         assert plain.recv(100).startswith(b"HTTP/1.1 426 ")
 
 
-run([echoes_on_many_streams, chat_across_connections, a_reset_ends_one_stream,
+run([echoes_on_many_streams, the_same_inside_tls, chat_across_connections, a_reset_ends_one_stream,
      a_server_that_stops_says_goodbye, refusals])

@@ -28,6 +28,8 @@ OVER_H2(h2_close, sim_h2_close)
 OVER_H2(h2_refused, sim_h2_refused)
 OVER_H2(h2_stuck, sim_h2_stuck)
 OVER_H2(h2_stall, sim_h2_stall)
+OVER_H2(h2_slots, sim_h2_slots)
+OVER_H2(h2_idle, sim_h2_idle)
 
 /* The odd seeds: in fair weather it counts the turns from a question to its answer, and of bytes
  * that share a connection, and have frames around them, nothing is promised there. */
@@ -67,5 +69,6 @@ const sim_scenario sim_scenarios[] = {
     {"h2-pubsub", h2_pubsub, h2_sum}, {"h2-pubsub-slow", h2_pubsub_slow, NULL},
     {"h2-bombs", h2_bombs, NULL},     {"h2-close", h2_close, h2_close_sum},
     {"h2-refused", h2_refused, NULL}, {"h2-stuck", h2_stuck, sim_h2_stuck_sum},
-    {"h2-stall", h2_stall, NULL},     {NULL, NULL, NULL},
+    {"h2-stall", h2_stall, NULL},     {"h2-slots", h2_slots, sim_h2_slots_sum},
+    {"h2-idle", h2_idle, NULL},       {NULL, NULL, NULL},
 };

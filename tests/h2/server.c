@@ -2,6 +2,8 @@
  *
  * A server that speaks cleartext HTTP/2 beside HTTP/1.1, for the scripts. It echoes, and what comes
  * to /chat reaches all who are there. It says "port N"; the end of input ends it in order.
+ *
+ *     h2-server [CERTIFICATE KEY]    with them all of that is inside TLS
  */
 #include <stdio.h>
 
@@ -34,13 +36,19 @@ static wring_verdict echo_in(wring_session *session, const wring_message *messag
     return WRING_CONTINUE;
 }
 
-int main(void) {
+int main(int argc, char **argv) {
     static const wring_handler echo = {.name = "echo", .handle_in = echo_in};
     static const wring_handler chat = {.name = "chat", .init = chat_join, .handle_in = chat_in};
     const wring_route routes[] = {{.path = "/echo", .handler = &echo},
                                   {.path = "/chat", .handler = &chat}};
-    const wring_server_config config = {
-        .struct_size = sizeof config, .workers = 2, .routes = routes, .route_count = 2};
+    const wring_tls_server_config tls = {.struct_size = sizeof tls,
+                                         .cert_file = argc > 2 ? argv[1] : NULL,
+                                         .key_file = argc > 2 ? argv[2] : NULL};
+    const wring_server_config config = {.struct_size = sizeof config,
+                                        .workers = 2,
+                                        .routes = routes,
+                                        .route_count = 2,
+                                        .tls = argc > 2 ? &tls : NULL};
     wring_error error;
     if (wring_server_create(&config, &server, &error) == WRING_OK) {
         server->carrier = &h2_carrier;

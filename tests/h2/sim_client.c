@@ -39,6 +39,7 @@ struct stream {
     wring_header fields[FIELDS_MAX];
     size_t field_count;
     bool is_answered;
+    bool is_silent;  /* sends no request */
     bool is_stepped; /* its session's bytes are taken now */
     bool is_deferred;
     bool is_cut;   /* our side ends at once, whatever is queued */
@@ -343,7 +344,7 @@ static void rx_give(struct stream *s) {
 static void transmit(sim_client *client, bool may_send) {
     struct stream *s = stream_of(client);
     struct connection *connection = s->connection;
-    if (s->id == 0 && connection->is_allowed && !connection->went_away) {
+    if (s->id == 0 && !s->is_silent && connection->is_allowed && !connection->went_away) {
         request_send(s);
     }
     s->is_stepped = may_send;
@@ -461,6 +462,11 @@ bool sim_h2_is_beside(const sim_client *client, const sim_client *other) {
 void sim_h2_push(sim_client *client) {
     transmit(client, true);
     connection_receive(stream_of(client)->connection);
+}
+
+void sim_h2_join(sim_client *client) {
+    dial(client);
+    stream_of(client)->is_silent = true;
 }
 
 unsigned sim_h2_connections(void) {

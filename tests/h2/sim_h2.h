@@ -38,6 +38,8 @@ void sim_h2_cut_connection(sim_client *client, bool reset);
 bool sim_h2_is_beside(const sim_client *client, const sim_client *other);
 /* Sends what its session has, and reads nothing of it. */
 void sim_h2_push(sim_client *client);
+/* It takes its place on a connection and sends no request. */
+void sim_h2_join(sim_client *client);
 /* Connections made so far in this run. */
 unsigned sim_h2_connections(void);
 
