@@ -82,9 +82,9 @@ static void round_trip_look(wring__link *link) {
     }
 }
 
-static void session_rx(wring__link *link, wring_mut_bytes bytes) {
+static void session_rx(wring__link *link, wring_mut_bytes bytes, wring__block *block) {
     link->stream.host.session.pong_seen = false;
-    wring__stream_rx(&link->stream, bytes);
+    wring__stream_rx(&link->stream, bytes, block);
     round_trip_look(link);
 }
 
@@ -114,7 +114,7 @@ void wring__link_session_begin(wring__link *link, wring_headers headers, wring_b
     wring__client_link_open(link->client, link);
     wring__stream_start(&link->stream, binding, link->state, &request);
     if (rest.len > 0 && link->stage == STAGE_SESSION) { /* the first frames came along */
-        session_rx(link, rest);
+        session_rx(link, rest, NULL);
     }
 }
 
@@ -125,7 +125,7 @@ static void link_connected(wring__endpoint *end) {
     wring__client_link_connected(link->client, link);
 }
 
-static void link_rx(wring__endpoint *end, wring_mut_bytes bytes) {
+static void link_rx(wring__endpoint *end, wring_mut_bytes bytes, wring__block *block) {
     wring__link *link = link_of(end);
     switch ((enum wring__link_stage)link->stage) {
     case STAGE_PROXY:
@@ -138,7 +138,7 @@ static void link_rx(wring__endpoint *end, wring_mut_bytes bytes) {
         wring__link_refusal_rx(link, bytes);
         break;
     case STAGE_SESSION:
-        session_rx(link, bytes);
+        session_rx(link, bytes, block);
         break;
     case STAGE_DIAL: /* we speak first */
     case STAGE_OVER:

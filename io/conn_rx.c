@@ -217,18 +217,18 @@ void wring__conn_recv_complete(wring__conn *conn, const wring__completion *compl
 
 /* ---- giving ---------------------------------------------------------------------------------- */
 
-bool wring__conn_give(wring__conn *conn, wring_mut_bytes plain) {
+bool wring__conn_give(wring__conn *conn, wring_mut_bytes plain, wring__block *block) {
     if (plain.len > 0) {
-        conn->super.ops->rx(&conn->super, plain);
+        conn->super.ops->rx(&conn->super, plain, block);
     }
     return conn->super.state == WRING__END_OPEN && !wring__end_rx_look(&conn->super);
 }
 
-static void bytes_give(wring__conn *conn, wring_mut_bytes bytes) {
+static void bytes_give(wring__conn *conn, wring_mut_bytes bytes, wring__block *block) {
     if (conn->super.tls != NULL) {
         wring__conn_tls_rx(conn, bytes);
     } else {
-        (void)wring__conn_give(conn, bytes);
+        (void)wring__conn_give(conn, bytes, block);
     }
 }
 
@@ -249,7 +249,7 @@ static size_t stash_give(wring__conn *conn) {
         stash->at += bytes.len;
         given += bytes.len;
         stash->is_lent = true;
-        bytes_give(conn, bytes);
+        bytes_give(conn, bytes, NULL);
         stash->is_lent = false;
     }
     const bool dropped = conn->stash != stash;
@@ -269,7 +269,7 @@ static void chain_give(wring__conn *conn, size_t given) {
     while (!wring__recv_is_empty(&conn->received) && takes_more(conn, given)) {
         const wring__recv_lease lease =
             wring__recv_take(pool, &conn->received, conn->super.tls == NULL);
-        bytes_give(conn, lease.bytes);
+        bytes_give(conn, lease.bytes, lease.block);
         wring__recv_done(pool, &lease);
         given += lease.bytes.len;
         longest = lease.bytes.len > longest ? lease.bytes.len : longest;
@@ -283,7 +283,7 @@ static void direct_give(wring__conn *conn) {
     wring_mut_bytes bytes;
     wring__block *block = wring__conn_long_take(conn, &bytes);
     if (block != NULL) {
-        bytes_give(conn, bytes);
+        bytes_give(conn, bytes, NULL);
         wring__block_unref(block);
     }
 }

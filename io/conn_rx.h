@@ -39,7 +39,7 @@ bool wring__conn_rx_is_given(const wring__conn *conn);
 /** Hands plain bytes to the owner, then decides whether it is given more: the one place where
  *  reading stops, with and without TLS.  @param plain  none is legal: the look alone
  *  False: no more now, because it has ended or a reason of rx_stop holds. */
-bool wring__conn_give(wring__conn *conn, wring_mut_bytes plain);
+bool wring__conn_give(wring__conn *conn, wring_mut_bytes plain, wring__block *block);
 
 /** Gives up what waits. */
 void wring__conn_rx_drop(wring__conn *conn);

@@ -108,7 +108,7 @@ static void plain_give(wring__conn *conn) {
         wring_result result = plain_read(conn, &len, &end);
         flush_when_queued(conn);
         const wring_mut_bytes plain = {conn->super.worker->plain, len};
-        const bool goes_on = wring__conn_give(conn, plain);
+        const bool goes_on = wring__conn_give(conn, plain, NULL);
         if (conn->super.state != WRING__END_OPEN) {
             keep(conn);
             return;

@@ -57,9 +57,11 @@ const char *wring__rx_stop_names(uint8_t reasons, char out[64]);
  *  except `closed`, and `failed` for a connection that could not be made. */
 typedef struct wring__end_ops {
     const char *name;
-    void (*connected)(wring__endpoint *end);                 /* dialled connections: now OPEN */
-    void (*rx)(wring__endpoint *end, wring_mut_bytes bytes); /* borrowed, writable for the call */
-    void (*eof)(wring__endpoint *end);                       /* the peer sends no more */
+    void (*connected)(wring__endpoint *end); /* dialled connections: now OPEN */
+    /** Bytes came: borrowed and writable for the call. `block`: what they lie in, if the owner may
+     *  keep them longer by a reference to it; or NULL. */
+    void (*rx)(wring__endpoint *end, wring_mut_bytes bytes, wring__block *block);
+    void (*eof)(wring__endpoint *end); /* the peer sends no more */
     /** The stream broke: WRING_ERR_TRANSPORT or _CONNECT (with errno: wring__end_errno), or an
      * error of TLS (wring__tls_reason says why). It is ended when this returns. */
     void (*failed)(wring__endpoint *end, wring_result reason);

@@ -176,8 +176,13 @@ wring__recv_lease wring__recv_take(wring__recv_pool *pool, wring__recv_chain *ch
                                    bool may_keep) {
     wring__recv_span *span = &pool->spans[chain->head];
     wring__recv_buffer *buffer = &pool->buffers[span->buffer];
+    /* One that is kept already costs no further buffer. */
+    const bool has_room = buffer->is_kept || pool->kept_count < pool->kept_max;
     const wring__recv_lease lease = {
-        {span->data, wring__min_size(span->len, WRING__RECV_SPAN_MAX)}, buffer, buffer->block.refs};
+        .bytes = {span->data, wring__min_size(span->len, WRING__RECV_SPAN_MAX)},
+        .block = may_keep && has_room ? &buffer->block : NULL,
+        .buffer = buffer,
+        .refs = buffer->block.refs};
     span->data += lease.bytes.len;
     span->len -= (uint32_t)lease.bytes.len;
     if (span->len == 0) {
@@ -185,9 +190,6 @@ wring__recv_lease wring__recv_take(wring__recv_pool *pool, wring__recv_chain *ch
     } else {
         buffer->spans++; /* the lease's own */
     }
-    /* One that is kept already costs no further buffer. */
-    const bool has_room = buffer->is_kept || pool->kept_count < pool->kept_max;
-    pool->fed = may_keep && has_room ? &buffer->block : NULL;
     return lease;
 }
 
@@ -208,7 +210,6 @@ size_t wring__recv_bytes(const wring__recv_pool *pool, const wring__recv_chain *
 }
 
 void wring__recv_done(wring__recv_pool *pool, const wring__recv_lease *lease) {
-    pool->fed = NULL;
     if (lease->buffer->block.refs == lease->refs) { /* nothing of it was kept */
         WRING_POISON(lease->bytes.data, lease->bytes.len);
     }

@@ -51,7 +51,6 @@ typedef struct wring__recv_pool {
     uint32_t kept_max;
     uint16_t *returns; /* buffers to hand back with this turn's batch */
     uint32_t return_count;
-    wring__block *fed; /* what the bytes being given lie in, if they may be kept */
 } wring__recv_pool;
 
 /** Errors: WRING_ERR_NO_MEMORY, and then deinit is the caller's to call. */
@@ -73,13 +72,13 @@ void wring__recv_discard(wring__recv_pool *pool, const wring__completion *comple
 /** Bytes on their way to an owner. */
 typedef struct wring__recv_lease {
     wring_mut_bytes bytes;
+    wring__block *block; /* what they lie in, if the owner may keep it by a reference; or NULL */
     wring__recv_buffer *buffer;
     uint32_t refs;
 } wring__recv_lease;
 
 /** Takes the first bytes, at most WRING__RECV_SPAN_MAX, off a chain that is not empty. Until
- *  wring__recv_done they stay, and the owner may keep pool->fed, if that is not NULL, by a
- * reference.
+ *  wring__recv_done they stay; longer by a reference to the lease's block.
  *  @param may_keep  false: it is not offered */
 wring__recv_lease wring__recv_take(wring__recv_pool *pool, wring__recv_chain *chain, bool may_keep);
 void wring__recv_done(wring__recv_pool *pool, const wring__recv_lease *lease);

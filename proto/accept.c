@@ -155,7 +155,7 @@ wring_result wring_transport_data(wring_session *session, wring_mut_bytes bytes,
     if (!accepted->active || !enter(accepted)) {
         return WRING_ERR_INVALID_STATE;
     }
-    wring__host_rx(&accepted->host, bytes, now_ns);
+    wring__host_rx(&accepted->host, bytes, NULL, now_ns);
     wring_result result = settle(accepted, now_ns);
     return result == WRING_OK ? ask(accepted, now_ns) : result;
 }

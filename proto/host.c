@@ -89,10 +89,12 @@ void wring__host_start(wring__host *host, const wring__binding *binding, void *s
     pump(host);
 }
 
-void wring__host_rx(wring__host *host, wring_mut_bytes bytes, wring_time_ns now) {
-    wring_result fed = wring_session_feed(&host->session, bytes, now);
+void wring__host_rx(wring__host *host, wring_mut_bytes bytes, wring__block *block,
+                    wring_time_ns now) {
+    wring_result fed = wring__session_feed(&host->session, bytes, block, now);
     WRING_ASSERT(fed == WRING_OK);
     pump(host);
+    host->session.common->feed.block = NULL; /* the bytes are the caller's again */
 }
 
 void wring__host_resume(wring__host *host, wring_time_ns now) {

@@ -35,8 +35,10 @@ void wring__host_deinit(wring__host *host);
 void wring__host_start(wring__host *host, const wring__binding *binding, void *state,
                        const wring_request *request, wring_time_ns now);
 
-/** Bytes came; they are unmasked in place. Every message in them is dispatched. */
-void wring__host_rx(wring__host *host, wring_mut_bytes bytes, wring_time_ns now);
+/** Bytes came; they are unmasked in place. Every message in them is dispatched.
+ *  @param block  what they lie in, if an answer may keep it by a reference; or NULL */
+void wring__host_rx(wring__host *host, wring_mut_bytes bytes, wring__block *block,
+                    wring_time_ns now);
 
 /** Another turn: goes on with what wring__session_has_more tells of. */
 void wring__host_resume(wring__host *host, wring_time_ns now);

@@ -65,15 +65,13 @@ typedef struct wring__rx {
  *  count of references. */
 #define WRING__REFERENCE_MIN 512
 
-/** What the sessions of one worker and configuration have in common: each keeps one pointer. */
-typedef struct wring__session_common {
-    wring_session_config config;                      /* frozen */
-    wring__chunk_cache *cache;                        /* NULL: malloc */
-    uint64_t (*ref_of)(const wring_session *session); /* NULL: they have no name */
-    wring__block *fed;       /* what the bytes fed lie in, if they may be kept: set around a feed */
-    const uint8_t *fed_from; /* where these bytes begin */
-    /* The large message shown last, while its callback runs: a reply with the very same bytes is
-     * queued as a reference to them. */
+/** The bytes at hand, what they lie in, and the large message of them that was shown last. The
+ *  sessions of a worker are fed one after the other, so they share one. */
+typedef struct wring__feed {
+    wring__block *block; /* what the bytes lie in, if they may be kept by a reference; or NULL */
+    const uint8_t *from; /* where they begin */
+    /* While the callback of a large message runs: a reply with the very same bytes is queued as a
+     * reference to them. */
     const uint8_t *shown;
     size_t shown_len; /* 0: none */
     wring__block *shown_block;
@@ -82,6 +80,14 @@ typedef struct wring__session_common {
      * a burst of messages are one run of bytes. */
     const uint8_t *burst_in; /* the frame this is about begins here; NULL: none */
     uint8_t *burst_end;
+} wring__feed;
+
+/** What the sessions of one worker and configuration have in common: each keeps one pointer. */
+typedef struct wring__session_common {
+    wring_session_config config;                      /* frozen */
+    wring__chunk_cache *cache;                        /* NULL: malloc */
+    uint64_t (*ref_of)(const wring_session *session); /* NULL: they have no name */
+    wring__feed feed;
     /** Asked for each message and control frame before the handler is; NULL: all are let in. What
      * it returns instead of WRING_OK ends the session. */
     wring_result (*admit)(wring_session *session, const wring_message *message);
@@ -164,6 +170,12 @@ void wring__session_use_deflate(wring_session *session, wring__deflate *deflate)
  *  Errors: WRING_ERR_INVALID_CONFIG, WRING_ERR_NO_MEMORY. */
 WRING_MUST_CHECK wring_result wring__session_deflate_from_config(wring_session *session,
                                                                  wring_error *error);
+
+/** wring_session_feed of bytes that lie in `block`: what is answered by reference keeps it. The
+ * next feed, of whichever session, may come when this one's events have been taken.
+ *  @param block  NULL: nothing may be kept */
+WRING_MUST_CHECK wring_result wring__session_feed(wring_session *session, wring_mut_bytes bytes,
+                                                  wring__block *block, uint64_t now_ns);
 
 /** Where the next bytes of the frame in progress may be written (`at` and `len` of the block): they
  *  are then fed from there, and nothing is copied. The room grows with what was received, and stays

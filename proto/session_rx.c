@@ -13,15 +13,15 @@
 /* What a fragment is charged besides its payload: so that a flood of empty ones ends as well. */
 #define FRAGMENT_OVERHEAD 64
 
-wring_result wring_session_feed(wring_session *session, wring_mut_bytes bytes, uint64_t now_ns) {
+wring_result wring__session_feed(wring_session *session, wring_mut_bytes bytes, wring__block *block,
+                                 uint64_t now_ns) {
     if (session->state == WRING_SESSION_READY || session->in_len > 0) {
         return WRING_ERR_INVALID_STATE;
     }
     if (session->state == WRING_SESSION_CLOSED) {
         return WRING_OK;
     }
-    session->common->burst_in = NULL;
-    session->common->fed_from = bytes.data;
+    session->common->feed = (wring__feed){.block = block, .from = bytes.data};
     session->in = bytes.data;
     session->in_len = bytes.len;
     if (session->state == WRING_SESSION_OPEN) {
@@ -31,6 +31,10 @@ wring_result wring_session_feed(wring_session *session, wring_mut_bytes bytes, u
         session->activity_ns = now_ns;
     }
     return WRING_OK;
+}
+
+wring_result wring_session_feed(wring_session *session, wring_mut_bytes bytes, uint64_t now_ns) {
+    return wring__session_feed(session, bytes, NULL, now_ns);
 }
 
 /* The peer broke a rule: its close code goes out, the session ends. RFC 6455 7.1.7 */
@@ -133,9 +137,9 @@ void wring__session_message_show(wring__rx *rx, wring_event *event, const uint8_
 static void reference_offer(wring_session *session, wring__block *block, const uint8_t *data,
                             size_t len) {
     wring__session_common *common = session->common;
-    common->shown_block = block;
-    common->shown = data;
-    common->shown_len = block == NULL ? 0 : len;
+    common->feed.shown_block = block;
+    common->feed.shown = data;
+    common->feed.shown_len = block == NULL ? 0 : len;
 }
 
 /* Unmasks `len` bytes in place, validating text in the same pass. */
@@ -169,7 +173,7 @@ static wring_result rx_data(wring_session *session, wring_event *event) {
         if (rx->message_compressed) {
             return wring__session_inflate(session, event, data, len);
         }
-        reference_offer(session, session->common->fed, data, len);
+        reference_offer(session, session->common->feed.block, data, len);
         wring__session_message_show(rx, event, data, len);
         return WRING_OK;
     }
@@ -252,8 +256,8 @@ static bool end_take(wring_session *session, wring_event *event) {
  * that message. The answer's header is shorter than the one received, so this is never later. */
 static uint8_t *payload_place(const wring_session *session, uint8_t *received, size_t len) {
     const wring__session_common *common = session->common;
-    return common->burst_in == session->in && len >= WRING__REFERENCE_MIN
-               ? common->burst_end + wring__frame_header_len(len, false)
+    return common->feed.burst_in == session->in && len >= WRING__REFERENCE_MIN
+               ? common->feed.burst_end + wring__frame_header_len(len, false)
                : received;
 }
 
@@ -306,7 +310,7 @@ static bool rx_whole_message(wring_session *session, wring_event *event) {
     }
     wring__session_in_skip(session, header_len + len);
     if (len >= WRING__REFERENCE_MIN) {
-        reference_offer(session, session->common->fed, payload, len);
+        reference_offer(session, session->common->feed.block, payload, len);
     }
     event->kind = WRING_EVENT_MESSAGE;
     event->message.opcode = (wring_opcode)opcode;
@@ -336,7 +340,7 @@ __attribute__((noinline)) static wring_result next_of_rest(wring_session *sessio
 }
 
 wring_result wring_session_next(wring_session *session, wring_event *event) {
-    session->common->shown_len = 0;
+    session->common->feed.shown_len = 0;
     if (session->rx != NULL) {
         wring__session_rx_rest(session);
     }

@@ -10,31 +10,32 @@
  * the received one, or of the block's headroom. Once: a second answer may differ in its opcode. */
 static bool answers_by_reference(const wring_session *session, wring_bytes payload) {
     const wring__session_common *common = session->common;
-    if (payload.len < WRING__REFERENCE_MIN || payload.len != common->shown_len ||
-        payload.data != common->shown || common->config.role != WRING_ROLE_SERVER) {
+    if (payload.len < WRING__REFERENCE_MIN || payload.len != common->feed.shown_len ||
+        payload.data != common->feed.shown || common->config.role != WRING_ROLE_SERVER) {
         return false;
     }
-    const wring__block *block = common->shown_block;
+    const wring__block *block = common->feed.shown_block;
     if (payload.data < block->data || payload.len > block->cap ||
         payload.data > block->data + (block->cap - payload.len)) {
         return false; /* what was fed was a copy */
     }
     /* Where the header came with an earlier read there may be less. What lies before the bytes fed
      * is another connection's. */
-    const size_t room = block == common->fed ? (size_t)(payload.data - common->fed_from)
-                                             : wring__block_room_before(block, payload.data);
+    const size_t room = block == common->feed.block ? (size_t)(payload.data - common->feed.from)
+                                                    : wring__block_room_before(block, payload.data);
     return room >= wring__frame_header_len(payload.len, false);
 }
 
 static wring_result reference_append(wring_session *session, uint8_t first, wring_bytes payload) {
     wring__session_common *common = session->common;
-    wring__block *block = common->shown_block;
+    wring__block *block = common->feed.shown_block;
     const size_t header_len = wring__frame_header_len(payload.len, false);
     uint8_t *header = block->data + (payload.data - block->data) - header_len;
-    common->shown_len = 0;
+    common->feed.shown_len = 0;
     wring__frame_header_write(header, first, payload.len, NULL);
-    common->burst_in = block == common->fed ? session->in : NULL; /* not behind an assembled one */
-    common->burst_end = header + header_len + payload.len;
+    common->feed.burst_in =
+        block == common->feed.block ? session->in : NULL; /* not behind an assembled one */
+    common->feed.burst_end = header + header_len + payload.len;
     return wring__outq_append_block(wring__session_out(session), common->cache, block,
                                     wring_bytes_of(header, header_len + payload.len));
 }

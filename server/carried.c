@@ -123,15 +123,15 @@ static enum wring__claim claim_ask(const wring__peer *peer, wring_mut_bytes byte
     return worker_of(peer)->server->carrier->claim(wring_bytes_of(first, have + more));
 }
 
-static void below_rx(wring__endpoint *below, wring_mut_bytes bytes) {
+static void below_rx(wring__endpoint *below, wring_mut_bytes bytes, wring__block *block) {
     if (bytes.len > 0 && below->state == WRING__END_OPEN) {
-        below->ops->rx(below, bytes);
+        below->ops->rx(below, bytes, block);
     }
 }
 
 /* A beginning of what the carrier claims is also one of a head: until it is clear, it is collected
  * as one. */
-bool wring__carried_take(wring__peer *peer, wring_mut_bytes bytes) {
+bool wring__carried_take(wring__peer *peer, wring_mut_bytes bytes, wring__block *block) {
     if (claim_ask(peer, bytes) != WRING__CLAIM_MINE) {
         return false;
     }
@@ -143,11 +143,8 @@ bool wring__carried_take(wring__peer *peer, wring_mut_bytes bytes) {
         wring__end_abort(below);
     } else {
         wring_mut_bytes before = {head == NULL ? NULL : head->data, head == NULL ? 0 : head->len};
-        wring__block *fed = below->worker->recv.fed;
-        below->worker->recv.fed = NULL; /* what was collected lies elsewhere */
-        below_rx(below, before);
-        below->worker->recv.fed = fed;
-        below_rx(below, bytes);
+        below_rx(below, before, NULL);
+        below_rx(below, bytes, block);
     }
     wring__head_free(&head);
     return true;

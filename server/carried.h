@@ -14,7 +14,7 @@ struct wring__server_worker;
 
 /** Before the request head of a connection is complete: true when the server's carrier has taken it
  *  over, and these bytes, or when the connection was ended. */
-bool wring__carried_take(wring__peer *peer, wring_mut_bytes bytes);
+bool wring__carried_take(wring__peer *peer, wring_mut_bytes bytes, wring__block *block);
 
 /** A connection that a carrier has taken. */
 bool wring__carried_is_below(const struct wring__server_worker *worker, const wring__endpoint *end);

@@ -259,17 +259,18 @@ static void head_done(wring__peer *peer, wring__http1 *parser, wring_result resu
     if (wring__stream_is_started(&peer->stream) && peer->stream.end.state == WRING__END_OPEN &&
         data.len > head_len) {
         wring_mut_bytes rest = {data.data + head_len, data.len - head_len};
-        wring__stream_rx(&peer->stream, rest);
+        wring__stream_rx(&peer->stream, rest, NULL);
     }
 }
 
 /* Not inlined: what it needs would be saved for each message as well. */
-__attribute__((noinline)) static void head_rx(wring__peer *peer, wring_mut_bytes bytes) {
+__attribute__((noinline)) static void head_rx(wring__peer *peer, wring_mut_bytes bytes,
+                                              wring__block *block) {
     const wring_server_config *config = config_of(peer);
     wring__http1 *parser = &worker_of(peer)->parser;
     wring_mut_bytes data;
     if (WRING_UNLIKELY(worker_of(peer)->server->carrier != NULL) &&
-        wring__carried_take(peer, bytes)) {
+        wring__carried_take(peer, bytes, block)) {
         return;
     }
     if (peer->head == NULL) {
@@ -306,13 +307,13 @@ static void callbacks_begin(wring__peer *peer, wring_duration_ns window_max) {
     }
 }
 
-static void peer_rx(wring__endpoint *end, wring_mut_bytes bytes) {
+static void peer_rx(wring__endpoint *end, wring_mut_bytes bytes, wring__block *block) {
     wring__peer *peer = peer_of_end(end);
     callbacks_begin(peer, 0);
     if (wring__stream_is_started(&peer->stream)) {
-        wring__stream_rx(&peer->stream, bytes);
+        wring__stream_rx(&peer->stream, bytes, block);
     } else {
-        head_rx(peer, bytes);
+        head_rx(peer, bytes, block);
     }
 }
 

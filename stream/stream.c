@@ -75,13 +75,10 @@ void wring__stream_start(wring__stream *stream, const wring__binding *binding, v
     wring__stream_settle(stream);
 }
 
-void wring__stream_rx(wring__stream *stream, wring_mut_bytes bytes) {
+void wring__stream_rx(wring__stream *stream, wring_mut_bytes bytes, wring__block *block) {
     WRING_TRACE_STOP();
-    wring__session_common *common = stream->host.session.common;
-    common->fed = stream->end.worker->recv.fed;
     turn_tell(stream);
-    wring__host_rx(&stream->host, bytes, now_of(stream));
-    common->fed = NULL;
+    wring__host_rx(&stream->host, bytes, block, now_of(stream));
     wring__stream_settle(stream);
 }
 

@@ -83,8 +83,8 @@ static inline bool wring__stream_is_started(const wring__stream *stream) {
 void wring__stream_start(wring__stream *stream, const wring__binding *binding, void *state,
                          const wring_request *request);
 
-/** Bytes of the session came. */
-void wring__stream_rx(wring__stream *stream, wring_mut_bytes bytes);
+/** Bytes of the session came, as wring__end_ops.rx has them. */
+void wring__stream_rx(wring__stream *stream, wring_mut_bytes bytes, wring__block *block);
 
 /** Goes on with what the session kept back in an earlier turn. */
 void wring__stream_resume(wring__stream *stream);

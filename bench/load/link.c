@@ -233,7 +233,8 @@ static void upgrade_rx(load_link *link, wring_mut_bytes bytes) {
 
 /* ---- the pump's callbacks -------------------------------------------------------------------- */
 
-static void link_rx(wring__endpoint *end, wring_mut_bytes bytes) {
+static void link_rx(wring__endpoint *end, wring_mut_bytes bytes, wring__block *block) {
+    (void)block; /* nothing of them is kept */
     load_link *link = link_of(end);
     if (link->stage >= LOAD_STAGE_OPEN) {
         load_rx_bytes(link, bytes.data, bytes.len);

@@ -234,7 +234,8 @@ static int on_stream_close(nghttp2_session *session, int32_t id, uint32_t code, 
     return 0;
 }
 
-static void feed(wring__endpoint *below, wring_mut_bytes bytes) {
+static void feed(wring__endpoint *below, wring_mut_bytes bytes, wring__block *block) {
+    (void)block; /* DATA goes to its stream or its stash */
     h2_mux *mux = mux_of_below(below);
     mux->received = 0;
     mux->is_feeding = true;

@@ -149,7 +149,7 @@ static void credit_give(wring__mux_stream *s, size_t len) {
 }
 
 static void bytes_give(wring__mux_stream *s, wring_mut_bytes bytes) {
-    s->super.ops->rx(&s->super, bytes);
+    s->super.ops->rx(&s->super, bytes, NULL);
     credit_give(s, bytes.len);
     if (s->super.state == WRING__END_OPEN) {
         (void)wring__end_rx_look(&s->super);

@@ -23,7 +23,8 @@ static struct owner {
 static wring__worker worker;
 static wring__conn spare; /* of one too many */
 
-static void on_rx(wring__endpoint *end, wring_mut_bytes bytes) {
+static void on_rx(wring__endpoint *end, wring_mut_bytes bytes, wring__block *block) {
+    (void)block;
     (void)end;
     owner.received += (unsigned)bytes.len;
 }

@@ -33,7 +33,8 @@ static uint8_t zeros[100 * ROOM];
 
 /* ---- the owner ------------------------------------------------------------------------------- */
 
-static void on_rx(wring__endpoint *end, wring_mut_bytes bytes) {
+static void on_rx(wring__endpoint *end, wring_mut_bytes bytes, wring__block *block) {
+    (void)block;
     wring__conn *conn = wring__end_conn(end);
     struct talker *talker = (struct talker *)conn;
     talker->received += bytes.len;

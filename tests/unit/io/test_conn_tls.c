@@ -60,7 +60,8 @@ static void stop_reading(wring__conn *conn) {
     }
 }
 
-static void on_rx(wring__endpoint *end, wring_mut_bytes bytes) {
+static void on_rx(wring__endpoint *end, wring_mut_bytes bytes, wring__block *block) {
+    (void)block;
     wring__conn *conn = wring__end_conn(end);
     for (size_t i = 0; i < bytes.len; i++) {
         cr_assert_eq(bytes.data[i], (uint8_t)(owner.received + i));
