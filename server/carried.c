@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "server/request.h"
 #include "server/server.h"
 #include "wring/connect.h"
 
@@ -83,7 +84,7 @@ static void carried_request(wring__stream *stream, wring_headers fields) {
     if (request.host.len == 0) { /* RFC 9113 8.3.1 */
         request.host = field(fields, "host");
     }
-    wring__peer_request(peer_of(stream), &request, fields);
+    wring__request_take(peer_of(stream), &request, fields);
 }
 
 static void carried_idle(wring__stream *below) {

@@ -48,6 +48,11 @@ static inline void wring__peer_flag(wring__peer *peer, enum wring__peer_flags fl
     peer->stream.end.owner_flags = (uint8_t)(others | (on ? flag : 0u));
 }
 
+/** It is one of several streams of its connection. */
+static inline bool wring__peer_is_carried(const wring__peer *peer) {
+    return peer->stream.end.kind == WRING__END_MUX;
+}
+
 /** The peer a session belongs to; NULL for a session no server owns. */
 wring__peer *wring__peer_of(const wring_session *session);
 
@@ -61,10 +66,8 @@ wring__peer_extra *wring__peer_extra_make(wring__peer *peer);
 /** What the endpoint of a peer calls. */
 extern const wring__stream_ops wring__peer_ops;
 
-/** Routes a request and answers it, or begins its session.
- *  @param fields  what tells whether it asks for a WebSocket: request->headers, or what a carrier
- *                 had of it (stream/carrier.h) */
-void wring__peer_request(wring__peer *peer, wring_request *request, wring_headers fields);
+/** Closes its session with 1001: the server stops. */
+void wring__peer_go_away(wring__peer *peer);
 
 /** NULL is legal. */
 void wring__peer_free(wring__peer *peer);

@@ -3,7 +3,9 @@
  * The inside of a server: frozen configuration, workers, and what a worker keeps as a server.
  *
  * server.c   create, start, stop: the threads
- * peer.c     one accepted connection: request head, route, session
+ * peer.c     one accepted connection and its session
+ * request.c  what comes before the session: request head, route, answer or upgrade
+ * carried.c  peers that are streams of one connection
  * carried.c  peers that are streams of one connection
  * topics.c   a worker's slice of every topic: who is subscribed
  * presence.c which workers have subscribers of a topic
