@@ -99,7 +99,7 @@ void wring__host_rx(wring__host *host, wring_mut_bytes bytes, wring__block *bloc
 
 void wring__host_resume(wring__host *host, wring_time_ns now) {
     wring__session_touch(&host->session, now); /* it is not the peer that lets us wait */
-    wring__session_tx_go_on(&host->session);
+    wring__session_pending_go_on(&host->session);
     pump(host);
 }
 

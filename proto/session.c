@@ -72,7 +72,7 @@ void wring__session_common_deinit(wring__session_common *common) {
         wring__block_unref(rx->block);
         free(rx);
     }
-    free(common->txs);
+    free(common->pendings);
     memset(common, 0, sizeof *common);
 }
 
@@ -87,7 +87,7 @@ void wring__session_init(wring_session *session, wring__session_common *common, 
     session->common = common;
     session->out_distance = distance(session, out);
     session->state = WRING_SESSION_READY;
-    session->tx_gated = true;
+    session->send_gated = true;
 }
 
 void wring__session_set_user(wring_session *session, void *user) {
@@ -95,7 +95,7 @@ void wring__session_set_user(wring_session *session, void *user) {
 }
 
 void wring__session_deinit(wring_session *session) {
-    wring__session_tx_drop(session);
+    wring__session_pending_drop(session);
     wring__session_rx_deinit(session);
     wring__deflate_release(session->deflate);
     session->deflate = NULL;
@@ -169,7 +169,7 @@ void wring_session_destroy(wring_session *session) {
 static void set_state(wring_session *session, wring_session_state state) {
     WRING_ASSERT((int)state > (int)session->state); /* ready -> open -> closing -> closed */
     session->state = (uint8_t)state;
-    session->tx_gated = state != WRING_SESSION_OPEN;
+    session->send_gated = state != WRING_SESSION_OPEN;
 }
 
 wring_result wring_session_open(wring_session *session, uint64_t now_ns) {
@@ -186,7 +186,7 @@ void wring__session_end(wring_session *session, wring_result result, uint16_t co
         return;
     }
     set_state(session, WRING_SESSION_CLOSED);
-    wring__session_tx_drop(session);
+    wring__session_pending_drop(session);
     session->end_pending = true;
     session->end_result = (int16_t)result;
     session->end_code = code;
@@ -226,9 +226,9 @@ void wring__session_close_frame(wring_session *session, uint16_t code, wring_byt
     if (session->close_sent || session->state == WRING_SESSION_READY) {
         return;
     }
-    wring__session_tx_finish(session); /* what was sent before goes before */
+    wring__session_pending_finish(session); /* what was sent before goes before */
     session->close_sent = true;
-    session->tx_gated = true;
+    session->send_gated = true;
     uint8_t payload[WRING_CONTROL_PAYLOAD_MAX];
     size_t len = 0;
     if (code != WRING_CLOSE_NO_STATUS) {
@@ -273,7 +273,7 @@ void wring__session_refuse(wring_session *session, wring_result reason) {
         code = WRING_CLOSE_TRY_AGAIN_LATER;
     }
     if (reason == WRING_ERR_MEMORY_BUDGET) {
-        wring__session_tx_drop(session);
+        wring__session_pending_drop(session);
     }
     wring__session_close_frame(session, code, wring_str(wring_result_text(reason)));
     wring__session_end(session, reason, code, true);

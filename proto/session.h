@@ -91,11 +91,11 @@ typedef struct wring__session_common {
     /** Asked for each message and control frame before the handler is; NULL: all are let in. What
      * it returns instead of WRING_OK ends the session. */
     wring_result (*admit)(wring_session *session, const wring_message *message);
-    bool admit_controls_only; /* text and binary messages are let in without asking */
-    uint64_t queue_max;       /* bytes queued to a peer, above which no message is taken */
-    struct wring__tx **txs;   /* of the sessions with messages that wait */
-    uint32_t tx_count;
-    uint32_t tx_cap;
+    bool admit_controls_only;         /* text and binary messages are let in without asking */
+    uint64_t queue_max;               /* bytes queued to a peer, above which no message is taken */
+    struct wring__pending **pendings; /* of the sessions with messages that wait */
+    uint32_t pending_count;
+    uint32_t pending_cap;
     uint64_t *lost; /* counts messages that waited when their session ended; or NULL */
     wring__rx *rx_kept;
     uint32_t rx_kept_count;
@@ -120,7 +120,7 @@ struct wring_session {
     int16_t user_distance; /* 0: no state */
     uint16_t end_code;
     int16_t end_result;
-    uint32_t tx_at; /* 1 + place in common->txs; 0: no message waits */
+    uint32_t pending_at; /* 1 + place in common->pendings; 0: no message waits */
     uint8_t state;
     uint8_t pongs; /* queued since the queue was last drained */
     bool close_sent : 1;
@@ -133,8 +133,8 @@ struct wring_session {
     bool tx_moved : 1;      /* as told: the kernel took some since the ping */
     bool owned : 1;         /* made by wring_session_create: out belongs to the session */
     bool pong_seen : 1;     /* an empty pong came: the answer to a keepalive ping */
-    bool tx_open : 1;       /* one was begun in fragments and is not ended */
-    bool tx_gated : 1;      /* not every frame may be sent: not OPEN, closing, or tx_open */
+    bool message_open : 1;  /* one was begun in fragments and is not ended */
+    bool send_gated : 1;    /* not every frame may be sent: not OPEN, closing, or message_open */
 };
 
 static inline wring__outq *wring__session_out(const wring_session *session) {
@@ -212,16 +212,16 @@ static inline bool wring__session_owes_pong(const wring_session *session) {
 #define WRING__WAITING_OVERHEAD 64
 
 /** Messages taken that are not queued yet, in bytes: all of them, and those behind the first. That
- *  one is being compressed, over several turns, and no peer is slow for it. (session_tx.c) */
-uint64_t wring__session_tx_owed(const wring_session *session);
-uint64_t wring__session_tx_behind(const wring_session *session);
+ *  one is being compressed, over several turns, and no peer is slow for it. (session_pending.c) */
+uint64_t wring__session_pending_bytes(const wring_session *session);
+uint64_t wring__session_pending_behind(const wring_session *session);
 
 /** Bytes it holds of a message under assembly, being inflated or being compressed. */
 static inline uint64_t wring__session_held(const wring_session *session) {
     const wring__rx *rx = session->rx;
     const uint64_t of_rx =
         rx == NULL ? 0 : rx->assembly_cap + rx->charged + (rx->kept == NULL ? 0 : rx->kept->cap);
-    return of_rx + wring__session_tx_owed(session);
+    return of_rx + wring__session_pending_bytes(session);
 }
 
 static inline bool wring__session_is_inflating(const wring_session *session) {
@@ -229,14 +229,15 @@ static inline bool wring__session_is_inflating(const wring_session *session) {
 }
 
 /** It has had its share of this turn, and goes on with bytes it has kept: to be called in another
- *  turn, wring__session_tx_go_on and for events, and fed nothing before. Only for who calls
+ *  turn, wring__session_pending_go_on and for events, and fed nothing before. Only for who calls
  *  wring__session_turn. */
 static inline bool wring__session_has_more(const wring_session *session) {
-    return (session->tx_at != 0 && !session->tx_open) || wring__session_is_inflating(session);
+    return (session->pending_at != 0 && !session->message_open) ||
+           wring__session_is_inflating(session);
 }
-void wring__session_tx_go_on(wring_session *session);
+void wring__session_pending_go_on(wring_session *session);
 /** Gives them up: nothing can be sent any more. */
-void wring__session_tx_drop(wring_session *session);
+void wring__session_pending_drop(wring_session *session);
 
 /** Before it is fed or asked, by who has several sessions on a thread: how many turns there were.
  *  Its messages are inflated by so much in one of them, so that others have their turn. */

@@ -1,8 +1,15 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * What the files of a session ask of each other: its life (session.c), receiving (session_rx.c,
- * session_control.c, session_assembly.c, session_inflate.c), sending (session_send.c) and sending
- * over several turns (session_tx.c). Nobody else includes it.
+ * The inside of a session, and a map of its files. Nobody else includes this.
+ *
+ *   session.c              its life and clock: configuration, opening, closing, timeouts
+ *   session_rx.c           bytes received, to events: the machine of frames, and the short way of a
+ *                          message that is whole
+ *   session_rx_control.c   ... control frames received: pings are answered, a close is judged
+ *   session_rx_assembly.c  ... the memory of a frame or message that is not over yet
+ *   session_rx_inflate.c   ... compressed messages, in shares of a turn
+ *   session_send.c         a frame to send: checked, framed and queued at once
+ *   session_pending.c      messages that take several turns to send, and what waits behind them
  */
 #ifndef WRING_PROTO_SESSION_PARTS_H
 #define WRING_PROTO_SESSION_PARTS_H
@@ -30,19 +37,19 @@ WRING_MUST_CHECK wring_result wring__session_deflate_append(wring_session *sessi
 WRING_MUST_CHECK wring_result wring__session_shared_append(wring_session *session,
                                                            wring__shared *shared);
 
-/** Messages that are compressed over several turns, and what waits behind them (session_tx.c).
+/** Messages that are compressed over several turns, and what waits behind them (session_pending.c).
  *  Own: a copy; shares.  Errors: WRING_ERR_NO_MEMORY. */
-WRING_MUST_CHECK wring_result wring__session_tx_wait(wring_session *session,
-                                                     const wring_frame *frame);
-WRING_MUST_CHECK wring_result wring__session_tx_wait_shared(wring_session *session,
-                                                            wring__shared *shared);
+WRING_MUST_CHECK wring_result wring__session_pending_add(wring_session *session,
+                                                         const wring_frame *frame);
+WRING_MUST_CHECK wring_result wring__session_pending_add_shared(wring_session *session,
+                                                                wring__shared *shared);
 /** What waits is sent now, no longer compressed; behind an open message it cannot be, and is given
  *  up. May end the session. */
-void wring__session_tx_finish(wring_session *session);
+void wring__session_pending_finish(wring_session *session);
 
 /** A compressed message is whole, at `data`: inflates it, or as much of it as this turn allows.
  *  WRING_OK: `event` shows it. WRING_MORE: the phase is WRING__RX_INFLATE, the bytes fed are kept.
- *  Errors: those of wring__deflate_inflate, WRING_ERR_INVALID_UTF8. (session_inflate.c) */
+ *  Errors: those of wring__deflate_inflate, WRING_ERR_INVALID_UTF8. (session_rx_inflate.c) */
 WRING_MUST_CHECK wring_result wring__session_inflate(wring_session *session, wring_event *event,
                                                      const uint8_t *data, size_t len);
 /** ... goes on with it. */
@@ -68,12 +75,12 @@ static inline void wring__rx_unmask(const wring__rx *rx, uint8_t *data, size_t l
     }
 }
 
-/** The next bytes of a control frame. (session_control.c)
+/** The next bytes of a control frame. (session_rx_control.c)
  *  WRING_MORE: it is not whole. Errors: WRING_ERR_BAD_CLOSE_CODE, WRING_ERR_INVALID_UTF8,
  *  WRING_ERR_NO_MEMORY. */
 WRING_MUST_CHECK wring_result wring__session_control(wring_session *session, wring_event *event);
 
-/* The memory of a frame in progress. (session_assembly.c) */
+/* The memory of a frame in progress. (session_rx_assembly.c) */
 
 /** False: no memory. */
 WRING_MUST_CHECK bool wring__session_rx_begin(wring_session *session);

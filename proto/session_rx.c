@@ -3,7 +3,7 @@
  * The receiving half of a session: bytes in, one event at a time out (RFC 6455 5, 7, 8.1).
  *
  * A whole frame is unmasked where it lies and shown from there. Only what straddles feeds, or comes
- * in fragments, is assembled (session_assembly.c), in memory that grows with the bytes received,
+ * in fragments, is assembled (session_rx_assembly.c), in memory that grows with the bytes received,
  * never with the length promised. Every violation is answered at the first byte that makes it
  * certain.
  */

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
  * The sending half of a session: a frame is checked, framed and queued at once, by whichever of
- * copy, reference and compression is cheapest. What takes several turns is session_tx.c's.
+ * copy, reference and compression is cheapest. What takes several turns is session_pending.c's.
  */
 #include "proto/crypto.h"
 #include "proto/session_parts.h"
@@ -115,12 +115,14 @@ wring_result wring__session_deflate_append(wring_session *session, const wring_f
 /* Now, or in turn: behind a message that is still being compressed, or as the first such. */
 __attribute__((noinline)) static wring_result deflate_send(wring_session *session,
                                                            const wring_frame *frame, bool limited) {
-    if (session->tx_at == 0 && !wring__deflate_is_long(session->deflate, frame)) {
+    if (session->pending_at == 0 && !wring__deflate_is_long(session->deflate, frame)) {
         return wring__session_deflate_append(session, frame);
     }
-    const uint64_t queued = wring__session_out(session)->bytes + wring__session_tx_owed(session);
-    return limited && queued >= session->common->queue_max ? WRING_ERR_QUEUE_FULL
-                                                           : wring__session_tx_wait(session, frame);
+    const uint64_t queued =
+        wring__session_out(session)->bytes + wring__session_pending_bytes(session);
+    return limited && queued >= session->common->queue_max
+               ? WRING_ERR_QUEUE_FULL
+               : wring__session_pending_add(session, frame);
 }
 
 /* RFC 6455 5.5.1: nothing follows a close frame. Also said of sessions not open yet. */
@@ -164,13 +166,13 @@ __attribute__((noinline)) static wring_result gated_send(wring_session *session,
         return result;
     }
     if (frame->opcode == WRING_TEXT || frame->opcode == WRING_BINARY) {
-        return limited ? WRING_ERR_MESSAGE_OPEN : wring__session_tx_wait(session, frame);
+        return limited ? WRING_ERR_MESSAGE_OPEN : wring__session_pending_add(session, frame);
     }
     return frame_send(session, frame, limited);
 }
 
 wring_result wring_session_send(wring_session *session, const wring_frame *frame) {
-    if (WRING_UNLIKELY(session->tx_gated)) {
+    if (WRING_UNLIKELY(session->send_gated)) {
         return gated_send(session, frame, true);
     }
     if (frame->opcode != WRING_CLOSE &&
@@ -181,8 +183,8 @@ wring_result wring_session_send(wring_session *session, const wring_frame *frame
 }
 
 wring_result wring__session_send_admitted(wring_session *session, const wring_frame *frame) {
-    return WRING_UNLIKELY(session->tx_gated) ? gated_send(session, frame, false)
-                                             : frame_send(session, frame, false);
+    return WRING_UNLIKELY(session->send_gated) ? gated_send(session, frame, false)
+                                               : frame_send(session, frame, false);
 }
 
 void wring__session_frame_shared(wring__shared *shared) {
@@ -223,12 +225,13 @@ wring_result wring__session_shared_append(wring_session *session, wring__shared 
 
 wring_result wring__session_send_shared(wring_session *session, wring__shared *shared) {
     wring_result result = WRING_OK;
-    if (WRING_UNLIKELY(session->tx_gated)) {
+    if (WRING_UNLIKELY(session->send_gated)) {
         result = wring__session_send_check(session);
     }
     if (result != WRING_OK) {
         return result;
     }
-    return WRING_UNLIKELY(session->tx_at != 0) ? wring__session_tx_wait_shared(session, shared)
-                                               : wring__session_shared_append(session, shared);
+    return WRING_UNLIKELY(session->pending_at != 0)
+               ? wring__session_pending_add_shared(session, shared)
+               : wring__session_shared_append(session, shared);
 }

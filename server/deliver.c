@@ -18,7 +18,7 @@
 /* Nothing waits and the queue is short: nearly always. */
 static bool is_quick(const wring__peer *peer, uint64_t soft_bytes) {
     return wring__end_unsent(&peer->stream.end) <= soft_bytes &&
-           peer->stream.host.session.tx_at == 0 &&
+           peer->stream.host.session.pending_at == 0 &&
            (peer->extra == NULL || peer->extra->backlog.count == 0);
 }
 

@@ -355,5 +355,5 @@ uint64_t wring_session_queued(const wring_session *session) {
         return 0;
     }
     const uint64_t waiting = peer->extra == NULL ? 0 : peer->extra->backlog.bytes;
-    return wring__end_unsent(&peer->stream.end) + wring__session_tx_owed(session) + waiting;
+    return wring__end_unsent(&peer->stream.end) + wring__session_pending_bytes(session) + waiting;
 }

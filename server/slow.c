@@ -40,13 +40,13 @@ static void congestion_begin(wring__peer *peer) {
  * if they were queued. */
 static uint64_t unsent_of(const wring__peer *peer) {
     return wring__end_unsent(&peer->stream.end) +
-           wring__session_tx_behind(&peer->stream.host.session);
+           wring__session_pending_behind(&peer->stream.host.session);
 }
 
 /* Of what waits behind an open message the handler is not told: it is asked to go on with that. */
 static uint64_t owed_of(const wring__peer *peer) {
     const wring_session *session = &peer->stream.host.session;
-    return session->tx_open ? 0 : wring__session_tx_owed(session);
+    return session->message_open ? 0 : wring__session_pending_bytes(session);
 }
 
 /* Not inlined: what it needs would be saved for those that are not slow as well. */
@@ -65,7 +65,7 @@ __attribute__((noinline)) static void look_closer(wring__peer *peer) {
 
 void wring__slow_look(wring__peer *peer) {
     if (WRING_UNLIKELY(wring__end_unsent(&peer->stream.end) > config_of(peer)->send_soft_bytes ||
-                       peer->stream.host.session.tx_at != 0)) {
+                       peer->stream.host.session.pending_at != 0)) {
         look_closer(peer);
     }
 }
@@ -219,7 +219,8 @@ bool wring__slow_drained(wring__peer *peer) {
     }
     if (backlog_of(peer) != NULL) {
         peer->stream.end.tell_drained = true;
-        return peer->stream.host.session.tx_open && wring__end_unsent(&peer->stream.end) <= soft;
+        return peer->stream.host.session.message_open &&
+               wring__end_unsent(&peer->stream.end) <= soft;
     }
     if (extra != NULL) {
         extra->slow_deadline = WRING_TIME_NEVER;

@@ -37,7 +37,7 @@ static void hand_down(wring__stream *stream) {
     }
     wring__end_flush(end);
     if (WRING_UNLIKELY(wring__end_unsent(end) > end->worker->soft_bytes ||
-                       stream->host.session.tx_at != 0)) {
+                       stream->host.session.pending_at != 0)) {
         const wring__stream_ops *ops = ops_of(stream);
         if (ops->congested != NULL) {
             ops->congested(stream);
@@ -85,7 +85,7 @@ void wring__stream_rx(wring__stream *stream, wring_mut_bytes bytes, wring__block
 void wring__stream_resume(wring__stream *stream) {
     turn_tell(stream);
     if (wring__end_is_broken(&stream->end)) {
-        wring__session_tx_drop(&stream->host.session);
+        wring__session_pending_drop(&stream->host.session);
     }
     wring__host_resume(&stream->host, now_of(stream));
     wring__stream_settle(stream);

@@ -65,7 +65,7 @@ static void events_take(struct end *end) {
 static wring_result carry(struct end *from, struct end *to, uint64_t *turn) {
     while (wring__session_has_more(from->session)) {
         wring__session_turn(from->session, ++*turn);
-        wring__session_tx_go_on(from->session);
+        wring__session_pending_go_on(from->session);
         events_take(from);
     }
     if (from->ended != WRING_MORE) {

@@ -80,7 +80,7 @@ static void events_take(const struct plan *plan, struct run *run, wring_session 
     while (wring__session_has_more(session)) {
         FUZZ_CHECK(run->turn > 0);
         wring__session_turn(session, ++run->turn);
-        wring__session_tx_go_on(session);
+        wring__session_pending_go_on(session);
         events_next(plan, run, session);
     }
 }

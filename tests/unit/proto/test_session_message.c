@@ -140,12 +140,12 @@ Test(session_message, what_others_send_waits_in_order) {
     cr_assert_eq(wring_message_begin(mine, WRING_TEXT, wring_str("a")), WRING_OK);
     shared_send("published");
     cr_expect_eq(wring__session_send_admitted(mine, &mail), WRING_OK);
-    cr_expect_eq(wring__session_tx_behind(mine), 9 + 4 + 2 * WRING__WAITING_OVERHEAD);
-    cr_expect_eq(wring__session_tx_owed(mine), 9 + 4 + 2 * WRING__WAITING_OVERHEAD);
+    cr_expect_eq(wring__session_pending_behind(mine), 9 + 4 + 2 * WRING__WAITING_OVERHEAD);
+    cr_expect_eq(wring__session_pending_bytes(mine), 9 + 4 + 2 * WRING__WAITING_OVERHEAD);
     cr_expect(!wring__session_has_more(mine)); /* it is not turns that it waits for */
     cr_assert_eq(wring_message_continue(mine, wring_str("b")), WRING_OK);
     cr_assert_eq(wring_message_end(mine, wring_str("")), WRING_OK);
-    cr_expect_eq(wring__session_tx_owed(mine), 0);
+    cr_expect_eq(wring__session_pending_bytes(mine), 0);
     shared_send("after");
     deliver(mine, other);
     cr_expect_str_eq(log_text, "1:ab 1:published 1:mail 1:after ");
@@ -207,7 +207,7 @@ static void behind_one_in_shares(void) {
     const wring_frame mail = wring_text(wring_str("a mail of more than twenty bytes, and so on"));
     wring__session_turn(long_one, 1);
     cr_assert_eq(wring_session_send(long_one, &frame), WRING_OK);
-    wring__session_tx_go_on(long_one);
+    wring__session_pending_go_on(long_one);
     cr_assert(wring__session_has_more(long_one));
     cr_assert_eq(wring_message_begin(long_one, WRING_TEXT, wring_str("a")), WRING_OK);
     cr_expect_eq(wring__session_send_admitted(long_one, &mail), WRING_OK);
@@ -215,7 +215,7 @@ static void behind_one_in_shares(void) {
     cr_assert_eq(wring_message_end(long_one, wring_str("b")), WRING_OK);
     for (uint64_t turn = 2; wring__session_has_more(long_one); turn++) {
         wring__session_turn(long_one, turn);
-        wring__session_tx_go_on(long_one);
+        wring__session_pending_go_on(long_one);
     }
     wring__session_turn(long_one, 99);
     const wring_frame again = wring_text(wring_str("a text of more than"));

@@ -37,7 +37,7 @@ static void end(void) {
     cr_expect_eq(wring__deflate_budget_used(), 0);
 }
 
-TestSuite(session_tx, .init = begin, .fini = end);
+TestSuite(session_pending, .init = begin, .fini = end);
 
 static wring_session *session_of(wring_deflate *deflate, wring_role role, bool takeover) {
     const wring_deflate_params params = {15, 15, !takeover, !takeover, false};
@@ -56,7 +56,7 @@ static void send(wring_session *session, wring_frame frame) {
 
 static void turn_of(wring_session *session) {
     wring__session_turn(session, ++turn);
-    wring__session_tx_go_on(session);
+    wring__session_pending_go_on(session);
 }
 
 /* What a session has queued, to the other end; what that sees, as a line: opcode, length, whether
@@ -91,7 +91,7 @@ static wring_frame long_text(void) {
 
 static const bool both[] = {false, true};
 
-Test(session_tx, a_turn_compresses_the_share_and_no_more) {
+Test(session_pending, a_turn_compresses_the_share_and_no_more) {
     for (int k = 0; k < 4; k++) {
         const bool is_client = k / 2 == 1;
         wring_session *mine =
@@ -101,15 +101,15 @@ Test(session_tx, a_turn_compresses_the_share_and_no_more) {
         char log[256] = "";
         send(mine, long_text());
         cr_assert_eq(wring_session_output(mine).len, 0); /* it is nobody's turn */
-        uint64_t owed = wring__session_tx_owed(mine);
+        uint64_t owed = wring__session_pending_bytes(mine);
         cr_assert_eq(owed, LONG);
         cr_assert(wring__session_has_more(mine) && wring__session_held(mine) == LONG);
         for (unsigned turns = 1; wring__session_has_more(mine); turns++) {
             turn_of(mine);
-            const uint64_t left = wring__session_tx_owed(mine);
+            const uint64_t left = wring__session_pending_bytes(mine);
             cr_assert_eq(owed - left, owed < SHARE ? owed : SHARE);
-            wring__session_tx_go_on(mine); /* again in the same turn */
-            cr_assert_eq(wring__session_tx_owed(mine), left);
+            wring__session_pending_go_on(mine); /* again in the same turn */
+            cr_assert_eq(wring__session_pending_bytes(mine), left);
             owed = left;
             cr_assert_leq(turns, LONG / SHARE + 1);
             deliver(mine, other, log, sizeof log);
@@ -127,7 +127,7 @@ Test(session_tx, a_turn_compresses_the_share_and_no_more) {
 }
 
 /* A session of the same pool sends in between, through a compressor the long one has not. */
-Test(session_tx, messages_wait_in_order_and_control_frames_do_not) {
+Test(session_pending, messages_wait_in_order_and_control_frames_do_not) {
     for (int t = 0; t < 2; t++) {
         wring_session *mine = session_of(contexts, WRING_ROLE_SERVER, both[t]);
         wring_session *other = session_of(theirs, WRING_ROLE_CLIENT, both[t]);
@@ -142,7 +142,7 @@ Test(session_tx, messages_wait_in_order_and_control_frames_do_not) {
         cr_assert_eq(wring__session_send_shared(mine, published), WRING_OK);
         send(mine, long_text());
         send(mine, wring_binary(wring_str("last")));
-        cr_expect_eq(wring__session_tx_behind(mine),
+        cr_expect_eq(wring__session_pending_behind(mine),
                      6 + 6 + LONG + 4 + 4 * WRING__WAITING_OVERHEAD);
         wring__shared_unref(published);
         turn_of(mine);
@@ -168,7 +168,7 @@ Test(session_tx, messages_wait_in_order_and_control_frames_do_not) {
 
 /* After so many turns, in each way, with what waits: the close frame comes behind it all, at once.
  */
-Test(session_tx, a_close_sends_the_rest_as_it_is) {
+Test(session_pending, a_close_sends_the_rest_as_it_is) {
     for (int how = 0; how < 2 * 2 * 4; how++) {
         const bool takeover = how % 2 == 1;
         const unsigned turns = how / 2 % 2 == 0 ? 0 : 5;
@@ -203,7 +203,7 @@ Test(session_tx, a_close_sends_the_rest_as_it_is) {
     }
 }
 
-Test(session_tx, what_cannot_be_sent_is_given_up) {
+Test(session_pending, what_cannot_be_sent_is_given_up) {
     for (int how = 0; how < 4; how++) {
         wring_session *mine = session_of(contexts, WRING_ROLE_SERVER, how % 2 == 1);
         send(mine, long_text());
@@ -221,7 +221,7 @@ Test(session_tx, what_cannot_be_sent_is_given_up) {
 
 /* Nothing is gained: one plain frame, as it would have been at once. Unless it has to be
  * compressed. */
-Test(session_tx, what_does_not_shrink_goes_plain) {
+Test(session_pending, what_does_not_shrink_goes_plain) {
     static uint8_t noise[8192];
     uint32_t x = 1;
     for (size_t i = 0; i < sizeof noise; i++) { /* 100 values: not random to the sample's eye */
@@ -251,7 +251,7 @@ Test(session_tx, what_does_not_shrink_goes_plain) {
     }
 }
 
-Test(session_tx, few_are_under_way_at_a_time) {
+Test(session_pending, few_are_under_way_at_a_time) {
     wring_session *mine[MANY];
     unsigned done = 0;
     for (unsigned i = 0; i < MANY; i++) {
@@ -263,9 +263,9 @@ Test(session_tx, few_are_under_way_at_a_time) {
         cr_assert_lt(rounds, 3 * LONG / SHARE);
         done = 0;
         for (unsigned i = 0; i < MANY; i++) {
-            const uint64_t before = wring__session_tx_owed(mine[i]);
+            const uint64_t before = wring__session_pending_bytes(mine[i]);
             turn_of(mine[i]);
-            worked += wring__session_tx_owed(mine[i]) < before;
+            worked += wring__session_pending_bytes(mine[i]) < before;
             done += !wring__session_has_more(mine[i]);
         }
         /* who ends gives its place to the next of the same round */
@@ -276,7 +276,7 @@ Test(session_tx, few_are_under_way_at_a_time) {
     }
 }
 
-Test(session_tx, a_full_queue_counts_what_waits) {
+Test(session_pending, a_full_queue_counts_what_waits) {
     wring_session *mine = session_of(contexts, WRING_ROLE_SERVER, false);
     const wring_frame frame = long_text();
     const wring_frame ping = {WRING_PING, 0, wring_str("")};
@@ -286,11 +286,11 @@ Test(session_tx, a_full_queue_counts_what_waits) {
     cr_expect_eq(wring_session_send(mine, &frame), WRING_ERR_QUEUE_FULL);
     cr_expect_eq(wring_session_send(mine, &ping), WRING_OK);
     cr_expect_eq(wring__session_send_admitted(mine, &frame), WRING_OK);
-    cr_expect_eq(wring__session_tx_owed(mine), 3 * LONG + 2 * WRING__WAITING_OVERHEAD);
+    cr_expect_eq(wring__session_pending_bytes(mine), 3 * LONG + 2 * WRING__WAITING_OVERHEAD);
     wring_session_destroy(mine);
 }
 
-Test(session_tx, empty_messages_that_wait_fill_the_queue_too) {
+Test(session_pending, empty_messages_that_wait_fill_the_queue_too) {
     wring_session *mine = session_of(contexts, WRING_ROLE_SERVER, false);
     const wring_frame empty = wring_text(wring_str(""));
     mine->common->queue_max = 2 * LONG;
@@ -303,7 +303,7 @@ Test(session_tx, empty_messages_that_wait_fill_the_queue_too) {
 }
 
 /* Many short ones behind a long one are not all compressed in the turn that ends it. */
-Test(session_tx, short_ones_that_waited_have_their_share_too) {
+Test(session_pending, short_ones_that_waited_have_their_share_too) {
     wring_session *mine = session_of(contexts, WRING_ROLE_SERVER, false);
     wring_session *other = session_of(theirs, WRING_ROLE_CLIENT, false);
     char log[1024] = "";

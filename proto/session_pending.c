@@ -19,7 +19,7 @@ struct waiting {
                                close_code is the wish for compression */
 };
 
-struct wring__tx {
+struct wring__pending {
     wring_session *session;
     struct waiting *head; /* the message under way, unless one is open, and those behind it */
     struct waiting *tail;
@@ -31,8 +31,8 @@ struct wring__tx {
 };
 
 /* NULL: nothing waits. A session has no room for a pointer that few of them need. */
-static struct wring__tx *tx_of(const wring_session *session) {
-    return session->tx_at == 0 ? NULL : session->common->txs[session->tx_at - 1];
+static struct wring__pending *pending_of(const wring_session *session) {
+    return session->pending_at == 0 ? NULL : session->common->pendings[session->pending_at - 1];
 }
 
 static wring_frame frame_of(const wring__shared *message) {
@@ -48,57 +48,58 @@ static uint64_t cost_of(const wring__shared *message) {
 
 #define TXS_MIN 16
 
-static bool txs_reserve(wring__session_common *common) {
-    if (common->tx_count < common->tx_cap) {
+static bool pendings_reserve(wring__session_common *common) {
+    if (common->pending_count < common->pending_cap) {
         return true;
     }
-    const uint32_t cap = common->tx_cap == 0 ? TXS_MIN : common->tx_cap * 2;
-    struct wring__tx **grown = realloc(common->txs, cap * sizeof(struct wring__tx *));
+    const uint32_t cap = common->pending_cap == 0 ? TXS_MIN : common->pending_cap * 2;
+    struct wring__pending **grown =
+        realloc(common->pendings, cap * sizeof(struct wring__pending *));
     if (grown == NULL) {
         return false;
     }
-    common->txs = grown;
-    common->tx_cap = cap;
+    common->pendings = grown;
+    common->pending_cap = cap;
     return true;
 }
 
-static struct wring__tx *tx_make(wring_session *session) {
+static struct wring__pending *pending_make(wring_session *session) {
     wring__session_common *common = session->common;
-    struct wring__tx *tx = tx_of(session);
-    if (tx != NULL || !txs_reserve(common)) {
+    struct wring__pending *tx = pending_of(session);
+    if (tx != NULL || !pendings_reserve(common)) {
         return tx;
     }
     tx = calloc(1, sizeof *tx);
     if (tx != NULL) {
         tx->session = session;
-        common->txs[common->tx_count++] = tx;
-        session->tx_at = common->tx_count;
+        common->pendings[common->pending_count++] = tx;
+        session->pending_at = common->pending_count;
     }
     return tx;
 }
 
 /* The last one takes its place. */
-static void tx_free(wring_session *session) {
+static void pending_free(wring_session *session) {
     wring__session_common *common = session->common;
-    struct wring__tx *tx = tx_of(session);
+    struct wring__pending *tx = pending_of(session);
     WRING_ASSERT(tx->head == NULL && !tx->deflation.has_place);
-    struct wring__tx *last = common->txs[--common->tx_count];
-    common->txs[session->tx_at - 1] = last;
-    last->session->tx_at = session->tx_at;
-    session->tx_at = 0;
+    struct wring__pending *last = common->pendings[--common->pending_count];
+    common->pendings[session->pending_at - 1] = last;
+    last->session->pending_at = session->pending_at;
+    session->pending_at = 0;
     free(tx);
 }
 
-static void tx_free_when_empty(wring_session *session, const struct wring__tx *tx) {
+static void pending_free_when_empty(wring_session *session, const struct wring__pending *tx) {
     if (tx->head == NULL) {
-        tx_free(session);
+        pending_free(session);
     }
 }
 
 /* Own: takes the reference. */
-static wring_result tx_push(wring_session *session, wring__shared *message) {
+static wring_result pending_push(wring_session *session, wring__shared *message) {
     struct waiting *last = message == NULL ? NULL : malloc(sizeof *last);
-    struct wring__tx *tx = last == NULL ? NULL : tx_make(session);
+    struct wring__pending *tx = last == NULL ? NULL : pending_make(session);
     if (tx == NULL) {
         free(last);
         if (message != NULL) {
@@ -112,29 +113,29 @@ static wring_result tx_push(wring_session *session, wring__shared *message) {
     } else {
         tx->tail->next = last;
     }
-    if (session->tx_open || tx->head != last) {
+    if (session->message_open || tx->head != last) {
         tx->behind += cost_of(message);
     }
     tx->tail = last;
     return WRING_OK;
 }
 
-wring_result wring__session_tx_wait(wring_session *session, const wring_frame *frame) {
-    return tx_push(session,
-                   wring__shared_create((uint8_t)frame->opcode, frame->close_code, frame->payload));
+wring_result wring__session_pending_add(wring_session *session, const wring_frame *frame) {
+    return pending_push(
+        session, wring__shared_create((uint8_t)frame->opcode, frame->close_code, frame->payload));
 }
 
-wring_result wring__session_tx_wait_shared(wring_session *session, wring__shared *shared) {
-    return tx_push(session, wring__shared_ref(shared));
+wring_result wring__session_pending_add_shared(wring_session *session, wring__shared *shared) {
+    return pending_push(session, wring__shared_ref(shared));
 }
 
 /* It is what is sent now. */
-static void head_begin(struct wring__tx *tx) {
+static void head_begin(struct wring__pending *tx) {
     tx->behind -= tx->head == NULL ? 0 : cost_of(tx->head->message);
     tx->is_begun = false;
 }
 
-static void tx_pop(struct wring__tx *tx) {
+static void pending_pop(struct wring__pending *tx) {
     struct waiting *first = tx->head;
     tx->head = first->next;
     tx->tail = tx->head == NULL ? NULL : tx->tail;
@@ -143,44 +144,44 @@ static void tx_pop(struct wring__tx *tx) {
     free(first);
 }
 
-uint64_t wring__session_tx_behind(const wring_session *session) {
-    const struct wring__tx *tx = tx_of(session);
+uint64_t wring__session_pending_behind(const wring_session *session) {
+    const struct wring__pending *tx = pending_of(session);
     return tx == NULL ? 0 : tx->behind;
 }
 
-uint64_t wring__session_tx_owed(const wring_session *session) {
-    const struct wring__tx *tx = tx_of(session);
+uint64_t wring__session_pending_bytes(const wring_session *session) {
+    const struct wring__pending *tx = pending_of(session);
     if (tx == NULL) {
         return 0;
     }
-    const uint64_t first = session->tx_open ? 0 : tx->head->message->payload_len;
+    const uint64_t first = session->message_open ? 0 : tx->head->message->payload_len;
     return tx->behind + first - tx->deflation.taken;
 }
 
-void wring__session_tx_drop(wring_session *session) {
-    struct wring__tx *tx = tx_of(session);
+void wring__session_pending_drop(wring_session *session) {
+    struct wring__pending *tx = pending_of(session);
     if (tx != NULL) {
         uint64_t *lost = session->common->lost;
         wring__deflate_drop(session->deflate, &tx->deflation);
-        for (; tx->head != NULL; tx_pop(tx)) {
+        for (; tx->head != NULL; pending_pop(tx)) {
             if (lost != NULL) {
                 wring__count(lost, 1);
             }
         }
-        session->tx_open = false;
-        tx_free(session);
+        session->message_open = false;
+        pending_free(session);
     }
 }
 
 /* ---- fragments ------------------------------------------------------------------------------- */
 
 /* RFC 7692 6.1: RSV1 on the first fragment only. */
-static uint8_t first_byte(const struct wring__tx *tx, bool is_last) {
+static uint8_t first_byte(const struct wring__pending *tx, bool is_last) {
     const uint8_t opcode = tx->is_begun ? (uint8_t)WRING_CONTINUATION : tx->head->message->opcode;
     return (uint8_t)((is_last ? WRING__FIN : 0) | (tx->is_begun ? 0 : WRING__RSV1) | opcode);
 }
 
-static wring_result fragment_send(wring_session *session, struct wring__tx *tx) {
+static wring_result fragment_send(wring_session *session, struct wring__pending *tx) {
     const wring_frame frame = frame_of(tx->head->message);
     wring_bytes made;
     wring_result result =
@@ -201,7 +202,7 @@ static wring_result fragment_send(wring_session *session, struct wring__tx *tx) 
 }
 
 /* The first that waits, in one frame, not compressed here. */
-static wring_result head_send_plain(wring_session *session, const struct wring__tx *tx) {
+static wring_result head_send_plain(wring_session *session, const struct wring__pending *tx) {
     wring__shared *message = tx->head->message;
     const wring_frame frame = frame_of(message);
     return message->header_len > 0
@@ -211,7 +212,7 @@ static wring_result head_send_plain(wring_session *session, const struct wring__
 }
 
 /* WRING_MORE: it is not all sent, or not its turn. */
-static wring_result head_send(wring_session *session, struct wring__tx *tx) {
+static wring_result head_send(wring_session *session, struct wring__pending *tx) {
     if (tx->head->message->header_len > 0 || session->deflate == NULL) {
         return head_send_plain(session, tx);
     }
@@ -226,9 +227,9 @@ static wring_result head_send(wring_session *session, struct wring__tx *tx) {
 
 /* One after another, until `send` says WRING_MORE or fails, which ends the session. */
 static void heads_send(wring_session *session,
-                       wring_result (*send)(wring_session *session, struct wring__tx *tx)) {
-    struct wring__tx *tx;
-    while (!session->tx_open && (tx = tx_of(session)) != NULL) {
+                       wring_result (*send)(wring_session *session, struct wring__pending *tx)) {
+    struct wring__pending *tx;
+    while (!session->message_open && (tx = pending_of(session)) != NULL) {
         const wring_result result = send(session, tx);
         if (result == WRING_MORE) {
             return;
@@ -237,12 +238,12 @@ static void heads_send(wring_session *session,
             wring__session_end(session, result, WRING_CLOSE_ABNORMAL, false);
             return;
         }
-        tx_pop(tx);
-        tx_free_when_empty(session, tx);
+        pending_pop(tx);
+        pending_free_when_empty(session, tx);
     }
 }
 
-void wring__session_tx_go_on(wring_session *session) {
+void wring__session_pending_go_on(wring_session *session) {
     heads_send(session, head_send);
 }
 
@@ -270,7 +271,7 @@ static uint8_t *stored_write(uint8_t *to, wring_bytes rest) {
 }
 
 /* The rest of the message under way as one last fragment: what zlib still has, then as it is. */
-static wring_result rest_send(wring_session *session, struct wring__tx *tx) {
+static wring_result rest_send(wring_session *session, struct wring__pending *tx) {
     const wring_frame frame = frame_of(tx->head->message);
     const size_t taken = tx->deflation.taken;
     const wring_bytes rest = wring_bytes_of(frame.payload.data + taken, frame.payload.len - taken);
@@ -291,13 +292,13 @@ static wring_result rest_send(wring_session *session, struct wring__tx *tx) {
     return result;
 }
 
-static wring_result head_finish(wring_session *session, struct wring__tx *tx) {
+static wring_result head_finish(wring_session *session, struct wring__pending *tx) {
     return tx->deflation.has_place ? rest_send(session, tx) : head_send_plain(session, tx);
 }
 
-void wring__session_tx_finish(wring_session *session) {
-    if (session->tx_open) { /* nothing may come between its fragments, and it has no end */
-        wring__session_tx_drop(session);
+void wring__session_pending_finish(wring_session *session) {
+    if (session->message_open) { /* nothing may come between its fragments, and it has no end */
+        wring__session_pending_drop(session);
     }
     heads_send(session, head_finish);
 }
@@ -317,7 +318,7 @@ static wring_result piece_check(const wring_session *session, uint8_t opcode, wr
     return *utf8 == WRING__UTF8_REJECT ? WRING_ERR_INVALID_UTF8 : WRING_OK;
 }
 
-static wring_result piece_send(wring_session *session, struct wring__tx *tx, wring_bytes piece,
+static wring_result piece_send(wring_session *session, struct wring__pending *tx, wring_bytes piece,
                                bool is_last) {
     if (piece.len == 0 && !is_last) {
         return WRING_OK;
@@ -330,17 +331,17 @@ static wring_result piece_send(wring_session *session, struct wring__tx *tx, wri
 }
 
 static void open_set(wring_session *session, bool is_open) {
-    session->tx_open = is_open;
-    session->tx_gated = is_open; /* it is OPEN, and no close frame was sent */
+    session->message_open = is_open;
+    session->send_gated = is_open; /* it is OPEN, and no close frame was sent */
 }
 
 static wring_result open_begin(wring_session *session, wring_opcode opcode, wring_bytes payload,
                                uint32_t utf8) {
-    wring__session_tx_finish(session);
+    wring__session_pending_finish(session);
     if (session->state == WRING_SESSION_CLOSED) {
         return (wring_result)session->end_result;
     }
-    struct wring__tx *tx = tx_make(session);
+    struct wring__pending *tx = pending_make(session);
     if (tx == NULL) {
         return WRING_ERR_NO_MEMORY;
     }
@@ -350,7 +351,7 @@ static wring_result open_begin(wring_session *session, wring_opcode opcode, wrin
     if (result == WRING_OK) {
         open_set(session, true);
     } else {
-        tx_free(session);
+        pending_free(session);
     }
     return result;
 }
@@ -361,7 +362,7 @@ wring_result wring_message_begin(wring_session *session, wring_opcode opcode, wr
     if (result == WRING_OK && opcode != WRING_TEXT && opcode != WRING_BINARY) {
         result = WRING_ERR_INVALID_ARGUMENT;
     }
-    if (result == WRING_OK && session->tx_open) {
+    if (result == WRING_OK && session->message_open) {
         result = WRING_ERR_MESSAGE_OPEN;
     }
     if (result == WRING_OK) {
@@ -373,13 +374,13 @@ wring_result wring_message_begin(wring_session *session, wring_opcode opcode, wr
 /* The next piece of the message that is open. */
 static wring_result open_send(wring_session *session, wring_bytes payload, bool is_last) {
     wring_result result = wring__session_send_check(session);
-    if (result == WRING_OK && !session->tx_open) {
+    if (result == WRING_OK && !session->message_open) {
         result = WRING_ERR_INVALID_STATE;
     }
     if (result != WRING_OK) {
         return result;
     }
-    struct wring__tx *tx = tx_of(session);
+    struct wring__pending *tx = pending_of(session);
     uint32_t utf8 = tx->utf8;
     result = piece_check(session, tx->opcode, payload, &utf8);
     if (result == WRING_OK && is_last && utf8 != WRING__UTF8_COMPLETE) {
@@ -401,10 +402,10 @@ wring_result wring_message_end(wring_session *session, wring_bytes payload) {
     if (result != WRING_OK) {
         return result;
     }
-    struct wring__tx *tx = tx_of(session);
+    struct wring__pending *tx = pending_of(session);
     open_set(session, false);
     head_begin(tx);
-    tx_free_when_empty(session, tx);
-    wring__session_tx_go_on(session);
+    pending_free_when_empty(session, tx);
+    wring__session_pending_go_on(session);
     return WRING_OK;
 }
