@@ -180,6 +180,7 @@ static void refusal_set(wring_client *client, wring__refusal *refusal) {
 }
 
 void wring__client_attempt_begin(wring_client *client) {
+    WRING_ASSERT(client->link == NULL && client->dialling == NULL && client->resolve == NULL);
     client->attempt++;
     client->timeout_lost = client->worker->clock.lost;
     client->http_status = 0;
@@ -226,6 +227,7 @@ static void dialling_remove(wring_client *client, const wring__link *link) {
 }
 
 void wring__client_link_connected(wring_client *client, wring__link *link) {
+    WRING_ASSERT(client->link == NULL);
     dialling_remove(client, link);
     wring__worker_unschedule(client->worker, &client->stagger);
     while (client->dialling != NULL) {
@@ -271,6 +273,7 @@ static void session_keep(wring_client *client, wring__link *link) {
 }
 
 void wring__client_link_open(wring_client *client, wring__link *link) {
+    WRING_ASSERT(client->link == link && client->status == WRING_CLIENT_CONNECTING);
     const wring__endpoint *end = wring__link_endpoint(link);
     wring__worker_unschedule(client->worker, &client->timeout);
     client->opened_at = client->worker->now;

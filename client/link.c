@@ -56,6 +56,7 @@ void wring__link_fail_with(wring__link *link, wring_result result, const char *t
 
 /* The body of a refusal has come, or will not: now the client is told. */
 static void refusal_tell(wring__link *link) {
+    WRING_ASSERT(link->stage == STAGE_REFUSED && link->refusal != NULL);
     const wring_error error = link->refusal->error;
     wring__link_fail(link, &error);
 }
@@ -90,6 +91,7 @@ static void session_rx(wring__link *link, wring_mut_bytes bytes, wring__block *b
 
 void wring__link_session_begin(wring__link *link, wring_headers headers, wring_bytes subprotocol,
                                wring_mut_bytes rest) {
+    WRING_ASSERT(link->stage == STAGE_UPGRADE);
     const wring__client_settings *settings = &link->client->settings;
     const wring__binding *binding = &link->client->binding;
     wring_tls_info tls;

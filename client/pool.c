@@ -56,6 +56,7 @@ static wring_result member_open(wring__member *member) {
 }
 
 static void member_close(wring__member *member) {
+    WRING_ASSERT(wring__worker_is_quiet(member->worker));
     wring__registry_remove(member->worker->index);
     wring__worker_empty_mailbox(member->worker);
     wring__worker_deinit(member->worker);

@@ -104,6 +104,7 @@ void wring__conn_abort(wring__conn *conn) {
 }
 
 static void linger(wring__conn *conn) {
+    WRING_ASSERT(conn->super.state == WRING__END_DRAINING && !conn->send_in_flight);
     if (conn->eof || conn->broken) {
         wring__conn_abort(conn);
         return;
@@ -347,6 +348,7 @@ void wring__conn_took_all(wring__conn *conn, size_t bytes) {
 }
 
 static void send_complete(wring__conn *conn, const wring__completion *completion) {
+    WRING_ASSERT(conn->send_in_flight && conn->pending > 0);
     const int32_t result = send_result(conn, completion);
     conn->send_in_flight = false;
     conn->pending--;
@@ -367,6 +369,7 @@ static void send_complete(wring__conn *conn, const wring__completion *completion
 }
 
 static void connect_complete(wring__conn *conn, const wring__completion *completion) {
+    WRING_ASSERT(conn->dialled && conn->pending > 0);
     wring__backend *backend = conn->super.worker->backend;
     const bool itself =
         backend->ops->dialled != NULL && backend->ops->dialled(backend, conn->socket);

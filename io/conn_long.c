@@ -74,6 +74,7 @@ static wring__conn *waiting_pop(wring__worker *worker) {
 }
 
 void wring__conn_long_leave(wring__conn *conn) {
+    WRING_ASSERT(!conn->has_lane || conn->super.worker->lanes.taken > 0);
     if (!conn->has_lane) {
         return;
     }

@@ -143,6 +143,7 @@ void wring__conn_rx_stopped(wring__conn *conn) {
 /* Before anything else is read: whatever else it was paused for, what the owner has was received.
  */
 static void yield_end(wring__conn *conn) {
+    WRING_ASSERT((conn->super.rx_stop & WRING__RX_STOP_YIELDED) != 0);
     wring__end_rx_go(&conn->super, WRING__RX_STOP_YIELDED);
     conn->super.ops->resume(&conn->super);
     (void)wring__end_rx_look(&conn->super); /* it may have queued much */
@@ -169,6 +170,7 @@ static void rx_take(wring__conn *conn, const wring__completion *completion) {
 }
 
 void wring__conn_recv_complete(wring__conn *conn, const wring__completion *completion) {
+    WRING_ASSERT(conn->recv_armed && conn->pending > 0);
     if ((completion->flags & WRING__COMPLETION_MORE) == 0) {
         conn->recv_armed = false;
         conn->recv_cancelled = false;

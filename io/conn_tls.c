@@ -133,6 +133,7 @@ static void plain_give(wring__conn *conn) {
 }
 
 void wring__conn_tls_rx(wring__conn *conn, wring_mut_bytes ciphertext) {
+    WRING_DEBUG_ASSERT(conn->super.tls != NULL && ciphertext.len > 0);
     if (wring__tls_receive(conn->super.tls->tls, ciphertext) != WRING_OK) {
         wring__conn_break(conn, ENOMEM);
         return;

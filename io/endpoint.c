@@ -21,6 +21,7 @@ static bool is_conn(const wring__endpoint *end) {
 
 wring_result wring__end_init(wring__endpoint *end, wring__worker *worker,
                              const wring__end_ops *ops) {
+    WRING_ASSERT(ops != NULL && ops->closed != NULL && end->ops == NULL);
     end->ops = ops;
     end->worker = worker;
     return wring__slots_acquire(&worker->slots, end, &end->slot, &end->generation);
@@ -49,6 +50,7 @@ uint64_t wring__end_unsent_below(const wring__endpoint *end) {
 }
 
 void wring__end_flush_below(wring__endpoint *end) {
+    WRING_ASSERT(end->kind == WRING__END_MUX && end->mux != NULL);
     end->mux->ops->flush(end);
 }
 
@@ -125,6 +127,7 @@ static void reasons_set(wring__endpoint *end, unsigned reasons) {
 }
 
 void wring__end_rx_stop(wring__endpoint *end, enum wring__rx_stop reason) {
+    WRING_ASSERT(reason != 0 && end->worker != NULL);
     const bool was_stopped = wring__end_is_stopped(end);
     reasons_set(end, end->rx_stop | (unsigned)reason);
     if (was_stopped || !wring__end_is_stopped(end)) {
@@ -139,6 +142,7 @@ void wring__end_rx_stop(wring__endpoint *end, enum wring__rx_stop reason) {
 }
 
 void wring__end_rx_go(wring__endpoint *end, enum wring__rx_stop reason) {
+    WRING_ASSERT(reason != 0 && end->worker != NULL);
     const bool was_stopped = wring__end_is_stopped(end);
     reasons_set(end, end->rx_stop & ~(unsigned)reason);
     if (!was_stopped || wring__end_is_stopped(end) || end->state != WRING__END_OPEN) {
@@ -182,6 +186,7 @@ bool wring__end_is_deaf(const wring__endpoint *end) {
 }
 
 __attribute__((cold)) void wring__end_yield(wring__endpoint *end) {
+    WRING_ASSERT(end->ops->resume != NULL && end->state == WRING__END_OPEN);
     wring__end_rx_stop(end, WRING__RX_STOP_YIELDED);
     if (is_conn(end)) {
         wring__worker_make_ready(end->worker, conn_of(end));
@@ -198,6 +203,7 @@ uint64_t wring__end_held_bytes(const wring__endpoint *end) {
 /* ---- time ------------------------------------------------------------------------------------ */
 
 void wring__end_set_deadline(wring__endpoint *end, wring_time_ns deadline) {
+    WRING_DEBUG_ASSERT(deadline != 0);
     if (end->state != WRING__END_OPEN) {
         return;
     }

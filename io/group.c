@@ -32,6 +32,7 @@ bool wring__member_is_done(const wring__member *member) {
 }
 
 static void member_open(wring__member *member) {
+    WRING_ASSERT(!member->is_open && member->worker != NULL);
     member->is_draining = false;
     member->result = member->group->ops->open(member);
     member->is_open = member->result == WRING_OK;
@@ -144,6 +145,7 @@ static wring_result threads_start(wring__group *group, wring_error *error) {
 }
 
 wring_result wring__group_start(wring__group *group, wring_error *error) {
+    WRING_ASSERT(group->backend.ops != NULL && group->count > 0);
     if (!group->backend.is_driven) {
         return threads_start(group, error);
     }

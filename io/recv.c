@@ -174,6 +174,7 @@ static void span_free(wring__recv_pool *pool, wring__recv_chain *chain) {
 
 wring__recv_lease wring__recv_take(wring__recv_pool *pool, wring__recv_chain *chain,
                                    bool may_keep) {
+    WRING_DEBUG_ASSERT(!wring__recv_is_empty(chain));
     wring__recv_span *span = &pool->spans[chain->head];
     wring__recv_buffer *buffer = &pool->buffers[span->buffer];
     /* One that is kept already costs no further buffer. */
@@ -210,6 +211,7 @@ size_t wring__recv_bytes(const wring__recv_pool *pool, const wring__recv_chain *
 }
 
 void wring__recv_done(wring__recv_pool *pool, const wring__recv_lease *lease) {
+    WRING_ASSERT(lease->buffer->spans > 0);
     if (lease->buffer->block.refs == lease->refs) { /* nothing of it was kept */
         WRING_POISON(lease->bytes.data, lease->bytes.len);
     }

@@ -208,6 +208,7 @@ static wring_time_ns turn_deadline(wring__worker *worker, wring_time_ns deadline
 }
 
 void wring__worker_add_at_once(wring__worker *worker, wring__conn *conn, uint32_t bytes) {
+    WRING_ASSERT(!conn->sent_at_once && bytes > 0);
     struct wring__at_once *at_once = &worker->at_once;
     conn->sent_at_once = true;
     at_once->sent[at_once->count++] = (struct wring__sent){conn, bytes};
@@ -386,6 +387,7 @@ void wring__worker_flush(wring__worker *worker) {
 _Thread_local wring__worker *wring__worker_current;
 
 wring_result wring__worker_turn(wring__worker *worker, wring_time_ns deadline) {
+    WRING_ASSERT(wring__worker_current == NULL); /* a turn is not begun from within one */
     wring__worker_current = worker;
     wring_result result = phase_wait(worker, deadline);
     phase_mail(worker);
@@ -466,6 +468,7 @@ bool wring__worker_is_full(const wring__worker *worker, uint32_t slot) {
 }
 
 void wring__worker_empty_mailbox(wring__worker *worker) {
+    WRING_ASSERT(wring__worker_is_quiet(worker)); /* its mail has no endpoint any more */
     wring__mail mail;
     while (wring__mailbox_pop(&worker->mailbox, &mail)) {
         if (mail.kind >= WRING__MAIL_WORKER) {

@@ -19,6 +19,7 @@ void wring__worker_accept_arm(wring__worker *worker) {
 }
 
 void wring__worker_listen(wring__worker *worker, wring__socket listener) {
+    WRING_ASSERT(worker->listener == WRING__SOCKET_NONE && listener != WRING__SOCKET_NONE);
     worker->listener = listener;
     worker->accepting = true;
     wring__worker_accept_arm(worker);

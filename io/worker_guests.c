@@ -6,6 +6,7 @@
 #include "io/worker.h"
 
 void wring__worker_schedule(wring__worker *worker, wring__task *task, wring_time_ns at) {
+    WRING_ASSERT(task->run != NULL);
     wring__wheel_set(&worker->task_wheel, &task->timer, at);
 }
 
@@ -46,6 +47,7 @@ void wring__worker_unwatch(wring__worker *worker, wring__watch *watch) {
 }
 
 void wring__worker_add_guest(wring__worker *worker, wring__guest *guest) {
+    WRING_ASSERT(guest->link == NULL && guest->drain != NULL && guest->abort != NULL);
     guest->next = worker->guests;
     guest->link = &worker->guests;
     if (guest->next != NULL) {

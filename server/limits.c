@@ -53,6 +53,7 @@ static void track(wring__server_worker *worker, wring__peer *peer) {
 }
 
 static void handshake_begin(wring__peer *peer) {
+    WRING_ASSERT(!wring__peer_has(peer, WRING__PEER_IN_HANDSHAKE));
     wring__server_worker *worker = wring__peer_worker(peer);
     wring__handshakes *h = &worker->handshakes;
     wring__peer_flag(peer, WRING__PEER_IN_HANDSHAKE, true);
@@ -74,6 +75,7 @@ void wring__limits_handshake_over(wring__peer *peer) {
         return;
     }
     wring__server_worker *worker = wring__peer_worker(peer);
+    WRING_ASSERT(worker->handshakes.count > 0);
     wring__peer_flag(peer, WRING__PEER_IN_HANDSHAKE, false);
     worker->handshakes.count--;
     if (peer->extra != NULL && peer->extra->source != NULL) {

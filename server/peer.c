@@ -102,6 +102,7 @@ static void peer_refuse(wring__peer *peer, wring_result reason) {
 }
 
 static void session_timer(wring__peer *peer) {
+    WRING_ASSERT(wring__stream_is_started(&peer->stream));
     const wring_time_ns now = peer->stream.end.worker->clock.peer_now;
     if (worker_of(peer)->member.is_draining &&
         peer->stream.host.session.state == WRING_SESSION_OPEN) {

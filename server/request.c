@@ -48,6 +48,7 @@ static wring_result head_write(wring__peer *peer, const wring_http_response *res
 /* Every answer but a 101 ends the connection: nothing behind a refused upgrade is ever read as a
  * request. */
 static void respond(wring__peer *peer, const wring_http_response *asked, const char *extra) {
+    WRING_ASSERT(!wring__stream_is_started(&peer->stream)); /* a session is not answered over */
     wring_http_response response = *asked;
     response.status = asked->status == 0 ? 200 : asked->status;
     wring_result result = wring__peer_is_carried(peer) ? wring__carried_respond(peer, &response)
@@ -140,6 +141,7 @@ static wring_result accept_write(wring__peer *peer, const wring_upgrade_info *in
 /* `fields`: what tells whether it is an upgrade. Of HTTP/1.1 the headers of the request. */
 static void upgrade(wring__peer *peer, const wring_route *route, wring_request *request,
                     wring_headers fields) {
+    WRING_ASSERT(route->handler != NULL && !wring__stream_is_started(&peer->stream));
     wring_upgrade_options options = {route->subprotocols, route->subprotocol_count};
     wring_upgrade_info info;
     wring_result result = wring__peer_is_carried(peer)

@@ -53,6 +53,7 @@ static void listening_leave(wring__server_worker *worker, uint64_t drain_ns) {
 }
 
 static void member_drain(wring__member *member, wring_duration_ns longest) {
+    WRING_ASSERT(longest < WRING_TIME_NEVER / 2);
     wring__server_worker *worker = worker_of(member->worker);
     wring__deliver_all_batches(worker); /* before the first close frame */
     worker->drain_ns = longest;
@@ -210,6 +211,7 @@ static wring_result member_open(wring__member *member) {
 }
 
 static void member_close(wring__member *member) {
+    WRING_ASSERT(wring__worker_is_quiet(member->worker));
     wring__server_worker *worker = worker_of(member->worker);
     atomic_store(&worker->address, 0);
     wring__registry_remove(worker->io.index);

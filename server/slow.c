@@ -138,6 +138,7 @@ static void wait_or_send(wring__peer *peer, wring__shared *message, uint64_t id)
 
 void wring__slow_publish(wring__peer *peer, wring_slow_policy policy, wring__shared *message,
                          uint64_t id) {
+    WRING_DEBUG_ASSERT(wring__stream_is_started(&peer->stream));
     if (peer->stream.host.session.state != WRING_SESSION_OPEN ||
         peer->stream.host.session.close_sent) {
         return; /* nothing follows a close frame */
@@ -198,6 +199,7 @@ bool wring__slow_takes(wring__peer *peer, const wring__mail *mail) {
 /* ---- draining -------------------------------------------------------------------------------- */
 
 bool wring__slow_drained(wring__peer *peer) {
+    WRING_ASSERT(wring__stream_is_started(&peer->stream));
     wring__peer_extra *extra = peer->extra;
     const uint64_t soft = config_of(peer)->send_soft_bytes;
     wring__worker_set_full(peer->stream.end.worker, peer->stream.end.slot, false);

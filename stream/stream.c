@@ -46,6 +46,7 @@ static void hand_down(wring__stream *stream) {
 }
 
 void wring__stream_settle(wring__stream *stream) {
+    WRING_DEBUG_ASSERT(wring__stream_is_started(stream));
     wring__endpoint *end = &stream->end;
     hand_down(stream);
     if (WRING_UNLIKELY(stream->host.session.state == WRING_SESSION_CLOSING)) {
@@ -70,12 +71,14 @@ void wring__stream_settle(wring__stream *stream) {
 
 void wring__stream_start(wring__stream *stream, const wring__binding *binding, void *state,
                          const wring_request *request) {
+    WRING_ASSERT(!wring__stream_is_started(stream) && stream->end.state == WRING__END_OPEN);
     wring__host_start(&stream->host, binding, binding->handler->state_size == 0 ? NULL : state,
                       request, now_of(stream));
     wring__stream_settle(stream);
 }
 
 void wring__stream_rx(wring__stream *stream, wring_mut_bytes bytes, wring__block *block) {
+    WRING_DEBUG_ASSERT(wring__stream_is_started(stream) && bytes.len > 0);
     WRING_TRACE_STOP();
     turn_tell(stream);
     wring__host_rx(&stream->host, bytes, block, now_of(stream));
@@ -83,6 +86,7 @@ void wring__stream_rx(wring__stream *stream, wring_mut_bytes bytes, wring__block
 }
 
 void wring__stream_resume(wring__stream *stream) {
+    WRING_ASSERT(wring__stream_is_started(stream));
     turn_tell(stream);
     if (wring__end_is_broken(&stream->end)) {
         wring__session_pending_drop(&stream->host.session);
@@ -92,6 +96,7 @@ void wring__stream_resume(wring__stream *stream) {
 }
 
 void wring__stream_fail(wring__stream *stream, wring_result reason) {
+    WRING_ASSERT(reason != WRING_OK);
     if (wring__stream_is_started(stream)) {
         wring__host_fail(&stream->host, reason);
         wring__stream_settle(stream);
@@ -99,6 +104,7 @@ void wring__stream_fail(wring__stream *stream, wring_result reason) {
 }
 
 void wring__stream_expire(wring__stream *stream) {
+    WRING_ASSERT(wring__stream_is_started(stream));
     wring__endpoint *end = &stream->end;
     if (wring__end_is_deaf(end)) {
         wring__end_rx_go(end, WRING__RX_STOP_BUFFERS); /* one is armed again, and tells anew */
@@ -111,16 +117,19 @@ void wring__stream_expire(wring__stream *stream) {
 }
 
 void wring__stream_drained(wring__stream *stream) {
+    WRING_ASSERT(wring__stream_is_started(stream));
     wring__host_drained(&stream->host);
     wring__stream_settle(stream);
 }
 
 void wring__stream_close(wring__stream *stream, uint16_t code, wring_bytes reason) {
+    WRING_ASSERT(wring__stream_is_started(stream));
     wring__host_close(&stream->host, code, reason);
     wring__stream_settle(stream);
 }
 
 void wring__stream_refuse(wring__stream *stream, wring_result reason) {
+    WRING_ASSERT(wring__stream_is_started(stream) && reason != WRING_OK);
     wring__host_refuse(&stream->host, reason);
     wring__stream_settle(stream);
 }
