@@ -4,11 +4,12 @@
  */
 #include "io/clock.h"
 
-/* How much longer than it should have the turn took: its work and its wait together. */
+/* What does not count of a turn, its work and its wait together, that took longer than it should.
+ */
 static wring_duration_ns gap_of(wring_time_ns last, wring_time_ns asked, wring_time_ns now) {
     const wring_time_ns expected = asked < last ? last : asked;
     return expected < now && now - expected > WRING__CLOCK_TURN_MAX
-               ? now - expected - WRING__CLOCK_TURN_MAX
+               ? now - last - WRING__CLOCK_TURN_MAX
                : 0;
 }
 

@@ -12,9 +12,13 @@
 
 #include "core/base.h"
 
-/** So much of a turn counts against the peers, however long the turn was. It is not zero: peers'
- *  time must go on for a worker all of whose turns are long. */
+/** A turn may last so much longer than it was asked to. Of one that lasted longer, just so much
+ * counts against the peers: it may have been suspended from its beginning. It is not zero: peers'
+ * time must go on for a worker all of whose turns are long. */
 #define WRING__CLOCK_TURN_MAX (100 * WRING_NS_PER_MS)
+/** While a peer has a deadline, no wait is asked to last longer. A suspension inside a wait is seen
+ *  by its length only: of a short wait no more than that much is in doubt. */
+#define WRING__CLOCK_WAIT_MAX WRING_NS_PER_SEC
 /** After a gap: no completion came for so long, so everything that waited has been taken. */
 #define WRING__CLOCK_QUIET (10 * WRING_NS_PER_MS)
 /** ... or completions came all the time for so long: peers are judged all the same. */

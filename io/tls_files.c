@@ -6,13 +6,46 @@
 #include "io/tls_internal.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <openssl/err.h>
 #include <openssl/pem.h>
 #include <openssl/x509.h>
+#include <poll.h>
 #include <stdio.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+/* A pipe has so long to bring its bytes (a shell's process substitution). A server that reads its
+ * certificates again must not wait for ever: it answers to signals meanwhile. */
+#define PIPE_PATIENCE_MS 2000
+
+static bool is_readable(int descriptor) {
+    struct stat status;
+    struct pollfd one = {.fd = descriptor, .events = POLLIN};
+    return fstat(descriptor, &status) == 0 &&
+           (!S_ISFIFO(status.st_mode) || poll(&one, 1, PIPE_PATIENCE_MS) == 1);
+}
+
+/* NULL with errno set. */
+static FILE *stream_open(const char *path) {
+    const int descriptor = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+    if (descriptor < 0) {
+        return NULL;
+    }
+    if (!is_readable(descriptor) || fcntl(descriptor, F_SETFL, 0) != 0) {
+        close(descriptor);
+        errno = ETIMEDOUT; /* nobody writes to the pipe */
+        return NULL;
+    }
+    FILE *stream = fdopen(descriptor, "r");
+    if (stream == NULL) {
+        close(descriptor);
+    }
+    return stream;
+}
 
 static wring_result file_open(const char *path, const char *what, BIO **file, wring_error *error) {
-    FILE *stream = path == NULL ? NULL : fopen(path, "re");
+    FILE *stream = path == NULL ? NULL : stream_open(path);
     if (stream == NULL) {
         int system_errno = path == NULL ? 0 : errno;
         return wring_error_set(

@@ -201,9 +201,14 @@ static wring_time_ns turn_deadline(wring__worker *worker, wring_time_ns deadline
         return 0;
     }
     const wring__clock *clock = &worker->clock;
-    const wring_time_ns peers =
-        clock->catching_up ? clock->resumed + WRING__CLOCK_QUIET
-                           : wring__clock_machine(clock, wring__wheel_next(&worker->wheel));
+    const wring_time_ns next = wring__wheel_next(&worker->wheel);
+    wring_time_ns peers = WRING_TIME_NEVER;
+    if (clock->catching_up) {
+        peers = clock->resumed + WRING__CLOCK_QUIET;
+    } else if (next != WRING_TIME_NEVER) {
+        peers =
+            wring__min_u64(wring__clock_machine(clock, next), worker->now + WRING__CLOCK_WAIT_MAX);
+    }
     return wring__min_u64(deadline, wring__min_u64(peers, wring__wheel_next(&worker->task_wheel)));
 }
 

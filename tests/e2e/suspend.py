@@ -91,6 +91,32 @@ def a_stopped_client_takes_the_answer_that_came_meanwhile():
         assert (client.returncode, out) == (0, "hello\n"), (client.returncode, out, err)
 
 
+def a_moment_after_it_goes_on_is_early_enough():
+    """What a peer owed when the server was stopped, it may still say when the server runs again: a
+    pong, the rest of a request head, a sign of life. Each had most of its time left."""
+    options = ("--workers", "1", "--ping-interval", "1000", "--pong-timeout", "10000")
+    for stopped in (4, 14):  # within the time of the pong, and beyond it
+        with Server(*options, "--handshake-timeout", "8000") as server:
+            awaited = server.upgraded()
+            assert read_frame(awaited)[0] == 9
+            half = socket.create_connection(("127.0.0.1", server.port))
+            half.sendall(b"GET /healthz HTTP/1.1\r\n")
+            time.sleep(0.3)
+            os.kill(server.process.pid, signal.SIGSTOP)
+            time.sleep(stopped)
+            os.kill(server.process.pid, signal.SIGCONT)
+            time.sleep(0.2)
+            awaited.sendall(frame(10, b"") + frame(1, b"here"))
+            half.sendall(b"Host: x\r\n\r\n")
+            opcode, payload = read_frame(awaited)
+            while opcode == 9:
+                opcode, payload = read_frame(awaited)
+            assert (opcode, payload) == (1, b"here"), (stopped, opcode, payload)
+            assert half.recv(12) == b"HTTP/1.1 200", stopped
+            awaited.close()
+            half.close()
+
+
 def a_peer_that_is_silent_is_ended_all_the_same():
     with Server("--workers", "1", *TIMEOUTS) as server:
         sock = server.upgraded()
@@ -106,4 +132,5 @@ run([a_stopped_server_ends_nobody,
      what_was_sent_while_it_was_stopped_is_answered,
      a_close_answered_while_it_was_stopped_ends_in_order,
      a_stopped_client_takes_the_answer_that_came_meanwhile,
+     a_moment_after_it_goes_on_is_early_enough,
      a_peer_that_is_silent_is_ended_all_the_same])

@@ -152,6 +152,8 @@ def bad_files_change_nothing(server):
     try_one("server.key")
     os.unlink(certs.file("server.pem"))
     try_one("No such file")
+    os.mkfifo(certs.file("server.pem"))  # a pipe that nobody writes to, or a server would wait for it
+    try_one("timed out")
     put_pair("expired")
     try_one("expired")
     put_pair("second")
