@@ -209,6 +209,8 @@ void load_link_close(load_link *link);
 /** Something is wrong with it: counted as `text`, and ended. */
 void load_link_fail(load_link *link, const char *text);
 void load_link_failf(load_link *link, const char *format, ...) WRING_PRINTF(2, 3);
+/** Is a close frame with that code the server's answer to ours, and not a close that it began? */
+bool load_link_awaits_close(const load_link *link, unsigned code);
 /** For those that took too long. */
 void load_link_expire(load_link *link);
 /** Ends one that is not open yet, uncounted. */
