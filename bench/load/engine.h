@@ -185,6 +185,7 @@ struct load_link {
     load_link *older; /* in the list of those that dial or close, by time */
     load_link *newer;
     wring_time_ns began; /* the dial, or the close */
+    wring_time_ns due; /* connect mode: the dial, by the rate of connections; else when it began */
     uint32_t number;
     uint32_t open_at; /* place in thread->open */
     uint8_t stage;
@@ -326,6 +327,7 @@ struct load_thread {
     load_link *oldest; /* those that dial or close */
     load_link *newest;
     wring_time_ns dial_from; /* the next dial is due, with a rate */
+    wring_time_ns dial_due;  /* ... and this one was; 0: there is no rate */
     bool ready_told;
     bool wants_pace; /* something to send may have become possible */
 
@@ -448,6 +450,8 @@ wring_time_ns load_pace_next(const load_thread *thread);
 bool load_pace_dial_is_due(load_thread *thread, wring_time_ns now);
 /** Are its connections being opened: before the run, with a ramp of connections in its course. */
 bool load_pace_opens_now(const load_thread *thread);
+/** Connect mode with a rate: dials that were due in the run and never begun. */
+uint64_t load_pace_dials_missed(const load_thread *thread);
 void load_pace_dial_succeeded(load_thread *thread);
 void load_pace_dial_failed(load_thread *thread);
 

@@ -382,6 +382,7 @@ wring_result load_link_dial(load_thread *thread, uint32_t number) {
         return result;
     }
     link->began = thread->worker.backend->ops->now(thread->worker.backend);
+    link->due = thread->dial_due == 0 ? link->began : thread->dial_due;
     thread->links[number / thread->run->thread_count] = link;
     thread->dialling++;
     load_thread_list(thread, link);

@@ -135,6 +135,9 @@ def connect_counts_handshakes():
         slow = report("connect", server.url(), "-c", 5, "--connect-rate", 50, "-d", "1s",
                       "--warmup", 0)
         assert 20 <= slow["connections"]["opened"] <= 56, slow["connections"]
+        _, out, _ = bench("connect", server.url(), "-c", 5, "--connect-rate", 50, *QUICK)
+        assert "connections due were not dialled" in out and "from when it was due" in out, out
+        assert "from the dial" in bench("connect", server.url(), "-c", 5, *QUICK)[1]
 
 
 def a_dead_port_is_dialled_less_and_less():
