@@ -3,7 +3,8 @@
  * `wring bench find-max`: the highest constant rate whose p99 stays within a bound. Doubles until a
  * rate fails, then halves the interval between the best that held and the least that failed. A rate
  * has failed when it fails twice: one slow second of the machine is no verdict. Where the generator
- * lagged, the server has not failed yet, and the rate is tried more often.
+ * lagged, the server has not failed yet, and the rate is tried more often. A server that answers
+ * nothing is not tried at lower rates.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -23,9 +24,10 @@ typedef struct search {
     bench_options *options;
     bench_search *found;
     load_result best;
-    double holds; /* the highest rate that kept the bound; 0: none yet */
-    double fails; /* the lowest that did not */
-    int code;     /* of the last run */
+    double holds;  /* the highest rate that kept the bound; 0: none yet */
+    double fails;  /* the lowest that did not */
+    bool answered; /* something, at any rate */
+    int code;      /* of the last run */
 } search;
 
 static bool keeps_bound(const bench_options *o, const load_result *r) {
@@ -47,6 +49,39 @@ static void step_print(const bench_options *o, const bench_step *step) {
                 : step->lags   ? "is too slow: the generator lags"
                                : "is too slow");
     }
+}
+
+/* A server that is no echo, or is stuck: each lower rate would only take as long. */
+static void silence_complain(const load_result *r, double rate) {
+    char text[32];
+    char sent[32];
+    const char *cause = r->errors.count > 0 ? r->errors.kinds[0].text : NULL;
+    (void)bench_count_text(rate, text);
+    cli_complain("%s at %s/s%s%s (%s messages sent)",
+                 r->totals.received == 0 && cause == NULL ? "nothing was answered"
+                                                          : "no message was answered right",
+                 text, cause == NULL ? "" : ": ", cause == NULL ? "" : cause,
+                 bench_count_text((double)r->totals.sent, sent));
+}
+
+/* What the run at a rate says to the search. False when there is nothing to search for. */
+static bool step_judge(search *s, double rate, const load_result *r, bool *holds) {
+    *holds = keeps_bound(s->options, r);
+    bench_step *noted = &s->found->steps[s->found->count++];
+    *noted = (bench_step){rate,
+                          load_histogram_percentile(r->latency, 50),
+                          load_histogram_percentile(r->latency, 99),
+                          *holds,
+                          r->unsent > 0 || r->lost > 0 || r->connections.lost > 0,
+                          bench_generator_lags(r)};
+    step_print(s->options, noted);
+    s->answered = s->answered || r->latency->count > 0;
+    if (!s->answered) {
+        silence_complain(r, rate);
+        s->code = BENCH_NOT_FOUND;
+        return false;
+    }
+    return true;
 }
 
 /* One run at one rate. False when it could not be done, or was interrupted. */
@@ -74,22 +109,14 @@ static bool step(search *s, double rate, bool *holds) {
         load_result_deinit(&result);
         return false;
     }
-    *holds = keeps_bound(o, &result);
-    bench_step *noted = &s->found->steps[s->found->count++];
-    *noted = (bench_step){rate,
-                          load_histogram_percentile(result.latency, 50),
-                          load_histogram_percentile(result.latency, 99),
-                          *holds,
-                          result.unsent > 0 || result.lost > 0 || result.connections.lost > 0,
-                          bench_generator_lags(&result)};
-    step_print(o, noted);
+    const bool goes_on = step_judge(s, rate, &result, holds);
     if (*holds && rate > s->holds) {
         load_result_deinit(&s->best);
         s->best = result;
     } else {
         load_result_deinit(&result);
     }
-    return true;
+    return goes_on;
 }
 
 static bool try_rate(search *s, double rate) {

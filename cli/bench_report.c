@@ -197,6 +197,12 @@ static void schedule_print(FILE *to, const load_result *r) {
             bench_duration_text((double)r->lag->max, text));
 }
 
+static void dials_print(FILE *to, const load_result *r) {
+    char text[16];
+    fprintf(to, "  schedule     %" PRIu64 " connections due were not dialled; at most %s late\n",
+            r->unsent, bench_duration_text((double)r->behind_max, text));
+}
+
 static void messages_print(FILE *to, const load_config *load, const load_result *r) {
     char sent[32];
     char received[32];
@@ -298,7 +304,7 @@ static void notes_print(FILE *to, const load_config *load, const load_result *r)
                 bench_duration_text((double)load_histogram_percentile(r->latency, 99), latency));
     }
     if (r->unsent > 0) {
-        fputs("The rate was not kept: the server (or this machine) is slower than -r asks for.\n",
+        fputs("The rate was not kept: the server (or this machine) is slower than it asks for.\n",
               to);
     }
 }
@@ -307,6 +313,7 @@ void bench_report_print(FILE *to, const bench_options *o, const load_result *r) 
     static const char *const latencies[] = {"latency of an answer", "latency of a delivery",
                                             "latency of a handshake, from the dial", "latency"};
     const load_config *load = &o->load;
+    const bool paced_dials = load->mode == LOAD_CONNECT && load->connect_rate > 0;
     setting_print(to, o, r);
     connections_print(to, r, load->mode == LOAD_CONNECT);
     if (load->mode != LOAD_IDLE) {
@@ -315,6 +322,9 @@ void bench_report_print(FILE *to, const bench_options *o, const load_result *r) 
     if (load->mode == LOAD_ECHO || load->mode == LOAD_FANOUT) {
         messages_print(to, load, r);
     }
+    if (paced_dials) {
+        dials_print(to, r);
+    }
     if (load->mode == LOAD_IDLE) {
         memory_print(to, o, r);
     } else {
@@ -322,6 +332,8 @@ void bench_report_print(FILE *to, const bench_options *o, const load_result *r) 
     }
     errors_print(to, &r->errors);
     bounds_print(to, o);
-    percentiles_print(to, latencies[load->mode], r->latency);
+    percentiles_print(
+        to, paced_dials ? "latency of a handshake, from when it was due" : latencies[load->mode],
+        r->latency);
     notes_print(to, load, r);
 }

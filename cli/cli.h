@@ -58,6 +58,10 @@ bool cli_list_add(char **list, size_t *count, size_t max, char *value, const cha
 /** False after an error, or when an argument is left; printed with what to do. */
 bool cli_parser_end(cli_parser *parser);
 
+/** The exit code of a command that ends with `code`: CLI_FAILED when its standard output could not
+ * be written, which it tells. Each way out of the command leads through here. */
+int cli_output_end(int code);
+
 /** "wring: ..." on stderr. */
 void cli_complain(const char *format, ...) __attribute__((format(printf, 1, 2)));
 

@@ -4,6 +4,7 @@
  */
 #include "cli/cli.h"
 
+#include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
 #include <stdarg.h>
@@ -28,6 +29,23 @@ void cli_complain(const char *format, ...) {
     vfprintf(stderr, format, args);
     fputc('\n', stderr);
     va_end(args);
+}
+
+/* Results that nobody got are no success: a full disk, a reader that is gone, a descriptor that was
+ * closed. */
+int cli_output_end(int code) {
+    const bool had_failed = ferror(stdout) != 0;
+    if (fflush(stdout) == 0 && !had_failed) {
+        return code;
+    }
+    /* The errno of a write that failed earlier is lost. Another write fails for the same cause. */
+    errno = 0;
+    if (fputc('\n', stdout) == EOF || fflush(stdout) != 0) {
+        cli_complain("cannot write to standard output: %s", strerror(errno));
+    } else {
+        cli_complain("cannot write to standard output: a part of it is missing");
+    }
+    return CLI_FAILED;
 }
 
 static void help(FILE *to) {
@@ -76,7 +94,7 @@ int cli_parser_next(cli_parser *parser) {
     if (parser->code == 'h') {
         poptPrintHelp(parser->context, stdout, 0);
         fputs(parser->examples, stdout);
-        exit(CLI_OK);
+        exit(cli_output_end(CLI_OK));
     }
     return parser->code;
 }
@@ -134,9 +152,8 @@ static void standard_streams_open(void) {
     }
 }
 
-int main(int argc, char **argv) {
-    standard_streams_open();
-    (void)signal(SIGPIPE, SIG_IGN); /* told by the write that fails: a session can end in order */
+/* The command that the arguments ask for. Returns its exit code. */
+static int command_run(int argc, char **argv) {
     if (argc < 2) {
         help(stderr);
         return CLI_USAGE;
@@ -158,4 +175,10 @@ int main(int argc, char **argv) {
     }
     cli_complain("there is no command '%s'; try 'wring --help'", argv[1]);
     return CLI_USAGE;
+}
+
+int main(int argc, char **argv) {
+    standard_streams_open();
+    (void)signal(SIGPIPE, SIG_IGN); /* told by the write that fails: a session can end in order */
+    return cli_output_end(command_run(argc, argv));
 }

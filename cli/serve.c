@@ -4,14 +4,25 @@
  */
 #include "cli/serve.h"
 
+#include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "cli/admin.h"
 #include "cli/cli.h"
 #include "cli/deflate.h"
 #include "cli/routes.h"
 #include "cli/serve_signals.h"
+
+/* Not through stdout, whose failure would be the command's: a server serves on without its log. */
+static void log_line(const char *format, ...) __attribute__((format(printf, 1, 2)));
+static void log_line(const char *format, ...) {
+    va_list args;
+    va_start(args, format);
+    (void)vdprintf(STDOUT_FILENO, format, args);
+    va_end(args);
+}
 
 static bool admin_begin(const serve_options *o, serve_app *app, admin **out) {
     admin_config config = {.port = (uint16_t)o->admin_port,
@@ -24,8 +35,7 @@ static bool admin_begin(const serve_options *o, serve_app *app, admin **out) {
     }
     *out = admin_start(&config);
     if (*out != NULL) {
-        printf("wring: admin on http://127.0.0.1:%u/\n", admin_port(*out));
-        fflush(stdout);
+        log_line("wring: admin on http://127.0.0.1:%u/\n", admin_port(*out));
     }
     return *out != NULL;
 }
@@ -55,10 +65,9 @@ static int serve(const wring_server_config *config, serve_app *app, const serve_
         return CLI_FAILED;
     }
     bool v6 = strchr(config->host, ':') != NULL;
-    printf("wring: listening on %s://%s%s%s:%u/ (%u workers, uring)\n",
-           config->tls == NULL ? "http" : "https", v6 ? "[" : "", config->host, v6 ? "]" : "",
-           wring_server_port(app->server), wring_server_workers(app->server));
-    fflush(stdout);
+    log_line("wring: listening on %s://%s%s%s:%u/ (%u workers, uring)\n",
+             config->tls == NULL ? "http" : "https", v6 ? "[" : "", config->host, v6 ? "]" : "",
+             wring_server_port(app->server), wring_server_workers(app->server));
     if (!admin_begin(options, app, &port)) {
         wring_server_stop(app->server, 0);
         wring_server_destroy(app->server);

@@ -139,6 +139,13 @@ static void thread_collect(load_result *result, const load_thread *thread) {
  * missing. */
 static uint64_t unsent_count(const load_run *run) {
     const load_config *config = run->config;
+    if (config->mode == LOAD_CONNECT) {
+        uint64_t missed = 0;
+        for (uint32_t i = 0; i < run->thread_count && run->threads[i] != NULL; i++) {
+            missed += load_limit_is_reached(run) ? 0 : load_pace_dials_missed(run->threads[i]);
+        }
+        return missed;
+    }
     if (config->rate <= 0 || atomic_load(&run->start) == 0) {
         return 0;
     }

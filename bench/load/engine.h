@@ -185,6 +185,7 @@ struct load_link {
     load_link *older; /* in the list of those that dial or close, by time */
     load_link *newer;
     wring_time_ns began; /* the dial, or the close */
+    wring_time_ns due; /* connect mode: the dial, by the rate of connections; else when it began */
     uint32_t number;
     uint32_t open_at; /* place in thread->open */
     uint8_t stage;
@@ -209,6 +210,8 @@ void load_link_close(load_link *link);
 /** Something is wrong with it: counted as `text`, and ended. */
 void load_link_fail(load_link *link, const char *text);
 void load_link_failf(load_link *link, const char *format, ...) WRING_PRINTF(2, 3);
+/** Is a close frame with that code the server's answer to ours, and not a close that it began? */
+bool load_link_awaits_close(const load_link *link, unsigned code);
 /** For those that took too long. */
 void load_link_expire(load_link *link);
 /** Ends one that is not open yet, uncounted. */
@@ -324,6 +327,7 @@ struct load_thread {
     load_link *oldest; /* those that dial or close */
     load_link *newest;
     wring_time_ns dial_from; /* the next dial is due, with a rate */
+    wring_time_ns dial_due;  /* ... and this one was; 0: there is no rate */
     bool ready_told;
     bool wants_pace; /* something to send may have become possible */
 
@@ -446,6 +450,8 @@ wring_time_ns load_pace_next(const load_thread *thread);
 bool load_pace_dial_is_due(load_thread *thread, wring_time_ns now);
 /** Are its connections being opened: before the run, with a ramp of connections in its course. */
 bool load_pace_opens_now(const load_thread *thread);
+/** Connect mode with a rate: dials that were due in the run and never begun. */
+uint64_t load_pace_dials_missed(const load_thread *thread);
 void load_pace_dial_succeeded(load_thread *thread);
 void load_pace_dial_failed(load_thread *thread);
 

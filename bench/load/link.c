@@ -22,11 +22,19 @@ static load_link *link_of(wring__endpoint *end) {
 
 /* ---- ending ---------------------------------------------------------------------------------- */
 
+/* Connect mode closes what has opened at once. So it still asks there how the server takes it: one
+ * that ends the stream without a close frame has turned the connection away, or answers no close.
+ */
+static bool still_counts(const load_link *link) {
+    return link->stage < LOAD_STAGE_CLOSE ||
+           (link->stage == LOAD_STAGE_CLOSE && link->thread->run->config->mode == LOAD_CONNECT);
+}
+
 /* It counts no more: as failed if it never opened, else as lost. */
 static void over(load_link *link, const char *text) {
     load_thread *thread = link->thread;
     const bool was_open = link->stage >= LOAD_STAGE_OPEN;
-    if (link->stage < LOAD_STAGE_CLOSE) {
+    if (still_counts(link)) {
         if (was_open) {
             atomic_fetch_add(&thread->dropped, 1);
             load_thread_error(thread, 1, text);
@@ -55,6 +63,17 @@ void load_link_failf(load_link *link, const char *format, ...) {
     vsnprintf(text, sizeof text, format, args);
     va_end(args);
     load_link_fail(link, text);
+}
+
+bool load_link_awaits_close(const load_link *link, unsigned code) {
+    if (link->stage != LOAD_STAGE_CLOSE) {
+        return false;
+    }
+    /* What came in the turn that closed came before our close frame went out: that waits for the
+     * turn's end. What comes later and has another code than ours is no answer either (5.5.1). */
+    return link->thread->run->config->mode != LOAD_CONNECT ||
+           (link->began != link->conn.super.worker->now &&
+            (code == WRING_CLOSE_NORMAL || code == WRING_CLOSE_NO_STATUS));
 }
 
 void load_link_expire(load_link *link) {
@@ -248,8 +267,8 @@ static void link_eof(wring__endpoint *end) {
     char text[LOAD_REFUSAL_TEXT];
     if (link->refused != NULL) {
         over(link, load_refusal_end(link, text));
-    } else if (link->stage < LOAD_STAGE_CLOSE) {
-        over(link, link->stage == LOAD_STAGE_OPEN
+    } else if (still_counts(link)) {
+        over(link, link->stage >= LOAD_STAGE_OPEN
                        ? "lost: the stream ended without a close handshake"
                        : "handshake: the server closed the connection");
     }
@@ -363,6 +382,7 @@ wring_result load_link_dial(load_thread *thread, uint32_t number) {
         return result;
     }
     link->began = thread->worker.backend->ops->now(thread->worker.backend);
+    link->due = thread->dial_due == 0 ? link->began : thread->dial_due;
     thread->links[number / thread->run->thread_count] = link;
     thread->dialling++;
     load_thread_list(thread, link);

@@ -133,8 +133,9 @@ typedef struct load_result {
     uint64_t to_publishers; /* deliveries to publishers: not part of `received` */
     uint64_t wire_sent;     /* bytes of the whole run as the sockets took and gave them */
     uint64_t wire_received;
-    uint64_t unsent;              /* constant rate: messages that were due and could not be sent */
-    wring_duration_ns behind_max; /* constant rate: the latest a message went out */
+    uint64_t unsent;              /* constant rate: messages that were due and could not be sent;
+                                     connect mode: dials that were due and never begun */
+    wring_duration_ns behind_max; /* constant rate: the latest a message went out, or dial began */
     uint64_t held;       /* constant rate: messages that waited because all connections were full */
     load_histogram *lag; /* constant rate: ns by which the generator itself was late: from the time
                             a message was due (or, if it was held, had room) until it was sent */
@@ -143,7 +144,7 @@ typedef struct load_result {
     double duration_s;
     double warmup_s;
     double opening_s;        /* from the first dial until all were open */
-    load_histogram *latency; /* ns */
+    load_histogram *latency; /* ns; with a rate from when it was due */
     load_histogram *connect; /* ns from the dial to the 101 */
     load_cpu cpu;            /* of the generator, in the measured time */
     load_cpu server_cpu;     /* with server_pid */

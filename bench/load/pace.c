@@ -121,8 +121,20 @@ bool load_pace_dial_is_due(load_thread *thread, wring_time_ns now) {
         const double gap = 1e9 * thread->run->thread_count / rate;
         const wring_time_ns base = thread->dial_from == 0 ? now : thread->dial_from;
         thread->dial_from = base + (wring_duration_ns)gap;
+        thread->dial_due = base;
     }
     return true;
+}
+
+uint64_t load_pace_dials_missed(const load_thread *thread) {
+    const load_run *run = thread->run;
+    const wring_time_ns end = atomic_load(&run->measure_to);
+    if (run->config->mode != LOAD_CONNECT || run->config->connect_rate <= 0 ||
+        thread->dial_from == 0 || thread->dial_from >= end) {
+        return 0;
+    }
+    const double gap = 1e9 * run->thread_count / run->config->connect_rate;
+    return 1 + (uint64_t)((double)(end - 1 - thread->dial_from) / gap);
 }
 
 void load_pace_dial_succeeded(load_thread *thread) {

@@ -70,12 +70,14 @@ static void message_done(load_link *link, const load_message *message) {
 }
 
 static void closed_by_server(load_link *link, const uint8_t *payload, size_t len) {
-    if (link->stage == LOAD_STAGE_CLOSE) { /* the answer to ours: RFC 6455 5.5.1 */
-        link->stage = LOAD_STAGE_OVER;     /* the server ends the stream: 7.1.1 */
+    const unsigned code = len < 2 ? WRING_CLOSE_NO_STATUS : wring__load_be16(payload);
+    if (load_link_awaits_close(link, code)) { /* RFC 6455 5.5.1 */
+        link->stage = LOAD_STAGE_OVER;        /* the server ends the stream: 7.1.1 */
         return;
     }
-    (void)!load_tx_control(link, WRING_CLOSE, payload, len < 2 ? 0 : 2);
-    const unsigned code = len < 2 ? WRING_CLOSE_NO_STATUS : wring__load_be16(payload);
+    if (link->stage == LOAD_STAGE_OPEN) { /* later, our own is its answer */
+        (void)!load_tx_control(link, WRING_CLOSE, payload, len < 2 ? 0 : 2);
+    }
     load_link_failf(link, "closed by the server: %u (%s)%s%.*s", code,
                     wring_close_reason_name(code), len > 2 ? " " : "", len < 2 ? 0 : (int)(len - 2),
                     (const char *)payload + (len < 2 ? 0 : 2));

@@ -106,6 +106,20 @@ void load_thread_dial_failed(load_thread *thread, const char *text) {
 
 /* ---- opening --------------------------------------------------------------------------------- */
 
+/* Connect mode: a handshake counts from when its dial was due. At a constant rate that may be long
+ * before it began, because a server that stands still keeps all places. */
+static void handshake_note(load_thread *thread, const load_link *link, wring_time_ns now) {
+    if (thread->phase == LOAD_MEASURING) {
+        thread->interval_messages++;
+        thread->measured.received++;
+    }
+    if (load_thread_is_measured(thread, link->due)) {
+        load_thread_latency(thread, now > link->due ? now - link->due : 0);
+        const wring_duration_ns behind = link->began - link->due;
+        thread->behind_max = behind > thread->behind_max ? behind : thread->behind_max;
+    }
+}
+
 void load_thread_opened(load_thread *thread, load_link *link) {
     const wring_time_ns now = link->conn.super.worker->now;
     const wring_duration_ns took = now > link->began ? now - link->began : 0;
@@ -113,13 +127,7 @@ void load_thread_opened(load_thread *thread, load_link *link) {
     load_histogram_record(thread->connects, took);
     load_pace_dial_succeeded(thread);
     if (thread->run->config->mode == LOAD_CONNECT) {
-        if (thread->phase == LOAD_MEASURING) {
-            thread->interval_messages++;
-            thread->measured.received++;
-        }
-        if (load_thread_is_measured(thread, link->began)) {
-            load_thread_latency(thread, took);
-        }
+        handshake_note(thread, link, now);
         load_link_close(link);
         return;
     }

@@ -135,6 +135,9 @@ def connect_counts_handshakes():
         slow = report("connect", server.url(), "-c", 5, "--connect-rate", 50, "-d", "1s",
                       "--warmup", 0)
         assert 20 <= slow["connections"]["opened"] <= 56, slow["connections"]
+        _, out, _ = bench("connect", server.url(), "-c", 5, "--connect-rate", 50, *QUICK)
+        assert "connections due were not dialled" in out and "from when it was due" in out, out
+        assert "from the dial" in bench("connect", server.url(), "-c", 5, *QUICK)[1]
 
 
 def a_dead_port_is_dialled_less_and_less():
@@ -466,6 +469,31 @@ def find_max_searches_a_fan_out_as_well():
     assert got["totals"]["received"] == 20 * got["totals"]["sent"] > 0, got["totals"]
 
 
+def find_max_ends_where_nothing_is_answered():
+    """Else it would halve its way down to a rate of 1, and wait for each."""
+    def deaf(sock):
+        sock.sendall(response(read_head(sock)))
+        while read_client_frame(sock)[0] != 8:
+            pass
+
+    def errs(sock):
+        sock.sendall(response(read_head(sock)))
+        while read_client_frame(sock)[0] != 8:
+            sock.sendall(frame(1, b"no", mask=None))
+
+    def full(sock):
+        sock.sendall(response(read_head(sock)) + frame(8, b"\x03\xf5full", mask=None))
+        read_client_frame(sock)
+    for serve, text in ((deaf, "nothing was answered at 1,000/s"),
+                        (full, "at 1,000/s: closed by the server: 1013 (try_again_later) full"),
+                        (errs, "no message was answered right at 1,000/s: answer: another length")):
+        with Listener(serve) as server:
+            code, out, err = bench("find-max", f"ws://127.0.0.1:{server.port}/", "-c", 1, "-d",
+                                   "100ms", "--warmup", 0)
+            assert code == 5 and out == "" and text in err, (code, out, err)
+            assert server.accepted == 1 and err.count("/s  p50") == 1, err
+
+
 def a_terminal_gets_a_panel():
     """Redrawn in place, and gone before the report."""
     with Server() as server:
@@ -511,4 +539,5 @@ run([the_json_report_has_what_is_promised, echoes_of_every_size_and_kind,
      fragments_pings_and_pieces_make_no_difference, a_server_that_leaves_is_lost,
      it_says_why_it_cannot_run, more_connections_than_descriptors,
      ctrl_c_ends_with_the_report_so_far, compare_finds_a_regression,
-     find_max_ends_at_a_rate_that_holds, find_max_searches_a_fan_out_as_well, a_terminal_gets_a_panel])
+     find_max_ends_at_a_rate_that_holds,
+     find_max_ends_where_nothing_is_answered, find_max_searches_a_fan_out_as_well, a_terminal_gets_a_panel])

@@ -135,6 +135,47 @@ def close_codes_have_their_names():
             assert list(got["errors"]) == [f"closed by the server: {code} ({name}) soon"], got
 
 
+def a_server_that_turns_connections_away_is_seen_by_connect():
+    """`connect` closes what has opened at once: that close is not to hide the server's own."""
+    full = frame(8, (1013).to_bytes(2, "big") + b"full", mask=None)
+    done = frame(8, (1000).to_bytes(2, "big"), mask=None)
+    ended = "lost: the stream ended without a close handshake"
+
+    def run_against(more, later, *options, code, hangs_up=False):
+        def serve(sock):
+            sock.sendall(response(read_head(sock)) + more)
+            sock.sendall(later)
+            if not hangs_up:
+                read_client_frame(sock)
+        with Listener(serve) as server:
+            return report("connect", *options, "-c", 2, "-n", 20, "-d", "1m",
+                          f"ws://127.0.0.1:{server.port}/", code=code)
+    turned_away = "closed by the server: 1013 (try_again_later) full"
+    for more, later, text in ((full, b"", turned_away), (b"", full, turned_away),
+                              (done, b"", "closed by the server: 1000 (normal)")):
+        got = run_against(more, later, code=4)
+        assert got["errors"] == {text: 20}, got
+        assert got["connections"]["opened"] == got["connections"]["lost"] == 20, got
+        run_against(more, later, "--fail", "errors>0", code=6)
+        run_against(more, later, "--fail", "lost>20", "--fail", "errors>20", code=0)
+    got = run_against(b"", b"", code=4, hangs_up=True)
+    assert sum(got["errors"].values()) == 20 == got["connections"]["lost"], got
+    got = run_against(b"", b"", code=4)  # took our close, and left without its own
+    assert got["errors"] == {ended: 20}, got
+
+
+def an_answer_to_the_close_of_connect_is_no_error():
+    for payload in (b"", (1000).to_bytes(2, "big"), (1000).to_bytes(2, "big") + b"bye"):
+        def serve(sock):
+            sock.sendall(response(read_head(sock)))
+            read_client_frame(sock)
+            sock.sendall(frame(8, payload, mask=None))
+        with Listener(serve) as server:
+            got = report("connect", "-c", 2, "-n", 20, "-d", "1m",
+                         f"ws://127.0.0.1:{server.port}/")
+            assert got["connections"]["lost"] == 0 and got["errors"] == {}, got
+
+
 def the_cause_of_a_failure_is_whole():
     certs = Certs()
     cert, key = certs.pair("other-host")
@@ -185,5 +226,7 @@ def no_color_is_honoured():
 run([interim_answers_are_skipped, user_and_password_of_the_url_are_sent_and_not_shown,
      headers_given_replace_what_would_be_sent, headers_that_would_break_the_handshake_are_refused,
      a_refusal_is_shown_whole_on_request, close_codes_have_their_names,
+     a_server_that_turns_connections_away_is_seen_by_connect,
+     an_answer_to_the_close_of_connect_is_no_error,
      the_cause_of_a_failure_is_whole, a_file_that_is_no_text_is_told_before_the_run,
      no_color_is_honoured])

@@ -2,10 +2,15 @@
 # SPDX-License-Identifier: Apache-2.0
 """The command line of `wring`: numbers with units in every subcommand, what it says of a wrong one,
 and help under every name people try."""
+import contextlib
+import json
 import os
+import socket
 import subprocess
+import tempfile
 
 from server import run
+from tools import Program, free_port
 
 WRING = os.environ["WRING"]
 
@@ -113,6 +118,55 @@ def help_is_there_under_every_name():
     refused("there is no command 'brew'", "brew")
 
 
+def unwritable(*arguments, closed=False):
+    """(exit code, standard error) with a standard output that takes nothing, or none at all."""
+    with open("/dev/full", "w") as full:
+        done = subprocess.run([WRING, *arguments], stdout=full, stderr=subprocess.PIPE, text=True,
+                              timeout=60, stdin=subprocess.DEVNULL,
+                              preexec_fn=(lambda: os.close(1)) if closed else None)
+    assert "Sanitizer" not in done.stderr, done.stderr
+    return done.returncode, done.stderr
+
+
+def results_that_cannot_be_written_are_a_failure():
+    texts = [("--help",), ("--version",), ("serve", "--help"), ("connect", "--help"),
+             ("bench", "--help"), ("serve", "--print-config")]
+    with Program(WRING, "serve", "--port", "0", stdout=subprocess.PIPE) as server, \
+            tempfile.TemporaryDirectory() as folder:
+        url = "ws" + server.process.stdout.readline().split()[3].removeprefix("http")
+        short = ("bench", "-q", "-c", "2", "-n", "20", url + "echo")
+        report = os.path.join(folder, "report.json")
+        code, out, err = wring(*short, "-j")
+        assert code == 0, err
+        with open(report, "w") as file:
+            json.dump(json.loads(out), file)
+        texts += [short, (*short, "-j"), (*short, "--summary", "-"),
+                  # a report much longer than a stream's buffer: the write that fails is not the last
+                  ("bench", "-q", "-j", "--warmup", "0", "-d", "1s", "--interval", "10ms",
+                   url + "echo"),
+                  ("bench", "compare", report, report)]
+        for arguments in texts:
+            for closed, why in ((False, "No space left on device"), (True, "Bad file descriptor")):
+                told = unwritable(*arguments, closed=closed)
+                assert told == (1, f"wring: cannot write to standard output: {why}\n"), \
+                    (arguments, closed, told)
+
+
+def a_server_lives_on_without_its_log():
+    """Whoever reads a server's standard output is gone, or its disk is full: nobody else minds."""
+    port = free_port()
+    with open("/dev/full", "w") as full, \
+            Program(WRING, "serve", "--port", str(port), "--admin-port", "0", stdout=full,
+                    stderr=subprocess.PIPE) as server:
+        while server.process.poll() is None:
+            with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", port)):
+                break
+        server.process.terminate()
+        _, err = server.process.communicate(timeout=60)
+        assert server.process.returncode == 0 and "cannot write" not in err, err
+
+
 run([sizes_times_and_counts_take_units, words_turn_limits_and_timeouts_off,
      everything_or_nothing_is_compressed_on_request,
-     a_wrong_number_names_option_value_and_what_is_right, help_is_there_under_every_name])
+     a_wrong_number_names_option_value_and_what_is_right, help_is_there_under_every_name,
+     results_that_cannot_be_written_are_a_failure, a_server_lives_on_without_its_log])

@@ -143,7 +143,9 @@ static void peer_step(load_peer *peer) {
         peer->socket = WRING__SOCKET_NONE;
         return;
     }
-    if (!peer->upgraded && !peer->world->is_mute) {
+    if (!peer->upgraded && !peer->world->is_mute &&
+        (peer->world->upgrades_after == 0 ||
+         peer->world->sim->now >= peer->world->start + peer->world->upgrades_after)) {
         upgrade(peer);
     }
     while (peer->upgraded && frame_take(peer)) {

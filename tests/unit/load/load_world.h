@@ -38,7 +38,8 @@ struct load_world {
     load_result result;
     load_peer peers[WORLD_PEERS_MAX];
     size_t peer_count;
-    bool is_mute; /* it accepts, and answers nothing */
+    bool is_mute;                     /* it accepts, and answers nothing */
+    wring_duration_ns upgrades_after; /* from the run's begin on; no request is answered before */
     wring_duration_ns tick;
     wring_duration_ns delay_max; /* of the answers; each takes its own by chance */
     uint64_t random;

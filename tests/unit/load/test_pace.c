@@ -277,6 +277,39 @@ Test(pace, connections_are_opened_at_their_rate) {
     load_world_destroy(world);
 }
 
+/* A server that stands still keeps all places, and what is due meanwhile waits for one. */
+Test(pace, a_handshake_counts_from_when_it_was_due_at_a_constant_rate) {
+    load_world *world = load_world_create();
+    const char *url = world->config.url;
+    world->config = config_of(LOAD_CONNECT, 2, 1);
+    world->config.url = url;
+    world->config.connect_rate = 100;
+    world->config.duration = WRING_NS_PER_SEC;
+    world->upgrades_after = 500 * WRING_NS_PER_MS;
+    load_world_run(world, 1);
+    const load_result *result = &world->result;
+    cr_assert_geq(result->connections.opened, 95);
+    cr_assert_geq(load_histogram_percentile(result->latency, 75), 150 * WRING_NS_PER_MS);
+    cr_assert_leq(load_histogram_percentile(result->connect, 75), 50 * WRING_NS_PER_MS);
+    cr_assert_geq(result->behind_max, 400 * WRING_NS_PER_MS);
+    cr_assert_leq(result->unsent, 2);
+    load_world_destroy(world);
+}
+
+Test(pace, a_handshake_that_was_due_and_never_dialled_is_told) {
+    load_world *world = load_world_create();
+    const char *url = world->config.url;
+    world->config = config_of(LOAD_CONNECT, 2, 1);
+    world->config.url = url;
+    world->config.connect_rate = 100;
+    world->config.duration = WRING_NS_PER_SEC;
+    world->is_mute = true;
+    load_world_run(world, 1);
+    cr_assert_geq(world->result.unsent, 97);
+    cr_assert_leq(world->result.unsent, 98);
+    load_world_destroy(world);
+}
+
 /* A place is free only when a connection has ended: until then the thread does not spin. */
 Test(pace, a_rate_of_connections_that_the_server_does_not_keep_is_slept_through) {
     load_world *world = load_world_create();
