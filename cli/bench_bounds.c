@@ -25,6 +25,12 @@ static double errors_of(const load_result *r) {
 static double failed_of(const load_result *r) {
     return (double)(r->connections.failed + r->connections.lost);
 }
+static double unanswered_of(const load_result *r) {
+    return (double)r->connections.unanswered;
+}
+static double unclosed_of(const load_result *r) {
+    return (double)r->connections.unclosed;
+}
 static double lost_of(const load_result *r) {
     return (double)r->lost;
 }
@@ -39,8 +45,10 @@ static const struct {
     const char *name;
     double (*of)(const load_result *result);
     bool is_time;
-} figures[] = {{"rate", rate_of, false}, {"errors", errors_of, false}, {"failed", failed_of, false},
-               {"lost", lost_of, false}, {"unsent", unsent_of, false}, {"behind", behind_of, true}};
+} figures[] = {{"rate", rate_of, false},         {"errors", errors_of, false},
+               {"failed", failed_of, false},     {"unanswered", unanswered_of, false},
+               {"unclosed", unclosed_of, false}, {"lost", lost_of, false},
+               {"unsent", unsent_of, false},     {"behind", behind_of, true}};
 
 #define FIGURES (sizeof figures / sizeof figures[0])
 
@@ -153,11 +161,12 @@ static bool bound_parse(const char *text, bench_bound *bound) {
 bool bench_bounds_parse(bench_options *o) {
     for (size_t i = 0; i < o->fail_count; i++) {
         if (!bound_parse(o->fails[i], &o->bounds[i])) {
-            cli_complain("--fail '%s' is not like 'p99>10ms', 'p99.9>=1s', 'mean>5ms', "
-                         "'connect.p99>50ms', 'lag.p99>1ms', 'rate<20k', 'errors>0' or "
-                         "'errors>0.1%%'; figures are pN, min, mean, max (also connect.pN and "
-                         "lag.pN), rate, errors, failed, lost, unsent, behind",
-                         o->fails[i]);
+            cli_complain(
+                "--fail '%s' is not like 'p99>10ms', 'p99.9>=1s', 'mean>5ms', "
+                "'connect.p99>50ms', 'lag.p99>1ms', 'rate<20k', 'errors>0' or "
+                "'errors>0.1%%'; figures are pN, min, mean, max (also connect.pN and "
+                "lag.pN), rate, errors, failed, unanswered, unclosed, lost, unsent, behind",
+                o->fails[i]);
             return false;
         }
     }

@@ -151,7 +151,14 @@ static void connections_print(FILE *to, const load_result *r, bool repeats) {
     if (r->connections.lost > 0) {
         fprintf(to, ", %" PRIu64 " lost on the way", r->connections.lost);
     }
+    if (r->connections.unanswered > 0) {
+        fprintf(to, ", %" PRIu64 " still unanswered at the end", r->connections.unanswered);
+    }
     fputc('\n', to);
+    if (r->connections.unclosed > 0) {
+        fprintf(to, "               %" PRIu64 " of our closes never answered\n",
+                r->connections.unclosed);
+    }
     if (r->backoffs > 0) {
         fprintf(to,
                 "               dialling paused %" PRIu64 " times, %s in all, because every dial "

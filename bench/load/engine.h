@@ -358,6 +358,9 @@ struct load_thread {
     load_counts measured;
     load_counts totals;
     uint64_t lost, duplicated, reordered, foreign, to_publishers, unsent;
+    uint64_t pending;    /* dials that were under way at the end */
+    uint64_t unanswered; /* ... and had been for long */
+    uint64_t unclosed;   /* our closes that the server never answered */
     uint64_t wire_sent, wire_received;
     wring_duration_ns behind_max;
     load_cpu cpu_from;

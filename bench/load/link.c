@@ -22,6 +22,13 @@ static load_link *link_of(wring__endpoint *end) {
 
 /* ---- ending ---------------------------------------------------------------------------------- */
 
+/* It ends while our close frame waits for the server's. RFC 6455 7.1.2 */
+static void close_unanswered(load_link *link) {
+    if (link->stage == LOAD_STAGE_CLOSE) {
+        link->thread->unclosed++;
+    }
+}
+
 /* It counts no more: as failed if it never opened, else as lost. */
 static void over(load_link *link, const char *text) {
     load_thread *thread = link->thread;
@@ -38,6 +45,7 @@ static void over(load_link *link, const char *text) {
     if (link->stage < LOAD_STAGE_OPEN) {
         thread->dialling--;
     }
+    close_unanswered(link);
     link->stage = LOAD_STAGE_OVER;
     load_thread_unlist(thread, link);
     load_thread_unopen(thread, link);
@@ -294,6 +302,7 @@ static void link_mail(wring__endpoint *end, const wring__mail *mail) {
 static void link_closed(wring__endpoint *end) {
     load_link *link = link_of(end);
     load_thread *thread = link->thread;
+    close_unanswered(link);
     load_thread_unlist(thread, link);
     load_thread_unopen(thread, link);
     thread->links[link->number / thread->run->thread_count] = NULL;

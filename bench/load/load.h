@@ -123,6 +123,9 @@ typedef struct load_cpu {
 typedef struct load_result {
     struct {
         uint64_t wanted, opened, failed, lost;
+        uint64_t unanswered; /* dials that had waited for over a second when the run ended; when
+                                none opened, all that were under way, and they are among `failed` */
+        uint64_t unclosed;   /* our close frame went out, and the server's never came */
     } connections;
     load_counts measured; /* in the measured time */
     load_counts totals;   /* with warm-up and what came after the end */

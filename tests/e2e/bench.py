@@ -34,7 +34,8 @@ def the_json_report_has_what_is_promised():
     with Server("--workers", "2") as server:
         got = report(server.url(), "-c", 5, "-d", "1s", "--warmup", "200ms", "--interval", "100ms")
     assert got["wring_bench"] == 1 and got["mode"] == "echo" and got["url"] == server.url(), got
-    assert got["connections"] == {"wanted": 5, "opened": 5, "failed": 0, "lost": 0}, got
+    assert got["connections"] == {"wanted": 5, "opened": 5, "failed": 0, "lost": 0,
+                                  "unanswered": 0, "unclosed": 0}, got
     assert got["duration_s"] == 1 and got["warmup_s"] == 0.2, got
     assert set(got["latency_us"]) == set(got["connect_us"]) == LATENCY, got
     assert got["connect_us"]["count"] == 5, got["connect_us"]

@@ -81,7 +81,8 @@ def connections_in_stages_are_opened_in_the_run():
     with Server("--workers", "2") as server:
         for options in ((), ("-r", 2000), ("-t", 2)):
             got = report(server.url(), "--connect-ramp", "500ms:20,500ms:20", *options)
-            assert got["connections"] == {"wanted": 20, "opened": 20, "failed": 0, "lost": 0}, got
+            assert got["connections"] == {"wanted": 20, "opened": 20, "failed": 0, "lost": 0,
+                                          "unanswered": 0, "unclosed": 0}, got
             assert got["messages"]["received"] > 0 and got["messages"]["lost"] == 0, got
             assert got["duration_s"] == 1, got
         got = report("idle", server.url(), "--connect-ramp", "500ms:100,200ms:100")
