@@ -125,6 +125,9 @@ bool bench_headers_take(bench_options *options);
 bool bench_plan_adopt(bench_options *options);
 bool bench_bounds_parse(bench_options *options);
 
+/** bench_message.c: what is sent, from the options that say so. False: it has complained. */
+bool bench_message_take(bench_options *options);
+
 /** A copy of the URL with "***" for a password; NULL when memory is out. */
 char *bench_url_shown(const char *url);
 

@@ -2,7 +2,6 @@
  *
  * The command line of `wring bench`.
  */
-#include <errno.h>
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -10,7 +9,6 @@
 #include <unistd.h>
 
 #include "bench/load/deflate.h"
-#include "bench/load/text.h"
 #include "cli/bench.h"
 #include "cli/units.h"
 
@@ -125,7 +123,8 @@ static bool line_parse(int argc, const char **argv, bench_options *o) {
         TEXT("connect-rate", 0, connect_rate, "connections opened a second (no limit)", "RATE"),
         TEXT("size", 's', size, "bytes of a message (64)", "SIZE"),
         TEXT("message", 'm', message, "this one instead", "TEXT"),
-        TEXT("message-file", 0, message_file, "the content of a file instead", "FILE"),
+        TEXT("message-file", 0, message_file, "the content of a file instead (up to 64 MiB)",
+             "FILE"),
         SWITCH("text", 0, text, "text messages (that is so)"),
         SWITCH("binary", 'b', binary, "binary messages"),
         TEXT("pipeline", 'p', pipeline, "messages under way on a connection (1; with -r 1024)",
@@ -231,70 +230,6 @@ static bool take_numbers(bench_options *o) {
            take_duration("--p99", o->p99, 1, &o->p99_ns) &&
            (o->tolerance == NULL || units_parse_share(o->tolerance, &o->tolerance_share) ||
             wrong("--tolerance", o->tolerance, "5% or 0.05"));
-}
-
-static bool file_take(bench_options *o) {
-    FILE *file = fopen(o->message_file, "re");
-    size_t len = 0;
-    size_t cap = 0;
-    bool ok = file != NULL;
-    while (ok && feof(file) == 0) {
-        if (len == cap) {
-            cap = cap * 2 + 65536;
-            char *grown = realloc(o->message_bytes, cap);
-            ok = grown != NULL && cap <= LOAD_SIZE_MAX;
-            o->message_bytes = grown == NULL ? o->message_bytes : grown;
-        }
-        len += ok ? fread(o->message_bytes + len, 1, cap - len, file) : 0;
-        ok = ok && ferror(file) == 0;
-    }
-    if (!ok) {
-        cli_complain("--message-file %s: %s", o->message_file, strerror(errno));
-    }
-    if (file != NULL) {
-        fclose(file);
-    }
-    o->load.message = wring_bytes_of(o->message_bytes, len);
-    return ok;
-}
-
-/* A server would close every connection with 1007. RFC 6455 5.6 */
-static bool text_check(const bench_options *o) {
-    size_t bad_at = 0;
-    if (!o->load.has_message || load_text_is_utf8(o->load.message, &bad_at)) {
-        return true;
-    }
-    cli_complain("--message%s%s is no text, at byte %zu it is not UTF-8: send it with --binary",
-                 o->message_file == NULL ? "" : "-file ",
-                 o->message_file == NULL ? "" : o->message_file, bad_at);
-    return false;
-}
-
-static bool take_message(bench_options *o) {
-    load_config *load = &o->load;
-    if ((o->size != NULL) + (o->message != NULL) + (o->message_file != NULL) > 1) {
-        cli_complain("--size, --message and --message-file: one of them");
-        return false;
-    }
-    if (o->text != 0 && o->binary != 0) {
-        cli_complain("--text and --binary: one of them");
-        return false;
-    }
-    load->binary = o->binary != 0;
-    load->any_answer = o->any_answer != 0;
-    load->verify = o->verify != 0;
-    load->has_message = o->message != NULL || o->message_file != NULL;
-    if (o->message != NULL) {
-        load->message = wring_str(o->message);
-    }
-    if (o->message_file != NULL && !file_take(o)) {
-        return false;
-    }
-    if (!load->binary && !text_check(o)) {
-        return false;
-    }
-    return o->size == NULL || load_sizes_parse(o->size, &load->sizes) ||
-           wrong("--size", o->size, "125, 64-1k, 64:90,16k:10, exp:512 or normal:1k:200");
 }
 
 static bool take_network(bench_options *o) {
@@ -405,7 +340,7 @@ bool bench_options_parse(int argc, const char **argv, bench_options *o) {
                                                  : "no URL; try 'wring bench --help'");
         return false;
     }
-    return take_numbers(o) && take_message(o) && bench_headers_take(o) && take_network(o) &&
+    return take_numbers(o) && bench_message_take(o) && bench_headers_take(o) && take_network(o) &&
            deflate_check(o) && bench_bounds_parse(o) && adopt(o);
 }
 

@@ -157,6 +157,28 @@ def a_file_that_is_no_text_is_told_before_the_run():
             assert got["messages"]["received"] > 0, got
 
 
+def a_file_is_read_no_further_than_a_message_may_be_long():
+    def refused(path, why):
+        code, _, err = bench("--binary", "--message-file", path, "ws://127.0.0.1:1/")
+        assert code == 2 and f"--message-file {path}: " in err and why in err, err
+    for path in ("/dev/zero", "/dev/urandom"):
+        refused(path, "more than 64 MiB")
+    refused("/", "Is a directory")
+    refused("/nowhere", "No such file")
+    with tempfile.TemporaryDirectory(prefix="wring-file-") as folder, Server() as server:
+        big = os.path.join(folder, "big")
+        with open(big, "wb") as file:
+            file.truncate((64 << 20) + 1)
+        refused(big, "more than 64 MiB")
+        pipe = os.path.join(folder, "pipe")  # as a shell's <(command) is one
+        os.mkfifo(pipe)
+        with subprocess.Popen(["sh", "-c", 'printf %s hello > "$0"', pipe]):
+            got = report("--message-file", pipe, server.url(), *QUICK)
+        assert got["config"]["size_max"] == 5 and got["messages"]["received"] > 0, got
+        got = report("--message-file", "/dev/null", server.url(), *QUICK)
+        assert got["config"]["size_max"] == 0 and got["messages"]["received"] > 0, got
+
+
 def no_color_is_honoured():
     def shown(**more):
         with Server() as server:
@@ -186,4 +208,4 @@ run([interim_answers_are_skipped, user_and_password_of_the_url_are_sent_and_not_
      headers_given_replace_what_would_be_sent, headers_that_would_break_the_handshake_are_refused,
      a_refusal_is_shown_whole_on_request, close_codes_have_their_names,
      the_cause_of_a_failure_is_whole, a_file_that_is_no_text_is_told_before_the_run,
-     no_color_is_honoured])
+     a_file_is_read_no_further_than_a_message_may_be_long, no_color_is_honoured])
