@@ -39,7 +39,7 @@ static void step_print(const bench_options *o, const bench_step *step) {
     char p50[16];
     char p99[16];
     if (o->quiet == 0) {
-        fprintf(stderr, "  %12s/s  p50 %9s  p99 %9s  %s\n", bench_count_text(step->rate, rate),
+        fprintf(stderr, "  %12s/s  p50 %9s  p99 %9s  %s\n", bench_rate_text(step->rate, rate),
                 bench_duration_text((double)step->p50_ns, p50),
                 bench_duration_text((double)step->p99_ns, p99),
                 step->holds    ? "holds"
@@ -56,12 +56,13 @@ static bool step(search *s, double rate, bool *holds) {
     wring_error error;
     bench_live live;
     char title[96];
+    char count[32];
     char text[16];
     o->load.rate = rate;
     bench_live_init(&live, o);
     live.panel_only = true;
-    (void)snprintf(title, sizeof title, "find-max: %.0f/s, bound p99 %s", rate,
-                   bench_duration_text((double)o->p99_ns, text));
+    (void)snprintf(title, sizeof title, "find-max: %s/s, bound p99 %s",
+                   bench_rate_text(rate, count), bench_duration_text((double)o->p99_ns, text));
     live.title = title;
     const load_observer observer = {bench_live_progress, &live};
     const wring_result code = load_execute(&o->load, &observer, &result, &error);
@@ -131,7 +132,7 @@ static int verdict(search *s) {
         return s->code;
     }
     if (s->holds == 0) {
-        cli_complain("not even %.0f/s keeps a p99 of %s", s->fails,
+        cli_complain("not even %s/s keeps a p99 of %s", bench_rate_text(s->fails, rate),
                      bench_duration_text((double)o->p99_ns, text));
         return BENCH_NOT_FOUND;
     }
@@ -140,7 +141,7 @@ static int verdict(search *s) {
     s->found->rate = s->holds;
     if (o->json == 0) {
         printf("The highest rate with a p99 of at most %s is %s messages/s.\n\n",
-               bench_duration_text((double)o->p99_ns, text), bench_count_text(s->holds, rate));
+               bench_duration_text((double)o->p99_ns, text), bench_rate_text(s->holds, rate));
     }
     o->exit_code = s->code;
     return bench_results_write(o, &s->best) ? s->code : CLI_FAILED;

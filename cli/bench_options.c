@@ -36,7 +36,8 @@ static const char examples[] =
     "  wring bench find-max fanout -c 1k --p99 50ms ws://127.0.0.1:8080/topic/load\n"
     "  wring bench --json-file new.json --svg new.svg ws://127.0.0.1:8080/echo\n"
     "  wring bench compare old.json new.json --tolerance 5%\n"
-    "\nCounts and rates take k and m (1,000s), sizes k and m (1,024s), durations ms, s, m, h.\n"
+    "\nCounts and rates take k, m and g (1,000s); rates are from 0.001 to 1g a second. Sizes\n"
+    "take k and m (1,024s), durations ms, s, m, h.\n"
     "A size is 125, 64-1k (evenly), 64,512,4k (each as often), 64:90,16k:10 (by weight),\n"
     "exp:512 (exponential with that mean) or normal:1k:200 (mean and deviation).\n"
     "\nWithout -r an answer makes room for the next message (closed loop): a server that stalls "
@@ -112,7 +113,7 @@ static bool line_parse(int argc, const char **argv, bench_options *o) {
     const struct poptOption table[] = {
         TEXT("connections", 'c', connections, "connections; fanout: subscribers (64)", "N"),
         TEXT("threads", 't', threads,
-             "threads, a ring each (half of the CPUs, or as connections need)", "N"),
+             "threads, a ring each (0, automatic: half of the CPUs, or as connections need)", "N"),
         TEXT("duration", 'd', duration, "measured time (10s; of each step of find-max 2s)", "TIME"),
         TEXT("warmup", 0, warmup, "runs so long before (1s)", "TIME"),
         TEXT("messages", 'n', messages,
@@ -127,8 +128,8 @@ static bool line_parse(int argc, const char **argv, bench_options *o) {
              "FILE"),
         SWITCH("text", 0, text, "text messages (that is so)"),
         SWITCH("binary", 'b', binary, "binary messages"),
-        TEXT("pipeline", 'p', pipeline, "messages under way on a connection (1; with -r 1024)",
-             "N"),
+        TEXT("pipeline", 'p', pipeline,
+             "messages under way on a connection (0, automatic: 1; with -r 1024)", "N"),
         SWITCH("any-answer", 0, any_answer, "each message has one answer, of any content"),
         SWITCH("verify", 0, verify, "compare every byte of an echo"),
         SWITCH("deflate", 0, deflate, "compressed messages: permessage-deflate, no takeover"),
@@ -199,7 +200,10 @@ static bool take_rate(const char *option, const char *text, double *out) {
     if (text == NULL) {
         return true;
     }
-    return (units_parse_count(text, out) && *out > 0) || wrong(option, text, "500, 20k or 1.5m");
+    if (!units_parse_count(text, out) || !(*out > 0)) {
+        return wrong(option, text, "500, 20k or 1.5m");
+    }
+    return bench_rate_check(option, text, *out);
 }
 
 static bool take_duration(const char *option, const char *text, wring_duration_ns min,
@@ -216,7 +220,7 @@ static bool take_numbers(bench_options *o) {
     load->pipeline = 0; /* by the mode: see adopt */
     return take_count("--threads", o->threads, 0, LOAD_THREADS_MAX, &load->threads) &&
            take_count("--pipeline", o->pipeline, 0, 65536, &load->pipeline) &&
-           take_count("--burst", o->burst, 0, 65536, &load->burst) &&
+           take_count("--burst", o->burst, 1, 65536, &load->burst) &&
            take_count("--server-pid", o->server_pid, 1, INT32_MAX, &load->server_pid) &&
            take_count("-c", o->connections, 1, 1u << 24, &load->connections) &&
            take_count("--publishers", o->publishers, 1, LOAD_PUBLISHERS_MAX, &load->publishers) &&

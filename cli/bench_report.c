@@ -34,6 +34,14 @@ const char *bench_count_text(double value, char text[32]) {
     return text;
 }
 
+const char *bench_rate_text(double value, char text[32]) {
+    if (value <= 0 || value >= 9.995) {
+        return bench_count_text(value, text);
+    }
+    (void)snprintf(text, 32, "%.3g", value);
+    return text;
+}
+
 const char *bench_bytes_text(double bytes, char text[16]) {
     static const char *const units[] = {"B", "KiB", "MiB", "GiB", "TiB"};
     unsigned unit = 0;
@@ -111,9 +119,9 @@ static void setting_print(FILE *to, const bench_options *o, const load_result *r
     if (load->mode == LOAD_ECHO || load->mode == LOAD_FANOUT) {
         sizes_print(to, load);
         if (load->ramp.count > 0) {
-            fprintf(to, ", a ramp of up to %s/s", bench_count_text(load->rate, text));
+            fprintf(to, ", a ramp of up to %s/s", bench_rate_text(load->rate, text));
         } else if (load->rate > 0) {
-            fprintf(to, ", %s/s", bench_count_text(load->rate, text));
+            fprintf(to, ", %s/s", bench_rate_text(load->rate, text));
         } else {
             fprintf(to, ", closed loop with %u under way", load->pipeline);
         }
@@ -179,7 +187,7 @@ static void rate_print(FILE *to, const bench_options *o, const load_result *r) {
     char text[16];
     static const char *const what[] = {"answers", "deliveries", "handshakes", "messages"};
     fprintf(to, "  rate         %s %s/s",
-            bench_count_text((double)r->measured.received / seconds, count), what[o->load.mode]);
+            bench_rate_text((double)r->measured.received / seconds, count), what[o->load.mode]);
     if (r->measured.received_bytes > 0) {
         fprintf(to, ", %s/s of payload",
                 bench_bytes_text((double)r->measured.received_bytes / seconds, text));

@@ -113,6 +113,36 @@ def what_does_not_go_together_is_told():
         assert code == 2 and f"--fail '{bound}' is not like" in err, (bound, code, err)
 
 
+def rates_beyond_what_can_be_sent_are_refused():
+    for option, text in (("-r", "1e300"), ("-r", "1.1g"), ("-r", "1e-300"), ("-r", "1e300g"),
+                         ("--connect-rate", "1e30"), ("--ramp", "1s:1e30"),
+                         ("--ramp", "1s:5,1s:1e-9")):
+        code, _, err = bench(option, text, "ws://127.0.0.1:1/")
+        assert code == 2, (option, text, err)
+        assert f"{option} '{text}': a rate is from 0.001 to 1g" in err, err
+    for option, text in (("--burst", 0), ("-P", 0)):
+        code, _, err = bench("fanout", option, text, "ws://127.0.0.1:1/")
+        assert code == 2 and "is not a number from 1 to" in err, err
+
+
+def slow_rates_are_shown_as_they_are():
+    with Server() as server:
+        for options, heading in ((("-r", 0.4), ", 0.4/s\n"), (("-r", 0.1), ", 0.1/s\n"),
+                                 (("--ramp", "300ms:0.25"), ", a ramp of up to 0.25/s\n")):
+            code, out, _ = bench("-q", server.url(), "-c", 1, "-d", "300ms", *options)
+            assert code == 0 and heading in out, out
+        code, out, _ = bench("-q", server.url(), "-c", 1, "-d", "2s", "-r", 1, "--warmup", 0)
+        assert code == 0 and re.search(r"rate         (0\.5|1) answers/s", out), out
+
+
+def zero_means_automatic_and_the_help_says_so():
+    with Server() as server:
+        got = report(server.url(), "-t", 0, "-p", 0, "-c", 2, *FAST)
+        assert got["config"]["threads"] > 0 and got["config"]["pipeline"] == 1, got["config"]
+    _, out, _ = bench("--help")
+    assert " ".join(out.split()).count("(0, automatic: ") == 2, out
+
+
 def bounds_that_are_crossed_have_an_exit_code():
     with Server() as server:
         kept = ("p99<1ns", "p50 > 1h", "mean>=1h", "max>1h", "min>1h", "connect.p99>1h", "rate<1",
@@ -194,6 +224,8 @@ run([a_number_of_messages_ends_the_run, a_number_counts_what_is_published_and_ha
      a_number_that_cannot_be_reached_ends_all_the_same,
      the_duration_ends_a_number_that_is_too_great, a_rate_in_stages_sends_the_area_below_it,
      connections_in_stages_are_opened_in_the_run, what_does_not_go_together_is_told,
+     rates_beyond_what_can_be_sent_are_refused, slow_rates_are_shown_as_they_are,
+     zero_means_automatic_and_the_help_says_so,
      bounds_that_are_crossed_have_an_exit_code, bounds_of_the_generators_own_lag,
      bounds_about_errors_decide_which_are_too_many,
      the_summary_is_appended, json_is_one_object_all_the_same])
