@@ -376,9 +376,10 @@ struct load_thread {
     atomic_bool started;                      /* its ring is open: it can be woken */
     atomic_bool ready;                        /* all dials have ended */
     _Atomic uint64_t ready_at;
-    _Atomic uint32_t left; /* closing: connections that are not gone yet */
-    atomic_bool stopped;   /* sends no more */
-    atomic_bool quiet;     /* and awaits no more */
+    _Atomic uint64_t opened_at; /* the latest connection */
+    _Atomic uint32_t left;      /* closing: connections that are not gone yet */
+    atomic_bool stopped;        /* sends no more */
+    atomic_bool quiet;          /* and awaits no more */
     atomic_bool finished;
     wring_result result;
     wring_error error;

@@ -145,7 +145,7 @@ typedef struct load_result {
     double backoff_s;    /* ... and their sum, over all threads */
     double duration_s;
     double warmup_s;
-    double opening_s;        /* from the first dial until all were open */
+    double opening_s;        /* from the first dial until all were open, or the last that opened */
     load_histogram *latency; /* ns */
     load_histogram *connect; /* ns from the dial to the 101 */
     load_cpu cpu;            /* of the generator, in the measured time */

@@ -113,6 +113,7 @@ void load_thread_opened(load_thread *thread, load_link *link) {
     const wring_time_ns now = link->conn.super.worker->now;
     const wring_duration_ns took = now > link->began ? now - link->began : 0;
     atomic_fetch_add(&thread->opened, 1);
+    atomic_store_explicit(&thread->opened_at, now, memory_order_relaxed);
     load_histogram_record(thread->connects, took);
     load_pace_dial_succeeded(thread);
     if (thread->run->config->mode == LOAD_CONNECT) {

@@ -5,11 +5,13 @@ bounds with an exit code, the short report."""
 import json
 import os
 import re
+import signal
+import subprocess
 import tempfile
 
 from bench_tools import bench, report
 from server import Server, frame, run
-from tools import Listener, read_head, response
+from tools import Listener, environment, read_head, response
 from wire import read_client_frame
 
 FAST = ("--warmup", 0, "-d", "300ms")
@@ -85,11 +87,35 @@ def connections_in_stages_are_opened_in_the_run():
                                           "unanswered": 0, "unclosed": 0}, got
             assert got["messages"]["received"] > 0 and got["messages"]["lost"] == 0, got
             assert got["duration_s"] == 1, got
-        got = report("idle", server.url(), "--connect-ramp", "500ms:100,200ms:100")
+        got = report("idle", server.url(), "--connect-ramp", "500ms:100,1s:100")
         assert got["connections"]["opened"] == 100, got
+        # what they took, and took up, is told of all that opened
+        assert 0.3 < got["opening_s"] < 60, got["opening_s"]
+        code, out, _ = bench("-q", "idle", server.url(), "--connect-ramp", "400ms:250,1s:250")
+        assert code == 0 and "opened in 0 ns" not in out and "generator 0 B" not in out, out
         # half of them belong to stages after the end
         got = report(server.url(), "--connect-ramp", "500ms:10,1h:10,1h:20", "-d", "1s")
         assert got["connections"]["opened"] == 10, got
+
+
+def ctrl_c_while_they_open_reports_those_that_did():
+    with Server() as server:
+        process = subprocess.Popen([os.environ["WRING"], "bench", "idle", "-c", "5k", "-t", "1",
+                                    "--connect-rate", "300", "-o", "/dev/fd/2", server.url()],
+                                   stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+                                   env=environment())
+        opened = 0
+        while opened < 300:
+            line = process.stderr.readline()
+            assert "opening" in line, line
+            opened = int(re.search(r"([\d,]+) of", line)[1].replace(",", ""))
+        process.send_signal(signal.SIGINT)
+        out, err = process.communicate(timeout=60)
+    got = json.loads(err[err.index("{"):])
+    assert process.returncode == 130 and got["interrupted"], err
+    assert 300 <= got["connections"]["opened"] < 5000 and got["opening_s"] > 0.3, got
+    assert got["memory"]["own_rss_after"] > got["memory"]["own_rss_before"], got["memory"]
+    assert "opened in 0 ns" not in out and "generator 0 B" not in out, out
 
 
 def what_does_not_go_together_is_told():
@@ -223,7 +249,8 @@ def json_is_one_object_all_the_same():
 run([a_number_of_messages_ends_the_run, a_number_counts_what_is_published_and_handshakes,
      a_number_that_cannot_be_reached_ends_all_the_same,
      the_duration_ends_a_number_that_is_too_great, a_rate_in_stages_sends_the_area_below_it,
-     connections_in_stages_are_opened_in_the_run, what_does_not_go_together_is_told,
+     connections_in_stages_are_opened_in_the_run,
+     ctrl_c_while_they_open_reports_those_that_did, what_does_not_go_together_is_told,
      rates_beyond_what_can_be_sent_are_refused, slow_rates_are_shown_as_they_are,
      zero_means_automatic_and_the_help_says_so,
      bounds_that_are_crossed_have_an_exit_code, bounds_of_the_generators_own_lag,
