@@ -190,8 +190,9 @@ struct load_link {
     uint8_t stage;
     uint8_t role;
     bool listed;
-    bool is_open; /* stands in thread->open */
-    bool deflate; /* was negotiated */
+    bool is_open;          /* stands in thread->open */
+    bool deflate;          /* was negotiated */
+    uint8_t interim_count; /* answers with 1xx before the one that counts */
     load_rx rx;
     wring__head *head;
     char *key;             /* until the 101 */

@@ -9,6 +9,7 @@
 #include <stdlib.h>
 
 #include "bench/load/engine.h"
+#include "client/refusal.h"
 #include "core/mail.h"
 #include "proto/crypto.h"
 #include "wring/close.h"
@@ -211,6 +212,12 @@ static bool head_rx(load_link *link, wring_mut_bytes *bytes, wring__head **kept)
         return false;
     }
     if (result == WRING_OK && is_interim(parser->status)) {
+        if (++link->interim_count > WRING__INTERIM_MAX) {
+            load_link_failf(link, "handshake: more than %u interim answers (HTTP status %u)",
+                            WRING__INTERIM_MAX, parser->status);
+            wring__head_free(&link->head);
+            return false;
+        }
         bytes->data = data.data + parser->position;
         bytes->len = data.len - parser->position;
         if (link->head != NULL) {

@@ -66,6 +66,25 @@ def interim_answers_are_skipped():
         assert code == 1 and "HTTP status 403" in err, err
 
 
+def a_flood_of_interim_answers_ends():
+    """As many as a client takes, and no more, however long the connect timeout is."""
+    def flood(sock):
+        read_head(sock)
+        while True:
+            sock.sendall(b"HTTP/1.1 102 Processing\r\n\r\n" * 10)
+    few = b"HTTP/1.1 103 Early Hints\r\n\r\n" * 16
+    with Echo(few) as server:
+        assert report(server.url(), *QUICK)["errors"] == {}
+    for before in ((few + few[:len(few) // 16],), (few[:100], few[100:], few[:100])):
+        with Echo(*before) as server:
+            code, _, err = bench("-q", server.url(), *QUICK, "--connect-timeout", "1h")
+            assert code == 1 and "more than 16 interim answers (HTTP status 103)" in err, err
+    with Listener(flood) as server:
+        code, _, err = bench("-q", f"ws://127.0.0.1:{server.port}/", *QUICK, "--connect-timeout",
+                             "1h")
+        assert code == 1 and "more than 16 interim answers (HTTP status 102)" in err, err
+
+
 def user_and_password_of_the_url_are_sent_and_not_shown():
     with Echo() as server:
         code, out, err = bench("-q", server.url("ann:p%40ss@"), *QUICK)
@@ -133,6 +152,20 @@ def close_codes_have_their_names():
         with Listener(serve) as server:
             got = report(f"ws://127.0.0.1:{server.port}/", *QUICK, code=4)
             assert list(got["errors"]) == [f"closed by the server: {code} ({name}) soon"], got
+
+
+def close_codes_that_are_illegal_are_told_as_that():
+    def serve(sock):
+        sock.sendall(response(read_head(sock)))
+        sock.sendall(frame(8, payload, mask=None))
+        read_client_frame(sock)
+    illegal = [(code.to_bytes(2, "big"), f"{code} (illegal on the wire)")
+               for code in (0, 999, 1004, 1005, 1006, 1015, 2999, 5000, 65535)]
+    for payload, text in illegal + [(b"\x03", "1005 (a close frame of one byte, illegal)"),
+                                    (b"\x0f\xa0", "4000 (private)")]:
+        with Listener(serve) as server:
+            got = report(f"ws://127.0.0.1:{server.port}/", *QUICK, code=4)
+            assert list(got["errors"]) == [f"closed by the server: {text}"], got
 
 
 def the_cause_of_a_failure_is_whole():
@@ -207,5 +240,6 @@ def no_color_is_honoured():
 run([interim_answers_are_skipped, user_and_password_of_the_url_are_sent_and_not_shown,
      headers_given_replace_what_would_be_sent, headers_that_would_break_the_handshake_are_refused,
      a_refusal_is_shown_whole_on_request, close_codes_have_their_names,
+     close_codes_that_are_illegal_are_told_as_that, a_flood_of_interim_answers_ends,
      the_cause_of_a_failure_is_whole, a_file_that_is_no_text_is_told_before_the_run,
      a_file_is_read_no_further_than_a_message_may_be_long, no_color_is_honoured])
