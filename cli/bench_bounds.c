@@ -34,6 +34,9 @@ static double unclosed_of(const load_result *r) {
 static double lost_of(const load_result *r) {
     return (double)r->lost;
 }
+static double foreign_of(const load_result *r) {
+    return (double)r->foreign;
+}
 static double unsent_of(const load_result *r) {
     return (double)r->unsent;
 }
@@ -48,7 +51,8 @@ static const struct {
 } figures[] = {{"rate", rate_of, false},         {"errors", errors_of, false},
                {"failed", failed_of, false},     {"unanswered", unanswered_of, false},
                {"unclosed", unclosed_of, false}, {"lost", lost_of, false},
-               {"unsent", unsent_of, false},     {"behind", behind_of, true}};
+               {"foreign", foreign_of, false},   {"unsent", unsent_of, false},
+               {"behind", behind_of, true}};
 
 #define FIGURES (sizeof figures / sizeof figures[0])
 
@@ -161,12 +165,12 @@ static bool bound_parse(const char *text, bench_bound *bound) {
 bool bench_bounds_parse(bench_options *o) {
     for (size_t i = 0; i < o->fail_count; i++) {
         if (!bound_parse(o->fails[i], &o->bounds[i])) {
-            cli_complain(
-                "--fail '%s' is not like 'p99>10ms', 'p99.9>=1s', 'mean>5ms', "
-                "'connect.p99>50ms', 'lag.p99>1ms', 'rate<20k', 'errors>0' or "
-                "'errors>0.1%%'; figures are pN, min, mean, max (also connect.pN and "
-                "lag.pN), rate, errors, failed, unanswered, unclosed, lost, unsent, behind",
-                o->fails[i]);
+            cli_complain("--fail '%s' is not like 'p99>10ms', 'p99.9>=1s', 'mean>5ms', "
+                         "'connect.p99>50ms', 'lag.p99>1ms', 'rate<20k', 'errors>0' or "
+                         "'errors>0.1%%'; figures are pN, min, mean, max (also connect.pN and "
+                         "lag.pN), rate, errors, failed, unanswered, unclosed, lost, foreign, "
+                         "unsent, behind",
+                         o->fails[i]);
             return false;
         }
     }

@@ -45,7 +45,9 @@ static const char examples[] =
     "not sent to meanwhile, and its latencies look better than they are. With -r messages have a\n"
     "time of their own and latency counts from it, whether or not they could be sent then.\n"
     "\nExit codes: 0 done; 1 failed; 2 used wrongly; 3 compare: worse; 4 done, but connections or\n"
-    "messages failed, were lost, repeated or out of order; 5 find-max: no rate keeps the bound;\n"
+    "messages failed, were lost, repeated or out of order (messages that nobody here sent are "
+    "told\n"
+    "and are no error); 5 find-max: no rate keeps the bound;\n"
     "6 done, but a --fail holds; 130 ended by SIGINT (Ctrl-C), SIGTERM or SIGHUP, with the report\n"
     "so far; at once by a second.\n";
 

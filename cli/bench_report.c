@@ -212,6 +212,14 @@ static void schedule_print(FILE *to, const load_result *r) {
             bench_duration_text((double)r->lag->max, text));
 }
 
+/* No error: others may publish to the same topic, and a server may greet. */
+static void foreign_print(FILE *to, const load_result *r) {
+    if (r->foreign > 0) {
+        fprintf(to, "               %" PRIu64 " messages more came that nobody here sent\n",
+                r->foreign);
+    }
+}
+
 static void messages_print(FILE *to, const load_config *load, const load_result *r) {
     char sent[32];
     char received[32];
@@ -225,9 +233,7 @@ static void messages_print(FILE *to, const load_config *load, const load_result 
                 (double)r->wire_sent / (double)r->totals.sent,
                 (double)r->wire_received / (double)r->totals.received);
     }
-    if (r->foreign > 0) {
-        fprintf(to, "               %" PRIu64 " more came that nobody here sent\n", r->foreign);
-    }
+    foreign_print(to, r);
     if (load->rate > 0) {
         schedule_print(to, r);
     }
@@ -329,6 +335,8 @@ void bench_report_print(FILE *to, const bench_options *o, const load_result *r) 
     }
     if (load->mode == LOAD_ECHO || load->mode == LOAD_FANOUT) {
         messages_print(to, load, r);
+    } else {
+        foreign_print(to, r);
     }
     if (load->mode == LOAD_IDLE) {
         memory_print(to, o, r);

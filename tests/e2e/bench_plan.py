@@ -223,6 +223,22 @@ def bounds_about_errors_decide_which_are_too_many():
             report(f"ws://127.0.0.1:{server.port}/", "-c", 1, "-n", 20, "--fail", bound, code=code)
 
 
+def messages_that_nobody_sent_are_told_and_are_no_error():
+    def greets(sock):
+        sock.sendall(response(read_head(sock)) + frame(1, b"hello", mask=None))
+        while True:
+            opcode, payload = read_client_frame(sock)
+            sock.sendall(frame(opcode, payload, mask=None))
+            if opcode == 8:
+                return
+    for mode in ("echo", "idle"):
+        for more, code in (((), 0), (("--fail", "foreign>0"), 6), (("--fail", "foreign>1"), 0)):
+            with Listener(greets) as server:
+                got, out, _ = bench("-q", mode, f"ws://127.0.0.1:{server.port}/", "-c", 1, *FAST,
+                                    *more)
+                assert got == code and "1 messages more came that nobody here sent" in out, out
+
+
 def the_summary_is_appended():
     with tempfile.TemporaryDirectory(prefix="wring-plan-") as folder, Server() as server:
         path = os.path.join(folder, "summary.md")
@@ -255,4 +271,5 @@ run([a_number_of_messages_ends_the_run, a_number_counts_what_is_published_and_ha
      zero_means_automatic_and_the_help_says_so,
      bounds_that_are_crossed_have_an_exit_code, bounds_of_the_generators_own_lag,
      bounds_about_errors_decide_which_are_too_many,
-     the_summary_is_appended, json_is_one_object_all_the_same])
+     messages_that_nobody_sent_are_told_and_are_no_error, the_summary_is_appended,
+     json_is_one_object_all_the_same])
