@@ -182,6 +182,10 @@ bool bench_results_write(const bench_options *options, const load_result *result
  *  what the latencies show? */
 bool bench_generator_lags(const load_result *result);
 
+/** Of a run that came to none: the URL and files of --ca, --cert and --key are part of the usage.
+ */
+int bench_exit_code_of(wring_result code);
+
 /** Did anything go wrong that a script should know of? */
 bool bench_has_errors(const load_result *result);
 

@@ -68,7 +68,7 @@ static bool step(search *s, double rate, bool *holds) {
     const wring_result code = load_execute(&o->load, &observer, &result, &error);
     bench_live_end(&live);
     if (code != WRING_OK || bench_interrupted()) {
-        s->code = bench_interrupted() ? BENCH_INTERRUPTED : CLI_FAILED;
+        s->code = bench_exit_code_of(code);
         if (code != WRING_OK) {
             cli_complain("%s", error.text);
         }

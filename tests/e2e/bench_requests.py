@@ -179,6 +179,26 @@ def the_cause_of_a_failure_is_whole():
     assert code == 1 and "not for the host '127.0.0.1' (none of 1 connections" in err, err
 
 
+def what_is_wrong_with_the_options_ends_as_in_connect():
+    """2, whether the URL, or a file of certificates that is none or not there."""
+    with tempfile.NamedTemporaryFile() as file:
+        file.write(b"no certificate\n")
+        file.flush()
+        for options in (("--ca", file.name), ("--ca", "/nowhere"),
+                        ("--cert", file.name, "--key", file.name)):
+            url = "wss://127.0.0.1:1/"
+            name = options[1]
+            connect = subprocess.run([os.environ["WRING"], "connect", *options, url], text=True,
+                                     stdin=subprocess.DEVNULL, capture_output=True, timeout=60,
+                                     env=environment())
+            assert connect.returncode == 2 and name in connect.stderr, connect
+            for mode in ("echo", "connect", "idle", "find-max"):
+                code, _, err = bench("-q", mode, *options, url)
+                assert code == 2 and name in err, (mode, options, code, err)
+    for mode in ("echo", "find-max"):
+        assert bench("-q", mode, "http://127.0.0.1:1/")[0] == 2
+
+
 def a_file_that_is_no_text_is_told_before_the_run():
     with tempfile.NamedTemporaryFile() as file:
         file.write(b"caf\xe9 noir")
@@ -241,5 +261,6 @@ run([interim_answers_are_skipped, user_and_password_of_the_url_are_sent_and_not_
      headers_given_replace_what_would_be_sent, headers_that_would_break_the_handshake_are_refused,
      a_refusal_is_shown_whole_on_request, close_codes_have_their_names,
      close_codes_that_are_illegal_are_told_as_that, a_flood_of_interim_answers_ends,
-     the_cause_of_a_failure_is_whole, a_file_that_is_no_text_is_told_before_the_run,
+     the_cause_of_a_failure_is_whole,
+     what_is_wrong_with_the_options_ends_as_in_connect, a_file_that_is_no_text_is_told_before_the_run,
      a_file_is_read_no_further_than_a_message_may_be_long, no_color_is_honoured])
