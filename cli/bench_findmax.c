@@ -22,10 +22,10 @@
 typedef struct search {
     bench_options *options;
     bench_search *found;
-    load_result best;
-    double holds; /* the highest rate that kept the bound; 0: none yet */
-    double fails; /* the lowest that did not */
-    int code;     /* of the last run */
+    load_result best; /* of the highest rate that held; of the latest run while none did */
+    double holds;     /* the highest rate that kept the bound; 0: none yet */
+    double fails;     /* the lowest that did not */
+    int code;         /* of the last run */
 } search;
 
 static bool keeps_bound(const bench_options *o, const load_result *r) {
@@ -47,6 +47,11 @@ static void step_print(const bench_options *o, const bench_step *step) {
                 : step->lags   ? "is too slow: the generator lags"
                                : "is too slow");
     }
+}
+
+static void result_keep(search *s, const load_result *result) {
+    load_result_deinit(&s->best);
+    s->best = *result;
 }
 
 /* One run at one rate. False when it could not be done, or was interrupted. */
@@ -72,7 +77,11 @@ static bool step(search *s, double rate, bool *holds) {
         if (code != WRING_OK) {
             cli_complain("%s", error.text);
         }
-        load_result_deinit(&result);
+        if (code == WRING_OK && s->holds == 0) {
+            result_keep(s, &result);
+        } else {
+            load_result_deinit(&result);
+        }
         return false;
     }
     *holds = keeps_bound(o, &result);
@@ -84,9 +93,8 @@ static bool step(search *s, double rate, bool *holds) {
                           result.unsent > 0 || result.lost > 0 || result.connections.lost > 0,
                           bench_generator_lags(&result)};
     step_print(o, noted);
-    if (*holds && rate > s->holds) {
-        load_result_deinit(&s->best);
-        s->best = result;
+    if (s->holds == 0 || (*holds && rate > s->holds)) {
+        result_keep(s, &result);
     } else {
         load_result_deinit(&result);
     }
@@ -124,17 +132,35 @@ static double rate_next(const search *s, double first) {
     return s->fails / s->holds <= CLOSE_TO ? 0 : (s->fails + s->holds) / 2;
 }
 
+/* No rate kept the bound: what was tried, and the report of the latest run. */
+static int nothing_held(search *s) {
+    bench_options *o = s->options;
+    char rate[32];
+    char text[16];
+    const int code = s->code != CLI_OK ? s->code : BENCH_NOT_FOUND;
+    (void)bench_duration_text((double)o->p99_ns, text);
+    if (s->code == CLI_OK) {
+        cli_complain("not even %s/s keeps a p99 of %s", bench_rate_text(s->fails, rate), text);
+    } else if (code != BENCH_INTERRUPTED && code != BENCH_NOT_FOUND) {
+        return code; /* it has been said why there was no run */
+    }
+    if (s->best.latency == NULL) {
+        return code; /* ended before the first run */
+    }
+    o->search = s->found;
+    o->exit_code = code;
+    if (o->json == 0) {
+        printf("No rate that was tried kept a p99 of at most %s. Of the latest:\n\n", text);
+    }
+    return bench_results_write(o, &s->best) ? code : CLI_FAILED;
+}
+
 static int verdict(search *s) {
     bench_options *o = s->options;
     char rate[32];
     char text[16];
-    if (s->code != CLI_OK && s->holds == 0) {
-        return s->code;
-    }
     if (s->holds == 0) {
-        cli_complain("not even %s/s keeps a p99 of %s", bench_rate_text(s->fails, rate),
-                     bench_duration_text((double)o->p99_ns, text));
-        return BENCH_NOT_FOUND;
+        return nothing_held(s);
     }
     o->load.rate = s->holds;
     o->search = s->found;

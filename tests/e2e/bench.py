@@ -459,6 +459,34 @@ def find_max_ends_at_a_rate_that_holds():
         assert code == 5 and "keeps a p99 of 1 ns" in err, (code, err)
 
 
+def find_max_reports_what_it_tried_when_nothing_held():
+    def check(text, interrupted):
+        found = json.loads(text)["find_max"]
+        assert found["rate"] == 0 and found["steps"], found
+        assert not any(step["holds"] for step in found["steps"]), found
+        assert interrupted or found["steps"][-1]["rate"] <= 4, found
+    options = ("-c", 5, "--warmup", 0, "--p99", "1ns")
+    with Server() as server:
+        code, out, _ = bench("find-max", server.url(), *options, "-d", "50ms", "--json")
+        assert code == 5, code
+        check(out, False)
+        for more in ((), ("--json",)):
+            process = subprocess.Popen([os.environ["WRING"], "bench", "find-max", server.url(),
+                                        *map(str, options), "-d", "500ms", *more, "-o",
+                                        path("none.json")], stdout=subprocess.PIPE,
+                                       stderr=subprocess.PIPE, text=True, env=environment())
+            assert "is too slow" in process.stderr.readline()
+            process.send_signal(signal.SIGINT)
+            out, _ = process.communicate(timeout=60)
+            assert process.returncode == 130, process.returncode
+            with open(path("none.json")) as file:
+                check(file.read(), True)
+            if more:
+                check(out, True)
+            else:
+                assert "No rate that was tried kept a p99 of at most 1 ns" in out, out
+
+
 def find_max_searches_a_fan_out_as_well():
     with Server() as server:
         got = report("find-max", "fanout", server.url("/topic/x"), "-c", 20, "-d", "150ms",
@@ -512,4 +540,5 @@ run([the_json_report_has_what_is_promised, echoes_of_every_size_and_kind,
      fragments_pings_and_pieces_make_no_difference, a_server_that_leaves_is_lost,
      it_says_why_it_cannot_run, more_connections_than_descriptors,
      ctrl_c_ends_with_the_report_so_far, compare_finds_a_regression,
-     find_max_ends_at_a_rate_that_holds, find_max_searches_a_fan_out_as_well, a_terminal_gets_a_panel])
+     find_max_ends_at_a_rate_that_holds, find_max_reports_what_it_tried_when_nothing_held,
+     find_max_searches_a_fan_out_as_well, a_terminal_gets_a_panel])
