@@ -118,6 +118,11 @@ static int verdict(bench_options *o, const load_result *result) {
                                                                        : CLI_OK;
 }
 
+int bench_exit_code_of(wring_result code) {
+    const bool is_usage = code == WRING_ERR_INVALID_URL || code == WRING_ERR_TLS_CONFIG;
+    return bench_interrupted() ? BENCH_INTERRUPTED : is_usage ? CLI_USAGE : CLI_FAILED;
+}
+
 static int run(bench_options *o) {
     load_result result;
     wring_error error;
@@ -130,9 +135,7 @@ static int run(bench_options *o) {
     refusal_print(&result);
     if (code != WRING_OK) {
         cli_complain("%s", error.text);
-        exit_code = bench_interrupted()             ? BENCH_INTERRUPTED
-                    : code == WRING_ERR_INVALID_URL ? CLI_USAGE
-                                                    : CLI_FAILED;
+        exit_code = bench_exit_code_of(code);
     } else {
         o->exit_code = verdict(o, &result);
         exit_code = bench_results_write(o, &result) ? o->exit_code : CLI_FAILED;

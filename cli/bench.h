@@ -123,7 +123,12 @@ void bench_options_free(bench_options *options);
 bool bench_headers_take(bench_options *options);
 /** -n and the ramps. False when they do not go together; it is told. */
 bool bench_plan_adopt(bench_options *options);
+/** May a run have that rate? 0 is for stages. False when not; it is told. */
+bool bench_rate_check(const char *option, const char *text, double rate);
 bool bench_bounds_parse(bench_options *options);
+
+/** bench_message.c: what is sent, from the options that say so. False: it has complained. */
+bool bench_message_take(bench_options *options);
 
 /** A copy of the URL with "***" for a password; NULL when memory is out. */
 char *bench_url_shown(const char *url);
@@ -177,6 +182,10 @@ bool bench_results_write(const bench_options *options, const load_result *result
  *  what the latencies show? */
 bool bench_generator_lags(const load_result *result);
 
+/** Of a run that came to none: the URL and files of --ca, --cert and --key are part of the usage.
+ */
+int bench_exit_code_of(wring_result code);
+
 /** Did anything go wrong that a script should know of? */
 bool bench_has_errors(const load_result *result);
 
@@ -187,6 +196,8 @@ int bench_compare(const bench_options *options);
 const char *bench_duration_text(double ns, char text[16]);
 /** "12,345,678". */
 const char *bench_count_text(double value, char text[32]);
+/** "0.4", "12,345": of a second. Below ten with three digits, because a slow rate is no 0. */
+const char *bench_rate_text(double value, char text[32]);
 /** "1.23 MiB". */
 const char *bench_bytes_text(double bytes, char text[16]);
 

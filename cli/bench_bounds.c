@@ -25,8 +25,17 @@ static double errors_of(const load_result *r) {
 static double failed_of(const load_result *r) {
     return (double)(r->connections.failed + r->connections.lost);
 }
+static double unanswered_of(const load_result *r) {
+    return (double)r->connections.unanswered;
+}
+static double unclosed_of(const load_result *r) {
+    return (double)r->connections.unclosed;
+}
 static double lost_of(const load_result *r) {
     return (double)r->lost;
+}
+static double foreign_of(const load_result *r) {
+    return (double)r->foreign;
 }
 static double unsent_of(const load_result *r) {
     return (double)r->unsent;
@@ -39,8 +48,11 @@ static const struct {
     const char *name;
     double (*of)(const load_result *result);
     bool is_time;
-} figures[] = {{"rate", rate_of, false}, {"errors", errors_of, false}, {"failed", failed_of, false},
-               {"lost", lost_of, false}, {"unsent", unsent_of, false}, {"behind", behind_of, true}};
+} figures[] = {{"rate", rate_of, false},         {"errors", errors_of, false},
+               {"failed", failed_of, false},     {"unanswered", unanswered_of, false},
+               {"unclosed", unclosed_of, false}, {"lost", lost_of, false},
+               {"foreign", foreign_of, false},   {"unsent", unsent_of, false},
+               {"behind", behind_of, true}};
 
 #define FIGURES (sizeof figures / sizeof figures[0])
 
@@ -156,7 +168,8 @@ bool bench_bounds_parse(bench_options *o) {
             cli_complain("--fail '%s' is not like 'p99>10ms', 'p99.9>=1s', 'mean>5ms', "
                          "'connect.p99>50ms', 'lag.p99>1ms', 'rate<20k', 'errors>0' or "
                          "'errors>0.1%%'; figures are pN, min, mean, max (also connect.pN and "
-                         "lag.pN), rate, errors, failed, lost, unsent, behind",
+                         "lag.pN), rate, errors, failed, unanswered, unclosed, lost, foreign, "
+                         "unsent, behind",
                          o->fails[i]);
             return false;
         }

@@ -23,11 +23,11 @@
 typedef struct search {
     bench_options *options;
     bench_search *found;
-    load_result best;
-    double holds;  /* the highest rate that kept the bound; 0: none yet */
-    double fails;  /* the lowest that did not */
-    bool answered; /* something, at any rate */
-    int code;      /* of the last run */
+    load_result best; /* of the highest rate that held; of the latest run while none did */
+    double holds;     /* the highest rate that kept the bound; 0: none yet */
+    double fails;     /* the lowest that did not */
+    bool answered;    /* something, at any rate */
+    int code;         /* of the last run */
 } search;
 
 static bool keeps_bound(const bench_options *o, const load_result *r) {
@@ -41,7 +41,7 @@ static void step_print(const bench_options *o, const bench_step *step) {
     char p50[16];
     char p99[16];
     if (o->quiet == 0) {
-        fprintf(stderr, "  %12s/s  p50 %9s  p99 %9s  %s\n", bench_count_text(step->rate, rate),
+        fprintf(stderr, "  %12s/s  p50 %9s  p99 %9s  %s\n", bench_rate_text(step->rate, rate),
                 bench_duration_text((double)step->p50_ns, p50),
                 bench_duration_text((double)step->p99_ns, p99),
                 step->holds    ? "holds"
@@ -84,6 +84,11 @@ static bool step_judge(search *s, double rate, const load_result *r, bool *holds
     return true;
 }
 
+static void result_keep(search *s, const load_result *result) {
+    load_result_deinit(&s->best);
+    s->best = *result;
+}
+
 /* One run at one rate. False when it could not be done, or was interrupted. */
 static bool step(search *s, double rate, bool *holds) {
     bench_options *o = s->options;
@@ -91,28 +96,32 @@ static bool step(search *s, double rate, bool *holds) {
     wring_error error;
     bench_live live;
     char title[96];
+    char count[32];
     char text[16];
     o->load.rate = rate;
     bench_live_init(&live, o);
     live.panel_only = true;
-    (void)snprintf(title, sizeof title, "find-max: %.0f/s, bound p99 %s", rate,
-                   bench_duration_text((double)o->p99_ns, text));
+    (void)snprintf(title, sizeof title, "find-max: %s/s, bound p99 %s",
+                   bench_rate_text(rate, count), bench_duration_text((double)o->p99_ns, text));
     live.title = title;
     const load_observer observer = {bench_live_progress, &live};
     const wring_result code = load_execute(&o->load, &observer, &result, &error);
     bench_live_end(&live);
     if (code != WRING_OK || bench_interrupted()) {
-        s->code = bench_interrupted() ? BENCH_INTERRUPTED : CLI_FAILED;
+        s->code = bench_exit_code_of(code);
         if (code != WRING_OK) {
             cli_complain("%s", error.text);
         }
-        load_result_deinit(&result);
+        if (code == WRING_OK && s->holds == 0) {
+            result_keep(s, &result);
+        } else {
+            load_result_deinit(&result);
+        }
         return false;
     }
     const bool goes_on = step_judge(s, rate, &result, holds);
-    if (*holds && rate > s->holds) {
-        load_result_deinit(&s->best);
-        s->best = result;
+    if (s->holds == 0 || (*holds && rate > s->holds)) {
+        result_keep(s, &result);
     } else {
         load_result_deinit(&result);
     }
@@ -150,24 +159,42 @@ static double rate_next(const search *s, double first) {
     return s->fails / s->holds <= CLOSE_TO ? 0 : (s->fails + s->holds) / 2;
 }
 
+/* No rate kept the bound: what was tried, and the report of the latest run. */
+static int nothing_held(search *s) {
+    bench_options *o = s->options;
+    char rate[32];
+    char text[16];
+    const int code = s->code != CLI_OK ? s->code : BENCH_NOT_FOUND;
+    (void)bench_duration_text((double)o->p99_ns, text);
+    if (s->code == CLI_OK) {
+        cli_complain("not even %s/s keeps a p99 of %s", bench_rate_text(s->fails, rate), text);
+    } else if (code != BENCH_INTERRUPTED && code != BENCH_NOT_FOUND) {
+        return code; /* it has been said why there was no run */
+    }
+    if (s->best.latency == NULL) {
+        return code; /* ended before the first run */
+    }
+    o->search = s->found;
+    o->exit_code = code;
+    if (o->json == 0) {
+        printf("No rate that was tried kept a p99 of at most %s. Of the latest:\n\n", text);
+    }
+    return bench_results_write(o, &s->best) ? code : CLI_FAILED;
+}
+
 static int verdict(search *s) {
     bench_options *o = s->options;
     char rate[32];
     char text[16];
-    if (s->code != CLI_OK && s->holds == 0) {
-        return s->code;
-    }
     if (s->holds == 0) {
-        cli_complain("not even %.0f/s keeps a p99 of %s", s->fails,
-                     bench_duration_text((double)o->p99_ns, text));
-        return BENCH_NOT_FOUND;
+        return nothing_held(s);
     }
     o->load.rate = s->holds;
     o->search = s->found;
     s->found->rate = s->holds;
     if (o->json == 0) {
         printf("The highest rate with a p99 of at most %s is %s messages/s.\n\n",
-               bench_duration_text((double)o->p99_ns, text), bench_count_text(s->holds, rate));
+               bench_duration_text((double)o->p99_ns, text), bench_rate_text(s->holds, rate));
     }
     o->exit_code = s->code;
     return bench_results_write(o, &s->best) ? s->code : CLI_FAILED;

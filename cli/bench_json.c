@@ -74,6 +74,8 @@ static void counts_add(cJSON *root, const load_result *r) {
     cJSON_AddNumberToObject(connections, "opened", (double)r->connections.opened);
     cJSON_AddNumberToObject(connections, "failed", (double)r->connections.failed);
     cJSON_AddNumberToObject(connections, "lost", (double)r->connections.lost);
+    cJSON_AddNumberToObject(connections, "unanswered", (double)r->connections.unanswered);
+    cJSON_AddNumberToObject(connections, "unclosed", (double)r->connections.unclosed);
     if (r->backoffs > 0) {
         cJSON_AddNumberToObject(connections, "backoffs", (double)r->backoffs);
         cJSON_AddNumberToObject(connections, "backoff_s", r->backoff_s);

@@ -170,7 +170,7 @@ static void panel_figures(bench_live *live, const load_progress *p) {
     size_t at = 0;
     const double rate = p->series_count == 0 ? 0 : sample_rate(&p->series[p->series_count - 1]);
     row(live, "  rate         \x1b[1m%12s/s\x1b[0m  \x1b[36m%s\x1b[0m",
-        bench_count_text(rate, count), sparks(p, blocks));
+        bench_rate_text(rate, count), sparks(p, blocks));
     for (size_t i = 0; i < sizeof points / sizeof points[0]; i++) {
         at += (size_t)snprintf(
             line + at, sizeof line - at, "p%g %s   ", points[i],
@@ -246,7 +246,7 @@ static void line_sample(const bench_live *live, const load_progress *p) {
         return;
     }
     fprintf(stderr, "%6.1f s  %12s/s  p50 %9s  p99 %9s  max %9s", sample->t + sample->seconds,
-            bench_count_text(sample_rate(sample), count),
+            bench_rate_text(sample_rate(sample), count),
             bench_duration_text((double)sample->p50_ns, p50),
             bench_duration_text((double)sample->p99_ns, p99),
             bench_duration_text((double)sample->max_ns, max));

@@ -2,7 +2,6 @@
  *
  * The command line of `wring bench`.
  */
-#include <errno.h>
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -10,7 +9,6 @@
 #include <unistd.h>
 
 #include "bench/load/deflate.h"
-#include "bench/load/text.h"
 #include "cli/bench.h"
 #include "cli/units.h"
 
@@ -38,7 +36,8 @@ static const char examples[] =
     "  wring bench find-max fanout -c 1k --p99 50ms ws://127.0.0.1:8080/topic/load\n"
     "  wring bench --json-file new.json --svg new.svg ws://127.0.0.1:8080/echo\n"
     "  wring bench compare old.json new.json --tolerance 5%\n"
-    "\nCounts and rates take k and m (1,000s), sizes k and m (1,024s), durations ms, s, m, h.\n"
+    "\nCounts and rates take k, m and g (1,000s); rates are from 0.001 to 1g a second. Sizes\n"
+    "take k and m (1,024s), durations ms, s, m, h.\n"
     "A size is 125, 64-1k (evenly), 64,512,4k (each as often), 64:90,16k:10 (by weight),\n"
     "exp:512 (exponential with that mean) or normal:1k:200 (mean and deviation).\n"
     "\nWithout -r an answer makes room for the next message (closed loop): a server that stalls "
@@ -46,7 +45,9 @@ static const char examples[] =
     "not sent to meanwhile, and its latencies look better than they are. With -r messages have a\n"
     "time of their own and latency counts from it, whether or not they could be sent then.\n"
     "\nExit codes: 0 done; 1 failed; 2 used wrongly; 3 compare: worse; 4 done, but connections or\n"
-    "messages failed, were lost, repeated or out of order; 5 find-max: no rate keeps the bound;\n"
+    "messages failed, were lost, repeated or out of order (messages that nobody here sent are "
+    "told\n"
+    "and are no error); 5 find-max: no rate keeps the bound;\n"
     "6 done, but a --fail holds; 130 ended by SIGINT (Ctrl-C), SIGTERM or SIGHUP, with the report\n"
     "so far; at once by a second.\n";
 
@@ -114,7 +115,7 @@ static bool line_parse(int argc, const char **argv, bench_options *o) {
     const struct poptOption table[] = {
         TEXT("connections", 'c', connections, "connections; fanout: subscribers (64)", "N"),
         TEXT("threads", 't', threads,
-             "threads, a ring each (half of the CPUs, or as connections need)", "N"),
+             "threads, a ring each (0, automatic: half of the CPUs, or as connections need)", "N"),
         TEXT("duration", 'd', duration, "measured time (10s; of each step of find-max 2s)", "TIME"),
         TEXT("warmup", 0, warmup, "runs so long before (1s)", "TIME"),
         TEXT("messages", 'n', messages,
@@ -125,11 +126,12 @@ static bool line_parse(int argc, const char **argv, bench_options *o) {
         TEXT("connect-rate", 0, connect_rate, "connections opened a second (no limit)", "RATE"),
         TEXT("size", 's', size, "bytes of a message (64)", "SIZE"),
         TEXT("message", 'm', message, "this one instead", "TEXT"),
-        TEXT("message-file", 0, message_file, "the content of a file instead", "FILE"),
+        TEXT("message-file", 0, message_file, "the content of a file instead (up to 64 MiB)",
+             "FILE"),
         SWITCH("text", 0, text, "text messages (that is so)"),
         SWITCH("binary", 'b', binary, "binary messages"),
-        TEXT("pipeline", 'p', pipeline, "messages under way on a connection (1; with -r 1024)",
-             "N"),
+        TEXT("pipeline", 'p', pipeline,
+             "messages under way on a connection (0, automatic: 1; with -r 1024)", "N"),
         SWITCH("any-answer", 0, any_answer, "each message has one answer, of any content"),
         SWITCH("verify", 0, verify, "compare every byte of an echo"),
         SWITCH("deflate", 0, deflate, "compressed messages: permessage-deflate, no takeover"),
@@ -200,7 +202,10 @@ static bool take_rate(const char *option, const char *text, double *out) {
     if (text == NULL) {
         return true;
     }
-    return (units_parse_count(text, out) && *out > 0) || wrong(option, text, "500, 20k or 1.5m");
+    if (!units_parse_count(text, out) || !(*out > 0)) {
+        return wrong(option, text, "500, 20k or 1.5m");
+    }
+    return bench_rate_check(option, text, *out);
 }
 
 static bool take_duration(const char *option, const char *text, wring_duration_ns min,
@@ -217,7 +222,7 @@ static bool take_numbers(bench_options *o) {
     load->pipeline = 0; /* by the mode: see adopt */
     return take_count("--threads", o->threads, 0, LOAD_THREADS_MAX, &load->threads) &&
            take_count("--pipeline", o->pipeline, 0, 65536, &load->pipeline) &&
-           take_count("--burst", o->burst, 0, 65536, &load->burst) &&
+           take_count("--burst", o->burst, 1, 65536, &load->burst) &&
            take_count("--server-pid", o->server_pid, 1, INT32_MAX, &load->server_pid) &&
            take_count("-c", o->connections, 1, 1u << 24, &load->connections) &&
            take_count("--publishers", o->publishers, 1, LOAD_PUBLISHERS_MAX, &load->publishers) &&
@@ -231,70 +236,6 @@ static bool take_numbers(bench_options *o) {
            take_duration("--p99", o->p99, 1, &o->p99_ns) &&
            (o->tolerance == NULL || units_parse_share(o->tolerance, &o->tolerance_share) ||
             wrong("--tolerance", o->tolerance, "5% or 0.05"));
-}
-
-static bool file_take(bench_options *o) {
-    FILE *file = fopen(o->message_file, "re");
-    size_t len = 0;
-    size_t cap = 0;
-    bool ok = file != NULL;
-    while (ok && feof(file) == 0) {
-        if (len == cap) {
-            cap = cap * 2 + 65536;
-            char *grown = realloc(o->message_bytes, cap);
-            ok = grown != NULL && cap <= LOAD_SIZE_MAX;
-            o->message_bytes = grown == NULL ? o->message_bytes : grown;
-        }
-        len += ok ? fread(o->message_bytes + len, 1, cap - len, file) : 0;
-        ok = ok && ferror(file) == 0;
-    }
-    if (!ok) {
-        cli_complain("--message-file %s: %s", o->message_file, strerror(errno));
-    }
-    if (file != NULL) {
-        fclose(file);
-    }
-    o->load.message = wring_bytes_of(o->message_bytes, len);
-    return ok;
-}
-
-/* A server would close every connection with 1007. RFC 6455 5.6 */
-static bool text_check(const bench_options *o) {
-    size_t bad_at = 0;
-    if (!o->load.has_message || load_text_is_utf8(o->load.message, &bad_at)) {
-        return true;
-    }
-    cli_complain("--message%s%s is no text, at byte %zu it is not UTF-8: send it with --binary",
-                 o->message_file == NULL ? "" : "-file ",
-                 o->message_file == NULL ? "" : o->message_file, bad_at);
-    return false;
-}
-
-static bool take_message(bench_options *o) {
-    load_config *load = &o->load;
-    if ((o->size != NULL) + (o->message != NULL) + (o->message_file != NULL) > 1) {
-        cli_complain("--size, --message and --message-file: one of them");
-        return false;
-    }
-    if (o->text != 0 && o->binary != 0) {
-        cli_complain("--text and --binary: one of them");
-        return false;
-    }
-    load->binary = o->binary != 0;
-    load->any_answer = o->any_answer != 0;
-    load->verify = o->verify != 0;
-    load->has_message = o->message != NULL || o->message_file != NULL;
-    if (o->message != NULL) {
-        load->message = wring_str(o->message);
-    }
-    if (o->message_file != NULL && !file_take(o)) {
-        return false;
-    }
-    if (!load->binary && !text_check(o)) {
-        return false;
-    }
-    return o->size == NULL || load_sizes_parse(o->size, &load->sizes) ||
-           wrong("--size", o->size, "125, 64-1k, 64:90,16k:10, exp:512 or normal:1k:200");
 }
 
 static bool take_network(bench_options *o) {
@@ -405,7 +346,7 @@ bool bench_options_parse(int argc, const char **argv, bench_options *o) {
                                                  : "no URL; try 'wring bench --help'");
         return false;
     }
-    return take_numbers(o) && take_message(o) && bench_headers_take(o) && take_network(o) &&
+    return take_numbers(o) && bench_message_take(o) && bench_headers_take(o) && take_network(o) &&
            deflate_check(o) && bench_bounds_parse(o) && adopt(o);
 }
 

@@ -39,11 +39,27 @@ static bool ramp_read(const char *option, const char *text, load_ramp *ramp) {
     return false;
 }
 
+#define RATE_MIN 0.001 /* messages in a second: one in a quarter of an hour */
+#define RATE_MAX 1e9   /* one in a nanosecond, which is what the clock counts */
+
+bool bench_rate_check(const char *option, const char *text, double rate) {
+    if (rate != 0 && (rate < RATE_MIN || rate > RATE_MAX)) {
+        cli_complain("%s '%s': a rate is from 0.001 to 1g (1,000,000,000) a second", option, text);
+        return false;
+    }
+    return true;
+}
+
 static bool rate_ramp_adopt(bench_options *o) {
     load_config *load = &o->load;
     load->ramp.from = load->rate; /* -r, or 0 */
     if (!ramp_read("--ramp", o->ramp, &load->ramp)) {
         return false;
+    }
+    for (uint32_t i = 0; i < load->ramp.count; i++) {
+        if (!bench_rate_check("--ramp", o->ramp, load->ramp.stages[i].value)) {
+            return false;
+        }
     }
     if (o->command != BENCH_ECHO && o->command != BENCH_FANOUT) {
         cli_complain("--ramp is a rate of messages, for echo and fanout; connections have "

@@ -34,6 +34,14 @@ const char *bench_count_text(double value, char text[32]) {
     return text;
 }
 
+const char *bench_rate_text(double value, char text[32]) {
+    if (value <= 0 || value >= 9.995) {
+        return bench_count_text(value, text);
+    }
+    (void)snprintf(text, 32, "%.3g", value);
+    return text;
+}
+
 const char *bench_bytes_text(double bytes, char text[16]) {
     static const char *const units[] = {"B", "KiB", "MiB", "GiB", "TiB"};
     unsigned unit = 0;
@@ -111,9 +119,9 @@ static void setting_print(FILE *to, const bench_options *o, const load_result *r
     if (load->mode == LOAD_ECHO || load->mode == LOAD_FANOUT) {
         sizes_print(to, load);
         if (load->ramp.count > 0) {
-            fprintf(to, ", a ramp of up to %s/s", bench_count_text(load->rate, text));
+            fprintf(to, ", a ramp of up to %s/s", bench_rate_text(load->rate, text));
         } else if (load->rate > 0) {
-            fprintf(to, ", %s/s", bench_count_text(load->rate, text));
+            fprintf(to, ", %s/s", bench_rate_text(load->rate, text));
         } else {
             fprintf(to, ", closed loop with %u under way", load->pipeline);
         }
@@ -151,7 +159,14 @@ static void connections_print(FILE *to, const load_result *r, bool repeats) {
     if (r->connections.lost > 0) {
         fprintf(to, ", %" PRIu64 " lost on the way", r->connections.lost);
     }
+    if (r->connections.unanswered > 0) {
+        fprintf(to, ", %" PRIu64 " still unanswered at the end", r->connections.unanswered);
+    }
     fputc('\n', to);
+    if (r->connections.unclosed > 0) {
+        fprintf(to, "               %" PRIu64 " of our closes never answered\n",
+                r->connections.unclosed);
+    }
     if (r->backoffs > 0) {
         fprintf(to,
                 "               dialling paused %" PRIu64 " times, %s in all, because every dial "
@@ -172,7 +187,7 @@ static void rate_print(FILE *to, const bench_options *o, const load_result *r) {
     char text[16];
     static const char *const what[] = {"answers", "deliveries", "handshakes", "messages"};
     fprintf(to, "  rate         %s %s/s",
-            bench_count_text((double)r->measured.received / seconds, count), what[o->load.mode]);
+            bench_rate_text((double)r->measured.received / seconds, count), what[o->load.mode]);
     if (r->measured.received_bytes > 0) {
         fprintf(to, ", %s/s of payload",
                 bench_bytes_text((double)r->measured.received_bytes / seconds, text));
@@ -203,6 +218,14 @@ static void dials_print(FILE *to, const load_result *r) {
             r->unsent, bench_duration_text((double)r->behind_max, text));
 }
 
+/* No error: others may publish to the same topic, and a server may greet. */
+static void foreign_print(FILE *to, const load_result *r) {
+    if (r->foreign > 0) {
+        fprintf(to, "               %" PRIu64 " messages more came that nobody here sent\n",
+                r->foreign);
+    }
+}
+
 static void messages_print(FILE *to, const load_config *load, const load_result *r) {
     char sent[32];
     char received[32];
@@ -216,9 +239,7 @@ static void messages_print(FILE *to, const load_config *load, const load_result 
                 (double)r->wire_sent / (double)r->totals.sent,
                 (double)r->wire_received / (double)r->totals.received);
     }
-    if (r->foreign > 0) {
-        fprintf(to, "               %" PRIu64 " more came that nobody here sent\n", r->foreign);
-    }
+    foreign_print(to, r);
     if (load->rate > 0) {
         schedule_print(to, r);
     }
@@ -321,6 +342,8 @@ void bench_report_print(FILE *to, const bench_options *o, const load_result *r) 
     }
     if (load->mode == LOAD_ECHO || load->mode == LOAD_FANOUT) {
         messages_print(to, load, r);
+    } else {
+        foreign_print(to, r);
     }
     if (paced_dials) {
         dials_print(to, r);

@@ -19,7 +19,7 @@ static void title_print(FILE *to, const bench_options *o, const load_result *r) 
     if (load->mode == LOAD_IDLE) {
         fprintf(to, "%s connections held", bench_count_text((double)r->connections.opened, text));
     } else {
-        fprintf(to, "%s %s/s", bench_count_text((double)r->measured.received / seconds, text),
+        fprintf(to, "%s %s/s", bench_rate_text((double)r->measured.received / seconds, text),
                 what[load->mode]);
     }
     fprintf(to, " over %.3g s, `%s`\n\n", r->duration_s, load->url_shown);

@@ -201,7 +201,7 @@ static bool svg_print(FILE *to, const bench_options *o, const load_result *r) {
     (void)snprintf(head, sizeof head, "%s %s", bench_mode_name(o->load.mode), o->load.url_shown);
     text_at(to, 20, 26, "head", head);
     (void)snprintf(head, sizeof head, "%s/s, p50 %s, p99 %s%s",
-                   bench_count_text((double)r->measured.received / seconds, count),
+                   bench_rate_text((double)r->measured.received / seconds, count),
                    bench_duration_text((double)load_histogram_percentile(h, 50), p50),
                    bench_duration_text((double)load_histogram_percentile(h, 99), p99),
                    o->load.mode != LOAD_ECHO ? ""

@@ -135,6 +135,26 @@ static void thread_collect(load_result *result, const load_thread *thread) {
     load_histogram_merge(result->latency, thread->interval); /* what came while draining */
 }
 
+/* When nothing opened until the end, there is no success that the dials under way were cut off
+ * from: they have failed. Whoever ended the run early may have been too quick. */
+static void unanswered_collect(load_run *run) {
+    load_result *result = run->result;
+    uint64_t pending = 0;
+    for (uint32_t i = 0; i < run->thread_count && run->threads[i] != NULL; i++) {
+        pending += run->threads[i]->pending;
+        result->connections.unanswered += run->threads[i]->unanswered;
+        result->connections.unclosed += run->threads[i]->unclosed;
+    }
+    if (result->connections.opened > 0 || pending == 0) {
+        return;
+    }
+    result->connections.unanswered = pending;
+    if (!result->interrupted) {
+        result->connections.failed += pending;
+        load_errors_add(&result->errors, pending, "handshake: still unanswered at the end");
+    }
+}
+
 /* Of the schedule, what was due in the whole run and did not go out; what -n had no need of is not
  * missing. */
 static uint64_t unsent_count(const load_run *run) {
@@ -174,4 +194,5 @@ void load_run_collect(load_run *run) {
     result->warmup_s = from > start ? (double)(from - start) / 1e9 : 0;
     result->unsent = unsent_count(run);
     load_run_count_connections(run);
+    unanswered_collect(run);
 }

@@ -191,8 +191,9 @@ struct load_link {
     uint8_t stage;
     uint8_t role;
     bool listed;
-    bool is_open; /* stands in thread->open */
-    bool deflate; /* was negotiated */
+    bool is_open;          /* stands in thread->open */
+    bool deflate;          /* was negotiated */
+    uint8_t interim_count; /* answers with 1xx before the one that counts */
     load_rx rx;
     wring__head *head;
     char *key;             /* until the 101 */
@@ -362,6 +363,9 @@ struct load_thread {
     load_counts measured;
     load_counts totals;
     uint64_t lost, duplicated, reordered, foreign, to_publishers, unsent;
+    uint64_t pending;    /* dials that were under way at the end */
+    uint64_t unanswered; /* ... and had been for long */
+    uint64_t unclosed;   /* our closes that the server never answered */
     uint64_t wire_sent, wire_received;
     wring_duration_ns behind_max;
     load_cpu cpu_from;
@@ -377,9 +381,10 @@ struct load_thread {
     atomic_bool started;                      /* its ring is open: it can be woken */
     atomic_bool ready;                        /* all dials have ended */
     _Atomic uint64_t ready_at;
-    _Atomic uint32_t left; /* closing: connections that are not gone yet */
-    atomic_bool stopped;   /* sends no more */
-    atomic_bool quiet;     /* and awaits no more */
+    _Atomic uint64_t opened_at; /* the latest connection */
+    _Atomic uint32_t left;      /* closing: connections that are not gone yet */
+    atomic_bool stopped;        /* sends no more */
+    atomic_bool quiet;          /* and awaits no more */
     atomic_bool finished;
     wring_result result;
     wring_error error;

@@ -9,6 +9,7 @@
 #include <stdlib.h>
 
 #include "bench/load/engine.h"
+#include "client/refusal.h"
 #include "core/mail.h"
 #include "proto/crypto.h"
 #include "wring/close.h"
@@ -30,6 +31,13 @@ static bool still_counts(const load_link *link) {
            (link->stage == LOAD_STAGE_CLOSE && link->thread->run->config->mode == LOAD_CONNECT);
 }
 
+/* It ends while our close frame waits for the server's. RFC 6455 7.1.2 */
+static void close_unanswered(load_link *link) {
+    if (link->stage == LOAD_STAGE_CLOSE) {
+        link->thread->unclosed++;
+    }
+}
+
 /* It counts no more: as failed if it never opened, else as lost. */
 static void over(load_link *link, const char *text) {
     load_thread *thread = link->thread;
@@ -46,6 +54,7 @@ static void over(load_link *link, const char *text) {
     if (link->stage < LOAD_STAGE_OPEN) {
         thread->dialling--;
     }
+    close_unanswered(link);
     link->stage = LOAD_STAGE_OVER;
     load_thread_unlist(thread, link);
     load_thread_unopen(thread, link);
@@ -222,6 +231,12 @@ static bool head_rx(load_link *link, wring_mut_bytes *bytes, wring__head **kept)
         return false;
     }
     if (result == WRING_OK && is_interim(parser->status)) {
+        if (++link->interim_count > WRING__INTERIM_MAX) {
+            load_link_failf(link, "handshake: more than %u interim answers (HTTP status %u)",
+                            WRING__INTERIM_MAX, parser->status);
+            wring__head_free(&link->head);
+            return false;
+        }
         bytes->data = data.data + parser->position;
         bytes->len = data.len - parser->position;
         if (link->head != NULL) {
@@ -313,6 +328,7 @@ static void link_mail(wring__endpoint *end, const wring__mail *mail) {
 static void link_closed(wring__endpoint *end) {
     load_link *link = link_of(end);
     load_thread *thread = link->thread;
+    close_unanswered(link);
     load_thread_unlist(thread, link);
     load_thread_unopen(thread, link);
     thread->links[link->number / thread->run->thread_count] = NULL;

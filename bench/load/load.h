@@ -123,6 +123,9 @@ typedef struct load_cpu {
 typedef struct load_result {
     struct {
         uint64_t wanted, opened, failed, lost;
+        uint64_t unanswered; /* dials that had waited for over a second when the run ended; when
+                                none opened, all that were under way, and they are among `failed` */
+        uint64_t unclosed;   /* our close frame went out, and the server's never came */
     } connections;
     load_counts measured; /* in the measured time */
     load_counts totals;   /* with warm-up and what came after the end */
@@ -143,7 +146,7 @@ typedef struct load_result {
     double backoff_s;    /* ... and their sum, over all threads */
     double duration_s;
     double warmup_s;
-    double opening_s;        /* from the first dial until all were open */
+    double opening_s;        /* from the first dial until all were open, or the last that opened */
     load_histogram *latency; /* ns; with a rate from when it was due */
     load_histogram *connect; /* ns from the dial to the 101 */
     load_cpu cpu;            /* of the generator, in the measured time */

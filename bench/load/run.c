@@ -258,13 +258,34 @@ static void measure(load_run *run, waiting *w) {
     (void)wait_until(w, is_quiet, clock_now() + DRAIN_MAX_NS, false);
 }
 
+/* A thread whose dials have not all ended, because the run was ended before or opens its
+ * connections in stages, has opened until its latest one. */
 static double opening_seconds(const load_run *run, wring_time_ns from) {
     wring_time_ns ready = from;
     for (uint32_t i = 0; i < run->thread_count; i++) {
-        const wring_time_ns at = atomic_load(&run->threads[i]->ready_at);
+        const load_thread *thread = run->threads[i];
+        const wring_time_ns all_at = atomic_load(&thread->ready_at);
+        const bool in_stages = run->config->connect_ramp.count > 0;
+        const wring_time_ns at =
+            all_at == 0 || in_stages ? atomic_load(&thread->opened_at) : all_at;
         ready = at > ready ? at : ready;
     }
     return (double)(ready - from) / 1e9;
+}
+
+/* All that were asked for are open; or the run was ended early, and there is nothing more to do
+ * than to see what those cost that did open. */
+static void measure_all(load_run *run, waiting *w, wring_time_ns from) {
+    usage_open(run);
+    if (run->result->interrupted) {
+        return;
+    }
+    begin(run, clock_now());
+    measure(run, w);
+    if (run->config->connect_ramp.count > 0) { /* they were opened only now */
+        run->result->opening_s = opening_seconds(run, from);
+        usage_open(run);
+    }
 }
 
 static wring_result drive(load_run *run, const load_observer *observer, wring_error *error) {
@@ -284,10 +305,8 @@ static wring_result drive(load_run *run, const load_observer *observer, wring_er
                         run->config->connect_ramp.count > 0;
     if (result == WRING_OK && !opened) {
         result = nothing_opened(run, error);
-    } else if (result == WRING_OK && !run->result->interrupted) {
-        usage_open(run);
-        begin(run, clock_now());
-        measure(run, &w);
+    } else if (result == WRING_OK) {
+        measure_all(run, &w, from);
     }
     atomic_store(&run->closing, true);
     threads_wake(run);

@@ -69,6 +69,13 @@ static void message_done(load_link *link, const load_message *message) {
     }
 }
 
+/* Of its close frame's code. RFC 6455 7.4: most are never to be seen on the wire. */
+static const char *close_name(unsigned code, size_t len) {
+    return len == 1 ? "a close frame of one byte, illegal"
+           : len >= 2 && !wring_close_valid_on_wire_iana(code) ? "illegal on the wire"
+                                                               : wring_close_reason_name(code);
+}
+
 static void closed_by_server(load_link *link, const uint8_t *payload, size_t len) {
     const unsigned code = len < 2 ? WRING_CLOSE_NO_STATUS : wring__load_be16(payload);
     if (load_link_awaits_close(link, code)) { /* RFC 6455 5.5.1 */
@@ -78,8 +85,8 @@ static void closed_by_server(load_link *link, const uint8_t *payload, size_t len
     if (link->stage == LOAD_STAGE_OPEN) { /* later, our own is its answer */
         (void)!load_tx_control(link, WRING_CLOSE, payload, len < 2 ? 0 : 2);
     }
-    load_link_failf(link, "closed by the server: %u (%s)%s%.*s", code,
-                    wring_close_reason_name(code), len > 2 ? " " : "", len < 2 ? 0 : (int)(len - 2),
+    load_link_failf(link, "closed by the server: %u (%s)%s%.*s", code, close_name(code, len),
+                    len > 2 ? " " : "", len < 2 ? 0 : (int)(len - 2),
                     (const char *)payload + (len < 2 ? 0 : 2));
 }
 

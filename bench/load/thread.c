@@ -22,6 +22,9 @@
 #define CLOSE_NS     (3 * WRING_NS_PER_SEC)
 /* ... and all of them together: then what is left is ended without the server's answer. */
 #define CLOSE_ALL_NS (15 * WRING_NS_PER_SEC)
+/* A dial that waits for longer is told of when the run ends. A shorter wait is the end's own doing.
+ */
+#define UNANSWERED_NS WRING_NS_PER_SEC
 /* Draining ends when no answer came for so long. */
 #define SILENCE_NS (2 * WRING_NS_PER_SEC)
 
@@ -124,6 +127,7 @@ void load_thread_opened(load_thread *thread, load_link *link) {
     const wring_time_ns now = link->conn.super.worker->now;
     const wring_duration_ns took = now > link->began ? now - link->began : 0;
     atomic_fetch_add(&thread->opened, 1);
+    atomic_store_explicit(&thread->opened_at, now, memory_order_relaxed);
     load_histogram_record(thread->connects, took);
     load_pace_dial_succeeded(thread);
     if (thread->run->config->mode == LOAD_CONNECT) {
@@ -275,12 +279,15 @@ static void measuring(load_thread *thread, wring_time_ns now) {
     }
 }
 
-/* Those that are not open yet never will be, and that is nobody's failure. */
-static void abandon_dials(load_thread *thread) {
+/* Those that are not open yet never will be. That is nobody's failure as long as others opened: see
+ * load_run_collect. */
+static void abandon_dials(load_thread *thread, wring_time_ns now) {
     load_link *next;
     for (load_link *link = thread->oldest; link != NULL; link = next) {
         next = link->newer;
         if (link->stage < LOAD_STAGE_OPEN) {
+            thread->pending++;
+            thread->unanswered += now > link->began + UNANSWERED_NS;
             load_link_abandon(link);
         }
     }
@@ -294,7 +301,7 @@ static void closing(load_thread *thread, wring_time_ns now) {
     if (thread->run->config->mode == LOAD_FANOUT) {
         load_fanout_count_lost(thread);
     }
-    abandon_dials(thread);
+    abandon_dials(thread, now);
 }
 
 static void phase_step(load_thread *thread, wring_time_ns now) {

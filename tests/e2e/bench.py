@@ -34,7 +34,8 @@ def the_json_report_has_what_is_promised():
     with Server("--workers", "2") as server:
         got = report(server.url(), "-c", 5, "-d", "1s", "--warmup", "200ms", "--interval", "100ms")
     assert got["wring_bench"] == 1 and got["mode"] == "echo" and got["url"] == server.url(), got
-    assert got["connections"] == {"wanted": 5, "opened": 5, "failed": 0, "lost": 0}, got
+    assert got["connections"] == {"wanted": 5, "opened": 5, "failed": 0, "lost": 0,
+                                  "unanswered": 0, "unclosed": 0}, got
     assert got["duration_s"] == 1 and got["warmup_s"] == 0.2, got
     assert set(got["latency_us"]) == set(got["connect_us"]) == LATENCY, got
     assert got["connect_us"]["count"] == 5, got["connect_us"]
@@ -461,6 +462,34 @@ def find_max_ends_at_a_rate_that_holds():
         assert code == 5 and "keeps a p99 of 1 ns" in err, (code, err)
 
 
+def find_max_reports_what_it_tried_when_nothing_held():
+    def check(text, interrupted):
+        found = json.loads(text)["find_max"]
+        assert found["rate"] == 0 and found["steps"], found
+        assert not any(step["holds"] for step in found["steps"]), found
+        assert interrupted or found["steps"][-1]["rate"] <= 4, found
+    options = ("-c", 5, "--warmup", 0, "--p99", "1ns")
+    with Server() as server:
+        code, out, _ = bench("find-max", server.url(), *options, "-d", "50ms", "--json")
+        assert code == 5, code
+        check(out, False)
+        for more in ((), ("--json",)):
+            process = subprocess.Popen([os.environ["WRING"], "bench", "find-max", server.url(),
+                                        *map(str, options), "-d", "500ms", *more, "-o",
+                                        path("none.json")], stdout=subprocess.PIPE,
+                                       stderr=subprocess.PIPE, text=True, env=environment())
+            assert "is too slow" in process.stderr.readline()
+            process.send_signal(signal.SIGINT)
+            out, _ = process.communicate(timeout=60)
+            assert process.returncode == 130, process.returncode
+            with open(path("none.json")) as file:
+                check(file.read(), True)
+            if more:
+                check(out, True)
+            else:
+                assert "No rate that was tried kept a p99 of at most 1 ns" in out, out
+
+
 def find_max_searches_a_fan_out_as_well():
     with Server() as server:
         got = report("find-max", "fanout", server.url("/topic/x"), "-c", 20, "-d", "150ms",
@@ -490,7 +519,7 @@ def find_max_ends_where_nothing_is_answered():
         with Listener(serve) as server:
             code, out, err = bench("find-max", f"ws://127.0.0.1:{server.port}/", "-c", 1, "-d",
                                    "100ms", "--warmup", 0)
-            assert code == 5 and out == "" and text in err, (code, out, err)
+            assert code == 5 and out.startswith("No rate that was tried kept") and text in err, (code, out, err)
             assert server.accepted == 1 and err.count("/s  p50") == 1, err
 
 
@@ -539,5 +568,6 @@ run([the_json_report_has_what_is_promised, echoes_of_every_size_and_kind,
      fragments_pings_and_pieces_make_no_difference, a_server_that_leaves_is_lost,
      it_says_why_it_cannot_run, more_connections_than_descriptors,
      ctrl_c_ends_with_the_report_so_far, compare_finds_a_regression,
-     find_max_ends_at_a_rate_that_holds,
-     find_max_ends_where_nothing_is_answered, find_max_searches_a_fan_out_as_well, a_terminal_gets_a_panel])
+     find_max_ends_at_a_rate_that_holds, find_max_reports_what_it_tried_when_nothing_held,
+     find_max_ends_where_nothing_is_answered, find_max_searches_a_fan_out_as_well,
+     a_terminal_gets_a_panel])

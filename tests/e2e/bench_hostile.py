@@ -10,12 +10,15 @@ import os
 import random
 import resource
 import signal
+import socket
 import subprocess
 import sys
+import threading
 import time
 
+from bench_tools import bench as command, report
 from server import run
-from tools import Program, environment
+from tools import Program, environment, read_head, response
 
 SEED = int(os.environ.get("BENCH_HOSTILE_SEED", random.randrange(1 << 30)))
 PATIENCE = 200  # the longest wait of the tester itself is 15 s of draining and closing
@@ -213,7 +216,72 @@ def a_server_that_never_answers_a_close_is_not_waited_for_for_ever():
     assert 3 < len(lines) < 25, lines  # one a second
 
 
+def dials_that_nobody_answers_are_no_success():
+    """Accepted by the kernel, and no more: the upgrade, and with wss the TLS handshake, is never
+    answered. -n and --fail change nothing about that."""
+    ways = (((), 4), (("-n", 9), 4), (("--fail", "failed>0"), 6), (("--fail", "errors>50%"), 6),
+            (("--fail", "unanswered>0"), 6), (("--fail", "unclosed>0"), 4))
+    with socket.create_server(("127.0.0.1", 0), backlog=512) as silent:
+        port = silent.getsockname()[1]
+        for scheme in ("ws", "wss"):
+            arguments = ("connect", "-k", f"{scheme}://127.0.0.1:{port}/", "-c", 4, "-d", "200ms")
+            for more, code in ways:
+                got = report(*arguments, *more, code=code)
+                assert got["connections"] == {"wanted": 4, "opened": 0, "failed": 4, "lost": 0,
+                                              "unanswered": 4, "unclosed": 0}, (more, got)
+                assert got["errors"] == {"handshake: still unanswered at the end": 4}, got
+            code, out, _ = command("-q", *arguments)
+            assert code == 4 and "0 opened, 4 failed, 4 still unanswered at the end" in out, out
+        # connections in stages are dialled in the measured time, too
+        got = report("idle", f"ws://127.0.0.1:{port}/", "--connect-ramp", "50ms:5,100ms:5", code=4)
+        assert got["connections"]["unanswered"] == got["connections"]["failed"] == 5, got
+
+
+def answers_all_but(count):
+    """A server that never answers its first `count` connections."""
+    def answer(sock):
+        with sock, contextlib.suppress(OSError):
+            sock.sendall(response(read_head(sock)))
+            sock.recv(100)  # our close, which is answered without a mask
+            sock.sendall(b"\x88\x02\x03\xe8")
+
+    def accept(listener, silent):
+        with contextlib.suppress(OSError):
+            while True:
+                sock, _ = listener.accept()
+                if len(silent) < count:
+                    silent.append(sock)
+                else:
+                    threading.Thread(target=answer, args=(sock,), daemon=True).start()
+    listener = socket.create_server(("127.0.0.1", 0), backlog=64)
+    threading.Thread(target=accept, args=(listener, []), daemon=True).start()
+    return listener
+
+
+def some_that_nobody_answers_are_told_beside_those_that_opened():
+    """Only those that waited for over a second: a run always cuts a few dials off."""
+    with answers_all_but(3) as listener:
+        got = report("connect", f"ws://127.0.0.1:{listener.getsockname()[1]}/", "-c", 4, "-d",
+                     "1500ms", "--connect-rate", 200, "--fail", "unanswered>2", code=6)
+        listener.shutdown(socket.SHUT_RDWR)
+    connections = got["connections"]
+    assert connections["opened"] > 0 and connections["failed"] == 0, got
+    assert connections["unanswered"] >= 3 and connections["unclosed"] == 0, got
+
+
+def closes_that_are_never_answered_are_told():
+    for fault in ("close-never", "none"):
+        with hostile(SEED, fault) as (url, _):
+            code, out, err = command("-q", "idle", url, "-c", 8, "-d", "100ms", "-o", "/dev/stderr")
+        said = "8 of our closes never answered" in out
+        assert code == 0 and said == (fault == "close-never"), (fault, out)
+        assert json.loads(err)["connections"]["unclosed"] == (8 if said else 0), err
+
+
 run([each_fault_by_itself, all_faults_in_each_mode, ctrl_c_at_any_moment,
      the_second_ctrl_c_ends_it_at_once, the_server_dies_in_mid_run,
      ten_thousand_connections_with_all_faults,
-     a_server_that_never_answers_a_close_is_not_waited_for_for_ever])
+     a_server_that_never_answers_a_close_is_not_waited_for_for_ever,
+     dials_that_nobody_answers_are_no_success,
+     some_that_nobody_answers_are_told_beside_those_that_opened,
+     closes_that_are_never_answered_are_told])

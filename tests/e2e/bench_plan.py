@@ -5,11 +5,13 @@ bounds with an exit code, the short report."""
 import json
 import os
 import re
+import signal
+import subprocess
 import tempfile
 
 from bench_tools import bench, report
 from server import Server, frame, run
-from tools import Listener, read_head, response
+from tools import Listener, environment, read_head, response
 from wire import read_client_frame
 
 FAST = ("--warmup", 0, "-d", "300ms")
@@ -81,14 +83,39 @@ def connections_in_stages_are_opened_in_the_run():
     with Server("--workers", "2") as server:
         for options in ((), ("-r", 2000), ("-t", 2)):
             got = report(server.url(), "--connect-ramp", "500ms:20,500ms:20", *options)
-            assert got["connections"] == {"wanted": 20, "opened": 20, "failed": 0, "lost": 0}, got
+            assert got["connections"] == {"wanted": 20, "opened": 20, "failed": 0, "lost": 0,
+                                          "unanswered": 0, "unclosed": 0}, got
             assert got["messages"]["received"] > 0 and got["messages"]["lost"] == 0, got
             assert got["duration_s"] == 1, got
-        got = report("idle", server.url(), "--connect-ramp", "500ms:100,200ms:100")
+        got = report("idle", server.url(), "--connect-ramp", "500ms:100,1s:100")
         assert got["connections"]["opened"] == 100, got
+        # what they took, and took up, is told of all that opened
+        assert 0.3 < got["opening_s"] < 60, got["opening_s"]
+        code, out, _ = bench("-q", "idle", server.url(), "--connect-ramp", "400ms:250,1s:250")
+        assert code == 0 and "opened in 0 ns" not in out and "generator 0 B" not in out, out
         # half of them belong to stages after the end
         got = report(server.url(), "--connect-ramp", "500ms:10,1h:10,1h:20", "-d", "1s")
         assert got["connections"]["opened"] == 10, got
+
+
+def ctrl_c_while_they_open_reports_those_that_did():
+    with Server() as server:
+        process = subprocess.Popen([os.environ["WRING"], "bench", "idle", "-c", "5k", "-t", "1",
+                                    "--connect-rate", "300", "-o", "/dev/fd/2", server.url()],
+                                   stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+                                   env=environment())
+        opened = 0
+        while opened < 300:
+            line = process.stderr.readline()
+            assert "opening" in line, line
+            opened = int(re.search(r"([\d,]+) of", line)[1].replace(",", ""))
+        process.send_signal(signal.SIGINT)
+        out, err = process.communicate(timeout=60)
+    got = json.loads(err[err.index("{"):])
+    assert process.returncode == 130 and got["interrupted"], err
+    assert 300 <= got["connections"]["opened"] < 5000 and got["opening_s"] > 0.3, got
+    assert got["memory"]["own_rss_after"] > got["memory"]["own_rss_before"], got["memory"]
+    assert "opened in 0 ns" not in out and "generator 0 B" not in out, out
 
 
 def what_does_not_go_together_is_told():
@@ -110,6 +137,36 @@ def what_does_not_go_together_is_told():
                   "p99>10ms,", "connect.rate>1", "lag.>1s", "lag.rate>1", "rate<5%", "p99=10ms", ">5"):
         code, _, err = bench("--fail", bound, "ws://127.0.0.1:1/")
         assert code == 2 and f"--fail '{bound}' is not like" in err, (bound, code, err)
+
+
+def rates_beyond_what_can_be_sent_are_refused():
+    for option, text in (("-r", "1e300"), ("-r", "1.1g"), ("-r", "1e-300"), ("-r", "1e300g"),
+                         ("--connect-rate", "1e30"), ("--ramp", "1s:1e30"),
+                         ("--ramp", "1s:5,1s:1e-9")):
+        code, _, err = bench(option, text, "ws://127.0.0.1:1/")
+        assert code == 2, (option, text, err)
+        assert f"{option} '{text}': a rate is from 0.001 to 1g" in err, err
+    for option, text in (("--burst", 0), ("-P", 0)):
+        code, _, err = bench("fanout", option, text, "ws://127.0.0.1:1/")
+        assert code == 2 and "is not a number from 1 to" in err, err
+
+
+def slow_rates_are_shown_as_they_are():
+    with Server() as server:
+        for options, heading in ((("-r", 0.4), ", 0.4/s\n"), (("-r", 0.1), ", 0.1/s\n"),
+                                 (("--ramp", "300ms:0.25"), ", a ramp of up to 0.25/s\n")):
+            code, out, _ = bench("-q", server.url(), "-c", 1, "-d", "300ms", *options)
+            assert code == 0 and heading in out, out
+        code, out, _ = bench("-q", server.url(), "-c", 1, "-d", "2s", "-r", 1, "--warmup", 0)
+        assert code == 0 and re.search(r"rate         (0\.5|1) answers/s", out), out
+
+
+def zero_means_automatic_and_the_help_says_so():
+    with Server() as server:
+        got = report(server.url(), "-t", 0, "-p", 0, "-c", 2, *FAST)
+        assert got["config"]["threads"] > 0 and got["config"]["pipeline"] == 1, got["config"]
+    _, out, _ = bench("--help")
+    assert " ".join(out.split()).count("(0, automatic: ") == 2, out
 
 
 def bounds_that_are_crossed_have_an_exit_code():
@@ -166,6 +223,22 @@ def bounds_about_errors_decide_which_are_too_many():
             report(f"ws://127.0.0.1:{server.port}/", "-c", 1, "-n", 20, "--fail", bound, code=code)
 
 
+def messages_that_nobody_sent_are_told_and_are_no_error():
+    def greets(sock):
+        sock.sendall(response(read_head(sock)) + frame(1, b"hello", mask=None))
+        while True:
+            opcode, payload = read_client_frame(sock)
+            sock.sendall(frame(opcode, payload, mask=None))
+            if opcode == 8:
+                return
+    for mode in ("echo", "idle"):
+        for more, code in (((), 0), (("--fail", "foreign>0"), 6), (("--fail", "foreign>1"), 0)):
+            with Listener(greets) as server:
+                got, out, _ = bench("-q", mode, f"ws://127.0.0.1:{server.port}/", "-c", 1, *FAST,
+                                    *more)
+                assert got == code and "1 messages more came that nobody here sent" in out, out
+
+
 def the_summary_is_appended():
     with tempfile.TemporaryDirectory(prefix="wring-plan-") as folder, Server() as server:
         path = os.path.join(folder, "summary.md")
@@ -192,7 +265,11 @@ def json_is_one_object_all_the_same():
 run([a_number_of_messages_ends_the_run, a_number_counts_what_is_published_and_handshakes,
      a_number_that_cannot_be_reached_ends_all_the_same,
      the_duration_ends_a_number_that_is_too_great, a_rate_in_stages_sends_the_area_below_it,
-     connections_in_stages_are_opened_in_the_run, what_does_not_go_together_is_told,
+     connections_in_stages_are_opened_in_the_run,
+     ctrl_c_while_they_open_reports_those_that_did, what_does_not_go_together_is_told,
+     rates_beyond_what_can_be_sent_are_refused, slow_rates_are_shown_as_they_are,
+     zero_means_automatic_and_the_help_says_so,
      bounds_that_are_crossed_have_an_exit_code, bounds_of_the_generators_own_lag,
      bounds_about_errors_decide_which_are_too_many,
-     the_summary_is_appended, json_is_one_object_all_the_same])
+     messages_that_nobody_sent_are_told_and_are_no_error, the_summary_is_appended,
+     json_is_one_object_all_the_same])

@@ -66,6 +66,25 @@ def interim_answers_are_skipped():
         assert code == 1 and "HTTP status 403" in err, err
 
 
+def a_flood_of_interim_answers_ends():
+    """As many as a client takes, and no more, however long the connect timeout is."""
+    def flood(sock):
+        read_head(sock)
+        while True:
+            sock.sendall(b"HTTP/1.1 102 Processing\r\n\r\n" * 10)
+    few = b"HTTP/1.1 103 Early Hints\r\n\r\n" * 16
+    with Echo(few) as server:
+        assert report(server.url(), *QUICK)["errors"] == {}
+    for before in ((few + few[:len(few) // 16],), (few[:100], few[100:], few[:100])):
+        with Echo(*before) as server:
+            code, _, err = bench("-q", server.url(), *QUICK, "--connect-timeout", "1h")
+            assert code == 1 and "more than 16 interim answers (HTTP status 103)" in err, err
+    with Listener(flood) as server:
+        code, _, err = bench("-q", f"ws://127.0.0.1:{server.port}/", *QUICK, "--connect-timeout",
+                             "1h")
+        assert code == 1 and "more than 16 interim answers (HTTP status 102)" in err, err
+
+
 def user_and_password_of_the_url_are_sent_and_not_shown():
     with Echo() as server:
         code, out, err = bench("-q", server.url("ann:p%40ss@"), *QUICK)
@@ -176,6 +195,20 @@ def an_answer_to_the_close_of_connect_is_no_error():
             assert got["connections"]["lost"] == 0 and got["errors"] == {}, got
 
 
+def close_codes_that_are_illegal_are_told_as_that():
+    def serve(sock):
+        sock.sendall(response(read_head(sock)))
+        sock.sendall(frame(8, payload, mask=None))
+        read_client_frame(sock)
+    illegal = [(code.to_bytes(2, "big"), f"{code} (illegal on the wire)")
+               for code in (0, 999, 1004, 1005, 1006, 1015, 2999, 5000, 65535)]
+    for payload, text in illegal + [(b"\x03", "1005 (a close frame of one byte, illegal)"),
+                                    (b"\x0f\xa0", "4000 (private)")]:
+        with Listener(serve) as server:
+            got = report(f"ws://127.0.0.1:{server.port}/", *QUICK, code=4)
+            assert list(got["errors"]) == [f"closed by the server: {text}"], got
+
+
 def the_cause_of_a_failure_is_whole():
     certs = Certs()
     cert, key = certs.pair("other-host")
@@ -187,6 +220,26 @@ def the_cause_of_a_failure_is_whole():
     assert code == 1 and "not for the host '127.0.0.1' (none of 1 connections" in err, err
 
 
+def what_is_wrong_with_the_options_ends_as_in_connect():
+    """2, whether the URL, or a file of certificates that is none or not there."""
+    with tempfile.NamedTemporaryFile() as file:
+        file.write(b"no certificate\n")
+        file.flush()
+        for options in (("--ca", file.name), ("--ca", "/nowhere"),
+                        ("--cert", file.name, "--key", file.name)):
+            url = "wss://127.0.0.1:1/"
+            name = options[1]
+            connect = subprocess.run([os.environ["WRING"], "connect", *options, url], text=True,
+                                     stdin=subprocess.DEVNULL, capture_output=True, timeout=60,
+                                     env=environment())
+            assert connect.returncode == 2 and name in connect.stderr, connect
+            for mode in ("echo", "connect", "idle", "find-max"):
+                code, _, err = bench("-q", mode, *options, url)
+                assert code == 2 and name in err, (mode, options, code, err)
+    for mode in ("echo", "find-max"):
+        assert bench("-q", mode, "http://127.0.0.1:1/")[0] == 2
+
+
 def a_file_that_is_no_text_is_told_before_the_run():
     with tempfile.NamedTemporaryFile() as file:
         file.write(b"caf\xe9 noir")
@@ -196,6 +249,28 @@ def a_file_that_is_no_text_is_told_before_the_run():
         with Server() as server:
             got = report("--binary", "--message-file", file.name, server.url(), *QUICK)
             assert got["messages"]["received"] > 0, got
+
+
+def a_file_is_read_no_further_than_a_message_may_be_long():
+    def refused(path, why):
+        code, _, err = bench("--binary", "--message-file", path, "ws://127.0.0.1:1/")
+        assert code == 2 and f"--message-file {path}: " in err and why in err, err
+    for path in ("/dev/zero", "/dev/urandom"):
+        refused(path, "more than 64 MiB")
+    refused("/", "Is a directory")
+    refused("/nowhere", "No such file")
+    with tempfile.TemporaryDirectory(prefix="wring-file-") as folder, Server() as server:
+        big = os.path.join(folder, "big")
+        with open(big, "wb") as file:
+            file.truncate((64 << 20) + 1)
+        refused(big, "more than 64 MiB")
+        pipe = os.path.join(folder, "pipe")  # as a shell's <(command) is one
+        os.mkfifo(pipe)
+        with subprocess.Popen(["sh", "-c", 'printf %s hello > "$0"', pipe]):
+            got = report("--message-file", pipe, server.url(), *QUICK)
+        assert got["config"]["size_max"] == 5 and got["messages"]["received"] > 0, got
+        got = report("--message-file", "/dev/null", server.url(), *QUICK)
+        assert got["config"]["size_max"] == 0 and got["messages"]["received"] > 0, got
 
 
 def no_color_is_honoured():
@@ -226,7 +301,8 @@ def no_color_is_honoured():
 run([interim_answers_are_skipped, user_and_password_of_the_url_are_sent_and_not_shown,
      headers_given_replace_what_would_be_sent, headers_that_would_break_the_handshake_are_refused,
      a_refusal_is_shown_whole_on_request, close_codes_have_their_names,
+     close_codes_that_are_illegal_are_told_as_that, a_flood_of_interim_answers_ends,
      a_server_that_turns_connections_away_is_seen_by_connect,
-     an_answer_to_the_close_of_connect_is_no_error,
-     the_cause_of_a_failure_is_whole, a_file_that_is_no_text_is_told_before_the_run,
-     no_color_is_honoured])
+     an_answer_to_the_close_of_connect_is_no_error, the_cause_of_a_failure_is_whole,
+     what_is_wrong_with_the_options_ends_as_in_connect, a_file_that_is_no_text_is_told_before_the_run,
+     a_file_is_read_no_further_than_a_message_may_be_long, no_color_is_honoured])

@@ -40,7 +40,8 @@ def node_ws_echo():
             after = stats()
             agree(got, after["received"] - before["received"], after["sent"] - before["sent"])
             assert after["connections"] - before["connections"] == 8
-            assert got["connections"] == {"wanted": 8, "opened": 8, "failed": 0, "lost": 0}
+            assert got["connections"] == {"wanted": 8, "opened": 8, "failed": 0, "lost": 0,
+                                          "unanswered": 0, "unclosed": 0}
 
 
 def node_ws_fan_out():
