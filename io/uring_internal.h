@@ -100,6 +100,7 @@ struct uring_dials {
     uint32_t count;
     uint16_t port_first; /* the kernel's ephemeral ports; 0: not read yet */
     uint16_t port_last;
+    int fd_bound; /* this descriptor and higher ones are not kept: they have become few */
 };
 
 struct uring_backend {

@@ -4,10 +4,14 @@
  * lies among the ephemeral ones, the kernel may pick that very port for the connecting end, and
  * TCP's simultaneous open (RFC 9293 3.5) succeeds: the client would talk to itself, and hold the
  * port that a server wants back. Only a descriptor can be asked for both addresses, so it is kept
- * beside the table's entry until such a dial is over.
+ * beside the table's entry until such a dial is over. Descriptors may be few (RLIMIT_NOFILE bounds
+ * a process's, not the tables'): no dial is to fail for want of one that is kept here, so beyond
+ * half of the limit none is.
  */
 #include <arpa/inet.h>
+#include <limits.h>
 #include <stdio.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
 #include "io/uring_internal.h"
@@ -31,8 +35,17 @@ static uint16_t address_port(const struct sockaddr *address) {
                      : ((const struct sockaddr_in6 *)(const void *)address)->sin6_port);
 }
 
+/* Descriptors are given out from the lowest: a low one says that many are left, in all threads. */
+static int fd_bound(void) {
+    struct rlimit limit;
+    if (getrlimit(RLIMIT_NOFILE, &limit) != 0) {
+        return 0;
+    }
+    return limit.rlim_cur / 2 < INT_MAX ? (int)(limit.rlim_cur / 2) : INT_MAX;
+}
+
 /* Read when it is needed first: most backends never dial. */
-static void ports_read(struct uring_dials *dials) {
+static void bounds_read(struct uring_dials *dials) {
     unsigned first = PORT_FIRST;
     unsigned last = PORT_LAST;
     char text[32] = "";
@@ -46,17 +59,18 @@ static void ports_read(struct uring_dials *dials) {
     }
     dials->port_first = (uint16_t)first;
     dials->port_last = (uint16_t)last;
+    dials->fd_bound = fd_bound();
 }
 
 void wring__uring_dial_keep(struct uring_backend *backend, wring__socket socket, int fd,
                             const struct sockaddr *address) {
     struct uring_dials *dials = &backend->dials;
     if (dials->port_last == 0) {
-        ports_read(dials);
+        bounds_read(dials);
     }
     const uint16_t port = address_port(address);
-    if (dials->count == URING_DIALS_MAX || port < dials->port_first || port > dials->port_last ||
-        !address_is_loopback(address)) {
+    if (dials->count == URING_DIALS_MAX || fd >= dials->fd_bound || port < dials->port_first ||
+        port > dials->port_last || !address_is_loopback(address)) {
         close(fd);
         return;
     }

@@ -8,11 +8,13 @@
 #include <arpa/inet.h>
 #include <poll.h>
 #include <sched.h>
+#include <signal.h>
 #include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
@@ -206,6 +208,7 @@ static int run(const char *host) {
     pid_t server = fork();
     CHECK(server >= 0);
     if (server == 0) {
+        (void)prctl(PR_SET_PDEATHSIG, SIGKILL); /* a failure here is not to leave it */
         _exit(server_run(host));
     }
     while (atomic_load(&shared->port) == 0 && !atomic_load(&shared->skip)) {

@@ -187,7 +187,7 @@ static void event_take(struct events *events, wring__socket near, uint32_t round
         backend->ops->recv(backend, got.result, token(RECV, round));
         break;
     case CONNECT:
-        CHECK(got.result == 0);
+        CHECK(got.result == 0 && !backend->ops->dialled(backend, near));
         events->connected = true;
         backend->ops->send(backend, near, token(SEND, 0), &text, 1);
         break;
