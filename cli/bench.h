@@ -4,6 +4,7 @@
  *
  *   bench.c          the command: which mode, signals, exit code
  *   bench_options.c  the command line
+ *   bench_modes.c    which option belongs to which mode
  *   bench_headers.c  -H
  *   bench_live.c     progress: a panel on a terminal, lines elsewhere
  *   bench_report.c   the report people paste
@@ -119,6 +120,8 @@ typedef struct bench_options {
 bool bench_options_parse(int argc, const char **argv, bench_options *options);
 void bench_options_free(bench_options *options);
 
+/** False when an option is given that the mode does not use; it is told. */
+bool bench_modes_check(const bench_options *options);
 /** -H, --origin and --subprotocol, for the request. False when one is wrong; it is told. */
 bool bench_headers_take(bench_options *options);
 /** -n and the ramps. False when they do not go together; it is told. */

@@ -318,10 +318,6 @@ static bool take_network(bench_options *o) {
 /* ---- what goes together ---------------------------------------------------------------------- */
 
 static bool fanout_check(const load_config *load) {
-    if (load->has_message) {
-        cli_complain("fanout numbers its messages: --size instead of --message");
-        return false;
-    }
     if (load->sizes.min < 26) {
         cli_complain("fanout needs messages of at least 26 bytes, for their number and time");
         return false;
@@ -357,10 +353,6 @@ static bool adopt(bench_options *o) {
     if (!bench_plan_adopt(o)) {
         return false;
     }
-    if (o->command == BENCH_FIND_MAX && o->fail_count > 0) {
-        cli_complain("--fail judges one run; find-max has --p99");
-        return false;
-    }
     if (o->summary_file != NULL && o->json != 0 && strcmp(o->summary_file, "-") == 0) {
         cli_complain("--summary - and --json would mix on standard output: give a file to one");
         return false;
@@ -378,10 +370,6 @@ static bool adopt(bench_options *o) {
                      : schedule && load->mode == LOAD_ECHO ? 1024
                                                            : load->burst;
     load->pipeline = load->pipeline < load->burst ? load->burst : load->pipeline;
-    if (load->mode != LOAD_FANOUT && o->topics != NULL) {
-        cli_complain("--topics is for fanout");
-        return false;
-    }
     return load->mode != LOAD_FANOUT || fanout_check(load);
 }
 
@@ -405,8 +393,8 @@ bool bench_options_parse(int argc, const char **argv, bench_options *o) {
                                                  : "no URL; try 'wring bench --help'");
         return false;
     }
-    return take_numbers(o) && take_message(o) && bench_headers_take(o) && take_network(o) &&
-           deflate_check(o) && bench_bounds_parse(o) && adopt(o);
+    return bench_modes_check(o) && take_numbers(o) && take_message(o) && bench_headers_take(o) &&
+           take_network(o) && deflate_check(o) && bench_bounds_parse(o) && adopt(o);
 }
 
 void bench_options_free(bench_options *o) {

@@ -18,10 +18,6 @@ static bool count_adopt(bench_options *o) {
         cli_complain("-n '%s' is not a number of messages like 500, 20k or 1m", o->messages);
         return false;
     }
-    if (o->command == BENCH_FIND_MAX || o->command == BENCH_IDLE) {
-        cli_complain("-n is for echo, fanout and connect");
-        return false;
-    }
     o->load.messages = (uint64_t)value;
     if (o->duration == NULL) {
         o->load.duration = LOAD_ENDLESS;
@@ -45,11 +41,6 @@ static bool rate_ramp_adopt(bench_options *o) {
     if (!ramp_read("--ramp", o->ramp, &load->ramp)) {
         return false;
     }
-    if (o->command != BENCH_ECHO && o->command != BENCH_FANOUT) {
-        cli_complain("--ramp is a rate of messages, for echo and fanout; connections have "
-                     "--connect-ramp");
-        return false;
-    }
     load->rate = load_ramp_max(&load->ramp);
     return true;
 }
@@ -69,10 +60,6 @@ static bool connect_ramp_adopt(bench_options *o) {
             return false;
         }
         before = value;
-    }
-    if (o->command != BENCH_ECHO && o->command != BENCH_IDLE) {
-        cli_complain("--connect-ramp is for echo and idle");
-        return false;
     }
     if (o->connections != NULL || o->connect_rate != NULL) {
         cli_complain("--connect-ramp says how many connections and when: leave out -c and "

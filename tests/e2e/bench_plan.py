@@ -98,11 +98,11 @@ def what_does_not_go_together_is_told():
             ("--connect-ramp '1s:9,1s:5': connections", ("--connect-ramp", "1s:9,1s:5")),
             ("leave out -c", ("--connect-ramp", "1s:9", "-c", "3")),
             ("leave out --warmup", ("--ramp", "1s:9", "--warmup", "1s")),
-            ("--ramp is a rate of messages", ("connect", "--ramp", "1s:9")),
+            ("--ramp is for echo and fanout", ("connect", "--ramp", "1s:9")),
             ("--connect-ramp is for echo and idle", ("fanout", "--connect-ramp", "1s:9")),
             ("-n 'x' is not", ("-n", "x")), ("-n '0' is not", ("-n", "0")),
             ("-n is for echo, fanout and connect", ("idle", "-n", "5")),
-            ("find-max has --p99", ("find-max", "--fail", "p99>1s")),
+            ("--p99 is the bound of find-max", ("find-max", "--fail", "p99>1s")),
             ("would mix", ("--json", "--summary", "-"))):
         code, _, err = bench(*options, "ws://127.0.0.1:1/")
         assert code == 2 and text in err, (options, code, err)
