@@ -293,6 +293,10 @@ def wrong_answers_are_told_apart():
         {"answer: another content than was sent"}
     assert kinds(lambda op, data: frame(op, data[:-1] + b"!", mask=None), "--verify") == \
         {"answer: another content than was sent"}
+    # without --verify only the number at the beginning is compared (docs/load-testing.md)
+    assert wrong(lambda op, data: frame(op, data[:-1] + b"!", mask=None), code=0)["errors"] == {}
+    assert kinds(lambda op, data: frame(op, b"!" + data[1:], mask=None)) == \
+        {"answer: another content than was sent"}
     assert kinds(lambda op, data: frame(op, b"?", mask=None), "--message", "!") == \
         {"answer: another content than was sent"}
     assert wrong(lambda op, data: frame(op, b"?", mask=None), "--any-answer", code=0)["errors"] == {}
