@@ -29,8 +29,8 @@ static bool ramp_read(const char *option, const char *text, load_ramp *ramp) {
     if (load_ramp_parse(text, ramp) && load_ramp_max(ramp) > 0) {
         return true;
     }
-    cli_complain("%s '%s' is not like 10s:1k,30s:1k,10s:0 (so long, up or down to so much; at most "
-                 "%d stages)",
+    cli_complain("%s '%s' is not like 10s:1k,30s:1k,10s:0 (TIME:VALUE: in TIME the value goes to "
+                 "VALUE, and one VALUE is above 0; at most %d stages)",
                  option, text, LOAD_STAGES_MAX);
     return false;
 }
@@ -85,6 +85,12 @@ bool bench_plan_adopt(bench_options *o) {
         const wring_duration_ns rate = load_ramp_duration(&load->ramp);
         const wring_duration_ns connect = load_ramp_duration(&load->connect_ramp);
         load->duration = rate > connect ? rate : connect;
+        if (load->duration == 0) {
+            cli_complain("%s '%s' is a step, which takes no time: -d says how long the run is",
+                         o->ramp != NULL ? "--ramp" : "--connect-ramp",
+                         o->ramp != NULL ? o->ramp : o->connect_ramp);
+            return false;
+        }
     }
     if ((ramps || o->messages != NULL) && o->warmup == NULL) {
         load->warmup = 0;

@@ -72,6 +72,8 @@ def a_rate_in_stages_sends_the_area_below_it():
                                       {"seconds": 0.5, "to": 0}]}, got["config"]
         got = report(server.url(), "-c", 4, "-r", 1000, "--ramp", "1s:0")
         assert abs(got["totals"]["sent"] - 500) <= 3, got["totals"]
+        got = report(server.url(), "-c", 4, "--ramp", "0s:2k", "-d", "500ms")
+        assert abs(got["totals"]["sent"] - 1000) <= 3 and got["duration_s"] == 0.5, got["totals"]
         got = report("fanout", server.url("/topic/r"), "-c", 5, "--ramp", "1s:200")
         assert abs(got["totals"]["sent"] - 100) <= 3, got["totals"]
         assert got["totals"]["received"] == 5 * got["totals"]["sent"], got["totals"]
@@ -86,6 +88,8 @@ def connections_in_stages_are_opened_in_the_run():
             assert got["duration_s"] == 1, got
         got = report("idle", server.url(), "--connect-ramp", "500ms:100,200ms:100")
         assert got["connections"]["opened"] == 100, got
+        got = report("idle", server.url(), "--connect-ramp", "0s:20", "-d", "300ms")
+        assert got["connections"]["opened"] == 20, got
         # half of them belong to stages after the end
         got = report(server.url(), "--connect-ramp", "500ms:10,1h:10,1h:20", "-d", "1s")
         assert got["connections"]["opened"] == 10, got
@@ -95,6 +99,8 @@ def what_does_not_go_together_is_told():
     for text, options in (
             ("--ramp '10s' is not like", ("--ramp", "10s")),
             ("--ramp '1s:0' is not like", ("--ramp", "1s:0")),
+            ("--ramp '0s:2k' is a step, which takes no time: -d", ("--ramp", "0s:2k")),
+            ("--connect-ramp '0s:9' is a step", ("--connect-ramp", "0s:9")),
             ("--connect-ramp '1s:9,1s:5': connections", ("--connect-ramp", "1s:9,1s:5")),
             ("leave out -c", ("--connect-ramp", "1s:9", "-c", "3")),
             ("leave out --warmup", ("--ramp", "1s:9", "--warmup", "1s")),
