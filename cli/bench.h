@@ -4,7 +4,7 @@
  *
  *   bench.c          the command: which mode, signals, exit code
  *   bench_options.c  the command line
- *   bench_modes.c    which option belongs to which mode
+ *   bench_modes.c    the modes, and which option belongs to which
  *   bench_headers.c  -H
  *   bench_live.c     progress: a panel on a terminal, lines elsewhere
  *   bench_report.c   the report people paste
@@ -132,6 +132,10 @@ bool bench_bounds_parse(bench_options *options);
 char *bench_url_shown(const char *url);
 
 const char *bench_mode_name(load_mode mode);
+/** False when it is not the name of a mode. */
+bool bench_command_of(const char *name, bench_command *out);
+/** Tells that the first argument is neither a mode nor a URL, and which mode is like it. */
+void bench_word_complain(const bench_options *options);
 
 /* ---- progress -------------------------------------------------------------------------------- */
 

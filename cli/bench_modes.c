@@ -1,12 +1,79 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Which option of `wring bench` belongs to which mode. An option that its mode does not use is
- * refused: a user who gives one expects it to do something.
+ * The modes of `wring bench`: their names, and which option belongs to which. An option that its
+ * mode does not use is refused: a user who gives one expects it to do something.
  */
 #include <stdio.h>
 #include <string.h>
 
 #include "cli/bench.h"
+
+static const char *const command_names[] = {"echo", "fanout",   "connect",
+                                            "idle", "find-max", "compare"};
+
+#define COMMANDS (sizeof command_names / sizeof command_names[0])
+
+const char *bench_mode_name(load_mode mode) {
+    return command_names[mode];
+}
+
+bool bench_command_of(const char *name, bench_command *out) {
+    for (size_t i = 0; i < COMMANDS; i++) {
+        if (strcmp(name, command_names[i]) == 0) {
+            *out = (bench_command)i;
+            return true;
+        }
+    }
+    return false;
+}
+
+/* ---- a word that is no mode ------------------------------------------------------------------ */
+
+#define WORD_MAX 16
+
+/* How many letters have to be added, left out or replaced to make `b` of `a` (Levenshtein). */
+static size_t distance(const char *a, const char *b) {
+    size_t row[WORD_MAX + 1];
+    const size_t len = strlen(b);
+    for (size_t i = 0; i <= len; i++) {
+        row[i] = i;
+    }
+    for (size_t i = 0; a[i] != 0; i++) {
+        size_t corner = row[0];
+        row[0] = i + 1;
+        for (size_t j = 0; j < len; j++) {
+            const size_t replaced = corner + (a[i] != b[j] ? 1 : 0);
+            const size_t other = 1 + (row[j] < row[j + 1] ? row[j] : row[j + 1]);
+            corner = row[j + 1];
+            row[j + 1] = replaced < other ? replaced : other;
+        }
+    }
+    return row[len];
+}
+
+/* The name that a person may have mistyped; NULL when none is near. */
+static const char *command_near(const char *word) {
+    const char *near = NULL;
+    size_t best = strlen(word) < 5 ? 2 : 3;
+    for (size_t i = 0; i < COMMANDS && strlen(word) <= WORD_MAX; i++) {
+        const size_t away = distance(word, command_names[i]);
+        if (away < best) {
+            best = away;
+            near = command_names[i];
+        }
+    }
+    return near;
+}
+
+void bench_word_complain(const bench_options *o) {
+    const char *near = command_near(o->first);
+    cli_complain("'%s' is neither a mode (echo, fanout, connect, idle, find-max, compare) nor a "
+                 "URL like ws://host:port/path%s%s%s",
+                 o->first, near == NULL ? "" : "; did you mean ", near == NULL ? "" : near,
+                 near == NULL ? "" : "?");
+}
+
+/* ---- options --------------------------------------------------------------------------------- */
 
 enum {
     E = 1 << 0,     /* echo */

@@ -50,43 +50,24 @@ static const char examples[] =
     "6 done, but a --fail holds; 130 ended by SIGINT (Ctrl-C), SIGTERM or SIGHUP, with the report\n"
     "so far; at once by a second.\n";
 
-static const char *const mode_names[] = {"echo", "fanout",   "connect",
-                                         "idle", "find-max", "compare"};
-
-const char *bench_mode_name(load_mode mode) {
-    return mode_names[mode];
-}
-
 /* ---- popt ------------------------------------------------------------------------------------ */
 
-/* Of find-max: the mode whose rate is searched, if it is said. */
-static void searched_take(cli_parser *parser, bench_options *o) {
-    static const load_mode modes[] = {LOAD_ECHO, LOAD_FANOUT};
-    for (size_t i = 0; o->first != NULL && i < sizeof modes / sizeof modes[0]; i++) {
-        if (strcmp(o->first, mode_names[modes[i]]) == 0) {
-            free(o->first);
-            o->searched = modes[i];
-            o->first = cli_parser_argument(parser);
-            return;
-        }
-    }
-}
-
-/* The mode is the first argument, if it is one. */
+/* The mode is the first argument, if it is one; of find-max the second may say what is searched. */
 static void arguments_take(cli_parser *parser, bench_options *o) {
     o->first = cli_parser_argument(parser);
-    for (size_t i = 0; o->first != NULL && i < sizeof mode_names / sizeof mode_names[0]; i++) {
-        if (strcmp(o->first, mode_names[i]) == 0) {
-            free(o->first);
-            o->command = (bench_command)i;
-            o->first = cli_parser_argument(parser);
-            break;
-        }
+    if (o->first != NULL && bench_command_of(o->first, &o->command)) {
+        free(o->first);
+        o->first = cli_parser_argument(parser);
     }
-    if (o->command == BENCH_FIND_MAX) {
-        searched_take(parser, o);
+    bench_command searched;
+    if (o->command == BENCH_FIND_MAX && o->first != NULL && bench_command_of(o->first, &searched) &&
+        searched <= BENCH_FANOUT) {
+        free(o->first);
+        o->searched = (load_mode)searched;
+        o->first = cli_parser_argument(parser);
     }
-    if (o->command == BENCH_COMPARE) {
+    /* A word before the URL is meant as a mode: see bench_word_complain. */
+    if (o->command == BENCH_COMPARE || (o->first != NULL && strstr(o->first, "://") == NULL)) {
         o->second = cli_parser_argument(parser);
     }
 }
@@ -382,10 +363,7 @@ bool bench_options_parse(int argc, const char **argv, bench_options *o) {
         return false;
     }
     if (o->first != NULL && o->command != BENCH_COMPARE && strstr(o->first, "://") == NULL) {
-        cli_complain(
-            "'%s' is neither a mode (echo, fanout, connect, idle, find-max, compare) nor a "
-            "URL like ws://host:port/path",
-            o->first);
+        bench_word_complain(o);
         return false;
     }
     if (o->first == NULL || (o->command == BENCH_COMPARE && o->second == NULL)) {

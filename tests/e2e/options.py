@@ -130,6 +130,19 @@ def an_option_of_another_mode_is_refused():
         refused("bench compare: -", "bench", "compare", "a.json", "b.json", option)
 
 
+def a_word_that_is_no_mode_is_named():
+    modes = "is neither a mode (echo, fanout, connect, idle, find-max, compare) nor a URL"
+    url = "ws://127.0.0.1:1/"
+    for word, near in (("ech", "echo"), ("fan-out", "fanout"), ("Connect", "connect"),
+                       ("findmax", "find-max"), ("idel", None), ("soak", None),
+                       ("a-word-longer-than-all-modes", None)):
+        refused(f"'{word}' {modes}", "bench", word, url)
+        code, _, err = wring("bench", "-c", "3", word, url)
+        assert code == 2 and err.endswith(f"; did you mean {near}?\n" if near else "/path\n"), err
+    refused(f"'fanuot' {modes}", "bench", "find-max", "fanuot", url)
+    refused("unexpected argument 'echo'", "bench", url, "echo")
+
+
 def help_is_there_under_every_name():
     for arguments in (("-h",), ("--help",), ("help",)):
         code, out, err = wring(*arguments)
@@ -145,4 +158,4 @@ def help_is_there_under_every_name():
 run([sizes_times_and_counts_take_units, words_turn_limits_and_timeouts_off,
      everything_or_nothing_is_compressed_on_request,
      a_wrong_number_names_option_value_and_what_is_right,
-     an_option_of_another_mode_is_refused, help_is_there_under_every_name])
+     an_option_of_another_mode_is_refused, a_word_that_is_no_mode_is_named, help_is_there_under_every_name])
