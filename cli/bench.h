@@ -14,6 +14,7 @@
  *   bench_plan.c     -n, --ramp, --connect-ramp
  *   bench_bounds.c   --fail
  *   bench_summary.c  the short report for build servers
+ *   bench_outputs.c  what is written where
  *   bench_compare.c  two JSON reports side by side
  */
 #ifndef WRING_CLI_BENCH_H
@@ -172,13 +173,17 @@ bool bench_bounds_judge_errors(const bench_options *options);
 const char *bench_bound_got(const bench_bound *bound, char text[32]);
 
 bool bench_summary_print(FILE *to, const bench_options *options, const load_result *result);
-/** Appends to the file asked for, or prints for "-". */
-bool bench_summary_write(const bench_options *options, const load_result *result);
 
 bool bench_svg_write(const char *path, const bench_options *options, const load_result *result);
 
+/** Before the run: can all files be written? False when one cannot; it is told. */
+bool bench_outputs_check(const bench_options *options);
 /** All that was asked for: report or JSON, and files. */
 bool bench_results_write(const bench_options *options, const load_result *result);
+/** Of a run that came to no result: JSON and summary with the reason, where they are asked for. */
+bool bench_error_write(const bench_options *options, const char *why);
+/** Closes what `fopen` gave, and complains when that or what was done before (`ok`) failed. */
+bool bench_file_close(FILE *file, const char *path, bool ok);
 
 /** Constant rate: was the generator so late (p99 over a tenth of the latency's) that its own lag is
  *  what the latencies show? */

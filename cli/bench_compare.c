@@ -77,6 +77,12 @@ static cJSON *report_read(const char *path) {
         cJSON_Delete(root);
         return NULL;
     }
+    const cJSON *error = cJSON_GetObjectItemCaseSensitive(root, "error");
+    if (cJSON_IsString(error)) {
+        cli_complain("%s is of a run without a result: %s", path, error->valuestring);
+        cJSON_Delete(root);
+        return NULL;
+    }
     return root;
 }
 

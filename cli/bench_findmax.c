@@ -26,6 +26,7 @@ typedef struct search {
     double holds; /* the highest rate that kept the bound; 0: none yet */
     double fails; /* the lowest that did not */
     int code;     /* of the last run */
+    wring_error error;
 } search;
 
 static bool keeps_bound(const bench_options *o, const load_result *r) {
@@ -70,6 +71,7 @@ static bool step(search *s, double rate, bool *holds) {
         s->code = bench_interrupted() ? BENCH_INTERRUPTED : CLI_FAILED;
         if (code != WRING_OK) {
             cli_complain("%s", error.text);
+            s->error = error;
         }
         load_result_deinit(&result);
         return false;
@@ -128,11 +130,16 @@ static int verdict(search *s) {
     char rate[32];
     char text[16];
     if (s->code != CLI_OK && s->holds == 0) {
+        (void)bench_error_write(o, s->error.text[0] != 0 ? s->error.text : "ended by a signal");
         return s->code;
     }
     if (s->holds == 0) {
-        cli_complain("not even %.0f/s keeps a p99 of %s", s->fails,
-                     bench_duration_text((double)o->p99_ns, text));
+        char why[96];
+        (void)snprintf(why, sizeof why, "not even %s/s keeps a p99 of %s",
+                       bench_count_text(s->fails, rate),
+                       bench_duration_text((double)o->p99_ns, text));
+        cli_complain("%s", why);
+        (void)bench_error_write(o, why);
         return BENCH_NOT_FOUND;
     }
     o->load.rate = s->holds;

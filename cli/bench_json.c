@@ -202,7 +202,7 @@ bool bench_json_print(FILE *to, const bench_options *o, const load_result *r) {
     cJSON_AddNumberToObject(root, "duration_s", r->duration_s);
     cJSON_AddNumberToObject(root, "warmup_s", r->warmup_s);
     cJSON_AddNumberToObject(root, "opening_s", r->opening_s);
-    cJSON_AddBoolToObject(root, "interrupted", r->interrupted);
+    cJSON_AddBoolToObject(root, "interrupted", r->interrupted || bench_interrupted());
     counts_add(root, r);
     latency_add(root, "latency_us", r->latency);
     latency_add(root, "connect_us", r->connect);

@@ -3,9 +3,7 @@
  * The short report of `wring bench --summary`: Markdown, for the pages that build servers show of a
  * job. It is appended, so that several runs of a job stand below each other.
  */
-#include <errno.h>
 #include <stdio.h>
-#include <string.h>
 
 #include "cli/bench.h"
 
@@ -15,14 +13,17 @@ static void title_print(FILE *to, const bench_options *o, const load_result *r) 
     const double seconds = r->duration_s > 0 ? r->duration_s : 1;
     char text[32];
     fprintf(to, "### wring bench %s: %s\n\n", bench_mode_name(load->mode),
-            o->exit_code == CLI_OK ? "passed" : "FAILED");
+            bench_interrupted()      ? "interrupted"
+            : o->exit_code == CLI_OK ? "passed"
+                                     : "FAILED");
     if (load->mode == LOAD_IDLE) {
         fprintf(to, "%s connections held", bench_count_text((double)r->connections.opened, text));
     } else {
         fprintf(to, "%s %s/s", bench_count_text((double)r->measured.received / seconds, text),
                 what[load->mode]);
     }
-    fprintf(to, " over %.3g s, `%s`\n\n", r->duration_s, load->url_shown);
+    fprintf(to, " over %.3g s%s, `%s`\n\n", r->duration_s,
+            bench_interrupted() ? " until a signal ended the run" : "", load->url_shown);
 }
 
 static void latency_print(FILE *to, const char *what, const load_histogram *h) {
@@ -78,19 +79,4 @@ bool bench_summary_print(FILE *to, const bench_options *o, const load_result *r)
     errors_print(to, r);
     fputc('\n', to);
     return ferror(to) == 0;
-}
-
-bool bench_summary_write(const bench_options *o, const load_result *r) {
-    if (strcmp(o->summary_file, "-") == 0) {
-        return fputc('\n', stdout) != EOF && bench_summary_print(stdout, o, r);
-    }
-    FILE *file = fopen(o->summary_file, "ae");
-    bool ok = file != NULL && bench_summary_print(file, o, r);
-    if (file != NULL && fclose(file) != 0) {
-        ok = false;
-    }
-    if (!ok) {
-        cli_complain("cannot write %s: %s", o->summary_file, strerror(errno));
-    }
-    return ok;
 }

@@ -5,11 +5,13 @@ bounds with an exit code, the short report."""
 import json
 import os
 import re
+import signal
+import subprocess
 import tempfile
 
 from bench_tools import bench, report
 from server import Server, frame, run
-from tools import Listener, read_head, response
+from tools import Listener, environment, read_head, response
 from wire import read_client_frame
 
 FAST = ("--warmup", 0, "-d", "300ms")
@@ -185,8 +187,63 @@ def the_summary_is_appended():
         assert text.count("| latency | ") == 2 and "- **crossed** `p99>1ns`: " in text, text
         code, out, _ = bench("-q", server.url(), "-c", 2, "-n", 50, "--summary", "-")
         assert code == 0 and "### wring bench echo: passed" in out, out
-        code, _, err = bench("-q", server.url(), "-n", 50, "--summary", "/nowhere/summary.md")
-        assert code == 1 and "cannot write /nowhere/summary.md" in err, err
+
+
+def files_are_tried_before_the_run():
+    """Nothing listens at the port: a run would say so."""
+    with tempfile.TemporaryDirectory(prefix="wring-plan-") as folder:
+        for option in ("-o", "--summary", "--hdr", "--svg"):
+            for path in ("/nowhere/file", folder):
+                code, out, err = bench("ws://127.0.0.1:1/", "-d", "1h", option, path)
+                assert code == 1 and out == "" and err.count("\n") == 1, (out, err)
+                assert err.startswith(f"wring: cannot write {path}: "), err
+        kept = os.path.join(folder, "kept")
+        with open(kept, "w") as file:
+            file.write("old")
+        options = ("--hdr", kept, "--svg", os.path.join(folder, "new.svg"))
+        code, _, err = bench("ws://127.0.0.1:1/", *options)
+        assert code == 1 and "Connection refused" in err, err
+        assert os.listdir(folder) == ["kept"] and open(kept).read() == "old"
+
+
+def a_run_that_cannot_start_is_in_summary_and_json():
+    url = "ws://user:secret@127.0.0.1:1/"
+    with tempfile.TemporaryDirectory(prefix="wring-plan-") as folder:
+        summary, file = os.path.join(folder, "summary.md"), os.path.join(folder, "file.json")
+        for mode in ("echo", "fanout", "idle", "find-max"):
+            code, out, err = bench("-jq", mode, url, "--summary", summary, "-o", file)
+            got = json.loads(out)
+            assert code == 1 and "Connection refused" in got["error"] and got["error"] in err, out
+            assert got["interrupted"] is False and got["wring_bench"] == 1, got
+            assert got["mode"] == mode.replace("find-max", "echo") and "secret" not in out, got
+            assert json.load(open(file)) == got
+        text = open(summary).read()
+        assert text.count(": FAILED") == text.count("- connect: Connection refused") == 4, text
+        assert "secret" not in text
+        code, _, err = bench("compare", file, file)
+        assert code == 1 and "is of a run without a result: connect" in err, err
+        with Server() as server:
+            code, out, _ = bench("find-max", server.url(), "-c", 2, "-d", "50ms", "--warmup", 0,
+                                 "--p99", "1ns", "-jq", "-r", 8)
+            assert code == 5 and "keeps a p99 of 1 ns" in json.loads(out)["error"], out
+
+
+def an_interrupted_run_says_so_in_its_summary():
+    with tempfile.TemporaryDirectory(prefix="wring-plan-") as folder, Server() as server:
+        summary = os.path.join(folder, "summary.md")
+        for mode, duration in (("echo", "1h"), ("find-max", "1s")):
+            process = subprocess.Popen([os.environ["WRING"], "bench", mode, "-d", duration, "-c", "3",
+                                        "--warmup", "0", "--interval", "50ms", "--summary", summary,
+                                        server.url()], stdout=subprocess.PIPE,
+                                       stderr=subprocess.PIPE, text=True, env=environment())
+            while "p99" not in process.stderr.readline():
+                pass
+            process.send_signal(signal.SIGINT)
+            process.communicate(timeout=60)
+            assert process.returncode == 130
+        text = open(summary).read()
+        assert text.count("### wring bench echo: interrupted") == 2, text
+        assert "until a signal ended the run" in text and "passed" not in text, text
 
 
 def json_is_one_object_all_the_same():
@@ -201,4 +258,6 @@ run([a_number_of_messages_ends_the_run, a_number_counts_what_is_published_and_ha
      connections_in_stages_are_opened_in_the_run, what_does_not_go_together_is_told,
      bounds_that_are_crossed_have_an_exit_code, bounds_of_the_generators_own_lag,
      bounds_about_errors_decide_which_are_too_many,
-     the_summary_is_appended, json_is_one_object_all_the_same])
+     the_summary_is_appended, files_are_tried_before_the_run,
+     a_run_that_cannot_start_is_in_summary_and_json, an_interrupted_run_says_so_in_its_summary,
+     json_is_one_object_all_the_same])
