@@ -60,7 +60,8 @@ static void bounds_complain(const bench_options *o) {
     for (size_t i = 0; i < o->fail_count; i++) {
         if (o->bounds[i].is_crossed) {
             char got[32];
-            cli_complain("--fail '%s': it was %s", o->bounds[i].text,
+            cli_complain("--fail '%s': %s%s", o->bounds[i].text,
+                         o->bounds[i].is_missing ? "" : "it was ",
                          bench_bound_got(&o->bounds[i], got));
         }
     }

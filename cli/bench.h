@@ -199,9 +199,13 @@ int bench_compare(const bench_options *options);
 const char *bench_duration_text(double ns, char text[16]);
 /** "12,345,678". */
 const char *bench_count_text(double value, char text[32]);
+/** "1 connection", "64 connections". */
+const char *bench_counted_text(uint64_t count, const char *noun, char text[64]);
 /** "1.23 MiB". */
 const char *bench_bytes_text(double bytes, char text[16]);
 
+/** Right answers, deliveries or handshakes a second of the measured time. */
+double bench_rate(const load_result *result);
 /** CPU time of the generator for each message, in microseconds; 0 without messages. */
 double bench_us_per_message(const load_cpu *cpu, const load_result *result);
 

@@ -10,17 +10,15 @@
 static void title_print(FILE *to, const bench_options *o, const load_result *r) {
     static const char *const what[] = {"answers", "deliveries", "handshakes", "connections"};
     const load_config *load = &o->load;
-    const double seconds = r->duration_s > 0 ? r->duration_s : 1;
-    char text[32];
+    char text[64];
     fprintf(to, "### wring bench %s: %s\n\n", bench_mode_name(load->mode),
             bench_interrupted()      ? "interrupted"
             : o->exit_code == CLI_OK ? "passed"
                                      : "FAILED");
     if (load->mode == LOAD_IDLE) {
-        fprintf(to, "%s connections held", bench_count_text((double)r->connections.opened, text));
+        fprintf(to, "%s held", bench_counted_text(r->connections.opened, "connection", text));
     } else {
-        fprintf(to, "%s %s/s", bench_count_text((double)r->measured.received / seconds, text),
-                what[load->mode]);
+        fprintf(to, "%s %s/s", bench_count_text(bench_rate(r), text), what[load->mode]);
     }
     fprintf(to, " over %.3g s%s, `%s`\n\n", r->duration_s,
             bench_interrupted() ? " until a signal ended the run" : "", load->url_shown);
@@ -61,8 +59,11 @@ bool bench_summary_print(FILE *to, const bench_options *o, const load_result *r)
     title_print(to, o, r);
     if (r->latency->count + r->connect->count > 0) {
         fputs("| | mean | p50 | p90 | p99 | p99.9 | max |\n|---|--:|--:|--:|--:|--:|--:|\n", to);
-        latency_print(to, "latency", r->latency);
-        latency_print(to, "handshake", r->connect);
+        const bool is_connect = o->load.mode == LOAD_CONNECT; /* the latency is a handshake's */
+        latency_print(to, is_connect ? "handshake" : "latency", r->latency);
+        if (!is_connect) {
+            latency_print(to, "handshake", r->connect);
+        }
         latency_print(to, "generator's lag", r->lag);
         fputc('\n', to);
     }
