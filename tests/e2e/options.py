@@ -151,6 +151,10 @@ def help_is_there_under_every_name():
         for name in ("-h", "--help"):
             code, out, err = wring(command, name)
             assert code == 0 and f"Usage: wring {command}" in out and err == "", (command, out, err)
+    _, out, _ = wring("serve", "--help")
+    text = " ".join(out.split())
+    assert "Without TLS it only prints that there are none" in text, text
+    assert "The old one needs --share-port to hand new connections to the new one" in text, text
     assert wring("-V") == wring("--version")
     refused("there is no command 'brew'", "brew")
 
