@@ -4,7 +4,6 @@
  */
 #include "cli/bench.h"
 
-#include <errno.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -40,49 +39,6 @@ bool bench_has_errors(const load_result *r) {
            r->duplicated > 0 || r->reordered > 0 || load_errors_total(&r->errors) > 0;
 }
 
-bool bench_file_write(const char *path,
-                      bool (*write)(FILE *to, const bench_options *options,
-                                    const load_result *result),
-                      const bench_options *options, const load_result *result) {
-    FILE *file = fopen(path, "we");
-    bool ok = file != NULL && write(file, options, result);
-    if (file != NULL && fclose(file) != 0) {
-        ok = false;
-    }
-    if (!ok) {
-        cli_complain("cannot write %s: %s", path, strerror(errno));
-    }
-    return ok;
-}
-
-static bool hdr_print(FILE *to, const bench_options *options, const load_result *result) {
-    (void)options;
-    load_histogram_write_hgrm(result->latency, to);
-    return ferror(to) == 0;
-}
-
-bool bench_results_write(const bench_options *o, const load_result *result) {
-    bool ok = true;
-    if (o->json != 0) {
-        ok = bench_json_print(stdout, o, result);
-    } else {
-        bench_report_print(stdout, o, result);
-    }
-    if (o->json_file != NULL) {
-        ok = bench_file_write(o->json_file, bench_json_print, o, result) && ok;
-    }
-    if (o->hdr_file != NULL) {
-        ok = bench_file_write(o->hdr_file, hdr_print, o, result) && ok;
-    }
-    if (o->summary_file != NULL) {
-        ok = bench_summary_write(o, result) && ok;
-    }
-    if (o->svg_file != NULL) {
-        ok = bench_svg_write(o->svg_file, o, result) && ok;
-    }
-    return ok;
-}
-
 /* With -v: what a server said that refused, a line of it a line here. */
 static void refusal_print(const load_result *result) {
     char line[512];
@@ -104,7 +60,8 @@ static void bounds_complain(const bench_options *o) {
     for (size_t i = 0; i < o->fail_count; i++) {
         if (o->bounds[i].is_crossed) {
             char got[32];
-            cli_complain("--fail '%s': it was %s", o->bounds[i].text,
+            cli_complain("--fail '%s': %s%s", o->bounds[i].text,
+                         o->bounds[i].is_missing ? "" : "it was ",
                          bench_bound_got(&o->bounds[i], got));
         }
     }
@@ -136,6 +93,7 @@ static int run(bench_options *o) {
     if (code != WRING_OK) {
         cli_complain("%s", error.text);
         exit_code = bench_exit_code_of(code);
+        (void)bench_error_write(o, error.text); /* it has failed all the same */
     } else {
         o->exit_code = verdict(o, &result);
         exit_code = bench_results_write(o, &result) ? o->exit_code : CLI_FAILED;
@@ -150,6 +108,9 @@ int cli_bench(int argc, const char **argv) {
     int code = CLI_USAGE;
     if (bench_options_parse(argc, argv, &options)) {
         signals_catch();
+        code = CLI_FAILED;
+    }
+    if (code == CLI_FAILED && bench_outputs_check(&options)) {
         switch (options.command) {
         case BENCH_ECHO:
         case BENCH_FANOUT:

@@ -4,6 +4,7 @@
  *
  *   bench.c          the command: which mode, signals, exit code
  *   bench_options.c  the command line
+ *   bench_modes.c    the modes, and which option belongs to which
  *   bench_headers.c  -H
  *   bench_live.c     progress: a panel on a terminal, lines elsewhere
  *   bench_report.c   the report people paste
@@ -13,6 +14,7 @@
  *   bench_plan.c     -n, --ramp, --connect-ramp
  *   bench_bounds.c   --fail
  *   bench_summary.c  the short report for build servers
+ *   bench_outputs.c  what is written where
  *   bench_compare.c  two JSON reports side by side
  */
 #ifndef WRING_CLI_BENCH_H
@@ -119,6 +121,8 @@ typedef struct bench_options {
 bool bench_options_parse(int argc, const char **argv, bench_options *options);
 void bench_options_free(bench_options *options);
 
+/** False when an option is given that the mode does not use; it is told. */
+bool bench_modes_check(const bench_options *options);
 /** -H, --origin and --subprotocol, for the request. False when one is wrong; it is told. */
 bool bench_headers_take(bench_options *options);
 /** -n and the ramps. False when they do not go together; it is told. */
@@ -134,6 +138,10 @@ bool bench_message_take(bench_options *options);
 char *bench_url_shown(const char *url);
 
 const char *bench_mode_name(load_mode mode);
+/** False when it is not the name of a mode. */
+bool bench_command_of(const char *name, bench_command *out);
+/** Tells that the first argument is neither a mode nor a URL, and which mode is like it. */
+void bench_word_complain(const bench_options *options);
 
 /* ---- progress -------------------------------------------------------------------------------- */
 
@@ -170,13 +178,17 @@ bool bench_bounds_judge_errors(const bench_options *options);
 const char *bench_bound_got(const bench_bound *bound, char text[32]);
 
 bool bench_summary_print(FILE *to, const bench_options *options, const load_result *result);
-/** Appends to the file asked for, or prints for "-". */
-bool bench_summary_write(const bench_options *options, const load_result *result);
 
 bool bench_svg_write(const char *path, const bench_options *options, const load_result *result);
 
+/** Before the run: can all files be written? False when one cannot; it is told. */
+bool bench_outputs_check(const bench_options *options);
 /** All that was asked for: report or JSON, and files. */
 bool bench_results_write(const bench_options *options, const load_result *result);
+/** Of a run that came to no result: JSON and summary with the reason, where they are asked for. */
+bool bench_error_write(const bench_options *options, const char *why);
+/** Closes what `fopen` gave, and complains when that or what was done before (`ok`) failed. */
+bool bench_file_close(FILE *file, const char *path, bool ok);
 
 /** Constant rate: was the generator so late (p99 over a tenth of the latency's) that its own lag is
  *  what the latencies show? */
@@ -198,9 +210,13 @@ const char *bench_duration_text(double ns, char text[16]);
 const char *bench_count_text(double value, char text[32]);
 /** "0.4", "12,345": of a second. Below ten with three digits, because a slow rate is no 0. */
 const char *bench_rate_text(double value, char text[32]);
+/** "1 connection", "64 connections". */
+const char *bench_counted_text(uint64_t count, const char *noun, char text[64]);
 /** "1.23 MiB". */
 const char *bench_bytes_text(double bytes, char text[16]);
 
+/** Right answers, deliveries or handshakes a second of the measured time. */
+double bench_rate(const load_result *result);
 /** CPU time of the generator for each message, in microseconds; 0 without messages. */
 double bench_us_per_message(const load_cpu *cpu, const load_result *result);
 

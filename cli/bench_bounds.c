@@ -12,13 +12,6 @@
 
 /* ---- the figures ----------------------------------------------------------------------------- */
 
-static double seconds_of(const load_result *r) {
-    return r->duration_s > 0 ? r->duration_s : 1;
-}
-
-static double rate_of(const load_result *r) {
-    return (double)r->measured.received / seconds_of(r);
-}
 static double errors_of(const load_result *r) {
     return (double)(load_errors_total(&r->errors) + r->lost + r->duplicated + r->reordered);
 }
@@ -48,7 +41,7 @@ static const struct {
     const char *name;
     double (*of)(const load_result *result);
     bool is_time;
-} figures[] = {{"rate", rate_of, false},         {"errors", errors_of, false},
+} figures[] = {{"rate", bench_rate, false},      {"errors", errors_of, false},
                {"failed", failed_of, false},     {"unanswered", unanswered_of, false},
                {"unclosed", unclosed_of, false}, {"lost", lost_of, false},
                {"foreign", foreign_of, false},   {"unsent", unsent_of, false},
@@ -232,7 +225,7 @@ bool bench_bounds_judge_errors(const bench_options *o) {
 
 const char *bench_bound_got(const bench_bound *bound, char text[32]) {
     if (bound->is_missing) {
-        (void)snprintf(text, 32, "nothing measured");
+        (void)snprintf(text, 32, "nothing was measured");
     } else if (bound->is_time) {
         char duration[16];
         (void)snprintf(text, 32, "%s", bench_duration_text(bound->got, duration));

@@ -30,6 +30,7 @@ static const figure figures[] = {
     {"handshake p50, us", "connect_us", "p50", -1, false},
     {"server CPU, us/message", "server_cpu", "us_per_message", -1, true},
     {"generator CPU, us/message", "cpu", "us_per_message", -1, false},
+    {"answers wrong", "messages", "wrong", -1, true},
     {"messages lost", "messages", "lost", -1, true},
     {"messages repeated", "messages", "duplicated", -1, true},
     {"messages out of order", "messages", "reordered", -1, true},
@@ -77,6 +78,12 @@ static cJSON *report_read(const char *path) {
         cJSON_Delete(root);
         return NULL;
     }
+    const cJSON *error = cJSON_GetObjectItemCaseSensitive(root, "error");
+    if (cJSON_IsString(error)) {
+        cli_complain("%s is of a run without a result: %s", path, error->valuestring);
+        cJSON_Delete(root);
+        return NULL;
+    }
     return root;
 }
 
@@ -114,35 +121,68 @@ static bool figure_compare(const figure *f, double a, double b, double tolerance
         (void)snprintf(ratio, sizeof ratio, "%.3f", b / a);
     }
     printf("  %-26s %14s %14s %8s  %s\n", f->name, first, second, ratio,
-           regressed  ? "WORSE"
-           : improved ? "better"
-                      : "");
+           regressed    ? "WORSE"
+           : improved   ? "better"
+           : !f->judged ? "not judged"
+                        : "");
     return regressed;
 }
 
-/* Different settings make a comparison meaningless; it is said and done all the same. */
-static void settings_compare(const cJSON *a, const cJSON *b) {
+static const char *kind_of(const cJSON *root) {
+    return cJSON_GetObjectItemCaseSensitive(root, "find_max") != NULL ? "find-max " : "";
+}
+
+/* Figures of another mode, or of the best rate of a search, do not mean the same. */
+static bool kinds_compare(const cJSON *a, const cJSON *b, const bench_options *o) {
+    if (strcmp(text_of(a, "mode"), text_of(b, "mode")) == 0 &&
+        strcmp(kind_of(a), kind_of(b)) == 0) {
+        return true;
+    }
+    cli_complain("these runs cannot be compared: %s is of %s%s, %s of %s%s", o->first, kind_of(a),
+                 text_of(a, "mode"), o->second, kind_of(b), text_of(b, "mode"));
+    return false;
+}
+
+static bool is_set(const cJSON *config, const char *name) {
+    return cJSON_IsTrue(cJSON_GetObjectItemCaseSensitive(config, name)) != 0;
+}
+
+/* Different settings may be what is compared: they are told, and the verdict is given. */
+static int settings_compare(const cJSON *a, const cJSON *b) {
     static const char *const fields[] = {"connections", "rate",   "pipeline", "burst",
                                          "publishers",  "topics", "size_min", "size_max"};
+    static const char *const switches[] = {"binary", "deflate"};
+    int count = 0;
     const cJSON *first = cJSON_GetObjectItemCaseSensitive(a, "config");
     const cJSON *second = cJSON_GetObjectItemCaseSensitive(b, "config");
-    if (strcmp(text_of(a, "mode"), text_of(b, "mode")) != 0) {
-        printf("note: the modes differ, %s and %s\n", text_of(a, "mode"), text_of(b, "mode"));
+    if (is_set(first, "coordinated_omission") != is_set(second, "coordinated_omission")) {
+        printf("note: one is a closed loop and the other has a constant rate: their latencies do "
+               "not\nmean the same\n");
+        count++;
     }
     for (size_t i = 0; i < sizeof fields / sizeof fields[0]; i++) {
         const double x = cJSON_GetNumberValue(cJSON_GetObjectItemCaseSensitive(first, fields[i]));
         const double y = cJSON_GetNumberValue(cJSON_GetObjectItemCaseSensitive(second, fields[i]));
         if (x < y || x > y) {
             printf("note: %s differs, %g and %g\n", fields[i], x, y);
+            count++;
         }
     }
+    for (size_t i = 0; i < sizeof switches / sizeof switches[0]; i++) {
+        if (is_set(first, switches[i]) != is_set(second, switches[i])) {
+            printf("note: only %s is %s\n", is_set(first, switches[i]) ? "A" : "B",
+                   i == 0 ? "binary" : "compressed");
+            count++;
+        }
+    }
+    return count;
 }
 
 static int reports_compare(const cJSON *a, const cJSON *b, const bench_options *o) {
     int worse = 0;
     printf("A  %s: %s %s\nB  %s: %s %s\n\n", o->first, text_of(a, "mode"), text_of(a, "url"),
            o->second, text_of(b, "mode"), text_of(b, "url"));
-    settings_compare(a, b);
+    const int differences = settings_compare(a, b);
     printf("  %-26s %14s %14s %8s\n", "", "A", "B", "B/A");
     for (size_t i = 0; i < sizeof figures / sizeof figures[0]; i++) {
         double first;
@@ -151,6 +191,10 @@ static int reports_compare(const cJSON *a, const cJSON *b, const bench_options *
         if (both && (first > 0 || second > 0)) {
             worse += figure_compare(&figures[i], first, second, o->tolerance_share);
         }
+    }
+    if (differences > 0) {
+        fputs("\nThe settings differ, as noted above: the figures may differ for that reason.\n",
+              stdout);
     }
     if (worse == 0) {
         printf("\nB is not worse than A by more than %g %%.\n", o->tolerance_share * 100);
@@ -166,7 +210,7 @@ int bench_compare(const bench_options *o) {
     cJSON *a = report_read(o->first);
     cJSON *b = a == NULL ? NULL : report_read(o->second);
     if (b != NULL) {
-        code = reports_compare(a, b, o);
+        code = kinds_compare(a, b, o) ? reports_compare(a, b, o) : CLI_USAGE;
     }
     cJSON_Delete(a);
     cJSON_Delete(b);

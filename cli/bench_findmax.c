@@ -28,6 +28,7 @@ typedef struct search {
     double fails;     /* the lowest that did not */
     bool answered;    /* something, at any rate */
     int code;         /* of the last run */
+    wring_error error;
 } search;
 
 static bool keeps_bound(const bench_options *o, const load_result *r) {
@@ -111,6 +112,7 @@ static bool step(search *s, double rate, bool *holds) {
         s->code = bench_exit_code_of(code);
         if (code != WRING_OK) {
             cli_complain("%s", error.text);
+            s->error = error;
         }
         if (code == WRING_OK && s->holds == 0) {
             result_keep(s, &result);
@@ -169,10 +171,12 @@ static int nothing_held(search *s) {
     if (s->code == CLI_OK) {
         cli_complain("not even %s/s keeps a p99 of %s", bench_rate_text(s->fails, rate), text);
     } else if (code != BENCH_INTERRUPTED && code != BENCH_NOT_FOUND) {
-        return code; /* it has been said why there was no run */
+        (void)bench_error_write(o, s->error.text); /* it has been said why there was no run */
+        return code;
     }
     if (s->best.latency == NULL) {
-        return code; /* ended before the first run */
+        (void)bench_error_write(o, "ended by a signal before the first run");
+        return code;
     }
     o->search = s->found;
     o->exit_code = code;

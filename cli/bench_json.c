@@ -83,6 +83,7 @@ static void counts_add(cJSON *root, const load_result *r) {
     cJSON *messages = cJSON_AddObjectToObject(root, "messages");
     cJSON_AddNumberToObject(messages, "sent", (double)r->measured.sent);
     cJSON_AddNumberToObject(messages, "received", (double)r->measured.received);
+    cJSON_AddNumberToObject(messages, "wrong", (double)r->measured.wrong);
     cJSON_AddNumberToObject(messages, "lost", (double)r->lost);
     cJSON_AddNumberToObject(messages, "duplicated", (double)r->duplicated);
     cJSON_AddNumberToObject(messages, "reordered", (double)r->reordered);
@@ -92,6 +93,7 @@ static void counts_add(cJSON *root, const load_result *r) {
     cJSON *totals = cJSON_AddObjectToObject(root, "totals");
     cJSON_AddNumberToObject(totals, "sent", (double)r->totals.sent);
     cJSON_AddNumberToObject(totals, "received", (double)r->totals.received);
+    cJSON_AddNumberToObject(totals, "wrong", (double)r->totals.wrong);
     cJSON_AddNumberToObject(totals, "to_publishers", (double)r->to_publishers);
     cJSON_AddNumberToObject(totals, "wire_bytes_sent", (double)r->wire_sent);
     cJSON_AddNumberToObject(totals, "wire_bytes_received", (double)r->wire_received);
@@ -100,7 +102,7 @@ static void counts_add(cJSON *root, const load_result *r) {
     cJSON_AddNumberToObject(bytes, "received", (double)r->measured.received_bytes);
     cJSON *rate = cJSON_AddObjectToObject(root, "rate");
     const double seconds = r->duration_s > 0 ? r->duration_s : 1;
-    cJSON_AddNumberToObject(rate, "messages_per_s", (double)r->measured.received / seconds);
+    cJSON_AddNumberToObject(rate, "messages_per_s", bench_rate(r));
     cJSON_AddNumberToObject(rate, "bytes_per_s", (double)r->measured.received_bytes / seconds);
 }
 
@@ -204,7 +206,7 @@ bool bench_json_print(FILE *to, const bench_options *o, const load_result *r) {
     cJSON_AddNumberToObject(root, "duration_s", r->duration_s);
     cJSON_AddNumberToObject(root, "warmup_s", r->warmup_s);
     cJSON_AddNumberToObject(root, "opening_s", r->opening_s);
-    cJSON_AddBoolToObject(root, "interrupted", r->interrupted);
+    cJSON_AddBoolToObject(root, "interrupted", r->interrupted || bench_interrupted());
     counts_add(root, r);
     latency_add(root, "latency_us", r->latency);
     latency_add(root, "connect_us", r->connect);

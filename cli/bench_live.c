@@ -3,7 +3,6 @@
  * Progress of `wring bench` on standard error: a panel redrawn in place on a terminal, a line for
  * each interval elsewhere.
  */
-#include <inttypes.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -16,6 +15,7 @@
 #define SPARKS_MAX       40
 #define BAR              24
 #define ERRORS_SHOWN_MAX 4
+#define PANEL_WIDE       90 /* columns */
 
 static const char *const phases[] = {[LOAD_OPENING] = "opening",
                                      [LOAD_WARMUP] = "warming up",
@@ -171,10 +171,15 @@ static void panel_figures(bench_live *live, const load_progress *p) {
     const double rate = p->series_count == 0 ? 0 : sample_rate(&p->series[p->series_count - 1]);
     row(live, "  rate         \x1b[1m%12s/s\x1b[0m  \x1b[36m%s\x1b[0m",
         bench_rate_text(rate, count), sparks(p, blocks));
+    /* on 80 columns there is no room for all of them beside the greatest */
+    const size_t left_out = columns() < PANEL_WIDE ? 1 : sizeof points / sizeof points[0];
     for (size_t i = 0; i < sizeof points / sizeof points[0]; i++) {
-        at += (size_t)snprintf(
-            line + at, sizeof line - at, "p%g %s   ", points[i],
-            bench_duration_text((double)load_histogram_percentile(p->latency, points[i]), text));
+        at += i == left_out
+                  ? 0
+                  : (size_t)snprintf(
+                        line + at, sizeof line - at, "p%g %s   ", points[i],
+                        bench_duration_text(
+                            (double)load_histogram_percentile(p->latency, points[i]), text));
     }
     row(live, "  latency      %smax %s", line, bench_duration_text((double)p->latency->max, text));
     if (live->options->load.rate > 0 && p->series_count > 0) {
@@ -188,8 +193,9 @@ static void panel_errors(bench_live *live, const load_progress *p) {
         row(live, "  errors       none");
     }
     for (uint32_t i = 0; i < p->errors->count && i < ERRORS_SHOWN_MAX; i++) {
-        row(live, "  %-11s  \x1b[31m%" PRIu64 " x %s", i == 0 ? "errors" : "",
-            p->errors->kinds[i].count, p->errors->kinds[i].text);
+        char count[32];
+        row(live, "  %-11s  \x1b[31m%s x %s", i == 0 ? "errors" : "",
+            bench_count_text((double)p->errors->kinds[i].count, count), p->errors->kinds[i].text);
     }
     if (p->errors->count > ERRORS_SHOWN_MAX) {
         row(live, "               and %u more kinds", p->errors->count - ERRORS_SHOWN_MAX);
@@ -217,19 +223,21 @@ static void panel_draw(bench_live *live, const load_progress *p) {
 /* Most openings and closings are over before there is anything to say. */
 static void line_connections(bench_live *live, const load_progress *p) {
     char count[32];
-    char wanted[32];
+    char wanted[64];
     const unsigned long second = (unsigned long)p->elapsed_s;
     if (second == live->second) {
         return;
     }
     live->second = second;
     if (p->phase == LOAD_OPENING) {
-        fprintf(stderr, "%6.1f s  opening: %s of %s connections, %" PRIu64 " failed\n",
-                p->elapsed_s, bench_count_text((double)p->opened, count),
-                bench_count_text((double)p->wanted, wanted), p->failed);
+        char failed[32];
+        fprintf(stderr, "%6.1f s  opening: %s of %s, %s failed\n", p->elapsed_s,
+                bench_count_text((double)p->opened, count),
+                bench_counted_text(p->wanted, "connection", wanted),
+                bench_count_text((double)p->failed, failed));
     } else {
-        fprintf(stderr, "%6.1f s  closing: %s connections left\n", p->elapsed_s,
-                bench_count_text((double)p->left, count));
+        fprintf(stderr, "%6.1f s  closing: %s left\n", p->elapsed_s,
+                bench_counted_text(p->left, "connection", wanted));
     }
 }
 
@@ -238,11 +246,12 @@ static void line_sample(const bench_live *live, const load_progress *p) {
     char p50[16];
     char p99[16];
     char max[16];
+    char held[64];
     const load_sample *sample = p->sample;
     if (live->options->load.mode == LOAD_IDLE) {
-        fprintf(stderr, "%6.1f s  %s connections held, %" PRIu64 " lost\n",
-                sample->t + sample->seconds, bench_count_text((double)(p->opened - p->lost), count),
-                p->lost);
+        fprintf(stderr, "%6.1f s  %s held, %s lost\n", sample->t + sample->seconds,
+                bench_counted_text(p->opened - p->lost, "connection", held),
+                bench_count_text((double)p->lost, count));
         return;
     }
     fprintf(stderr, "%6.1f s  %12s/s  p50 %9s  p99 %9s  max %9s", sample->t + sample->seconds,
@@ -255,7 +264,7 @@ static void line_sample(const bench_live *live, const load_progress *p) {
     }
     const uint64_t errors = load_errors_total(p->errors);
     if (errors > 0) {
-        fprintf(stderr, "  %" PRIu64 " errors", errors);
+        fprintf(stderr, "  %s", bench_counted_text(errors, "error", held));
     }
     fputc('\n', stderr);
 }

@@ -51,43 +51,24 @@ static const char examples[] =
     "6 done, but a --fail holds; 130 ended by SIGINT (Ctrl-C), SIGTERM or SIGHUP, with the report\n"
     "so far; at once by a second.\n";
 
-static const char *const mode_names[] = {"echo", "fanout",   "connect",
-                                         "idle", "find-max", "compare"};
-
-const char *bench_mode_name(load_mode mode) {
-    return mode_names[mode];
-}
-
 /* ---- popt ------------------------------------------------------------------------------------ */
 
-/* Of find-max: the mode whose rate is searched, if it is said. */
-static void searched_take(cli_parser *parser, bench_options *o) {
-    static const load_mode modes[] = {LOAD_ECHO, LOAD_FANOUT};
-    for (size_t i = 0; o->first != NULL && i < sizeof modes / sizeof modes[0]; i++) {
-        if (strcmp(o->first, mode_names[modes[i]]) == 0) {
-            free(o->first);
-            o->searched = modes[i];
-            o->first = cli_parser_argument(parser);
-            return;
-        }
-    }
-}
-
-/* The mode is the first argument, if it is one. */
+/* The mode is the first argument, if it is one; of find-max the second may say what is searched. */
 static void arguments_take(cli_parser *parser, bench_options *o) {
     o->first = cli_parser_argument(parser);
-    for (size_t i = 0; o->first != NULL && i < sizeof mode_names / sizeof mode_names[0]; i++) {
-        if (strcmp(o->first, mode_names[i]) == 0) {
-            free(o->first);
-            o->command = (bench_command)i;
-            o->first = cli_parser_argument(parser);
-            break;
-        }
+    if (o->first != NULL && bench_command_of(o->first, &o->command)) {
+        free(o->first);
+        o->first = cli_parser_argument(parser);
     }
-    if (o->command == BENCH_FIND_MAX) {
-        searched_take(parser, o);
+    bench_command searched;
+    if (o->command == BENCH_FIND_MAX && o->first != NULL && bench_command_of(o->first, &searched) &&
+        searched <= BENCH_FANOUT) {
+        free(o->first);
+        o->searched = (load_mode)searched;
+        o->first = cli_parser_argument(parser);
     }
-    if (o->command == BENCH_COMPARE) {
+    /* A word before the URL is meant as a mode: see bench_word_complain. */
+    if (o->command == BENCH_COMPARE || (o->first != NULL && strstr(o->first, "://") == NULL)) {
         o->second = cli_parser_argument(parser);
     }
 }
@@ -259,10 +240,6 @@ static bool take_network(bench_options *o) {
 /* ---- what goes together ---------------------------------------------------------------------- */
 
 static bool fanout_check(const load_config *load) {
-    if (load->has_message) {
-        cli_complain("fanout numbers its messages: --size instead of --message");
-        return false;
-    }
     if (load->sizes.min < 26) {
         cli_complain("fanout needs messages of at least 26 bytes, for their number and time");
         return false;
@@ -298,10 +275,6 @@ static bool adopt(bench_options *o) {
     if (!bench_plan_adopt(o)) {
         return false;
     }
-    if (o->command == BENCH_FIND_MAX && o->fail_count > 0) {
-        cli_complain("--fail judges one run; find-max has --p99");
-        return false;
-    }
     if (o->summary_file != NULL && o->json != 0 && strcmp(o->summary_file, "-") == 0) {
         cli_complain("--summary - and --json would mix on standard output: give a file to one");
         return false;
@@ -319,10 +292,6 @@ static bool adopt(bench_options *o) {
                      : schedule && load->mode == LOAD_ECHO ? 1024
                                                            : load->burst;
     load->pipeline = load->pipeline < load->burst ? load->burst : load->pipeline;
-    if (load->mode != LOAD_FANOUT && o->topics != NULL) {
-        cli_complain("--topics is for fanout");
-        return false;
-    }
     return load->mode != LOAD_FANOUT || fanout_check(load);
 }
 
@@ -335,10 +304,7 @@ bool bench_options_parse(int argc, const char **argv, bench_options *o) {
         return false;
     }
     if (o->first != NULL && o->command != BENCH_COMPARE && strstr(o->first, "://") == NULL) {
-        cli_complain(
-            "'%s' is neither a mode (echo, fanout, connect, idle, find-max, compare) nor a "
-            "URL like ws://host:port/path",
-            o->first);
+        bench_word_complain(o);
         return false;
     }
     if (o->first == NULL || (o->command == BENCH_COMPARE && o->second == NULL)) {
@@ -346,8 +312,9 @@ bool bench_options_parse(int argc, const char **argv, bench_options *o) {
                                                  : "no URL; try 'wring bench --help'");
         return false;
     }
-    return take_numbers(o) && bench_message_take(o) && bench_headers_take(o) && take_network(o) &&
-           deflate_check(o) && bench_bounds_parse(o) && adopt(o);
+    return bench_modes_check(o) && take_numbers(o) && bench_message_take(o) &&
+           bench_headers_take(o) && take_network(o) && deflate_check(o) && bench_bounds_parse(o) &&
+           adopt(o);
 }
 
 void bench_options_free(bench_options *o) {

@@ -18,10 +18,6 @@ static bool count_adopt(bench_options *o) {
         cli_complain("-n '%s' is not a number of messages like 500, 20k or 1m", o->messages);
         return false;
     }
-    if (o->command == BENCH_FIND_MAX || o->command == BENCH_IDLE) {
-        cli_complain("-n is for echo, fanout and connect");
-        return false;
-    }
     o->load.messages = (uint64_t)value;
     if (o->duration == NULL) {
         o->load.duration = LOAD_ENDLESS;
@@ -33,8 +29,8 @@ static bool ramp_read(const char *option, const char *text, load_ramp *ramp) {
     if (load_ramp_parse(text, ramp) && load_ramp_max(ramp) > 0) {
         return true;
     }
-    cli_complain("%s '%s' is not like 10s:1k,30s:1k,10s:0 (so long, up or down to so much; at most "
-                 "%d stages)",
+    cli_complain("%s '%s' is not like 10s:1k,30s:1k,10s:0 (TIME:VALUE: in TIME the value goes to "
+                 "VALUE, and one VALUE is above 0; at most %d stages)",
                  option, text, LOAD_STAGES_MAX);
     return false;
 }
@@ -61,11 +57,6 @@ static bool rate_ramp_adopt(bench_options *o) {
             return false;
         }
     }
-    if (o->command != BENCH_ECHO && o->command != BENCH_FANOUT) {
-        cli_complain("--ramp is a rate of messages, for echo and fanout; connections have "
-                     "--connect-ramp");
-        return false;
-    }
     load->rate = load_ramp_max(&load->ramp);
     return true;
 }
@@ -85,10 +76,6 @@ static bool connect_ramp_adopt(bench_options *o) {
             return false;
         }
         before = value;
-    }
-    if (o->command != BENCH_ECHO && o->command != BENCH_IDLE) {
-        cli_complain("--connect-ramp is for echo and idle");
-        return false;
     }
     if (o->connections != NULL || o->connect_rate != NULL) {
         cli_complain("--connect-ramp says how many connections and when: leave out -c and "
@@ -114,6 +101,12 @@ bool bench_plan_adopt(bench_options *o) {
         const wring_duration_ns rate = load_ramp_duration(&load->ramp);
         const wring_duration_ns connect = load_ramp_duration(&load->connect_ramp);
         load->duration = rate > connect ? rate : connect;
+        if (load->duration == 0) {
+            cli_complain("%s '%s' is a step, which takes no time: -d says how long the run is",
+                         o->ramp != NULL ? "--ramp" : "--connect-ramp",
+                         o->ramp != NULL ? o->ramp : o->connect_ramp);
+            return false;
+        }
     }
     if ((ramps || o->messages != NULL) && o->warmup == NULL) {
         load->warmup = 0;

@@ -2,7 +2,6 @@
  *
  * The report of `wring bench` that people read and paste.
  */
-#include <inttypes.h>
 #include <stdio.h>
 
 #include "cli/bench.h"
@@ -42,6 +41,13 @@ const char *bench_rate_text(double value, char text[32]) {
     return text;
 }
 
+const char *bench_counted_text(uint64_t count, const char *noun, char text[64]) {
+    char digits[32];
+    (void)snprintf(text, 64, "%s %s%s", bench_count_text((double)count, digits), noun,
+                   count == 1 ? "" : "s");
+    return text;
+}
+
 const char *bench_bytes_text(double bytes, char text[16]) {
     static const char *const units[] = {"B", "KiB", "MiB", "GiB", "TiB"};
     unsigned unit = 0;
@@ -52,6 +58,11 @@ const char *bench_bytes_text(double bytes, char text[16]) {
     (void)snprintf(text, 16, unit == 0 || bytes >= 99.95 ? "%.0f %s" : "%.1f %s", bytes,
                    units[unit]);
     return text;
+}
+
+double bench_rate(const load_result *r) {
+    const double seconds = r->duration_s > 0 ? r->duration_s : 1;
+    return (double)(r->measured.received - r->measured.wrong) / seconds;
 }
 
 double bench_us_per_message(const load_cpu *cpu, const load_result *r) {
@@ -105,17 +116,35 @@ static void sizes_print(FILE *to, const load_config *load) {
     }
 }
 
+/* With -n: what was reached of it. */
+static void limit_print(FILE *to, const load_config *load, const load_result *r) {
+    static const char *const units[] = {"message", "message", "handshake", "message"};
+    const uint64_t done = load->mode == LOAD_FANOUT ? r->measured.sent : r->measured.received;
+    char wanted[64];
+    char reached[32];
+    (void)bench_counted_text(load->messages, units[load->mode], wanted);
+    if (done >= load->messages) {
+        fprintf(to, " for %s", wanted);
+    } else {
+        fprintf(to, ", %s of %s %s", bench_count_text((double)done, reached), wanted,
+                load->mode == LOAD_ECHO     ? "answered"
+                : load->mode == LOAD_FANOUT ? "published"
+                                            : "done");
+    }
+}
+
 static void setting_print(FILE *to, const bench_options *o, const load_result *r) {
     const load_config *load = &o->load;
-    char text[32];
+    char text[64];
     fprintf(to, "wring bench %s: %s %s\n", WRING_VERSION, bench_mode_name(load->mode),
             load->url_shown);
-    fprintf(to, "%s connections", bench_count_text((double)(r->connections.wanted), text));
+    fputs(bench_counted_text(r->connections.wanted, "connection", text), to);
     if (load->mode == LOAD_FANOUT) {
-        fprintf(to, " (%u publish, %u subscribe, %u topic%s)", load->publishers, load->connections,
-                load->topics, load->topics == 1 ? "" : "s");
+        fprintf(to, " (%s publish, ", bench_count_text(load->publishers, text));
+        fprintf(to, "%s subscribe, ", bench_count_text(load->connections, text));
+        fprintf(to, "%s)", bench_counted_text(load->topics, "topic", text));
     }
-    fprintf(to, " on %u thread%s", r->threads, r->threads == 1 ? "" : "s");
+    fprintf(to, " on %s", bench_counted_text(r->threads, "thread", text));
     if (load->mode == LOAD_ECHO || load->mode == LOAD_FANOUT) {
         sizes_print(to, load);
         if (load->ramp.count > 0) {
@@ -131,8 +160,7 @@ static void setting_print(FILE *to, const bench_options *o, const load_result *r
     }
     fprintf(to, "\n%.3g s", r->duration_s);
     if (load->messages > 0) {
-        fprintf(to, " for %s %s", bench_count_text((double)load->messages, text),
-                load->mode == LOAD_CONNECT ? "handshakes" : "messages");
+        limit_print(to, load, r);
     }
     if (r->warmup_s > 0) {
         fprintf(to, " after %.3g s of warm-up", r->warmup_s);
@@ -154,24 +182,26 @@ static void connections_print(FILE *to, const load_result *r, bool repeats) {
         fputs(" opened", to);
     }
     if (r->connections.failed > 0) {
-        fprintf(to, ", %" PRIu64 " failed", r->connections.failed);
+        fprintf(to, ", %s failed", bench_count_text((double)r->connections.failed, opened));
     }
     if (r->connections.lost > 0) {
-        fprintf(to, ", %" PRIu64 " lost on the way", r->connections.lost);
+        fprintf(to, ", %s lost on the way", bench_count_text((double)r->connections.lost, opened));
     }
     if (r->connections.unanswered > 0) {
-        fprintf(to, ", %" PRIu64 " still unanswered at the end", r->connections.unanswered);
+        fprintf(to, ", %s still unanswered at the end",
+                bench_count_text((double)r->connections.unanswered, opened));
     }
     fputc('\n', to);
     if (r->connections.unclosed > 0) {
-        fprintf(to, "               %" PRIu64 " of our closes never answered\n",
-                r->connections.unclosed);
+        fprintf(to, "               %s of our closes never answered\n",
+                bench_count_text((double)r->connections.unclosed, opened));
     }
     if (r->backoffs > 0) {
         fprintf(to,
-                "               dialling paused %" PRIu64 " times, %s in all, because every dial "
+                "               dialling paused %s times, %s in all, because every dial "
                 "failed\n",
-                r->backoffs, bench_duration_text(r->backoff_s * 1e9, text));
+                bench_count_text((double)r->backoffs, opened),
+                bench_duration_text(r->backoff_s * 1e9, text));
     }
     if (!repeats && r->connect->count > 0) {
         fprintf(to, "  handshake    p50 %s, ",
@@ -186,8 +216,8 @@ static void rate_print(FILE *to, const bench_options *o, const load_result *r) {
     char count[32];
     char text[16];
     static const char *const what[] = {"answers", "deliveries", "handshakes", "messages"};
-    fprintf(to, "  rate         %s %s/s",
-            bench_rate_text((double)r->measured.received / seconds, count), what[o->load.mode]);
+    fprintf(to, "  rate         %s %s/s", bench_rate_text(bench_rate(r), count),
+            what[o->load.mode]);
     if (r->measured.received_bytes > 0) {
         fprintf(to, ", %s/s of payload",
                 bench_bytes_text((double)r->measured.received_bytes / seconds, text));
@@ -198,10 +228,13 @@ static void rate_print(FILE *to, const bench_options *o, const load_result *r) {
 static void schedule_print(FILE *to, const load_result *r) {
     static const double shown[] = {50, 99, 99.9};
     char text[16];
-    fprintf(to, "  schedule     %" PRIu64 " messages due were not sent; at most %s late", r->unsent,
+    char count[64];
+    fprintf(to, "  schedule     %s due %s not sent; at most %s late",
+            bench_counted_text(r->unsent, "message", count), r->unsent == 1 ? "was" : "were",
             bench_duration_text((double)r->behind_max, text));
     if (r->held > 0) {
-        fprintf(to, "; %" PRIu64 " waited because all connections were full", r->held);
+        fprintf(to, "; %s waited because all connections were full",
+                bench_count_text((double)r->held, count));
     }
     fputs("\n  lag          ", to);
     for (size_t i = 0; i < sizeof shown / sizeof shown[0]; i++) {
@@ -213,17 +246,27 @@ static void schedule_print(FILE *to, const load_result *r) {
 }
 
 static void dials_print(FILE *to, const load_result *r) {
+    char count[32];
     char text[16];
-    fprintf(to, "  schedule     %" PRIu64 " connections due were not dialled; at most %s late\n",
-            r->unsent, bench_duration_text((double)r->behind_max, text));
+    fprintf(to, "  schedule     %s connections due were not dialled; at most %s late\n",
+            bench_count_text((double)r->unsent, count),
+            bench_duration_text((double)r->behind_max, text));
 }
 
 /* No error: others may publish to the same topic, and a server may greet. */
 static void foreign_print(FILE *to, const load_result *r) {
     if (r->foreign > 0) {
-        fprintf(to, "               %" PRIu64 " messages more came that nobody here sent\n",
-                r->foreign);
+        char count[32];
+        fprintf(to, "               %s messages more came that nobody here sent\n",
+                bench_count_text((double)r->foreign, count));
     }
+}
+
+static void faults_print(FILE *to, const load_result *r) {
+    char count[32];
+    fprintf(to, "%s lost, ", bench_count_text((double)r->lost, count));
+    fprintf(to, "%s repeated, ", bench_count_text((double)r->duplicated, count));
+    fprintf(to, "%s out of order\n", bench_count_text((double)r->reordered, count));
 }
 
 static void messages_print(FILE *to, const load_config *load, const load_result *r) {
@@ -232,8 +275,12 @@ static void messages_print(FILE *to, const load_config *load, const load_result 
     fprintf(to, "  messages     %s sent, %s %s", bench_count_text((double)r->measured.sent, sent),
             bench_count_text((double)r->measured.received, received),
             load->mode == LOAD_FANOUT ? "delivered" : "answered");
-    fprintf(to, "; %" PRIu64 " lost, %" PRIu64 " repeated, %" PRIu64 " out of order\n", r->lost,
-            r->duplicated, r->reordered);
+    if (r->measured.wrong > 0) {
+        fprintf(to, " (%s wrongly)", bench_count_text((double)r->measured.wrong, sent));
+    }
+    fprintf(to, " in the measured time\n  whole run    %s sent: ",
+            bench_count_text((double)r->totals.sent, sent));
+    faults_print(to, r);
     if (load->deflate && r->totals.sent > 0 && r->totals.received > 0) {
         fprintf(to, "  on the wire  %.0f B a message sent, %.0f B received, headers included\n",
                 (double)r->wire_sent / (double)r->totals.sent,
@@ -245,19 +292,20 @@ static void messages_print(FILE *to, const load_config *load, const load_result 
     }
 }
 
-static void cpu_print(FILE *to, const char *who, const load_cpu *cpu, const load_result *r) {
+static void cpu_print(FILE *to, const char *who, const load_cpu *cpu, const load_config *load,
+                      const load_result *r) {
     const double seconds = r->duration_s > 0 ? r->duration_s : 1;
-    fprintf(to, "%s %.3g us a message (user %.3g %%, system %.3g %% of a CPU)", who,
-            bench_us_per_message(cpu, r), cpu->user_s / seconds * 100,
-            cpu->system_s / seconds * 100);
+    fprintf(to, "%s %.3g us a %s (user %.3g %%, system %.3g %% of a CPU)", who,
+            bench_us_per_message(cpu, r), load->mode == LOAD_CONNECT ? "handshake" : "message",
+            cpu->user_s / seconds * 100, cpu->system_s / seconds * 100);
 }
 
 static void cpus_print(FILE *to, const bench_options *o, const load_result *r) {
     fputs("  CPU          ", to);
-    cpu_print(to, "generator", &r->cpu, r);
+    cpu_print(to, "generator", &r->cpu, &o->load, r);
     if (o->load.server_pid != 0) {
         fputs("\n               ", to);
-        cpu_print(to, "server", &r->server_cpu, r);
+        cpu_print(to, "server", &r->server_cpu, &o->load, r);
     }
     fputc('\n', to);
 }
@@ -282,13 +330,18 @@ static void memory_print(FILE *to, const bench_options *o, const load_result *r)
     fputc('\n', to);
 }
 
-static void errors_print(FILE *to, const load_errors *errors) {
-    if (errors->count == 0) {
+static void errors_print(FILE *to, const load_result *r) {
+    const load_errors *errors = &r->errors;
+    char count[32];
+    if (errors->count == 0 && r->lost + r->duplicated + r->reordered > 0) {
+        fputs("  errors       messages: ", to);
+        faults_print(to, r);
+    } else if (errors->count == 0) {
         fputs("  errors       none\n", to);
     }
     for (uint32_t i = 0; i < errors->count; i++) {
-        fprintf(to, "  %-11s  %" PRIu64 " x %s\n", i == 0 ? "errors" : "", errors->kinds[i].count,
-                errors->kinds[i].text);
+        fprintf(to, "  %-11s  %s x %s\n", i == 0 ? "errors" : "",
+                bench_count_text((double)errors->kinds[i].count, count), errors->kinds[i].text);
     }
 }
 
@@ -297,6 +350,25 @@ static void bounds_print(FILE *to, const bench_options *o) {
         char got[32];
         fprintf(to, "  %-11s  %s: %s, %s\n", i == 0 ? "bounds" : "", o->bounds[i].text,
                 bench_bound_got(&o->bounds[i], got), o->bounds[i].is_crossed ? "CROSSED" : "kept");
+    }
+}
+
+static void unsent_print(FILE *to, const load_result *r) {
+    char lost[32];
+    char opened[64];
+    (void)bench_count_text((double)r->connections.lost, lost);
+    (void)bench_counted_text(r->connections.opened, "connection", opened);
+    if (r->connections.lost == r->connections.opened) {
+        fputs("The rate was not kept: all connections were lost.\n", to);
+    } else if (r->connections.lost > 0) {
+        fprintf(to,
+                "The rate was not kept: %s of %s were lost, or the server (or this machine)\n"
+                "is slower than the rate asked for.\n",
+                lost, opened);
+    } else {
+        fputs("The rate was not kept: the server (or this machine) is slower than the rate asked "
+              "for.\n",
+              to);
     }
 }
 
@@ -325,8 +397,7 @@ static void notes_print(FILE *to, const load_config *load, const load_result *r)
                 bench_duration_text((double)load_histogram_percentile(r->latency, 99), latency));
     }
     if (r->unsent > 0) {
-        fputs("The rate was not kept: the server (or this machine) is slower than it asks for.\n",
-              to);
+        unsent_print(to, r);
     }
 }
 
@@ -353,7 +424,7 @@ void bench_report_print(FILE *to, const bench_options *o, const load_result *r) 
     } else {
         cpus_print(to, o, r);
     }
-    errors_print(to, &r->errors);
+    errors_print(to, r);
     bounds_print(to, o);
     percentiles_print(
         to, paced_dials ? "latency of a handshake, from when it was due" : latencies[load->mode],

@@ -3,26 +3,25 @@
  * The short report of `wring bench --summary`: Markdown, for the pages that build servers show of a
  * job. It is appended, so that several runs of a job stand below each other.
  */
-#include <errno.h>
 #include <stdio.h>
-#include <string.h>
 
 #include "cli/bench.h"
 
 static void title_print(FILE *to, const bench_options *o, const load_result *r) {
     static const char *const what[] = {"answers", "deliveries", "handshakes", "connections"};
     const load_config *load = &o->load;
-    const double seconds = r->duration_s > 0 ? r->duration_s : 1;
-    char text[32];
+    char text[64];
     fprintf(to, "### wring bench %s: %s\n\n", bench_mode_name(load->mode),
-            o->exit_code == CLI_OK ? "passed" : "FAILED");
+            bench_interrupted()      ? "interrupted"
+            : o->exit_code == CLI_OK ? "passed"
+                                     : "FAILED");
     if (load->mode == LOAD_IDLE) {
-        fprintf(to, "%s connections held", bench_count_text((double)r->connections.opened, text));
+        fprintf(to, "%s held", bench_counted_text(r->connections.opened, "connection", text));
     } else {
-        fprintf(to, "%s %s/s", bench_rate_text((double)r->measured.received / seconds, text),
-                what[load->mode]);
+        fprintf(to, "%s %s/s", bench_rate_text(bench_rate(r), text), what[load->mode]);
     }
-    fprintf(to, " over %.3g s, `%s`\n\n", r->duration_s, load->url_shown);
+    fprintf(to, " over %.3g s%s, `%s`\n\n", r->duration_s,
+            bench_interrupted() ? " until a signal ended the run" : "", load->url_shown);
 }
 
 static void latency_print(FILE *to, const char *what, const load_histogram *h) {
@@ -60,8 +59,11 @@ bool bench_summary_print(FILE *to, const bench_options *o, const load_result *r)
     title_print(to, o, r);
     if (r->latency->count + r->connect->count > 0) {
         fputs("| | mean | p50 | p90 | p99 | p99.9 | max |\n|---|--:|--:|--:|--:|--:|--:|\n", to);
-        latency_print(to, "latency", r->latency);
-        latency_print(to, "handshake", r->connect);
+        const bool is_connect = o->load.mode == LOAD_CONNECT; /* the latency is a handshake's */
+        latency_print(to, is_connect ? "handshake" : "latency", r->latency);
+        if (!is_connect) {
+            latency_print(to, "handshake", r->connect);
+        }
         latency_print(to, "generator's lag", r->lag);
         fputc('\n', to);
     }
@@ -78,19 +80,4 @@ bool bench_summary_print(FILE *to, const bench_options *o, const load_result *r)
     errors_print(to, r);
     fputc('\n', to);
     return ferror(to) == 0;
-}
-
-bool bench_summary_write(const bench_options *o, const load_result *r) {
-    if (strcmp(o->summary_file, "-") == 0) {
-        return fputc('\n', stdout) != EOF && bench_summary_print(stdout, o, r);
-    }
-    FILE *file = fopen(o->summary_file, "ae");
-    bool ok = file != NULL && bench_summary_print(file, o, r);
-    if (file != NULL && fclose(file) != 0) {
-        ok = false;
-    }
-    if (!ok) {
-        cli_complain("cannot write %s: %s", o->summary_file, strerror(errno));
-    }
-    return ok;
 }

@@ -193,7 +193,6 @@ static bool svg_print(FILE *to, const bench_options *o, const load_result *r) {
     char p50[16];
     char p99[16];
     const load_histogram *h = r->latency->count > 0 ? r->latency : r->connect;
-    const double seconds = r->duration_s > 0 ? r->duration_s : 1;
     fprintf(to,
             "<svg xmlns=\"http://www.w3.org/2000/svg\" width=\"%d\" height=\"%d\" "
             "viewBox=\"0 0 %d %d\">\n%s<rect width=\"100%%\" height=\"100%%\" fill=\"#fff\"/>\n",
@@ -201,7 +200,7 @@ static bool svg_print(FILE *to, const bench_options *o, const load_result *r) {
     (void)snprintf(head, sizeof head, "%s %s", bench_mode_name(o->load.mode), o->load.url_shown);
     text_at(to, 20, 26, "head", head);
     (void)snprintf(head, sizeof head, "%s/s, p50 %s, p99 %s%s",
-                   bench_rate_text((double)r->measured.received / seconds, count),
+                   bench_rate_text(bench_rate(r), count),
                    bench_duration_text((double)load_histogram_percentile(h, 50), p50),
                    bench_duration_text((double)load_histogram_percentile(h, 99), p99),
                    o->load.mode != LOAD_ECHO ? ""

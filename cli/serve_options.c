@@ -33,11 +33,18 @@ static const char examples[] =
     "'Authorization: Bearer TOKEN'.\n"
     "\nSignals: SIGINT and SIGTERM close the listener and every session, with 1001, and end with 0 "
     "when all\nare gone or --drain is over; a second one ends at once (130, 143). SIGHUP reads the "
-    "certificate files\nagain; without TLS and while stopping it does nothing. SIGPIPE, SIGXFSZ, "
-    "SIGUSR1 and SIGUSR2 are ignored:\na log that nobody reads ends nothing. SIGSTOP and SIGCONT "
-    "pause the server, which counts against no peer.\n"
-    "\nTo replace a running server, start both with --share-port, the new one first; then send the "
-    "old one SIGTERM.\n";
+    "certificate files\nagain and prints what came of it. Without TLS it only prints that there "
+    "are "
+    "none; while stopping it is\nignored. SIGPIPE, SIGXFSZ, SIGUSR1 and SIGUSR2 are ignored, so a "
+    "log that nobody reads does not end\nthe server. SIGSTOP pauses the server and SIGCONT goes "
+    "on; "
+    "no peer is ended for that time.\n"
+    "\nTo replace a running server: run it with --share-port from the beginning, start the new "
+    "one\n"
+    "at the same port with --share-port, and when the new one listens send the old one SIGTERM.\n"
+    "The old one needs --share-port to hand new connections to the new one while it stops; "
+    "without\n"
+    "it those whose handshake is under way are lost.\n";
 
 /* ---- the table --------------------------------------------------------------------------------
  */

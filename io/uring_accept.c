@@ -52,10 +52,10 @@ static wring_result listen_error(const wring__listen_config *config, const char 
     const char *advice = "";
     if (system_errno == EADDRINUSE) {
         advice = config->exclusive || !config->reuse_port
-                     ? "; another program listens there: end it, take another port, or ask to "
-                       "share the port"
-                     : "; a program that does not share it listens there: end it or take another "
-                       "port";
+                     ? "; another program listens there: end it, take another port, or share the "
+                       "port (share_port, --share-port)"
+                     : "; a program without share_port (--share-port) listens there: end it or "
+                       "take another port";
     } else if (system_errno == EACCES) {
         advice = "; ports below 1024 need CAP_NET_BIND_SERVICE";
     }

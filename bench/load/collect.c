@@ -107,6 +107,7 @@ void load_run_count_connections(load_run *run) {
 static void counts_add(load_counts *to, const load_counts *more) {
     to->sent += more->sent;
     to->received += more->received;
+    to->wrong += more->wrong;
     to->sent_bytes += more->sent_bytes;
     to->received_bytes += more->received_bytes;
 }

@@ -129,7 +129,20 @@ static void received(load_thread *thread, uint64_t len) {
     if (thread->phase == LOAD_MEASURING) {
         thread->measured.received++;
         thread->measured.received_bytes += len;
-        thread->interval_messages++;
+    }
+}
+
+/* A right answer makes the rate, a wrong one makes an error. */
+static void judged(load_link *link, const load_awaited *awaited, const char *fault) {
+    load_thread *thread = link->thread;
+    const uint64_t measured = thread->phase == LOAD_MEASURING ? 1 : 0;
+    if (WRING_LIKELY(fault == NULL)) {
+        thread->interval_messages += measured;
+        load_echo_latency(link, awaited->sent);
+    } else {
+        thread->totals.wrong++;
+        thread->measured.wrong += measured;
+        load_thread_error(thread, 1, fault);
     }
 }
 
@@ -169,11 +182,7 @@ void load_echo_accept(load_link *link, const load_message *message, const char *
     const load_awaited awaited = *load_echo_at(&link->echo, 0);
     load_echo_pop(link, 1);
     received(link->thread, message->len == LOAD_LEN_UNKNOWN ? awaited.len : message->len);
-    if (WRING_LIKELY(fault == NULL)) {
-        load_echo_latency(link, awaited.sent);
-    } else {
-        load_thread_error(link->thread, 1, fault);
-    }
+    judged(link, &awaited, fault);
 }
 
 /* The right answer to the oldest. */

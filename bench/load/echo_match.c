@@ -100,8 +100,8 @@ static bool doubt_add(load_link *link, const char *fault) {
         doubts->count--;
         memmove(doubts->list, doubts->list + 1, doubts->count * sizeof doubts->list[0]);
     }
-    doubts->list[doubts->count++] =
-        (load_doubt){oldest_of(echo), load_echo_at(echo, 0)->sent, fault};
+    doubts->list[doubts->count++] = (load_doubt){oldest_of(echo), load_echo_at(echo, 0)->sent,
+                                                 fault, link->thread->phase == LOAD_MEASURING};
     return true;
 }
 
@@ -112,6 +112,9 @@ static void doubt_settle(load_link *link, uint32_t at) {
     doubts->count--;
     memmove(doubts->list + at, doubts->list + at + 1,
             (doubts->count - at) * sizeof doubts->list[0]);
+    WRING_ASSERT(link->thread->totals.wrong > 0);
+    link->thread->totals.wrong--;
+    link->thread->measured.wrong -= doubt.is_measured ? 1 : 0;
     load_thread_error_undo(link->thread, doubt.fault);
     link->thread->foreign++;
 }

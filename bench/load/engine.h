@@ -159,6 +159,7 @@ typedef struct load_doubt {
     uint64_t number;
     wring_time_ns sent;
     const char *fault; /* counted as that so far */
+    bool is_measured;  /* ... in the measured time */
 } load_doubt;
 
 #define LOAD_DOUBTS_MAX 32

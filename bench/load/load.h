@@ -111,6 +111,7 @@ typedef struct load_sample {
 typedef struct load_counts {
     uint64_t sent;
     uint64_t received;
+    uint64_t wrong; /* echo: of those received, with a fault */
     uint64_t sent_bytes;
     uint64_t received_bytes;
 } load_counts;

@@ -34,7 +34,7 @@ bool load_ramp_parse(const char *text, load_ramp *ramp) {
             return false;
         }
         if (text[len] == 0) {
-            return load_ramp_duration(ramp) > 0;
+            return true;
         }
         text += len + 1;
     }

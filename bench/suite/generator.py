@@ -56,10 +56,13 @@ def run(argv, cpu, patience_s):
     except subprocess.TimeoutExpired as error:
         raise GeneratorError(f"took more than {patience_s:.0f} s") from error
     try:
-        return json.loads(done.stdout)
+        report = json.loads(done.stdout)
     except json.JSONDecodeError as error:
         lines = done.stderr.strip().splitlines() or [f"ended with {done.returncode}"]
         raise GeneratorError(lines[-1]) from error
+    if "error" in report:
+        raise GeneratorError(report["error"])
+    return report
 
 
 def check(report, row):

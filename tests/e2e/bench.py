@@ -297,6 +297,10 @@ def wrong_answers_are_told_apart():
         {"answer: another content than was sent"}
     assert kinds(lambda op, data: frame(op, data[:-1] + b"!", mask=None), "--verify") == \
         {"answer: another content than was sent"}
+    # without --verify only the number at the beginning is compared (docs/load-testing.md)
+    assert wrong(lambda op, data: frame(op, data[:-1] + b"!", mask=None), code=0)["errors"] == {}
+    assert kinds(lambda op, data: frame(op, b"!" + data[1:], mask=None)) == \
+        {"answer: another content than was sent"}
     assert kinds(lambda op, data: frame(op, b"?", mask=None), "--message", "!") == \
         {"answer: another content than was sent"}
     assert wrong(lambda op, data: frame(op, b"?", mask=None), "--any-answer", code=0)["errors"] == {}
@@ -448,6 +452,25 @@ def compare_finds_a_regression():
     assert bench("compare", path("x.json"))[0] == 2
 
 
+def compare_flags_runs_of_different_kinds():
+    with Server() as server:
+        for name, *options in (("closed", "--binary"), ("rate", "-r", 500), ("connect",)):
+            mode = ("connect",) if name == "connect" else ("echo",)
+            report(*mode, server.url(), "-c", 3, *QUICK, *options, "-o", path(name + ".json"))
+    code, out, err = bench("compare", path("closed.json"), path("connect.json"))
+    assert code == 2 and out == "" and re.search(r"closed.json is of echo, \S+connect.json of connect$",
+                                                 err.strip()), (out, err)
+    code, out, _ = bench("compare", path("closed.json"), path("rate.json"), "--tolerance", "99%")
+    assert "note: one is a closed loop" in out and "note: only A is binary" in out, out
+    assert "note: rate differs, 0 and 500" in out and "The settings differ, as noted" in out, out
+    code, out, _ = bench("compare", path("rate.json"), path("rate.json"))
+    assert code == 0 and "note:" not in out and "settings differ" not in out, out
+    judged = {line[2:28].strip(): "not judged" not in line for line in out.splitlines()
+              if line.startswith("  ") and line[2:28].strip()}
+    assert judged["rate, messages/s"] and judged["latency p50, us"] and judged["latency p99, us"]
+    assert not judged["latency max, us"] and not judged["handshake p50, us"], judged
+
+
 def find_max_ends_at_a_rate_that_holds():
     with Server() as server:
         got = report("find-max", server.url(), "-c", 5, "-d", "150ms", "--warmup", "50ms", "--p99",
@@ -568,6 +591,7 @@ run([the_json_report_has_what_is_promised, echoes_of_every_size_and_kind,
      fragments_pings_and_pieces_make_no_difference, a_server_that_leaves_is_lost,
      it_says_why_it_cannot_run, more_connections_than_descriptors,
      ctrl_c_ends_with_the_report_so_far, compare_finds_a_regression,
+     compare_flags_runs_of_different_kinds,
      find_max_ends_at_a_rate_that_holds, find_max_reports_what_it_tried_when_nothing_held,
      find_max_ends_where_nothing_is_answered, find_max_searches_a_fan_out_as_well,
      a_terminal_gets_a_panel])

@@ -74,6 +74,8 @@ def a_rate_in_stages_sends_the_area_below_it():
                                       {"seconds": 0.5, "to": 0}]}, got["config"]
         got = report(server.url(), "-c", 4, "-r", 1000, "--ramp", "1s:0")
         assert abs(got["totals"]["sent"] - 500) <= 3, got["totals"]
+        got = report(server.url(), "-c", 4, "--ramp", "0s:2k", "-d", "500ms")
+        assert abs(got["totals"]["sent"] - 1000) <= 3 and got["duration_s"] == 0.5, got["totals"]
         got = report("fanout", server.url("/topic/r"), "-c", 5, "--ramp", "1s:200")
         assert abs(got["totals"]["sent"] - 100) <= 3, got["totals"]
         assert got["totals"]["received"] == 5 * got["totals"]["sent"], got["totals"]
@@ -93,6 +95,8 @@ def connections_in_stages_are_opened_in_the_run():
         assert 0.3 < got["opening_s"] < 60, got["opening_s"]
         code, out, _ = bench("-q", "idle", server.url(), "--connect-ramp", "400ms:250,1s:250")
         assert code == 0 and "opened in 0 ns" not in out and "generator 0 B" not in out, out
+        got = report("idle", server.url(), "--connect-ramp", "0s:20", "-d", "300ms")
+        assert got["connections"]["opened"] == 20, got
         # half of them belong to stages after the end
         got = report(server.url(), "--connect-ramp", "500ms:10,1h:10,1h:20", "-d", "1s")
         assert got["connections"]["opened"] == 10, got
@@ -122,14 +126,16 @@ def what_does_not_go_together_is_told():
     for text, options in (
             ("--ramp '10s' is not like", ("--ramp", "10s")),
             ("--ramp '1s:0' is not like", ("--ramp", "1s:0")),
+            ("--ramp '0s:2k' is a step, which takes no time: -d", ("--ramp", "0s:2k")),
+            ("--connect-ramp '0s:9' is a step", ("--connect-ramp", "0s:9")),
             ("--connect-ramp '1s:9,1s:5': connections", ("--connect-ramp", "1s:9,1s:5")),
             ("leave out -c", ("--connect-ramp", "1s:9", "-c", "3")),
             ("leave out --warmup", ("--ramp", "1s:9", "--warmup", "1s")),
-            ("--ramp is a rate of messages", ("connect", "--ramp", "1s:9")),
+            ("--ramp is for echo and fanout", ("connect", "--ramp", "1s:9")),
             ("--connect-ramp is for echo and idle", ("fanout", "--connect-ramp", "1s:9")),
             ("-n 'x' is not", ("-n", "x")), ("-n '0' is not", ("-n", "0")),
             ("-n is for echo, fanout and connect", ("idle", "-n", "5")),
-            ("find-max has --p99", ("find-max", "--fail", "p99>1s")),
+            ("--p99 is the bound of find-max", ("find-max", "--fail", "p99>1s")),
             ("would mix", ("--json", "--summary", "-"))):
         code, _, err = bench(*options, "ws://127.0.0.1:1/")
         assert code == 2 and text in err, (options, code, err)
@@ -252,8 +258,59 @@ def the_summary_is_appended():
         assert text.count("| latency | ") == 2 and "- **crossed** `p99>1ns`: " in text, text
         code, out, _ = bench("-q", server.url(), "-c", 2, "-n", 50, "--summary", "-")
         assert code == 0 and "### wring bench echo: passed" in out, out
-        code, _, err = bench("-q", server.url(), "-n", 50, "--summary", "/nowhere/summary.md")
-        assert code == 1 and "cannot write /nowhere/summary.md" in err, err
+
+
+def files_are_tried_before_the_run():
+    """Nothing listens at the port: a run would say so."""
+    with tempfile.TemporaryDirectory(prefix="wring-plan-") as folder:
+        for option in ("-o", "--summary", "--hdr", "--svg"):
+            for path in ("/nowhere/file", folder):
+                code, out, err = bench("ws://127.0.0.1:1/", "-d", "1h", option, path)
+                assert code == 1 and out == "" and err.count("\n") == 1, (out, err)
+                assert err.startswith(f"wring: cannot write {path}: "), err
+        kept = os.path.join(folder, "kept")
+        with open(kept, "w") as file:
+            file.write("old")
+        options = ("--hdr", kept, "--svg", os.path.join(folder, "new.svg"))
+        code, _, err = bench("ws://127.0.0.1:1/", *options)
+        assert code == 1 and "Connection refused" in err, err
+        assert os.listdir(folder) == ["kept"] and open(kept).read() == "old"
+
+
+def a_run_that_cannot_start_is_in_summary_and_json():
+    url = "ws://user:secret@127.0.0.1:1/"
+    with tempfile.TemporaryDirectory(prefix="wring-plan-") as folder:
+        summary, file = os.path.join(folder, "summary.md"), os.path.join(folder, "file.json")
+        for mode in ("echo", "fanout", "idle", "find-max"):
+            code, out, err = bench("-jq", mode, url, "--summary", summary, "-o", file)
+            got = json.loads(out)
+            assert code == 1 and "Connection refused" in got["error"] and got["error"] in err, out
+            assert got["interrupted"] is False and got["wring_bench"] == 1, got
+            assert got["mode"] == mode.replace("find-max", "echo") and "secret" not in out, got
+            assert json.load(open(file)) == got
+        text = open(summary).read()
+        assert text.count(": FAILED") == text.count("- connect: Connection refused") == 4, text
+        assert "secret" not in text
+        code, _, err = bench("compare", file, file)
+        assert code == 1 and "is of a run without a result: connect" in err, err
+
+
+def an_interrupted_run_says_so_in_its_summary():
+    with tempfile.TemporaryDirectory(prefix="wring-plan-") as folder, Server() as server:
+        summary = os.path.join(folder, "summary.md")
+        for mode, duration in (("echo", "1h"), ("find-max", "1s")):
+            process = subprocess.Popen([os.environ["WRING"], "bench", mode, "-d", duration, "-c", "3",
+                                        "--warmup", "0", "--interval", "50ms", "--summary", summary,
+                                        server.url()], stdout=subprocess.PIPE,
+                                       stderr=subprocess.PIPE, text=True, env=environment())
+            while "p99" not in process.stderr.readline():
+                pass
+            process.send_signal(signal.SIGINT)
+            process.communicate(timeout=60)
+            assert process.returncode == 130
+        text = open(summary).read()
+        assert text.count("### wring bench echo: interrupted") == 2, text
+        assert "until a signal ended the run" in text and "passed" not in text, text
 
 
 def json_is_one_object_all_the_same():
@@ -271,5 +328,7 @@ run([a_number_of_messages_ends_the_run, a_number_counts_what_is_published_and_ha
      zero_means_automatic_and_the_help_says_so,
      bounds_that_are_crossed_have_an_exit_code, bounds_of_the_generators_own_lag,
      bounds_about_errors_decide_which_are_too_many,
-     messages_that_nobody_sent_are_told_and_are_no_error, the_summary_is_appended,
+     messages_that_nobody_sent_are_told_and_are_no_error,
+     the_summary_is_appended, files_are_tried_before_the_run,
+     a_run_that_cannot_start_is_in_summary_and_json, an_interrupted_run_says_so_in_its_summary,
      json_is_one_object_all_the_same])

@@ -103,7 +103,49 @@ def a_wrong_number_names_option_value_and_what_is_right():
     for option, value in (("--threads", "x"), ("--threads", "65"), ("--pipeline", "1m"),
                           ("--burst", "-1"), ("--server-pid", "x")):
         refused(f"{option} '{value}' is not a number from", "bench", option, value,
-                "ws://127.0.0.1:1/")
+                "fanout", "ws://127.0.0.1:1/")
+
+
+def an_option_of_another_mode_is_refused():
+    """By name, with the modes that have it and what may have been meant."""
+    url = "ws://127.0.0.1:1/"
+    for text, *arguments in (
+            ("bench connect: -r is for echo, fanout and find-max; --connect-rate limits handshakes",
+             "connect", "-r", "20"),
+            ("bench idle: -r is for echo, fanout and find-max; --connect-rate", "idle", "-r", "20"),
+            ("bench connect: --ramp is for echo and fanout", "connect", "--ramp", "1s:5"),
+            ("bench echo: --p99 is for find-max; --fail", "echo", "--p99", "5ms"),
+            ("bench echo: --tolerance is for compare", "--tolerance", "5%"),
+            ("bench echo: -P (--publishers) is for fanout and find-max fanout", "-P", "2"),
+            ("bench echo: --burst is for fanout", "--burst", "2"),
+            ("bench find-max echo: --topics is for fanout", "find-max", "--topics", "2"),
+            ("bench find-max: --fail is for echo, fanout, connect and idle; --p99", "find-max",
+             "--fail", "p99>1s"),
+            ("bench find-max fanout: --verify is for echo and find-max echo", "find-max", "fanout",
+             "--verify"),
+            ("bench fanout: --verify is for echo", "fanout", "--verify"),
+            ("bench fanout: --connect-ramp is for echo and idle", "fanout", "--connect-ramp", "1s:5"),
+            ("bench connect: -s (--size) is for", "connect", "--size", "5"),
+            ("bench idle: -m (--message)", "idle", "-m", "x"),
+            ("bench idle: -n is for echo, fanout and connect; -d", "idle", "-n", "5"),
+            ("bench idle: --svg is for", "idle", "--svg", "x.svg")):
+        refused(text, "bench",
+                *arguments, url)
+    for option in ("--json", "-k", "-v", "-c3", "-r5", "-ox.json", "--fail=p99>1s", "--size=5"):
+        refused("bench compare: -", "bench", "compare", "a.json", "b.json", option)
+
+
+def a_word_that_is_no_mode_is_named():
+    modes = "is neither a mode (echo, fanout, connect, idle, find-max, compare) nor a URL"
+    url = "ws://127.0.0.1:1/"
+    for word, near in (("ech", "echo"), ("fan-out", "fanout"), ("Connect", "connect"),
+                       ("findmax", "find-max"), ("idel", None), ("soak", None),
+                       ("a-word-longer-than-all-modes", None)):
+        refused(f"'{word}' {modes}", "bench", word, url)
+        code, _, err = wring("bench", "-c", "3", word, url)
+        assert code == 2 and err.endswith(f"; did you mean {near}?\n" if near else "/path\n"), err
+    refused(f"'fanuot' {modes}", "bench", "find-max", "fanuot", url)
+    refused("unexpected argument 'echo'", "bench", url, "echo")
 
 
 def help_is_there_under_every_name():
@@ -114,6 +156,10 @@ def help_is_there_under_every_name():
         for name in ("-h", "--help"):
             code, out, err = wring(command, name)
             assert code == 0 and f"Usage: wring {command}" in out and err == "", (command, out, err)
+    _, out, _ = wring("serve", "--help")
+    text = " ".join(out.split())
+    assert "Without TLS it only prints that there are none" in text, text
+    assert "The old one needs --share-port to hand new connections to the new one" in text, text
     assert wring("-V") == wring("--version")
     refused("there is no command 'brew'", "brew")
 
@@ -168,5 +214,7 @@ def a_server_lives_on_without_its_log():
 
 run([sizes_times_and_counts_take_units, words_turn_limits_and_timeouts_off,
      everything_or_nothing_is_compressed_on_request,
-     a_wrong_number_names_option_value_and_what_is_right, help_is_there_under_every_name,
-     results_that_cannot_be_written_are_a_failure, a_server_lives_on_without_its_log])
+     a_wrong_number_names_option_value_and_what_is_right,
+     an_option_of_another_mode_is_refused, a_word_that_is_no_mode_is_named,
+     help_is_there_under_every_name, results_that_cannot_be_written_are_a_failure,
+     a_server_lives_on_without_its_log])

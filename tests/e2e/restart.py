@@ -122,7 +122,7 @@ def expect_refused(port, *options):
     done = subprocess.run([WRING, "serve", "--port", str(port), *options], capture_output=True,
                           text=True, timeout=60)
     assert done.returncode == 1, done
-    assert re.match(r"wring: cannot listen on 127\.0\.0\.1 port \d+: .*share.*\n$", done.stderr), done
+    assert re.match(r"wring: cannot listen on 127\.0\.0\.1 port \d+: .*--share-port.*\n$", done.stderr), done
 
 
 def a_second_server_is_refused_unless_it_asks_to_share():

@@ -40,6 +40,8 @@ static void check(load_world *world, const char *what) {
                  (unsigned long long)done.missing, (unsigned long long)result->lost);
     cr_assert_eq(errors_of(world), done.wrong, "%s: wrong %llu, counted %llu", what,
                  (unsigned long long)done.wrong, (unsigned long long)errors_of(world));
+    cr_assert_eq(result->totals.wrong, done.wrong, "%s", what);
+    cr_assert(result->measured.wrong <= result->totals.wrong, "%s", what);
     cr_assert_eq(result->reordered, 0, "%s", what);
     cr_assert_eq(result->totals.received + result->lost, result->totals.sent, "%s", what);
     /* right answers only; what is sent around the ends of the measured time has none */

@@ -18,8 +18,8 @@ Test(ramp, stages_are_read) {
     cr_assert_float_eq(ramp.stages[1].value, 1500, 1e-9);
     cr_assert_eq(load_ramp_duration(&ramp), 40 * SEC + SEC / 2);
     cr_assert_float_eq(load_ramp_max(&ramp), 1500, 1e-9);
-    static const char *const bad[] = {"",       "10s",      "10s:",   ":100", "10s:100,", ",10s:1",
-                                      "10:1:2", "-1s:100,", "10s:1x", "0s:5", "10s:-1"};
+    static const char *const bad[] = {"",       "10s",    "10s:",     ":100",   "10s:100,",
+                                      ",10s:1", "10:1:2", "-1s:100,", "10s:1x", "10s:-1"};
     for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++) {
         load_ramp got = {.from = 0};
         cr_assert_not(load_ramp_parse(bad[i], &got), "'%s'", bad[i]);
@@ -36,6 +36,17 @@ Test(ramp, the_value_goes_in_straight_lines_and_then_stays) {
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
         cr_assert_float_eq(load_ramp_value(&ramp, cases[i].at), cases[i].value, 1e-9, "%zu", i);
     }
+}
+
+Test(ramp, a_step_alone_is_a_constant_value) {
+    const load_ramp ramp = ramp_of(0, "0s:2k");
+    cr_assert_eq(load_ramp_duration(&ramp), 0u);
+    cr_assert_float_eq(load_ramp_value(&ramp, 0), 2000, 1e-9);
+    cr_assert_float_eq(load_ramp_count(&ramp, SEC), 2000, 1e-6);
+    cr_assert_eq(load_ramp_due(&ramp, 0), 0u);
+    cr_assert_eq(load_ramp_due(&ramp, 1000), SEC / 2);
+    cr_assert_eq(load_ramp_reach(&ramp, 2000), 0u);
+    cr_assert_eq(load_ramp_reach(&ramp, 2001), WRING_TIME_NEVER);
 }
 
 Test(ramp, what_is_due_is_the_area_below_the_line) {
