@@ -5,6 +5,7 @@
  */
 #include "client/link.h"
 
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -148,6 +149,30 @@ static void link_rx(wring__endpoint *end, wring_mut_bytes bytes, wring__block *b
     }
 }
 
+/* A reset says what an end says, that the other side broke off: which of the two comes is chance.
+ */
+static bool is_broken_off(wring__endpoint *end, wring_result reason) {
+    const int number = wring__end_errno(end);
+    return reason == WRING_ERR_TLS_TRUNCATED ||
+           (reason == WRING_ERR_TRANSPORT && (number == ECONNRESET || number == EPIPE));
+}
+
+/* Who broke off, how, and what was waited for. */
+static void link_broken_off(wring__link *link, wring_result reason) {
+    const wring__tls *tls = wring__end_tls(&link->stream.end);
+    const bool in_tls = tls != NULL && !wring__tls_is_established(tls);
+    const bool in_proxy = link->stage == STAGE_PROXY;
+    wring_error error;
+    (void)wring_error_set(&error, in_tls ? WRING_ERR_TLS_TRUNCATED : WRING_ERR_TRUNCATED,
+                          wring__end_errno(&link->stream.end), "the %s %s the connection %s",
+                          in_proxy ? "proxy" : "server",
+                          reason == WRING_ERR_TRANSPORT ? "reset" : "closed",
+                          in_tls     ? "within the TLS handshake"
+                          : in_proxy ? "before it answered"
+                                     : "before it answered the upgrade");
+    wring__link_fail(link, &error);
+}
+
 static void link_eof(wring__endpoint *end) {
     wring__link *link = link_of(end);
     if (link->stage == STAGE_SESSION) {
@@ -155,11 +180,7 @@ static void link_eof(wring__endpoint *end) {
     } else if (link->stage == STAGE_REFUSED) {
         refusal_tell(link);
     } else {
-        wring__link_fail_with(
-            link, WRING_ERR_TRUNCATED,
-            link->stage == STAGE_PROXY
-                ? "the proxy closed the connection before it answered"
-                : "the server closed the connection before it answered the upgrade");
+        link_broken_off(link, WRING_ERR_TRUNCATED);
     }
     wring__end_shut(end);
 }
@@ -177,6 +198,10 @@ static void link_failed(wring__endpoint *end, wring_result reason) {
     }
     if (link->stage == STAGE_REFUSED) {
         refusal_tell(link);
+        return;
+    }
+    if (is_broken_off(end, reason)) {
+        link_broken_off(link, reason);
         return;
     }
     wring_error error;

@@ -8,6 +8,7 @@ import re
 import select
 import signal
 import socket
+import struct
 import subprocess
 import threading
 import time
@@ -222,6 +223,11 @@ def sends(data, end=False):
     return serve
 
 
+def reset(sock):
+    sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+    sock.close()
+
+
 def exit_codes():
     for serve, options, code, err in [
         (sends(b"\x88\x02\x03\xe8"), (), 0, ""),  # 1000
@@ -234,6 +240,9 @@ def exit_codes():
         (sends(b"\xff\xff"), (), 3, "framing rules"),
         (lambda sock: sock.recv(4096) and time.sleep(1), ("--timeout", "300"), 4, "in time"),
         (lambda sock: sock.sendall(read_head(sock)), (), 6, ""),
+        (read_head, (), 6, "the server closed the connection before it answered the upgrade"),
+        (reset, (), 6, "the server reset the connection before it answered the upgrade"),
+        (lambda sock: read_head(sock) and reset(sock), (), 6, "the server reset the connection"),
         (lambda sock: sock.sendall(response(read_head(sock), status=b"403 Forbidden")), (), 6,
          "403 Forbidden"),
     ]:
