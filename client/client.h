@@ -202,7 +202,9 @@ void wring__client_link_open(wring_client *client, wring__link *link);
 /** @param refusal  taken: the answer that refused; NULL when there was none */
 void wring__client_link_failed(wring_client *client, wring__link *link, const wring_error *error,
                                struct wring__refusal *refusal);
-void wring__client_link_ended(wring_client *client, wring__link *link, const wring_end *end);
+/** @param error  why it ended, with its sentence; WRING_OK after a close handshake */
+void wring__client_link_ended(wring_client *client, wring__link *link, const wring_end *end,
+                              const wring_error *error);
 
 /** Its TLS session, if there is one, was offered to the server. */
 void wring__client_session_offered(wring_client *client);

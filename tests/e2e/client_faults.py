@@ -174,7 +174,7 @@ def gone_after_the_upgrade():
     for data in (b"", b"\x81", b"\x81\x7e\x10", b"\x81\x05he", b"\x01\x05hello", b"\x88\x02\x03"):
         events = expect(then(data, leave), "ERR_TRUNCATED", opened=True)
         assert events[-1]["code"] == 1006, events
-    expect(then(b"", reset), "ERR_TRANSPORT", opened=True)
+    expect(then(b"", reset), "ERR_TRANSPORT", why="the connection was reset", opened=True)
     events = expect(then(b"\x81\x02hi", leave), "ERR_TRUNCATED", "--close-after", "9", opened=True)
     assert events[1]["payload"] == "hi", events  # what was whole is shown first
 
@@ -209,6 +209,7 @@ def a_close_that_is_not_answered():
     events, took = last(then(b"\x81\x02hi"), "--close-timeout", "400")
     assert events[-1]["result"] == "ERR_TIMEOUT" and 0.4 <= took, (events, took)
     assert events[-1]["code"] == 1006, events  # RFC 6455 7.1.5: none was received
+    assert events[-1]["why"] == "no close frame within 400 ms", events
 
 
 def frames_with_the_head():

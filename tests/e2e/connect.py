@@ -149,6 +149,17 @@ def pings():
         assert re.search(r"\* round trip \d+\.\d+ ms", err), err
 
 
+def a_ping_that_is_not_answered():
+    with Listener(sends(b"")) as listener:
+        process = subprocess.Popen([os.environ["WRING"], "connect", "--ping", "20",
+                                    "--pong-timeout", "30", f"ws://127.0.0.1:{listener.port}/"],
+                                   stdin=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+                                   env=environment())
+        process.wait(timeout=PATIENCE)  # though its input stays open
+        expect = (3, "wring: no answer to a ping within 30 ms\n")
+        assert (process.returncode, process.communicate()[1]) == expect, process
+
+
 def tls_options():
     with Server("--tls-cert", cert, "--tls-key", key) as server:
         url = f"wss://localhost:{server.port}/echo"
@@ -378,5 +389,5 @@ def a_server_cannot_drive_the_terminal():
 run([lines_go_out_and_answers_come_back, a_file_goes_out_and_back_as_it_is,
      a_slow_server_holds_the_input_back, a_reader_that_goes_away_ends_it,
      headers_subprotocol_origin, pings, tls_options, proxies, where_it_comes_from, back_again,
-     exit_codes, help_has_examples, signals, a_person_at_a_terminal,
+     a_ping_that_is_not_answered, exit_codes, help_has_examples, signals, a_person_at_a_terminal,
      a_server_cannot_drive_the_terminal])
