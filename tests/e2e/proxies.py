@@ -154,6 +154,8 @@ def variables_of_the_environment():
             (ws, {"http_proxy": http, "no_proxy": "example.com, localhost"}, none),
             (ws, {"http_proxy": http, "NO_PROXY": "*"}, none),
             (ws, {"http_proxy": http, "no_proxy": "host"}, by_http),
+            (ws, {"http_proxy": http, "no_proxy": "*.localhost"}, by_http),
+            (ws, {"http_proxy": http, "no_proxy": ".localhost"}, none),
             (ws, {"http_proxy": ""}, none),
             (ws, {"http_proxy": http, "no_proxy": f"localhost:{plain.port}"}, none),
             (ws, {"http_proxy": http, "no_proxy": "localhost:1"}, by_http),
