@@ -153,15 +153,22 @@ wring__tls_context *wring__tls_share_context(const wring__tls_share *share);
 
 /* ---- deflate.c ------------------------------------------------------------------------------- */
 
+/** What was offered: for wring__client_deflate_answer. */
+typedef struct wring__deflate_offered {
+    bool no_takeover; /* in spite of the configuration: the budget had no room for it */
+    bool plain;       /* an offer that asks nothing of the server stood behind the first one */
+} wring__deflate_offered;
+
 /** The value of Sec-WebSocket-Extensions, with what the application offers itself.
- *  @param no_takeover  the budget had no room for it: for wring__client_deflate_answer
  *  Own: give `out`, free it.  Errors: WRING_ERR_NO_MEMORY. */
-WRING_MUST_CHECK wring_result wring__client_deflate_offer(wring_client *client, bool *no_takeover,
+WRING_MUST_CHECK wring_result wring__client_deflate_offer(wring_client *client,
+                                                          wring__deflate_offered *offered,
                                                           char **out);
 
 /** Does as the response says.  Errors: those of wring_deflate_parse_response. */
 WRING_MUST_CHECK wring_result wring__client_deflate_answer(wring_client *client,
-                                                           wring_headers headers, bool no_takeover,
+                                                           wring_headers headers,
+                                                           wring__deflate_offered offered,
                                                            wring_session *session,
                                                            wring_error *error);
 

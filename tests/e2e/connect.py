@@ -239,6 +239,29 @@ def reset(sock):
     sock.close()
 
 
+def offers_of_compression():
+    """A plain offer stands behind one that asks something of the server, where there is memory for
+    its answer."""
+    first = "permessage-deflate; server_no_context_takeover; client_no_context_takeover; "
+    plain = "permessage-deflate; client_no_context_takeover; client_max_window_bits"
+    whole = ("--deflate-server-takeover", "--deflate-server-bits", "15")
+    for options, offer, bare in (((), first + "client_max_window_bits, " + plain, 0),
+                                 (("--deflate-budget", "1"), first + "client_max_window_bits", 3),
+                                 (whole, plain, 0)):
+        heard = []
+
+        def serve(sock):
+            heard.append(read_head(sock).decode())
+            sock.sendall(response(heard[0].encode(), more=b"Sec-WebSocket-Extensions: "
+                                  b"permessage-deflate") + b"\x88\x02\x03\xe8")
+            sock.recv(4096)
+        with Listener(serve) as listener:
+            done = connect(f"ws://127.0.0.1:{listener.port}/", "--deflate", *options)
+        assert f"Sec-WebSocket-Extensions: {offer}\r\n" in heard[0], (offer, heard)
+        assert (done.returncode == 0) == (bare == 0), done
+        assert bare == 0 or "server_no_context_takeover is missing" in done.stderr, done
+
+
 def exit_codes():
     for serve, options, code, err in [
         (sends(b"\x88\x02\x03\xe8"), (), 0, ""),  # 1000
@@ -389,5 +412,5 @@ def a_server_cannot_drive_the_terminal():
 run([lines_go_out_and_answers_come_back, a_file_goes_out_and_back_as_it_is,
      a_slow_server_holds_the_input_back, a_reader_that_goes_away_ends_it,
      headers_subprotocol_origin, pings, tls_options, proxies, where_it_comes_from, back_again,
-     a_ping_that_is_not_answered, exit_codes, help_has_examples, signals, a_person_at_a_terminal,
+     a_ping_that_is_not_answered, offers_of_compression, exit_codes, help_has_examples, signals, a_person_at_a_terminal,
      a_server_cannot_drive_the_terminal])
