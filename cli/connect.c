@@ -184,7 +184,10 @@ static int session_code(const connect_talk *talk) {
     if (result <= WRING_ERR_TLS_CERTIFICATE_EXPIRED && result >= WRING_ERR_TLS_TRUNCATED) {
         return EXIT_TLS;
     }
-    return wring_result_class(result) == WRING_CLASS_PEER ? EXIT_REFUSED : CLI_FAILED;
+    const bool is_too_much = result == WRING_ERR_TOO_MANY_HEADERS || /* of the server's answer */
+                             result == WRING_ERR_HANDSHAKE_RESPONSE_TOO_BIG;
+    return is_too_much || wring_result_class(result) == WRING_CLASS_PEER ? EXIT_REFUSED
+                                                                         : CLI_FAILED;
 }
 
 /* A stopped terminal must not keep the command from ending. */
