@@ -45,10 +45,10 @@ static const char examples[] =
     "they are. At a terminal received\nmessages are marked '<' and control characters are written "
     "out; the lines sent are kept in\n$XDG_STATE_HOME/wring/history; NO_COLOR turns colours "
     "off.\n"
-    "When the input has ended and no message came for --linger, the session is closed with 1000. "
-    "Proxies are\ntaken from https_proxy, http_proxy, all_proxy and no_proxy unless --proxy is "
-    "given. Times take us, ms, s, m\nand h, without a unit they are milliseconds; sizes take k, m "
-    "and g.\n"
+    "When the input has ended and no message came for --linger, the session is closed with 1000; "
+    "a feed\nthat sends more often goes on. Proxies are taken from https_proxy, http_proxy, "
+    "all_proxy and no_proxy\nunless --proxy is given. Times take us, ms, s, m and h, without a "
+    "unit they are milliseconds; sizes take\nk, m and g.\n"
     "\nExit codes: 0 closed in order (1000, 1001 or no code); 1 failed, or input or output failed; "
     "2 used\nwrongly; 3 the session ended abnormally or with another code; 4 no answer in time; "
     "5 TLS: the\ncertificate or handshake failed; 6 the server or proxy refused, or broke off, the "
@@ -62,9 +62,11 @@ static bool options_parse(int argc, const char **argv, connect_options *o) {
         {"timeout", 't', CLI_MS, &o->timeout_ms, NULL, 0, 0, 0,
          "from the name to the upgrade (15s)"},
         {"linger", 0, CLI_MS, &o->linger_ms, NULL, 0, INT32_MAX, 0,
-         "wait for answers when input ends (500ms, with --one for ever)"},
+         "silence awaited when input ends (500ms, with --one for ever)"},
         {"ping", 'p', CLI_MS, &o->ping_ms, NULL, 0, 0, CLI_OFF,
          "a ping when nothing came for so long (off)"},
+        {"pong-timeout", 0, CLI_MS, &o->pong_timeout_ms, NULL, 0, 0, CLI_OFF,
+         "nothing came for so long after it: lost (20s)"},
         {"reconnect", 'r', CLI_MS, &o->reconnect_ms, NULL, 0, 0, 0,
          "come back, first within so long (off)"},
         {"max-message", 0, CLI_BYTES, NULL, &o->max_message, 0, 0, CLI_OFF,
@@ -182,7 +184,10 @@ static int session_code(const connect_talk *talk) {
     if (result <= WRING_ERR_TLS_CERTIFICATE_EXPIRED && result >= WRING_ERR_TLS_TRUNCATED) {
         return EXIT_TLS;
     }
-    return wring_result_class(result) == WRING_CLASS_PEER ? EXIT_REFUSED : CLI_FAILED;
+    const bool is_too_much = result == WRING_ERR_TOO_MANY_HEADERS || /* of the server's answer */
+                             result == WRING_ERR_HANDSHAKE_RESPONSE_TOO_BIG;
+    return is_too_much || wring_result_class(result) == WRING_CLASS_PEER ? EXIT_REFUSED
+                                                                         : CLI_FAILED;
 }
 
 /* A stopped terminal must not keep the command from ending. */
@@ -334,6 +339,7 @@ static int connect_with(const connect_options *o) {
                     .max_message = o->max_message,
                     .max_frame = o->max_message,
                     .ping_interval_ms = o->ping_ms,
+                    .pong_timeout_ms = o->pong_timeout_ms,
                     .allow_iana_close_codes = true},
         .tls = &tls,
         .proxy = o->proxy,

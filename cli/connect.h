@@ -51,6 +51,7 @@ typedef struct connect_options {
     uint32_t timeout_ms;
     uint32_t linger_ms;
     uint32_t ping_ms;
+    uint32_t pong_timeout_ms;
     uint32_t reconnect_ms;
     uint64_t max_message;
     char *url;

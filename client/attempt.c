@@ -294,7 +294,8 @@ void wring__client_link_failed(wring_client *client, wring__link *link, const wr
     }
 }
 
-void wring__client_link_ended(wring_client *client, wring__link *link, const wring_end *end) {
+void wring__client_link_ended(wring_client *client, wring__link *link, const wring_end *end,
+                              const wring_error *error) {
     session_keep(client, link);
     if (client->link != link) {
         return;
@@ -305,7 +306,7 @@ void wring__client_link_ended(wring_client *client, wring__link *link, const wri
         client->attempt = 0;
     }
     client->end = *end;
-    (void)wring_error_set(&client->last, end->result, 0, "%s", wring_result_text(end->result));
+    client->last = *error;
     client->link = NULL;
     attempt_over(client);
 }

@@ -153,15 +153,22 @@ wring__tls_context *wring__tls_share_context(const wring__tls_share *share);
 
 /* ---- deflate.c ------------------------------------------------------------------------------- */
 
+/** What was offered: for wring__client_deflate_answer. */
+typedef struct wring__deflate_offered {
+    bool no_takeover; /* in spite of the configuration: the budget had no room for it */
+    bool plain;       /* an offer that asks nothing of the server stood behind the first one */
+} wring__deflate_offered;
+
 /** The value of Sec-WebSocket-Extensions, with what the application offers itself.
- *  @param no_takeover  the budget had no room for it: for wring__client_deflate_answer
  *  Own: give `out`, free it.  Errors: WRING_ERR_NO_MEMORY. */
-WRING_MUST_CHECK wring_result wring__client_deflate_offer(wring_client *client, bool *no_takeover,
+WRING_MUST_CHECK wring_result wring__client_deflate_offer(wring_client *client,
+                                                          wring__deflate_offered *offered,
                                                           char **out);
 
 /** Does as the response says.  Errors: those of wring_deflate_parse_response. */
 WRING_MUST_CHECK wring_result wring__client_deflate_answer(wring_client *client,
-                                                           wring_headers headers, bool no_takeover,
+                                                           wring_headers headers,
+                                                           wring__deflate_offered offered,
                                                            wring_session *session,
                                                            wring_error *error);
 
@@ -202,7 +209,9 @@ void wring__client_link_open(wring_client *client, wring__link *link);
 /** @param refusal  taken: the answer that refused; NULL when there was none */
 void wring__client_link_failed(wring_client *client, wring__link *link, const wring_error *error,
                                struct wring__refusal *refusal);
-void wring__client_link_ended(wring_client *client, wring__link *link, const wring_end *end);
+/** @param error  why it ended, with its sentence; WRING_OK after a close handshake */
+void wring__client_link_ended(wring_client *client, wring__link *link, const wring_end *end,
+                              const wring_error *error);
 
 /** Its TLS session, if there is one, was offered to the server. */
 void wring__client_session_offered(wring_client *client);

@@ -20,39 +20,65 @@ static wring_deflate *pool_of(wring__worker *worker) {
     return worker->attachment.data;
 }
 
-/* What was offered, from the configuration and whether takeover had to be left out. */
-static wring_deflate_config offered(const wring_client *client, bool no_takeover) {
-    wring_deflate_config config = *client->settings.config.deflate;
-    config.server_context_takeover &= !no_takeover;
-    config.client_context_takeover &= !no_takeover;
-    return config;
+/* The plain offer: as the server likes, as browsers offer it. What the other offer asks of the
+ * server, some servers refuse by the whole upgrade. RFC 7692 5.1: several offers, by preference. */
+static wring_deflate_config plain_of(const wring_deflate_config *config) {
+    wring_deflate_config plain = *config;
+    plain.server_context_takeover = true;
+    plain.server_max_window_bits = 15;
+    return plain;
 }
 
-wring_result wring__client_deflate_offer(wring_client *client, bool *no_takeover, char **out) {
+/* What an answer may say. Each answer to the first offer is one to the plain one as well. */
+static wring_deflate_config answerable(const wring_client *client, wring__deflate_offered offered) {
+    wring_deflate_config config = *client->settings.config.deflate;
+    config.server_context_takeover &= !offered.no_takeover;
+    config.client_context_takeover &= !offered.no_takeover;
+    return offered.plain ? plain_of(&config) : config;
+}
+
+/* The plain offer has to have room in the budget, since the server's window is kept then. */
+static bool plain_is_offered(wring_deflate *pool, const wring_deflate_config *first) {
+    const wring_deflate_config plain = plain_of(first);
+    return (!first->server_context_takeover || first->server_max_window_bits < 15) &&
+           wring__deflate_offer_config(pool, &plain).server_context_takeover;
+}
+
+wring_result wring__client_deflate_offer(wring_client *client, wring__deflate_offered *offered,
+                                         char **out) {
     const wring_client_config *config = &client->settings.config;
     wring_deflate *pool = pool_of(client->worker);
     if (pool == NULL) {
         return WRING_ERR_NO_MEMORY;
     }
     const wring_deflate_config fits = wring__deflate_offer_config(pool, config->deflate);
-    *no_takeover = !fits.server_context_takeover && !fits.client_context_takeover;
-    char offer[WRING_DEFLATE_TEXT_MAX];
-    (void)wring_deflate_offer(&fits, offer);
+    const wring_deflate_config plain = plain_of(&fits);
+    char first[WRING_DEFLATE_TEXT_MAX];
+    char second[WRING_DEFLATE_TEXT_MAX] = "";
+    offered->no_takeover = !fits.server_context_takeover && !fits.client_context_takeover;
+    (void)wring_deflate_offer(&fits, first);
+    const bool was_cut = fits.server_context_takeover != config->deflate->server_context_takeover ||
+                         fits.client_context_takeover != config->deflate->client_context_takeover;
+    offered->plain = !was_cut && plain_is_offered(pool, &fits);
+    if (offered->plain) {
+        (void)wring_deflate_offer(&plain, second);
+    }
     const char *others = config->extensions == NULL ? "" : config->extensions;
-    const size_t cap = strlen(others) + sizeof offer + 2;
+    const size_t cap = strlen(others) + sizeof first + sizeof second + 4;
     *out = malloc(cap);
     if (*out == NULL) {
         return WRING_ERR_NO_MEMORY;
     }
-    (void)snprintf(*out, cap, "%s%s%s", others, others[0] == 0 ? "" : ", ", offer);
+    (void)snprintf(*out, cap, "%s%s%s%s%s", others, others[0] == 0 ? "" : ", ", first,
+                   second[0] == 0 ? "" : ", ", second);
     return WRING_OK;
 }
 
 wring_result wring__client_deflate_answer(wring_client *client, wring_headers headers,
-                                          bool no_takeover, wring_session *session,
+                                          wring__deflate_offered offered, wring_session *session,
                                           wring_error *error) {
     const wring_client_config *config = &client->settings.config;
-    const wring_deflate_config offer = offered(client, no_takeover);
+    const wring_deflate_config offer = answerable(client, offered);
     wring_deflate_params params;
     bool accepted;
     wring_result result = wring_deflate_parse_response(headers, &offer, config->extensions != NULL,

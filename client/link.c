@@ -5,6 +5,7 @@
  */
 #include "client/link.h"
 
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -63,14 +64,37 @@ static void refusal_tell(wring__link *link) {
 
 /* ---- the session ----------------------------------------------------------------------------- */
 
+static bool is_reset(const wring__endpoint *end, wring_result reason) {
+    const int number = wring__end_errno(end);
+    return reason == WRING_ERR_TRANSPORT && (number == ECONNRESET || number == EPIPE);
+}
+
+/* Why the session ended: what broke under it, or its own reason. */
+static void session_error_of(const wring__link *link, wring_error *error) {
+    const wring__endpoint *end = &link->stream.end;
+    const wring_result result = (wring_result)link->stream.host.session.end_result;
+    const int number = result == WRING_ERR_TRANSPORT ? wring__end_errno(end) : 0;
+    char why[256];
+    wring__session_end_text(&link->stream.host.session, why, sizeof why);
+    if (is_reset(end, result)) {
+        (void)wring_error_set(error, result, number, "the connection was reset");
+    } else if (number != 0) {
+        (void)wring_error_set(error, result, number, "the connection broke: %s", strerror(number));
+    } else {
+        (void)wring_error_set(error, result, 0, "%s", why);
+    }
+}
+
 static void link_session_ended(wring__stream *stream) {
     wring__link *link = WRING_CONTAINER_OF(stream, wring__link, stream);
     const wring_session *session = &stream->host.session;
     if (link->stage == STAGE_SESSION) {
         const wring_end end = {(wring_result)session->end_result, session->end_code,
                                session->end_by_peer};
+        wring_error error;
+        session_error_of(link, &error);
         link->stage = STAGE_OVER;
-        wring__client_link_ended(link->client, link, &end);
+        wring__client_link_ended(link->client, link, &end, &error);
     }
 }
 
@@ -148,6 +172,28 @@ static void link_rx(wring__endpoint *end, wring_mut_bytes bytes, wring__block *b
     }
 }
 
+/* A reset says what an end says, that the other side broke off: which of the two comes is chance.
+ */
+static bool is_broken_off(const wring__endpoint *end, wring_result reason) {
+    return reason == WRING_ERR_TLS_TRUNCATED || is_reset(end, reason);
+}
+
+/* Who broke off, how, and what was waited for. */
+static void link_broken_off(wring__link *link, wring_result reason) {
+    const wring__tls *tls = wring__end_tls(&link->stream.end);
+    const bool in_tls = tls != NULL && !wring__tls_is_established(tls);
+    const bool in_proxy = link->stage == STAGE_PROXY;
+    wring_error error;
+    (void)wring_error_set(&error, in_tls ? WRING_ERR_TLS_TRUNCATED : WRING_ERR_TRUNCATED,
+                          wring__end_errno(&link->stream.end), "the %s %s the connection %s",
+                          in_proxy ? "proxy" : "server",
+                          reason == WRING_ERR_TRANSPORT ? "reset" : "closed",
+                          in_tls     ? "within the TLS handshake"
+                          : in_proxy ? "before it answered"
+                                     : "before it answered the upgrade");
+    wring__link_fail(link, &error);
+}
+
 static void link_eof(wring__endpoint *end) {
     wring__link *link = link_of(end);
     if (link->stage == STAGE_SESSION) {
@@ -155,11 +201,7 @@ static void link_eof(wring__endpoint *end) {
     } else if (link->stage == STAGE_REFUSED) {
         refusal_tell(link);
     } else {
-        wring__link_fail_with(
-            link, WRING_ERR_TRUNCATED,
-            link->stage == STAGE_PROXY
-                ? "the proxy closed the connection before it answered"
-                : "the server closed the connection before it answered the upgrade");
+        link_broken_off(link, WRING_ERR_TRUNCATED);
     }
     wring__end_shut(end);
 }
@@ -177,6 +219,10 @@ static void link_failed(wring__endpoint *end, wring_result reason) {
     }
     if (link->stage == STAGE_REFUSED) {
         refusal_tell(link);
+        return;
+    }
+    if (is_broken_off(end, reason)) {
+        link_broken_off(link, reason);
         return;
     }
     wring_error error;

@@ -32,7 +32,7 @@ struct wring__link {
     uint32_t interim_bytes;  /* of answers before the final one: RFC 9110 15.2 */
     uint8_t interim_count;
     uint8_t stage;
-    bool no_takeover; /* was offered, for want of memory */
+    wring__deflate_offered deflate_offered;
     char key[WRING__KEY_TEXT];
     _Alignas(16) uint8_t state[]; /* the handler's */
 };

@@ -25,7 +25,7 @@ static wring_result request_write(wring__link *link, char *out, size_t cap, size
     char *extensions = NULL;
     wring_result result = WRING_OK;
     if (settings->config.deflate != NULL) {
-        result = wring__client_deflate_offer(link->client, &link->no_takeover, &extensions);
+        result = wring__client_deflate_offer(link->client, &link->deflate_offered, &extensions);
         options.extensions = extensions;
     }
     if (result == WRING_OK) {
@@ -121,7 +121,7 @@ static void response_done(wring__link *link, wring__http1 *parser, wring_mut_byt
         return;
     }
     if (wring__link_config(link)->deflate != NULL &&
-        wring__client_deflate_answer(link->client, headers, link->no_takeover,
+        wring__client_deflate_answer(link->client, headers, link->deflate_offered,
                                      &link->stream.host.session, &error) != WRING_OK) {
         wring__link_fail(link, &error);
         return;

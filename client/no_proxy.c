@@ -84,11 +84,14 @@ static wring_bytes undotted(wring_bytes name) {
     return name;
 }
 
+/* "example" and ".example" have the name itself and what is below it, as with curl; "*.example" has
+ * only what is below. */
 static bool domain_has(wring_bytes domain, wring_bytes name) {
-    if (domain.len > 1 && domain.data[0] == '*' && domain.data[1] == '.') {
+    const bool only_below = domain.len > 1 && domain.data[0] == '*' && domain.data[1] == '.';
+    if (only_below) {
         domain = wring_bytes_of(domain.data + 1, domain.len - 1);
     }
-    while (domain.len > 0 && domain.data[0] == '.') {
+    if (domain.len > 0 && domain.data[0] == '.') {
         domain = wring_bytes_of(domain.data + 1, domain.len - 1);
     }
     domain = undotted(domain);
@@ -98,7 +101,7 @@ static bool domain_has(wring_bytes domain, wring_bytes name) {
     }
     const char *end = (const char *)name.data + name.len - domain.len;
     return strncasecmp(end, (const char *)domain.data, domain.len) == 0 &&
-           (domain.len == name.len || end[-1] == '.');
+           (domain.len == name.len ? !only_below : end[-1] == '.');
 }
 
 static bool entry_has(wring_bytes entry, wring_bytes host, uint16_t port) {

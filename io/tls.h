@@ -120,6 +120,9 @@ WRING_MUST_CHECK wring_result wring__tls_eof(wring__tls *tls);
 
 enum wring__tls_state wring__tls_state_of(const wring__tls *tls);
 
+/** The handshake was completed, whatever became of the stream since. */
+bool wring__tls_is_established(const wring__tls *tls);
+
 /** Why the stream failed, as one sentence; empty unless failed. As snprintf: cut to fit, always
  *  terminated when cap > 0, returns the full length. */
 size_t wring__tls_reason(const wring__tls *tls, char *text, size_t cap);

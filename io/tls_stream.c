@@ -434,6 +434,10 @@ enum wring__tls_state wring__tls_state_of(const wring__tls *tls) {
     return (enum wring__tls_state)tls->state;
 }
 
+bool wring__tls_is_established(const wring__tls *tls) {
+    return SSL_is_init_finished(tls->ssl) != 0;
+}
+
 /* ---- sessions -------------------------------------------------------------------------------- */
 
 wring__tls_session *wring__tls_take_session(wring__tls *tls) {

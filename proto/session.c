@@ -6,6 +6,7 @@
 #include "proto/session.h"
 
 #include <stddef.h>
+#include <stdio.h>
 #include <stdlib.h>
 
 #include "proto/session_parts.h"
@@ -332,9 +333,31 @@ static bool is_taking(const wring_session *session) {
     return session->ping_withheld && (session->tx_moved || !session->tx_waits);
 }
 
-static void silence_end(wring_session *session, const char *why) {
+static void silence_end(wring_session *session, enum wring__silence silence, const char *why) {
     wring__session_close_frame(session, WRING_CLOSE_GOING_AWAY, wring_str(why));
+    session->silence = (uint8_t)(silence & 3);
     wring__session_end(session, WRING_ERR_TIMEOUT, WRING_CLOSE_ABNORMAL, true);
+}
+
+void wring__session_end_text(const wring_session *session, char *text, size_t cap) {
+    const wring_session_config *config = &session->common->config;
+    switch ((enum wring__silence)session->silence) {
+    case WRING__SILENCE_NONE:
+        (void)snprintf(text, cap, "%s", wring_result_text((wring_result)session->end_result));
+        break;
+    case WRING__SILENCE_CLOSE:
+        (void)snprintf(text, cap, "no close frame within %u ms", config->close_timeout_ms);
+        break;
+    case WRING__SILENCE_IDLE:
+        (void)snprintf(text, cap, "no bytes for %u ms (idle timeout)", config->idle_timeout_ms);
+        break;
+    case WRING__SILENCE_PING:
+        (void)snprintf(text, cap, "%s within %u ms",
+                       session->ping_withheld ? "nothing of what was queued was taken"
+                                              : "no answer to a ping",
+                       config->pong_timeout_ms);
+        break;
+    }
 }
 
 uint64_t wring_session_deadline(const wring_session *session) {
@@ -368,18 +391,19 @@ void wring_session_expire(wring_session *session, uint64_t now_ns) {
         return;
     }
     if (session->state == WRING_SESSION_CLOSING) {
+        session->silence = WRING__SILENCE_CLOSE;
         wring__session_end(session, WRING_ERR_TIMEOUT, WRING_CLOSE_ABNORMAL, true);
         return;
     }
     if (now_ns >= after(session->activity_ns, session->common->config.idle_timeout_ms)) {
-        silence_end(session, "idle timeout");
+        silence_end(session, WRING__SILENCE_IDLE, "idle timeout");
         return;
     }
     if (session->ping_sent && now_ns >= pong_deadline(session)) {
         if (is_taking(session)) {
             ping_begin(session, now_ns);
         } else {
-            silence_end(session, "a ping was not answered");
+            silence_end(session, WRING__SILENCE_PING, "a ping was not answered");
         }
         return;
     }

@@ -20,6 +20,14 @@ enum wring__rx_phase {
     WRING__RX_INFLATE  /* the whole compressed message is here, and some of it is inflated */
 };
 
+/** What the peer let pass that ended the session. */
+enum wring__silence {
+    WRING__SILENCE_NONE, /* nothing: the owner's own timeout, or another end */
+    WRING__SILENCE_CLOSE,
+    WRING__SILENCE_IDLE,
+    WRING__SILENCE_PING
+};
+
 /** A frame or message that is not over yet. Exists only between its first byte and its last: what
  *  is whole in the bytes at hand needs none, and an idle session has none. */
 typedef struct wring__rx {
@@ -135,6 +143,7 @@ struct wring_session {
     bool pong_seen : 1;     /* an empty pong came: the answer to a keepalive ping */
     bool message_open : 1;  /* one was begun in fragments and is not ended */
     bool send_gated : 1;    /* not every frame may be sent: not OPEN, closing, or message_open */
+    uint8_t silence : 2;    /* wring__silence: with end_result WRING_ERR_TIMEOUT */
 };
 
 static inline wring__outq *wring__session_out(const wring_session *session) {
@@ -258,6 +267,9 @@ static inline void wring__session_tx_tell(wring_session *session, bool waits, bo
 
 /** Its clocks begin anew, as if bytes had come. */
 void wring__session_touch(wring_session *session, wring_time_ns now);
+
+/** How it ended, as a sentence: for a timeout which one it was. Cut to fit. */
+void wring__session_end_text(const wring_session *session, char *text, size_t cap);
 
 /** Ends the session for `reason`: its close code goes out, then the stream is shut. */
 void wring__session_refuse(wring_session *session, wring_result reason);

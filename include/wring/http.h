@@ -60,7 +60,7 @@ struct wring_request {
 };
 
 /** Fields a head may have. */
-#define WRING_HTTP_FIELDS_MAX 64
+#define WRING_HTTP_FIELDS_MAX 64 /* the text of WRING_ERR_TOO_MANY_HEADERS names it */
 
 /** Parses a request head at the start of `bytes`, for an embedder without an HTTP parser.
  *  @param list      room for WRING_HTTP_FIELDS_MAX; with `out` it borrows from `bytes`

@@ -91,7 +91,7 @@ typedef enum wring_class {
     X(ERR_INFLATE_TOO_BIG, -92, LIMIT, 1009, "a message inflates beyond the limit")                \
     X(ERR_HANDSHAKE_TOO_BIG, -93, LIMIT, 0, "the request head is larger than the limit")           \
     X(ERR_HANDSHAKE_RESPONSE_TOO_BIG, -94, LIMIT, 0, "the response head is larger than the limit") \
-    X(ERR_TOO_MANY_HEADERS, -95, LIMIT, 0, "the head has more fields than the limit")              \
+    X(ERR_TOO_MANY_HEADERS, -95, LIMIT, 0, "the head has more than 64 header fields")              \
     X(ERR_QUEUE_FULL, -96, LIMIT, 0, "a bounded queue is full; try again later")                   \
     X(ERR_TIMEOUT, -97, LIMIT, 0, "a deadline passed")                                             \
     X(ERR_TOO_MANY_CONNECTIONS, -98, LIMIT, 0, "the connection limit is reached")                  \

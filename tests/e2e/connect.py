@@ -8,6 +8,7 @@ import re
 import select
 import signal
 import socket
+import struct
 import subprocess
 import threading
 import time
@@ -148,6 +149,17 @@ def pings():
         assert re.search(r"\* round trip \d+\.\d+ ms", err), err
 
 
+def a_ping_that_is_not_answered():
+    with Listener(sends(b"")) as listener:
+        process = subprocess.Popen([os.environ["WRING"], "connect", "--ping", "20",
+                                    "--pong-timeout", "30", f"ws://127.0.0.1:{listener.port}/"],
+                                   stdin=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+                                   env=environment())
+        process.wait(timeout=PATIENCE)  # though its input stays open
+        expect = (3, "wring: no answer to a ping within 30 ms\n")
+        assert (process.returncode, process.communicate()[1]) == expect, process
+
+
 def tls_options():
     with Server("--tls-cert", cert, "--tls-key", key) as server:
         url = f"wss://localhost:{server.port}/echo"
@@ -222,6 +234,34 @@ def sends(data, end=False):
     return serve
 
 
+def reset(sock):
+    sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+    sock.close()
+
+
+def offers_of_compression():
+    """A plain offer stands behind one that asks something of the server, where there is memory for
+    its answer."""
+    first = "permessage-deflate; server_no_context_takeover; client_no_context_takeover; "
+    plain = "permessage-deflate; client_no_context_takeover; client_max_window_bits"
+    whole = ("--deflate-server-takeover", "--deflate-server-bits", "15")
+    for options, offer, bare in (((), first + "client_max_window_bits, " + plain, 0),
+                                 (("--deflate-budget", "1"), first + "client_max_window_bits", 3),
+                                 (whole, plain, 0)):
+        heard = []
+
+        def serve(sock):
+            heard.append(read_head(sock).decode())
+            sock.sendall(response(heard[0].encode(), more=b"Sec-WebSocket-Extensions: "
+                                  b"permessage-deflate") + b"\x88\x02\x03\xe8")
+            sock.recv(4096)
+        with Listener(serve) as listener:
+            done = connect(f"ws://127.0.0.1:{listener.port}/", "--deflate", *options)
+        assert f"Sec-WebSocket-Extensions: {offer}\r\n" in heard[0], (offer, heard)
+        assert (done.returncode == 0) == (bare == 0), done
+        assert bare == 0 or "server_no_context_takeover is missing" in done.stderr, done
+
+
 def exit_codes():
     for serve, options, code, err in [
         (sends(b"\x88\x02\x03\xe8"), (), 0, ""),  # 1000
@@ -234,6 +274,13 @@ def exit_codes():
         (sends(b"\xff\xff"), (), 3, "framing rules"),
         (lambda sock: sock.recv(4096) and time.sleep(1), ("--timeout", "300"), 4, "in time"),
         (lambda sock: sock.sendall(read_head(sock)), (), 6, ""),
+        (lambda sock: sock.sendall(response(read_head(sock), more=b"\r\n".join([b"X: y"] * 64))),
+         (), 6, "the head has more than 64 header fields"),
+        (lambda sock: sock.sendall(response(read_head(sock), more=b"X: " + b"y" * 70000)), (), 6,
+         "the response head is larger"),
+        (read_head, (), 6, "the server closed the connection before it answered the upgrade"),
+        (reset, (), 6, "the server reset the connection before it answered the upgrade"),
+        (lambda sock: read_head(sock) and reset(sock), (), 6, "the server reset the connection"),
         (lambda sock: sock.sendall(response(read_head(sock), status=b"403 Forbidden")), (), 6,
          "403 Forbidden"),
     ]:
@@ -369,5 +416,5 @@ def a_server_cannot_drive_the_terminal():
 run([lines_go_out_and_answers_come_back, a_file_goes_out_and_back_as_it_is,
      a_slow_server_holds_the_input_back, a_reader_that_goes_away_ends_it,
      headers_subprotocol_origin, pings, tls_options, proxies, where_it_comes_from, back_again,
-     exit_codes, help_has_examples, signals, a_person_at_a_terminal,
+     a_ping_that_is_not_answered, offers_of_compression, exit_codes, help_has_examples, signals, a_person_at_a_terminal,
      a_server_cannot_drive_the_terminal])

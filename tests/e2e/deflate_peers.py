@@ -238,6 +238,16 @@ def our_client_with_node():
             client_echoes(f"ws://127.0.0.1:{port}/echo", *client_option(wish), "--max", "1048576")
 
 
+def our_client_with_node_that_refuses_what_is_asked():
+    """Node keeps its window, or has one size: what the first offer asks it answers by 400."""
+    for deflate in ({"serverNoContextTakeover": False}, {"serverMaxWindowBits": False},
+                    {"serverNoContextTakeover": False, "clientNoContextTakeover": False},
+                    {"clientMaxWindowBits": 10}):
+        with node_server(WS_DEFLATE=json.dumps({**deflate, "threshold": 0})) as port:
+            for wish in ((0, 0, 15, 15), (0, 1, 9, 15), (1, 1, 9, 15)):
+                client_echoes(f"ws://127.0.0.1:{port}/echo", *client_option(wish))
+
+
 def our_client_with_libwebsockets():
     program = shutil.which("libwebsockets-test-server")
     if program is None:
@@ -280,5 +290,5 @@ def the_strategy_is_asked_for_by_name():
 
 run([our_server_with_python, our_server_as_it_comes, its_figures, a_kept_window_is_referred_to,
      long_replies_are_made_in_shares, our_server_without,
-     our_client_with_python, our_client_with_node, our_client_with_libwebsockets,
-     our_client_with_our_server, the_strategy_is_asked_for_by_name])
+     our_client_with_python, our_client_with_node, our_client_with_node_that_refuses_what_is_asked,
+     our_client_with_libwebsockets, our_client_with_our_server, the_strategy_is_asked_for_by_name])

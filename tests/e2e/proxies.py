@@ -6,6 +6,7 @@ import contextlib
 import os
 import shutil
 import socket
+import struct
 import tempfile
 import time
 
@@ -153,6 +154,8 @@ def variables_of_the_environment():
             (ws, {"http_proxy": http, "no_proxy": "example.com, localhost"}, none),
             (ws, {"http_proxy": http, "NO_PROXY": "*"}, none),
             (ws, {"http_proxy": http, "no_proxy": "host"}, by_http),
+            (ws, {"http_proxy": http, "no_proxy": "*.localhost"}, by_http),
+            (ws, {"http_proxy": http, "no_proxy": ".localhost"}, none),
             (ws, {"http_proxy": ""}, none),
             (ws, {"http_proxy": http, "no_proxy": f"localhost:{plain.port}"}, none),
             (ws, {"http_proxy": http, "no_proxy": "localhost:1"}, by_http),
@@ -186,6 +189,13 @@ def says(*pieces):
     return serve
 
 
+def reset(sock):
+    """Takes what comes first, then a reset."""
+    sock.recv(4096)
+    sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+    sock.close()
+
+
 def silent(sock):
     while sock.recv(4096):
         pass
@@ -196,7 +206,8 @@ def proxies_that_are_wrong():
     for scheme in ("http://", "socks5://"):
         expect(silent, scheme, "ERR_TIMEOUT", "the proxy did not answer in time",
                "--timeout", "400")
-        expect(says(b""), scheme, "ERR_TRUNCATED", "before it answered")
+        expect(says(b""), scheme, "ERR_TRUNCATED", "the proxy closed the connection before")
+        expect(reset, scheme, "ERR_TRUNCATED", "the proxy reset the connection before it answered")
     for answer, why in [(b"HTTP/1.1 403 Forbidden\r\n\r\n", "403"),
                         (b"HTTP/1.1 302 Found\r\nLocation: /\r\n\r\n", "302"),
                         (b"SSH-2.0-x\r\n", ""), (b"HTTP/1.1 200 OK\r\nX: " + b"y" * 70000, ""),

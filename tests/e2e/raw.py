@@ -135,6 +135,7 @@ def requests_that_are_refused():
         answer = http(data)
         assert answer.startswith(b"HTTP/1.1 %d " % status), (status, data[:60], answer[:60])
         assert b"\r\nConnection: close\r\n" in answer
+        assert b"A: b\r\n" not in data or b"has more than 64 header fields" in answer, answer
         if status == 426:
             assert b"\r\nUpgrade: websocket\r\n" in answer
             assert b"\r\nSec-WebSocket-Version: 13\r\n" in answer

@@ -34,10 +34,10 @@ uint64_t client_random(client_world *world, uint64_t bound);
 
 /* X(name, what the client has to say, or else, whether it may come to a session) */
 #define PEER_BEHAVIOURS(X)                                                                         \
-    X(RESETS, TRANSPORT, TRANSPORT, false)                                                         \
-    X(ENDS, TRUNCATED, TRANSPORT, false)                                                           \
+    X(RESETS, TRUNCATED, TRUNCATED, false)                                                         \
+    X(ENDS, TRUNCATED, TRUNCATED, false)                                                           \
     X(IS_SILENT, TIMEOUT, TIMEOUT, false)                                                          \
-    X(ENDS_WITHIN_THE_HEAD, TRUNCATED, TRANSPORT, false)                                           \
+    X(ENDS_WITHIN_THE_HEAD, TRUNCATED, TRUNCATED, false)                                           \
     X(STOPS_WITHIN_THE_HEAD, TIMEOUT, TIMEOUT, false)                                              \
     X(ANSWERS_ANOTHER_KEY, ACCEPT_MISMATCH, ACCEPT_MISMATCH, false)                                \
     X(ANSWERS_NO_KEY, MISSING_ACCEPT, MISSING_ACCEPT, false)                                       \
@@ -45,7 +45,7 @@ uint64_t client_random(client_world *world, uint64_t bound);
     X(ANSWERS_WITHOUT_END, HANDSHAKE_RESPONSE_TOO_BIG, HANDSHAKE_RESPONSE_TOO_BIG, false)          \
     X(SPEAKS_ANOTHER_PROTOCOL, BAD_HTTP, BAD_HTTP_VERSION, false)                                  \
     X(OPENS_AND_ENDS, TRUNCATED, TRANSPORT, true)                                                  \
-    X(OPENS_AND_RESETS, TRANSPORT, TRANSPORT, true)                                                \
+    X(OPENS_AND_RESETS, TRANSPORT, TRUNCATED, true)                                                \
     X(OPENS_AND_MASKS, PROTOCOL, PROTOCOL, true)                                                   \
     X(OPENS_WITH_BAD_UTF8, INVALID_UTF8, INVALID_UTF8, true)                                       \
     X(OPENS_AND_IS_SILENT, TIMEOUT, TIMEOUT, true)                                                 \

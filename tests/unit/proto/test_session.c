@@ -227,6 +227,12 @@ Test(session, the_stream_ending_without_a_close_is_1006) {
     wring_session_destroy(f.session);
 }
 
+static void expect_end_text(const feed *f, const char *expected) {
+    char text[128];
+    wring__session_end_text(f->session, text, sizeof text);
+    cr_assert_str_eq(text, expected);
+}
+
 Test(session, a_peer_that_never_answers_the_close_is_timed_out) {
     wring_session_config config = {.close_timeout_ms = 1000};
     feed f = feed_begin(config);
@@ -241,6 +247,7 @@ Test(session, a_peer_that_never_answers_the_close_is_timed_out) {
     wring_session_expire(f.session, start + 1000000000);
     feed_events(&f);
     cr_assert_str_eq(f.log, "END(ERR_TIMEOUT,1006)");
+    expect_end_text(&f, "no close frame within 1000 ms");
     wring_session_destroy(f.session);
 }
 
@@ -255,6 +262,7 @@ Test(session, a_ping_goes_out_once_per_silence_and_idleness_ends_it) {
     wring_session_expire(f.session, 25 * ms + 1);
     feed_events(&f);
     cr_assert_str_eq(f.log, "END(ERR_TIMEOUT,1006)");
+    expect_end_text(&f, "no bytes for 25 ms (idle timeout)");
     wring_session_destroy(f.session);
 }
 
@@ -270,6 +278,7 @@ Test(session, an_unanswered_ping_ends_it_and_any_byte_is_an_answer) {
     wring_session_expire(f.session, 15 * ms + 1);
     feed_events(&f);
     cr_assert_str_eq(f.log, "END(ERR_TIMEOUT,1006)");
+    expect_end_text(&f, "no answer to a ping within 5 ms");
     wring_session_destroy(f.session);
 
     f = feed_begin(config);
@@ -313,6 +322,7 @@ Test(session, a_peer_that_takes_nothing_of_what_is_queued_is_ended_without_a_pin
     wring_session_expire(f.session, 16 * ms);
     feed_events(&f);
     cr_assert_str_eq(f.log, "END(ERR_TIMEOUT,1006)");
+    expect_end_text(&f, "nothing of what was queued was taken within 5 ms");
     wring_session_destroy(f.session);
 }
 
