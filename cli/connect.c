@@ -39,16 +39,19 @@ static const char examples[] =
     "  echo '{\"type\":\"binary\",\"data\":\"AP8=\"}' | wring connect --json-input "
     "wss://example.com/in\n"
     "  wring connect --proxy socks5://127.0.0.1:1080 --reconnect 500ms wss://example.com/feed\n"
+    "  wring connect --reconnect 500ms --linger off wss://example.com/feed < /dev/null >> log\n"
     "\nEach line of input is one text message, without its end (LF or CRLF); with --binary each "
     "block read\nis one binary message. A line that is not UTF-8 ends the input with an error, at "
     "a terminal it is only\nrefused. Messages received are printed a line each, with --binary as "
     "they are. At a terminal received\nmessages are marked '<' and control characters are written "
     "out; the lines sent are kept in\n$XDG_STATE_HOME/wring/history; NO_COLOR turns colours "
     "off.\n"
-    "When the input has ended and no message came for --linger, the session is closed with 1000. "
-    "Proxies are\ntaken from https_proxy, http_proxy, all_proxy and no_proxy unless --proxy is "
-    "given. Times take us, ms, s, m\nand h, without a unit they are milliseconds; sizes take k, m "
-    "and g.\n"
+    "When the input has ended and no message came for --linger, the session is closed with 1000; "
+    "with 'off' it\ngoes on. At a terminal Ctrl-D closes it after --linger, whatever comes. "
+    "Proxies "
+    "are taken from https_proxy,\nhttp_proxy, all_proxy and no_proxy unless --proxy is given. "
+    "Times "
+    "take us, ms, s, m and h, without a\nunit they are milliseconds; sizes take k, m and g.\n"
     "\nExit codes: 0 closed in order (1000, 1001 or no code); 1 failed, or input or output failed; "
     "2 used\nwrongly; 3 the session ended abnormally or with another code; 4 no answer in time; "
     "5 TLS: the\ncertificate or handshake failed; 6 the server or proxy refused, or broke off, the "
@@ -61,8 +64,8 @@ static bool options_parse(int argc, const char **argv, connect_options *o) {
     const cli_number numbers[] = {
         {"timeout", 't', CLI_MS, &o->timeout_ms, NULL, 0, 0, 0,
          "from the name to the upgrade (15s)"},
-        {"linger", 0, CLI_MS, &o->linger_ms, NULL, 0, INT32_MAX, 0,
-         "wait for answers when input ends (500ms, with --one for ever)"},
+        {"linger", 0, CLI_MS, &o->linger_ms, NULL, 0, INT32_MAX, CLI_OFF,
+         "wait for answers when input ends (500ms); off: for ever"},
         {"ping", 'p', CLI_MS, &o->ping_ms, NULL, 0, 0, CLI_OFF,
          "a ping when nothing came for so long (off)"},
         {"reconnect", 'r', CLI_MS, &o->reconnect_ms, NULL, 0, 0, 0,

@@ -25,8 +25,8 @@
 #define CONNECT_HEADERS_MAX      64
 #define CONNECT_SUBPROTOCOLS_MAX 16
 
-/* --linger was not given: CONNECT_LINGER_MS, or for ever with --one. */
-#define CONNECT_LINGER_UNSET UINT32_MAX
+/* --linger was not given: CONNECT_LINGER_MS, or for ever with --one. WRING_OFF: for ever. */
+#define CONNECT_LINGER_UNSET (UINT32_MAX - 1)
 #define CONNECT_LINGER_MS    500
 
 typedef struct connect_options {
@@ -89,6 +89,9 @@ typedef struct connect_talk {
     size_t close_reason_len;
     char text[320];
 } connect_talk;
+
+/** How long the session goes on when the input has ended; -1: for ever.   Thread: any. */
+int connect_linger_ms(const connect_options *options);
 
 /** Wakes the main thread.   Thread: any. */
 void connect_wake(connect_talk *talk);

@@ -299,8 +299,9 @@ void connect_show_open(connect_talk *talk, const wring_request *request) {
     }
     if (talk->shows_person) {
         FILE *to = note_open(talk);
-        fprintf(to, "connected to %.*s; Ctrl-D ends\n", (int)request->host.len,
-                (const char *)request->host.data);
+        const char *key = connect_linger_ms(talk->options) < 0 ? "Ctrl-C" : "Ctrl-D";
+        fprintf(to, "connected to %.*s; %s ends\n", (int)request->host.len,
+                (const char *)request->host.data, key);
         put(talk, to);
     }
 }

@@ -9,6 +9,7 @@ import subprocess
 import sys
 import tempfile
 import termios
+import threading
 import time
 
 from connect_tools import (Terminal, close_frame, command, read_client_frame, sends, wait_until)
@@ -81,6 +82,37 @@ def sent_and_received_are_told_apart():
         terminal.wait_for(r"< \\x1b\[2Jbang\\u009b\r\n> ")
         terminal.type(END_OF_INPUT)
         terminal.wait_for(r"closed with 1000 \(normal\)")
+        terminal.end()
+
+
+def end_of_input_ends_a_busy_feed():
+    def serve(sock):
+        sock.sendall(response(read_head(sock)))
+        asked = threading.Event()
+
+        def feed():
+            while not asked.is_set():
+                sock.sendall(frame(1, b"news", mask=None))
+                time.sleep(0.02)
+            sock.sendall(close_frame(1000))
+        feeder = threading.Thread(target=feed)
+        feeder.start()
+        while (received := read_client_frame(sock)) is not None and received[0] != 8:
+            pass
+        asked.set()
+        feeder.join()
+    for variables in ({}, {"TERM": "dumb"}):
+        with Listener(serve) as server:
+            terminal = Terminal(URL.format(server.port), **variables)
+            terminal.wait_for("Ctrl-D ends\r\n")
+            terminal.wait_for("< news\r\n")
+            terminal.type(END_OF_INPUT)
+            terminal.wait_for(r"closed with 1000 \(normal\)")
+            terminal.end()
+    with Room() as room:
+        terminal = Terminal("--linger", "off", room.url)
+        terminal.wait_for("Ctrl-C ends\r\n> ")
+        terminal.type("\x03")
         terminal.end()
 
 
@@ -355,7 +387,7 @@ def a_fed_terminal_gets_bare_lines():
 if not has_editor():
     print("wring was built without libedit")
     sys.exit(77)
-run([sent_and_received_are_told_apart, a_message_does_not_garble_the_line, keys_of_every_kind,
+run([sent_and_received_are_told_apart, end_of_input_ends_a_busy_feed, a_message_does_not_garble_the_line, keys_of_every_kind,
      a_terminal_that_goes_away, the_end_beside_a_line, a_resized_terminal,
      the_history_outlives_the_command, a_history_that_cannot_be_kept_is_no_fault,
      lines_that_are_not_sent, binary_lines, interrupted_once_and_twice,
