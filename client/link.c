@@ -202,7 +202,12 @@ static void link_timer(wring__endpoint *end) {
         return;
     }
     const bool pinged = link->stream.host.session.ping_sent;
+    const bool was_closing = link->stream.host.session.state == WRING_SESSION_CLOSING;
     wring__stream_expire(&link->stream);
+    if (was_closing && link->stage == STAGE_OVER && wring__end_unsent(end) > 0) {
+        wring__end_abort(end); /* the server had the time of the close to read what is queued */
+        return;
+    }
     if (!pinged && link->stream.host.session.ping_sent &&
         !link->stream.host.session.ping_withheld) {
         link->ping_at = end->worker->now;
