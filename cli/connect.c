@@ -19,15 +19,6 @@
 #include "cli/cli.h"
 #include "cli/deflate.h"
 
-/* Beside those of cli.h: what a script can tell apart. */
-enum {
-    EXIT_CLOSED_ABNORMALLY = 3,
-    EXIT_TIMEOUT = 4,
-    EXIT_TLS = 5,
-    EXIT_REFUSED = 6,
-    EXIT_READER_GONE = 128 + SIGPIPE /* as the shell tells it */
-};
-
 static const char examples[] =
     "\nExamples:\n"
     "  wring connect ws://127.0.0.1:8080/chat            talk; Ctrl-D ends\n"
@@ -48,11 +39,11 @@ static const char examples[] =
     "off.\n"
     "When the input has ended and no message came for --linger, the session is closed with 1000; "
     "with 'off' it\ngoes on. At a terminal Ctrl-D closes it after --linger, whatever comes. "
-    "Proxies "
-    "are taken from https_proxy,\nhttp_proxy, all_proxy and no_proxy unless --proxy is given. "
-    "Times "
-    "take us, ms, s, m and h, without a\nunit they are milliseconds; sizes take k, m and g.\n"
-    "\nExit codes: 0 closed in order (1000, 1001 or no code); 1 failed, or input or output failed; "
+    "Proxies are taken from\nhttps_proxy, http_proxy, all_proxy and no_proxy unless --proxy is "
+    "given. Times take us, ms, s, m and h,\nwithout a unit they are milliseconds; sizes take k, m "
+    "and g.\n"
+    "\nExit codes: 0 closed in order (1000, 1001, no code, ours); 1 failed, or input or output "
+    "failed; "
     "2 used\nwrongly; 3 the session ended abnormally or with another code; 4 no answer in time; "
     "5 TLS: the\ncertificate or handshake failed; 6 the server or proxy refused, or broke off, the "
     "upgrade; 130 a second\nSIGINT, SIGTERM or SIGHUP did not wait for the close; 141 (SIGPIPE) "
@@ -146,46 +137,11 @@ static bool options_check(const connect_options *o) {
 /* ---- running ----------------------------------------------------------------------------------
  */
 
-static bool ended_in_order(const connect_talk *talk) {
-    switch (talk->close_code) {
-    case WRING_CLOSE_NORMAL:
-    case WRING_CLOSE_GOING_AWAY:
-    case WRING_CLOSE_NO_STATUS:
-        return talk->result == WRING_OK;
-    default: /* the server's reason to end it; one that answers ours repeats our code */
-        return talk->result == WRING_OK && !talk->closed_by_peer;
-    }
-}
-
 /* The text may quote the server. */
 static void complain_of_server(const char *text) {
     fputs("wring: ", stderr);
     connect_tame(stderr, wring_str(text), wring_text_is_valid(wring_str(text)), "  ");
     fputc('\n', stderr);
-}
-
-static int session_code(const connect_talk *talk) {
-    const wring_result result = talk->result;
-    if (ended_in_order(talk)) {
-        return CLI_OK;
-    }
-    if (result == WRING_OK) {
-        char text[320];
-        connect_close_text(talk, talk->close_code, text, sizeof text);
-        complain_of_server(text);
-        return EXIT_CLOSED_ABNORMALLY;
-    }
-    complain_of_server(talk->text);
-    if (talk->was_open) {
-        return EXIT_CLOSED_ABNORMALLY;
-    }
-    if (result == WRING_ERR_TIMEOUT) {
-        return EXIT_TIMEOUT;
-    }
-    if (result <= WRING_ERR_TLS_CERTIFICATE_EXPIRED && result >= WRING_ERR_TLS_TRUNCATED) {
-        return EXIT_TLS;
-    }
-    return wring_result_class(result) == WRING_CLASS_PEER ? EXIT_REFUSED : CLI_FAILED;
 }
 
 /* A stopped terminal must not keep the command from ending. */
@@ -207,19 +163,16 @@ static int exit_code(connect_talk *talk) {
         return CLI_FAILED;
     }
     if (output_error == EPIPE) {
-        return EXIT_READER_GONE;
+        return CONNECT_READER_GONE;
     }
     if (output_error != 0) {
         cli_complain("cannot write to standard output: %s", strerror(output_error));
         return CLI_FAILED;
     }
-    if (talk->out_of_time) {
-        cli_complain("no message came within %u ms after the input (--linger)",
-                     talk->options->linger_ms);
-        return EXIT_TIMEOUT;
+    if (talk->why[0] != 0 && !talk->why_told) {
+        complain_of_server(talk->why);
     }
-    const int code = session_code(talk);
-    return code == CLI_OK && talk->input_failed ? CLI_FAILED : code;
+    return talk->code;
 }
 
 /* The output thread may still be blocked when the command ends, so what it uses is never freed. */
@@ -356,7 +309,7 @@ static int end_with(int code) {
     if (talk.output_stuck) {
         _exit(code); /* exit() would flush the editor's stream, where its thread is blocked */
     }
-    if (code == EXIT_READER_GONE) { /* as every filter ends, and quietly */
+    if (code == CONNECT_READER_GONE) { /* as every filter ends, and quietly */
         (void)signal(SIGPIPE, SIG_DFL);
         (void)raise(SIGPIPE);
     }

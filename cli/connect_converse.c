@@ -20,9 +20,6 @@
 /* After a signal the output is given so long to be taken. */
 #define OUTPUT_GRACE_MS 1000
 
-/* Ended by a second signal: as shells tell SIGINT. */
-#define EXIT_INTERRUPTED 130
-
 static void drain_pipe(int descriptor) {
     char bytes[64];
     const ssize_t ignored = read(descriptor, bytes, sizeof bytes);
@@ -81,16 +78,17 @@ static int64_t now_ms(void) {
 static int linger_left(connect_talk *talk, const connect_input *input) {
     const int given = connect_linger_ms(talk->options);
     const int whole = given < 0 && talk->input_failed ? CONNECT_LINGER_MS : given;
-    const bool open = atomic_load(&talk->open);
-    talk->lingers = talk->lingers && open;
-    if (whole < 0 || !open || !input_is_over(talk, input)) {
+    if (whole < 0 || !atomic_load(&talk->open) || !input_is_over(talk, input)) {
         return -1;
     }
     const unsigned messages = atomic_load(&talk->messages);
+    const wring_ref session = atomic_load(&talk->session);
     const int64_t now = now_ms();
-    if (!talk->lingers || (talk->lingers_after != messages && !talk->shows_person)) {
+    if (!talk->lingers || talk->lingers_in != session ||
+        (talk->lingers_after != messages && !talk->shows_person)) {
         talk->lingers = true;
         talk->lingers_after = messages;
+        talk->lingers_in = session;
         talk->lingers_from_ms = now;
     }
     const int64_t left = talk->lingers_from_ms + whole - now;
@@ -166,7 +164,7 @@ static bool await_news(connect_talk *talk, int signals, int timeout_ms) {
     if (polled[0].revents != 0 && signal_take(talk, signals) &&
         atomic_exchange(&talk->quits, true)) {
         connect_output_restore(&talk->output);
-        _exit(EXIT_INTERRUPTED);
+        _exit(CONNECT_INTERRUPTED);
     }
     return ready != 0;
 }
@@ -186,6 +184,17 @@ static void await_output(connect_talk *talk, int signals) {
     }
 }
 
+static void session_close(connect_talk *talk, const connect_input *input, wring_client *client) {
+    talk->own_code = input->closes ? input->close.close_code : WRING_CLOSE_NORMAL;
+    talk->own_reason_len = input->close.len; /* at most WRING_CLOSE_REASON_MAX */
+    if (input->close.len > 0) {
+        memcpy(talk->own_reason, input->close.payload, input->close.len);
+    }
+    atomic_store(&talk->closing, true);
+    wring_client_close(client, talk->own_code,
+                       wring_bytes_of(talk->own_reason, talk->own_reason_len));
+}
+
 void connect_converse(connect_talk *talk, wring_client *client, int signals) {
     connect_input input = {0};
     bool over = false;
@@ -193,12 +202,12 @@ void connect_converse(connect_talk *talk, wring_client *client, int signals) {
         over = step(talk, &input, client, signals);
     }
     if (over) {
-        wring_client_close(client, input.closes ? input.close.close_code : WRING_CLOSE_NORMAL,
-                           wring_bytes_of(input.close.payload, input.close.len));
+        session_close(talk, &input, client);
     }
     while (!atomic_load(&talk->closed)) {
         (void)await_news(talk, signals, -1);
     }
+    connect_judge(talk);
     await_output(talk, signals);
     connect_input_deinit(&input);
 }

@@ -77,16 +77,16 @@ static FILE *note_open(const connect_talk *talk) {
 void connect_complain(connect_talk *talk, const char *format, ...) {
     va_list args;
     va_start(args, format);
-    FILE *to = connect_record_open(STDERR_FILENO);
-    fputs("wring: ", to);
-    vfprintf(to, format, args);
-    fputc('\n', to);
+    (void)vsnprintf(talk->complaint, sizeof talk->complaint, format, args);
     va_end(args);
+    FILE *to = connect_record_open(STDERR_FILENO);
+    fprintf(to, "wring: %s\n", talk->complaint);
     put(talk, to);
 }
 
 void connect_close_text(const connect_talk *talk, uint16_t code, char *out, size_t cap) {
-    (void)snprintf(out, cap, "the server closed with %u (%s)%s%s", code,
+    (void)snprintf(out, cap, "the server %s with %u (%s)%s%s",
+                   talk->closed_by_peer ? "closed" : "answered our close", code,
                    wring_close_reason_name(code), talk->close_reason[0] == 0 ? "" : " ",
                    talk->close_reason);
 }
@@ -306,21 +306,41 @@ void connect_show_open(connect_talk *talk, const wring_request *request) {
     }
 }
 
+/* Code and reason of a close are those of the side that began it. */
+static bool is_own_close(const connect_talk *talk, wring_result result, bool by_peer) {
+    return result == WRING_OK && !by_peer && atomic_load(&talk->closing);
+}
+
+static wring_bytes own_reason(const connect_talk *talk) {
+    return wring_bytes_of(talk->own_reason, talk->own_reason_len);
+}
+
 void connect_show_end(connect_talk *talk, const wring_end *end) {
-    if (talk->options->json) {
-        FILE *to = event_open("close");
-        fprintf(to, ",\"code\":%u,\"name\":\"%s\"", end->close_code,
-                wring_close_reason_name(end->close_code));
-        event_string(to, "reason", reason_of(talk));
-        fprintf(to, ",\"by\":\"%s\"", end->by_peer ? "server" : "client");
-        (void)event_put(talk, to, false);
+    if (!talk->options->json) {
+        return;
     }
-    if (talk->shows_person && end->result == WRING_OK) {
-        FILE *to = note_open(talk);
-        fputs("closed with ", to);
-        close_put(to, end->close_code, reason_of(talk));
-        put(talk, to);
+    const bool own = is_own_close(talk, end->result, end->by_peer);
+    const uint16_t code = own ? talk->own_code : end->close_code;
+    FILE *to = event_open("close");
+    fprintf(to, ",\"code\":%u,\"name\":\"%s\"", code, wring_close_reason_name(code));
+    event_string(to, "reason", own ? own_reason(talk) : reason_of(talk));
+    fprintf(to, ",\"by\":\"%s\"", end->by_peer ? "server" : "client");
+    if (code != end->close_code) {
+        fprintf(to, ",\"answer\":%u", end->close_code);
     }
+    (void)event_put(talk, to, false);
+}
+
+void connect_show_closed(connect_talk *talk) {
+    if (!talk->shows_person) {
+        return;
+    }
+    const bool own = is_own_close(talk, talk->result, talk->closed_by_peer);
+    FILE *to = note_open(talk);
+    fputs("closed with ", to);
+    close_put(to, own ? talk->own_code : talk->close_code,
+              own ? own_reason(talk) : reason_of(talk));
+    put(talk, to);
 }
 
 void connect_show_failure(connect_talk *talk, const char *text) {

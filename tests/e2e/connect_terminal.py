@@ -185,7 +185,8 @@ def the_end_beside_a_line():
              "wring: .*403 Forbidden\r\n")]:
         with Listener(serve) as server:
             terminal = Terminal(URL.format(server.port))
-            terminal.wait_for(text)
+            shown = terminal.wait_for(text)
+            assert shown.count(" closed with ") <= 1, shown  # told once
             terminal.end(code)
             assert re.fullmatch(r"(> (\x1b\[\d*[GKJ]|\r)*\x1b\[J)*",
                                 re.sub(r"\x1b\[\d*m", "", terminal.screen)), terminal.screen
