@@ -299,6 +299,8 @@ static int connect_with(const connect_options *o) {
         .on_status = connect_on_status,
         .on_status_opts = &talk,
         .deflate = deflate_given,
+        .on_handshake = o->verbose ? connect_on_handshake : NULL,
+        .on_handshake_opts = &talk,
     };
     const int code = run(o, &config, signals);
     close(signals);

@@ -125,6 +125,8 @@ void connect_wake(connect_talk *talk);
 extern const wring_handler connect_handler;
 void connect_on_status(wring_client *client, const wring_client_report *report, void *opts);
 
+void connect_on_handshake(wring_client *client, bool sent, wring_bytes bytes, void *opts);
+
 /** Asks the worker whether everything is sent; the answer is `sent_all` and a wake. */
 void connect_ask(connect_talk *talk, wring_client *client);
 
@@ -145,6 +147,8 @@ void connect_complain(connect_talk *talk, const char *format, ...)
 /** True when the queue is full: the session should be read no further. */
 bool connect_show_message(connect_talk *talk, const wring_message *message);
 void connect_show_control(connect_talk *talk, const wring_message *message);
+/** -v: the request as it was sent, credentials hidden; or what came that was no answer. */
+void connect_show_handshake(connect_talk *talk, bool sent, wring_bytes bytes);
 /** -v: the answer that refused: status line, headers, and as much of the body as was kept. */
 void connect_show_refusal(connect_talk *talk, const wring_http_answer *answer);
 void connect_show_open(connect_talk *talk, const wring_request *request);

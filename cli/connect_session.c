@@ -163,3 +163,8 @@ void connect_on_status(wring_client *client, const wring_client_report *report, 
     }
     connect_wake(talk);
 }
+
+void connect_on_handshake(wring_client *client, bool sent, wring_bytes bytes, void *opts) {
+    (void)client;
+    connect_show_handshake(opts, sent, bytes);
+}

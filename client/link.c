@@ -41,6 +41,9 @@ const wring__address *wring__link_address(const wring__link *link) {
 void wring__link_fail(wring__link *link, const wring_error *error) {
     if (link->stage != STAGE_OVER) {
         wring__refusal *refusal = link->refusal;
+        if (link->stage == STAGE_UPGRADE) {
+            wring__link_show_answer(link);
+        }
         link->stage = STAGE_OVER;
         link->refusal = NULL;
         wring__client_link_failed(link->client, link, error, refusal);
@@ -112,6 +115,8 @@ void wring__link_session_begin(wring__link *link, wring_headers headers, wring_b
         request.tls = &tls;
     }
     link->stage = STAGE_SESSION;
+    free(link->answered);
+    link->answered = NULL;
     link->client->http_status = 101;
     wring__client_link_open(link->client, link);
     wring__stream_start(&link->stream, binding, link->state, &request);
@@ -237,6 +242,7 @@ static void link_closed(wring__endpoint *end) {
     wring__proxy_deinit(&link->proxy);
     wring__head_free(&link->head);
     free(link->refusal);
+    free(link->answered);
     wring__host_deinit(&link->stream.host);
     wring__client_release(link->client);
     free(link);

@@ -166,6 +166,12 @@ typedef struct wring_client_config {
     bool (*retry)(wring_client *client, const wring_client_report *report, uint32_t *delay_ms,
                   void *opts);
     void *retry_opts;
+
+    /** Shows the handshake with the server, on the client's worker. `sent`: the upgrade request, as
+     *  it goes out: credentials included. Else the first bytes, at most 512, of an answer that was
+     *  neither an upgrade nor a refusal, raw: wring_text_printable before they reach a terminal. */
+    void (*on_handshake)(wring_client *client, bool sent, wring_bytes bytes, void *opts);
+    void *on_handshake_opts;
 } wring_client_config;
 
 /** The rule of clients without a `retry`. Final are errors of the caller's own
