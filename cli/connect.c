@@ -46,8 +46,9 @@ static const char examples[] =
     "failed; "
     "2 used\nwrongly; 3 the session ended abnormally or with another code; 4 no answer in time; "
     "5 TLS: the\ncertificate or handshake failed; 6 the server or proxy refused, or broke off, the "
-    "upgrade; 130 a second\nSIGINT, SIGTERM or SIGHUP did not wait for the close; 141 (SIGPIPE) "
-    "the reader of the output has gone.\n";
+    "upgrade; 130 SIGINT,\nSIGTERM or SIGHUP before a session was open, or a second one that did "
+    "not "
+    "wait for the close; 141\n(SIGPIPE) the reader of the output has gone.\n";
 
 /* ---- options --------------------------------------------------------------------------------- */
 

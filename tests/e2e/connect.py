@@ -397,6 +397,6 @@ def a_server_cannot_drive_the_terminal():
 
 run([lines_go_out_and_answers_come_back, a_file_goes_out_and_back_as_it_is,
      a_slow_server_holds_the_input_back, a_reader_that_goes_away_ends_it,
-     headers_subprotocol_origin, a_handshake_that_fails_is_shown, pings, tls_options, proxies, where_it_comes_from, back_again,
-     exit_codes, help_has_examples, signals, a_person_at_a_terminal,
+     headers_subprotocol_origin, a_handshake_that_fails_is_shown, pings, tls_options, proxies,
+     where_it_comes_from, back_again, exit_codes, help_has_examples, signals, a_person_at_a_terminal,
      a_server_cannot_drive_the_terminal])
