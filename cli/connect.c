@@ -19,15 +19,6 @@
 #include "cli/cli.h"
 #include "cli/deflate.h"
 
-/* Beside those of cli.h: what a script can tell apart. */
-enum {
-    EXIT_CLOSED_ABNORMALLY = 3,
-    EXIT_TIMEOUT = 4,
-    EXIT_TLS = 5,
-    EXIT_REFUSED = 6,
-    EXIT_READER_GONE = 128 + SIGPIPE /* as the shell tells it */
-};
-
 static const char examples[] =
     "\nExamples:\n"
     "  wring connect ws://127.0.0.1:8080/chat            talk; Ctrl-D ends\n"
@@ -39,6 +30,7 @@ static const char examples[] =
     "  echo '{\"type\":\"binary\",\"data\":\"AP8=\"}' | wring connect --json-input "
     "wss://example.com/in\n"
     "  wring connect --proxy socks5://127.0.0.1:1080 --reconnect 500ms wss://example.com/feed\n"
+    "  wring connect --reconnect 500ms --linger off wss://example.com/feed < /dev/null >> log\n"
     "\nEach line of input is one text message, without its end (LF or CRLF); with --binary each "
     "block read\nis one binary message. A line that is not UTF-8 ends the input with an error, at "
     "a terminal it is only\nrefused. Messages received are printed a line each, with --binary as "
@@ -46,14 +38,17 @@ static const char examples[] =
     "out; the lines sent are kept in\n$XDG_STATE_HOME/wring/history; NO_COLOR turns colours "
     "off.\n"
     "When the input has ended and no message came for --linger, the session is closed with 1000; "
-    "a feed\nthat sends more often goes on. Proxies are taken from https_proxy, http_proxy, "
-    "all_proxy and no_proxy\nunless --proxy is given. Times take us, ms, s, m and h, without a "
-    "unit they are milliseconds; sizes take\nk, m and g.\n"
-    "\nExit codes: 0 closed in order (1000, 1001 or no code); 1 failed, or input or output failed; "
+    "with 'off' it\ngoes on. At a terminal Ctrl-D closes it after --linger, whatever comes. "
+    "Proxies are taken from\nhttps_proxy, http_proxy, all_proxy and no_proxy unless --proxy is "
+    "given. Times take us, ms, s, m and h,\nwithout a unit they are milliseconds; sizes take k, m "
+    "and g.\n"
+    "\nExit codes: 0 closed in order (1000, 1001, no code, ours); 1 failed, or input or output "
+    "failed; "
     "2 used\nwrongly; 3 the session ended abnormally or with another code; 4 no answer in time; "
     "5 TLS: the\ncertificate or handshake failed; 6 the server or proxy refused, or broke off, the "
-    "upgrade; 130 a second\nSIGINT, SIGTERM or SIGHUP did not wait for the close; 141 (SIGPIPE) "
-    "the reader of the output has gone.\n";
+    "upgrade; 130 SIGINT,\nSIGTERM or SIGHUP before a session was open, or a second one that did "
+    "not "
+    "wait for the close; 141\n(SIGPIPE) the reader of the output has gone.\n";
 
 /* ---- options --------------------------------------------------------------------------------- */
 
@@ -61,8 +56,8 @@ static bool options_parse(int argc, const char **argv, connect_options *o) {
     const cli_number numbers[] = {
         {"timeout", 't', CLI_MS, &o->timeout_ms, NULL, 0, 0, 0,
          "from the name to the upgrade (15s)"},
-        {"linger", 0, CLI_MS, &o->linger_ms, NULL, 0, INT32_MAX, 0,
-         "silence awaited when input ends (500ms, with --one for ever)"},
+        {"linger", 0, CLI_MS, &o->linger_ms, NULL, 0, INT32_MAX, CLI_OFF,
+         "wait for answers when input ends (500ms); off: for ever"},
         {"ping", 'p', CLI_MS, &o->ping_ms, NULL, 0, 0, CLI_OFF,
          "a ping when nothing came for so long (off)"},
         {"pong-timeout", 0, CLI_MS, &o->pong_timeout_ms, NULL, 0, 0, CLI_OFF,
@@ -145,49 +140,11 @@ static bool options_check(const connect_options *o) {
 /* ---- running ----------------------------------------------------------------------------------
  */
 
-static bool ended_in_order(const connect_talk *talk) {
-    switch (talk->close_code) {
-    case WRING_CLOSE_NORMAL:
-    case WRING_CLOSE_GOING_AWAY:
-    case WRING_CLOSE_NO_STATUS:
-        return talk->result == WRING_OK;
-    default: /* the server's reason to end it; one that answers ours repeats our code */
-        return talk->result == WRING_OK && !talk->closed_by_peer;
-    }
-}
-
 /* The text may quote the server. */
 static void complain_of_server(const char *text) {
     fputs("wring: ", stderr);
     connect_tame(stderr, wring_str(text), wring_text_is_valid(wring_str(text)), "  ");
     fputc('\n', stderr);
-}
-
-static int session_code(const connect_talk *talk) {
-    const wring_result result = talk->result;
-    if (ended_in_order(talk)) {
-        return CLI_OK;
-    }
-    if (result == WRING_OK) {
-        char text[320];
-        connect_close_text(talk, talk->close_code, text, sizeof text);
-        complain_of_server(text);
-        return EXIT_CLOSED_ABNORMALLY;
-    }
-    complain_of_server(talk->text);
-    if (talk->was_open) {
-        return EXIT_CLOSED_ABNORMALLY;
-    }
-    if (result == WRING_ERR_TIMEOUT) {
-        return EXIT_TIMEOUT;
-    }
-    if (result <= WRING_ERR_TLS_CERTIFICATE_EXPIRED && result >= WRING_ERR_TLS_TRUNCATED) {
-        return EXIT_TLS;
-    }
-    const bool is_too_much = result == WRING_ERR_TOO_MANY_HEADERS || /* of the server's answer */
-                             result == WRING_ERR_HANDSHAKE_RESPONSE_TOO_BIG;
-    return is_too_much || wring_result_class(result) == WRING_CLASS_PEER ? EXIT_REFUSED
-                                                                         : CLI_FAILED;
 }
 
 /* A stopped terminal must not keep the command from ending. */
@@ -209,19 +166,16 @@ static int exit_code(connect_talk *talk) {
         return CLI_FAILED;
     }
     if (output_error == EPIPE) {
-        return EXIT_READER_GONE;
+        return CONNECT_READER_GONE;
     }
     if (output_error != 0) {
         cli_complain("cannot write to standard output: %s", strerror(output_error));
         return CLI_FAILED;
     }
-    if (talk->out_of_time) {
-        cli_complain("no message came within %u ms after the input (--linger)",
-                     talk->options->linger_ms);
-        return EXIT_TIMEOUT;
+    if (talk->why[0] != 0 && !talk->why_told) {
+        complain_of_server(talk->why);
     }
-    const int code = session_code(talk);
-    return code == CLI_OK && talk->input_failed ? CLI_FAILED : code;
+    return talk->code;
 }
 
 /* The output thread may still be blocked when the command ends, so what it uses is never freed. */
@@ -349,6 +303,8 @@ static int connect_with(const connect_options *o) {
         .on_status = connect_on_status,
         .on_status_opts = &talk,
         .deflate = deflate_given,
+        .on_handshake = o->verbose ? connect_on_handshake : NULL,
+        .on_handshake_opts = &talk,
     };
     const int code = run(o, &config, signals);
     close(signals);
@@ -359,7 +315,7 @@ static int end_with(int code) {
     if (talk.output_stuck) {
         _exit(code); /* exit() would flush the editor's stream, where its thread is blocked */
     }
-    if (code == EXIT_READER_GONE) { /* as every filter ends, and quietly */
+    if (code == CONNECT_READER_GONE) { /* as every filter ends, and quietly */
         (void)signal(SIGPIPE, SIG_DFL);
         (void)raise(SIGPIPE);
     }

@@ -6,6 +6,7 @@
  *   connect_converse.c  the main thread: signals, when to end
  *   connect_input.c     ... what is read becomes messages
  *   connect_session.c   the worker: what happens to the session
+ *   connect_verdict.c   how it ended: exit code, sentence
  *   connect_show.c      ... as text for people or as JSON, put into the output
  *   connect_output.c    the output thread: writes; it alone may block on standard output and error
  *   connect_editor.c    ... at a terminal: the line that is being edited, with libedit
@@ -15,6 +16,7 @@
 #ifndef WRING_CLI_CONNECT_H
 #define WRING_CLI_CONNECT_H
 
+#include <signal.h>
 #include <stdatomic.h>
 #include <stdbool.h>
 #include <stdio.h>
@@ -25,9 +27,19 @@
 #define CONNECT_HEADERS_MAX      64
 #define CONNECT_SUBPROTOCOLS_MAX 16
 
-/* --linger was not given: CONNECT_LINGER_MS, or for ever with --one. */
-#define CONNECT_LINGER_UNSET UINT32_MAX
+/* --linger was not given: CONNECT_LINGER_MS, or for ever with --one. WRING_OFF: for ever. */
+#define CONNECT_LINGER_UNSET (UINT32_MAX - 1)
 #define CONNECT_LINGER_MS    500
+
+/* Exit codes beside those of cli.h: what a script can tell apart. */
+enum {
+    CONNECT_CLOSED_ABNORMALLY = 3,
+    CONNECT_TIMEOUT = 4,
+    CONNECT_TLS = 5,
+    CONNECT_REFUSED = 6,
+    CONNECT_INTERRUPTED = 130,          /* as shells tell SIGINT */
+    CONNECT_READER_GONE = 128 + SIGPIPE /* as the shell tells it */
+};
 
 typedef struct connect_options {
     char *header_texts[CONNECT_HEADERS_MAX];
@@ -71,8 +83,13 @@ typedef struct connect_talk {
     bool output_stuck; /* ended by a signal while standard output was blocked */
     bool lingers;      /* waits for one more message, since ... */
     int64_t lingers_from_ms;
-    unsigned lingers_after; /* ... so many came */
+    unsigned lingers_after; /* ... so many came, in ... */
+    wring_ref lingers_in;   /* ... this session */
     atomic_bool quits;      /* by a signal */
+    atomic_bool closing;    /* the session was asked to close, with ... */
+    uint16_t own_code;      /* ... written before `closing` is set */
+    char own_reason[WRING_CONTROL_PAYLOAD_MAX + 1];
+    size_t own_reason_len;
     _Atomic wring_ref session;
     atomic_bool open;
     atomic_bool closed;
@@ -89,7 +106,16 @@ typedef struct connect_talk {
     char close_reason[WRING_CONTROL_PAYLOAD_MAX + 1];
     size_t close_reason_len;
     char text[320];
+
+    /* the main thread's */
+    char complaint[320]; /* the last one about the input */
+    int code;            /* the verdict on the session and the input: exit code and sentence */
+    char why[320];       /* "": nothing is to be told */
+    bool why_told;       /* it stands on standard error already */
 } connect_talk;
+
+/** How long the session goes on when the input has ended; -1: for ever.   Thread: any. */
+int connect_linger_ms(const connect_options *options);
 
 /** Wakes the main thread.   Thread: any. */
 void connect_wake(connect_talk *talk);
@@ -99,6 +125,8 @@ void connect_wake(connect_talk *talk);
 /** Its opts are the connect_talk. */
 extern const wring_handler connect_handler;
 void connect_on_status(wring_client *client, const wring_client_report *report, void *opts);
+
+void connect_on_handshake(wring_client *client, bool sent, wring_bytes bytes, void *opts);
 
 /** Asks the worker whether everything is sent; the answer is `sent_all` and a wake. */
 void connect_ask(connect_talk *talk, wring_client *client);
@@ -113,22 +141,32 @@ void connect_read_on(void *talk);
  *  @param indent  what a newline is followed by */
 void connect_tame(FILE *to, wring_bytes bytes, bool text, const char *indent);
 
-/** "wring: ..." on standard error. */
+/** "wring: ..." on standard error, about the input.   Thread: the main one. */
 void connect_complain(connect_talk *talk, const char *format, ...)
     __attribute__((format(printf, 2, 3)));
 
 /** True when the queue is full: the session should be read no further. */
 bool connect_show_message(connect_talk *talk, const wring_message *message);
 void connect_show_control(connect_talk *talk, const wring_message *message);
+/** -v: the request as it was sent, credentials hidden; or what came that was no answer. */
+void connect_show_handshake(connect_talk *talk, bool sent, wring_bytes bytes);
 /** -v: the answer that refused: status line, headers, and as much of the body as was kept. */
 void connect_show_refusal(connect_talk *talk, const wring_http_answer *answer);
 void connect_show_open(connect_talk *talk, const wring_request *request);
 void connect_show_end(connect_talk *talk, const wring_end *end);
+/** For a person: with what it was closed, in order. */
+void connect_show_closed(connect_talk *talk);
 void connect_show_failure(connect_talk *talk, const char *text);
 void connect_show_waiting(connect_talk *talk, const char *text, uint32_t delay_ms);
 
-/** "the server closed with 1012 (service_restart) come back later" */
+/** "the server closed with 1012 (service_restart) come back later"; of the answer to a close of
+ *  ours, "the server answered our close with ...". */
 void connect_close_text(const connect_talk *talk, uint16_t code, char *out, size_t cap);
+
+/* ---- connect_verdict.c ----------------------------------------------------------------------- */
+
+/** The client is closed: sets the exit code and tells how it ended, except on standard error. */
+void connect_judge(connect_talk *talk);
 
 /* ---- connect_converse.c ---------------------------------------------------------------------- */
 

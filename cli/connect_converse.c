@@ -20,9 +20,6 @@
 /* After a signal the output is given so long to be taken. */
 #define OUTPUT_GRACE_MS 1000
 
-/* Ended by a second signal: as shells tell SIGINT. */
-#define EXIT_INTERRUPTED 130
-
 static void drain_pipe(int descriptor) {
     char bytes[64];
     const ssize_t ignored = read(descriptor, bytes, sizeof bytes);
@@ -54,19 +51,19 @@ static bool may_read(const connect_talk *talk, const connect_input *input) {
     return atomic_load(&talk->open) && !input->end && input->unsent <= CONNECT_UNSENT_MAX;
 }
 
-/* All of the input is with the server, and its answers so far are written: how long for the next
- * one? -1: for ever. */
-static int linger_ms(connect_talk *talk, const connect_input *input) {
-    const bool said =
-        atomic_load(&talk->open) && input->end && input->len == 0 && input->unsent == 0;
-    const uint32_t given = talk->options->linger_ms;
-    if (!said || !connect_output_is_idle(&talk->output)) {
+int connect_linger_ms(const connect_options *options) {
+    const uint32_t given = options->linger_ms;
+    if (given == WRING_OFF || (given == CONNECT_LINGER_UNSET && options->one)) {
         return -1;
     }
-    if (given == CONNECT_LINGER_UNSET) {
-        return talk->options->one ? -1 : CONNECT_LINGER_MS;
-    }
-    return (int)given; /* at most INT32_MAX is taken */
+    return given == CONNECT_LINGER_UNSET ? CONNECT_LINGER_MS : (int)given; /* <= INT32_MAX */
+}
+
+/* The input is over. In a script all of it is with the server by now, and its answers so far are
+ * written. A person's Ctrl-D does not wait for that: the close goes out behind what is queued. */
+static bool input_is_over(connect_talk *talk, const connect_input *input) {
+    return input->end && input->len == 0 &&
+           (talk->shows_person || (input->unsent == 0 && connect_output_is_idle(&talk->output)));
 }
 
 static int64_t now_ms(void) {
@@ -75,18 +72,23 @@ static int64_t now_ms(void) {
     return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
 }
 
-/* What is left of it. Only a message begins it anew: pongs, and what is shown of them, wake this
- * thread as well. */
+/* What is left of --linger; -1: for ever. In a script a message begins it anew; pongs, and what is
+ * shown of them, only wake this thread. At a terminal no message does: a feed must not outlast
+ * Ctrl-D. A new session, after a reconnect, begins it anew in both. */
 static int linger_left(connect_talk *talk, const connect_input *input) {
-    const int whole = linger_ms(talk, input);
-    if (whole < 0) {
+    const int given = connect_linger_ms(talk->options);
+    const int whole = given < 0 && talk->input_failed ? CONNECT_LINGER_MS : given;
+    if (whole < 0 || !atomic_load(&talk->open) || !input_is_over(talk, input)) {
         return -1;
     }
     const unsigned messages = atomic_load(&talk->messages);
+    const wring_ref session = atomic_load(&talk->session);
     const int64_t now = now_ms();
-    if (!talk->lingers || talk->lingers_after != messages) {
+    if (!talk->lingers || talk->lingers_in != session ||
+        (talk->lingers_after != messages && !talk->shows_person)) {
         talk->lingers = true;
         talk->lingers_after = messages;
+        talk->lingers_in = session;
         talk->lingers_from_ms = now;
     }
     const int64_t left = talk->lingers_from_ms + whole - now;
@@ -144,7 +146,7 @@ static bool step(connect_talk *talk, connect_input *input, wring_client *client,
     }
     input_step(talk, input, client, polled[2].revents != 0);
     const bool answered = talk->options->one && atomic_load(&talk->messages) > 0;
-    talk->out_of_time = lingered && talk->options->one && !answered;
+    talk->out_of_time = lingered && talk->options->one && !answered && !talk->input_failed;
     const bool closes = input->closes && input->unsent == 0;
     return answered || lingered || closes || atomic_load(&talk->quits) ||
            atomic_load(&talk->output.error) != 0;
@@ -162,7 +164,7 @@ static bool await_news(connect_talk *talk, int signals, int timeout_ms) {
     if (polled[0].revents != 0 && signal_take(talk, signals) &&
         atomic_exchange(&talk->quits, true)) {
         connect_output_restore(&talk->output);
-        _exit(EXIT_INTERRUPTED);
+        _exit(CONNECT_INTERRUPTED);
     }
     return ready != 0;
 }
@@ -182,6 +184,17 @@ static void await_output(connect_talk *talk, int signals) {
     }
 }
 
+static void session_close(connect_talk *talk, const connect_input *input, wring_client *client) {
+    talk->own_code = input->closes ? input->close.close_code : WRING_CLOSE_NORMAL;
+    talk->own_reason_len = input->close.len; /* at most WRING_CLOSE_REASON_MAX */
+    if (input->close.len > 0) {
+        memcpy(talk->own_reason, input->close.payload, input->close.len);
+    }
+    atomic_store(&talk->closing, true);
+    wring_client_close(client, talk->own_code,
+                       wring_bytes_of(talk->own_reason, talk->own_reason_len));
+}
+
 void connect_converse(connect_talk *talk, wring_client *client, int signals) {
     connect_input input = {0};
     bool over = false;
@@ -189,12 +202,12 @@ void connect_converse(connect_talk *talk, wring_client *client, int signals) {
         over = step(talk, &input, client, signals);
     }
     if (over) {
-        wring_client_close(client, input.closes ? input.close.close_code : WRING_CLOSE_NORMAL,
-                           wring_bytes_of(input.close.payload, input.close.len));
+        session_close(talk, &input, client);
     }
     while (!atomic_load(&talk->closed)) {
         (void)await_news(talk, signals, -1);
     }
+    connect_judge(talk);
     await_output(talk, signals);
     connect_input_deinit(&input);
 }

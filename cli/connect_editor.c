@@ -24,13 +24,20 @@
 
 #define PROMPT_COLUMNS 2
 
+/* Stands in the line, where it can be seen and deleted, for bytes that are no character. */
+#define NO_CHARACTER      L'\uFFFD'
+#define NO_CHARACTER_UTF8 "\xEF\xBF\xBD"
+
 struct editor {
     connect_output *output;
     EditLine *line;
     History *recall; /* libedit's copy of the history */
     connect_history history;
     FILE *screen;
-    bool over; /* nothing more will be shown */
+    bool over;      /* nothing more will be shown */
+    bool holds_bad; /* bytes of the line that is edited were no character */
+    bool has_byte;  /* `byte` was read too early */
+    char byte;
 };
 
 bool connect_editor_can_run(void) {
@@ -121,26 +128,42 @@ static bool news_show(struct editor *editor) {
 
 /* ---- keys ------------------------------------------------------------------------------------ */
 
-/* One character of the locale's encoding.  1: *out; 0: the terminal is gone. */
-static int character_read(wchar_t *out) {
+/* The next byte: one that ended a character too early comes again.  False: the terminal is gone. */
+static bool byte_read(struct editor *editor, char *byte) {
+    if (editor->has_byte) {
+        editor->has_byte = false;
+        *byte = editor->byte;
+        return true;
+    }
+    ssize_t n;
+    do {
+        n = read(STDIN_FILENO, byte, 1);
+    } while (n < 0 && (errno == EINTR || errno == EAGAIN));
+    return n == 1;
+}
+
+/* One character of the locale's encoding; NO_CHARACTER for bytes that are none.  1: *out; 0: the
+ * terminal is gone. */
+static int character_read(struct editor *editor, wchar_t *out) {
     mbstate_t state = {0};
-    for (;;) {
-        char byte;
-        const ssize_t n = read(STDIN_FILENO, &byte, 1);
-        if (n < 0 && (errno == EINTR || errno == EAGAIN)) {
-            continue;
-        }
-        if (n <= 0) {
-            return 0;
-        }
+    char byte;
+    bool begun = false;
+    while (byte_read(editor, &byte)) {
         const size_t used = mbrtowc(out, &byte, 1, &state);
         if (used == (size_t)-1) {
-            state = (mbstate_t){0}; /* such bytes are left out */
-        } else if (used != (size_t)-2) {
+            *out = NO_CHARACTER;
+            editor->has_byte = begun; /* it may begin the next character */
+            editor->byte = byte;
+            editor->holds_bad = true;
+            return 1;
+        }
+        if (used != (size_t)-2) {
             *out = used == 0 ? 0 : *out;
             return 1;
         }
+        begun = true;
     }
+    return 0;
 }
 
 /* libedit waits here for the next key. */
@@ -152,13 +175,16 @@ static int key_read(EditLine *line, wchar_t *out) {
             editor->over = true;
             return 0;
         }
+        if (editor->has_byte) {
+            return character_read(editor, out);
+        }
         struct pollfd polled[] = {{STDIN_FILENO, POLLIN, 0}, {editor->output->ready, POLLIN, 0}};
         (void)poll(polled, 2, -1);
         if (polled[1].revents != 0) {
             eventfd_t ignored;
             (void)eventfd_read(editor->output->ready, &ignored);
         } else if (polled[0].revents != 0) {
-            return character_read(out);
+            return character_read(editor, out);
         }
     }
 }
@@ -194,6 +220,18 @@ static void line_remember(struct editor *editor, const char *text, size_t len) {
     free(line);
 }
 
+/* A line with bytes that were no character is given with one that is none: so it is refused where
+ * every line is, with its number. False when nobody reads lines any more. */
+static bool line_take(struct editor *editor, const char *text, size_t len) {
+    const bool bad = editor->holds_bad && memmem(text, len, NO_CHARACTER_UTF8, 3) != NULL;
+    editor->holds_bad = false;
+    if (bad) {
+        return line_give(editor->output, "\xff\n", 2);
+    }
+    line_remember(editor, text, len);
+    return line_give(editor->output, text, len);
+}
+
 /* Until Ctrl-D on an empty line, or the end. */
 static void lines_read(struct editor *editor) {
     for (;;) {
@@ -202,8 +240,7 @@ static void lines_read(struct editor *editor) {
         if (text == NULL || len <= 0 || editor->over) {
             return;
         }
-        line_remember(editor, text, (size_t)len);
-        if (!line_give(editor->output, text, (size_t)len)) {
+        if (!line_take(editor, text, (size_t)len)) {
             return;
         }
     }

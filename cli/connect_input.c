@@ -72,8 +72,11 @@ static bool line_send(connect_talk *talk, connect_input *input, wring_client *cl
     const connect_options *o = talk->options;
     input->line++;
     bool sent = true;
-    if (!(o->binary && !o->json_input) && !wring_text_is_valid(line)) {
-        line_refuse(talk, input, "it is not UTF-8; --binary sends bytes as they are");
+    const bool edited = talk->input != STDIN_FILENO; /* the editor takes characters, not bytes */
+    if ((edited || !o->binary || o->json_input) && !wring_text_is_valid(line)) {
+        line_refuse(talk, input,
+                    edited ? "it is not UTF-8; --binary sends bytes that come through a pipe"
+                           : "it is not UTF-8; --binary sends bytes as they are");
     } else if (o->json_input) {
         sent = object_send(talk, input, client, line);
     } else {

@@ -156,17 +156,13 @@ static bool close_parse(const cJSON *object, connect_action *action, const char 
     const cJSON *code = cJSON_GetObjectItemCaseSensitive(object, "code");
     const double number = code == NULL ? WRING_CLOSE_NORMAL : cJSON_GetNumberValue(code);
     action->kind = CONNECT_ACTION_CLOSE;
-    /* What --json shows of a close without a code, or of none at all, closes in order. */
-    const bool local = number == WRING_CLOSE_NO_STATUS || number == WRING_CLOSE_ABNORMAL;
-    action->close_code = WRING_CLOSE_NORMAL;
-    if (!local) {
-        if (!(number >= 1000 && number <= 4999) || number != (double)(uint16_t)number ||
-            !wring_close_valid_on_wire_iana((uint32_t)number)) {
-            *why = "\"code\" is not 1000 to 1003, 1007 to 1014 or 3000 to 4999";
-            return false;
-        }
-        action->close_code = (uint16_t)number;
+    /* 1005 and 1006 are for what --json tells only: neither is ever sent. RFC 6455 7.4.1 */
+    if (!(number >= 1000 && number <= 4999) || number != (double)(uint16_t)number ||
+        !wring_close_valid_on_wire_iana((uint32_t)number)) {
+        *why = "\"code\" is not 1000 to 1003, 1007 to 1014 or 3000 to 4999";
+        return false;
     }
+    action->close_code = (uint16_t)number;
     if (!payload_set(action, field(object, "reason", ""), false, why)) {
         *why = "\"reason\" is not a string";
         return false;

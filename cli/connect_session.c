@@ -141,10 +141,10 @@ static void on_waiting(connect_talk *talk, const wring_client_report *report) {
 static void on_closed(connect_talk *talk, const wring_client_report *report) {
     talk->result = report->result;
     talk->close_code = report->close_code;
-    (void)snprintf(talk->text, sizeof talk->text, "%s", report->text);
-    if (report->result != WRING_OK) {
-        connect_show_failure(talk, report->text);
-    }
+    const bool unanswered = report->result == WRING_ERR_TIMEOUT && talk->was_open &&
+                            atomic_load(&talk->closing) && !atomic_load(&talk->open);
+    (void)snprintf(talk->text, sizeof talk->text, "%s",
+                   unanswered ? "the server did not answer our close in time (5 s)" : report->text);
     atomic_store(&talk->closed, true);
 }
 
@@ -162,4 +162,9 @@ void connect_on_status(wring_client *client, const wring_client_report *report, 
         on_closed(talk, report);
     }
     connect_wake(talk);
+}
+
+void connect_on_handshake(wring_client *client, bool sent, wring_bytes bytes, void *opts) {
+    (void)client;
+    connect_show_handshake(opts, sent, bytes);
 }

@@ -6,6 +6,7 @@
 #include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -77,16 +78,16 @@ static FILE *note_open(const connect_talk *talk) {
 void connect_complain(connect_talk *talk, const char *format, ...) {
     va_list args;
     va_start(args, format);
-    FILE *to = connect_record_open(STDERR_FILENO);
-    fputs("wring: ", to);
-    vfprintf(to, format, args);
-    fputc('\n', to);
+    (void)vsnprintf(talk->complaint, sizeof talk->complaint, format, args);
     va_end(args);
+    FILE *to = connect_record_open(STDERR_FILENO);
+    fprintf(to, "wring: %s\n", talk->complaint);
     put(talk, to);
 }
 
 void connect_close_text(const connect_talk *talk, uint16_t code, char *out, size_t cap) {
-    (void)snprintf(out, cap, "the server closed with %u (%s)%s%s", code,
+    (void)snprintf(out, cap, "the server %s with %u (%s)%s%s",
+                   talk->closed_by_peer ? "closed" : "answered our close", code,
                    wring_close_reason_name(code), talk->close_reason[0] == 0 ? "" : " ",
                    talk->close_reason);
 }
@@ -220,40 +221,65 @@ static void show_header(FILE *to, char direction, const wring_header *header) {
     show_line(to, ": ", header->value);
 }
 
-static bool is_given(const connect_options *o, const char *name) {
-    return wring_headers_count((wring_headers){o->headers, o->header_count}, name) > 0;
+/* Headers whose values are secrets: a protocol is often pasted into a report. */
+static bool is_secret(wring_bytes name) {
+    static const char *const secrets[] = {"authorization", "proxy-authorization", "cookie"};
+    bool secret = false;
+    for (size_t i = 0; i < sizeof secrets / sizeof secrets[0]; i++) {
+        secret = secret || (name.len == strlen(secrets[i]) &&
+                            strncasecmp((const char *)name.data, secrets[i], name.len) == 0);
+    }
+    return secret;
 }
 
-static void show_subprotocols(FILE *to, const connect_options *o) {
-    for (size_t i = 0; i < o->subprotocol_count; i++) {
-        fprintf(to, "%s%s", i == 0 ? "> Sec-WebSocket-Protocol: " : ", ", o->subprotocols[i]);
+/* A line of the request. Of a secret's value only the scheme is shown: "Bearer", "Basic". */
+static void show_request_line(FILE *to, wring_bytes line) {
+    const uint8_t *colon = memchr(line.data, ':', line.len);
+    const size_t name_len = colon == NULL ? 0 : (size_t)(colon - line.data);
+    if (colon == NULL || !is_secret(wring_bytes_of(line.data, name_len))) {
+        show_line(to, "> ", line);
+        return;
     }
-    if (o->subprotocol_count > 0) {
-        fputc('\n', to);
+    size_t shown = name_len + 1;
+    while (shown < line.len && line.data[shown] == ' ') {
+        shown++;
     }
+    const uint8_t *space = memchr(line.data + shown, ' ', line.len - shown);
+    const bool has_scheme = space != NULL && (line.data[0] | 0x20) != 'c'; /* not of a cookie */
+    shown = has_scheme ? (size_t)(space - line.data) + 1 : shown;
+    fprintf(to, "> %.*s(hidden)\n", (int)shown, (const char *)line.data);
 }
 
-/* What was asked for and what was answered; credentials of the URL are left out. */
-static void show_handshake(FILE *to, const connect_options *o, const wring_request *request) {
+static void show_request(FILE *to, wring_bytes head) {
+    size_t at = 0;
+    while (at < head.len) {
+        const uint8_t *end = memchr(head.data + at, '\r', head.len - at);
+        const size_t len = end == NULL ? head.len - at : (size_t)(end - head.data) - at;
+        if (len > 0) {
+            show_request_line(to, wring_bytes_of(head.data + at, len));
+        }
+        at += len + 2; /* CR LF */
+    }
+    fputs(">\n", to);
+}
+
+void connect_show_handshake(connect_talk *talk, bool sent, wring_bytes bytes) {
+    FILE *to = connect_record_open(STDERR_FILENO);
+    if (sent) {
+        show_request(to, bytes);
+    } else {
+        char shown[512 * 4 + 1];
+        (void)wring_text_printable(bytes, shown, sizeof shown);
+        fprintf(to, "* no answer to an upgrade; its first %zu bytes: %s\n", bytes.len, shown);
+    }
+    put(talk, to);
+}
+
+static void show_answer(FILE *to, const wring_request *request) {
     if (request->tls != NULL) {
         fprintf(to, "* %s, %s%s%s\n", request->tls->version, request->tls->cipher,
                 request->tls->resumed ? ", resumed" : "",
                 request->tls->peer_verified ? ", certificate verified" : ", not verified");
-    }
-    fprintf(to, "> GET %.*s HTTP/1.1\n", (int)request->target.len,
-            (const char *)request->target.data);
-    show_line(to, "> Host: ", request->host);
-    if (!is_given(o, "sec-websocket-protocol")) {
-        show_subprotocols(to, o);
-    }
-    if (o->origin != NULL && !is_given(o, "origin")) {
-        show_line(to, "> Origin: ", wring_str(o->origin));
-    }
-    for (size_t i = 0; i < o->header_count; i++) {
-        const wring_headers one = {&o->headers[i], 1};
-        if (wring_headers_count(one, "host") == 0) { /* it is shown above */
-            show_header(to, '>', &o->headers[i]);
-        }
     }
     fputs("< HTTP/1.1 101 Switching Protocols\n", to);
     for (size_t i = 0; i < request->headers.count; i++) {
@@ -285,7 +311,7 @@ void connect_show_refusal(connect_talk *talk, const wring_http_answer *answer) {
 void connect_show_open(connect_talk *talk, const wring_request *request) {
     if (talk->options->verbose) {
         FILE *to = connect_record_open(STDERR_FILENO);
-        show_handshake(to, talk->options, request);
+        show_answer(to, request);
         put(talk, to);
     }
     if (talk->options->json) {
@@ -299,27 +325,48 @@ void connect_show_open(connect_talk *talk, const wring_request *request) {
     }
     if (talk->shows_person) {
         FILE *to = note_open(talk);
-        fprintf(to, "connected to %.*s; Ctrl-D ends\n", (int)request->host.len,
-                (const char *)request->host.data);
+        const char *key = connect_linger_ms(talk->options) < 0 ? "Ctrl-C" : "Ctrl-D";
+        fprintf(to, "connected to %.*s; %s ends\n", (int)request->host.len,
+                (const char *)request->host.data, key);
         put(talk, to);
     }
 }
 
+/* Code and reason of a close are those of the side that began it. */
+static bool is_own_close(const connect_talk *talk, wring_result result, bool by_peer) {
+    return result == WRING_OK && !by_peer && atomic_load(&talk->closing);
+}
+
+static wring_bytes own_reason(const connect_talk *talk) {
+    return wring_bytes_of(talk->own_reason, talk->own_reason_len);
+}
+
 void connect_show_end(connect_talk *talk, const wring_end *end) {
-    if (talk->options->json) {
-        FILE *to = event_open("close");
-        fprintf(to, ",\"code\":%u,\"name\":\"%s\"", end->close_code,
-                wring_close_reason_name(end->close_code));
-        event_string(to, "reason", reason_of(talk));
-        fprintf(to, ",\"by\":\"%s\"", end->by_peer ? "server" : "client");
-        (void)event_put(talk, to, false);
+    if (!talk->options->json) {
+        return;
     }
-    if (talk->shows_person && end->result == WRING_OK) {
-        FILE *to = note_open(talk);
-        fputs("closed with ", to);
-        close_put(to, end->close_code, reason_of(talk));
-        put(talk, to);
+    const bool own = is_own_close(talk, end->result, end->by_peer);
+    const uint16_t code = own ? talk->own_code : end->close_code;
+    FILE *to = event_open("close");
+    fprintf(to, ",\"code\":%u,\"name\":\"%s\"", code, wring_close_reason_name(code));
+    event_string(to, "reason", own ? own_reason(talk) : reason_of(talk));
+    fprintf(to, ",\"by\":\"%s\"", end->by_peer ? "server" : "client");
+    if (code != end->close_code) {
+        fprintf(to, ",\"answer\":%u", end->close_code);
     }
+    (void)event_put(talk, to, false);
+}
+
+void connect_show_closed(connect_talk *talk) {
+    if (!talk->shows_person) {
+        return;
+    }
+    const bool own = is_own_close(talk, talk->result, talk->closed_by_peer);
+    FILE *to = note_open(talk);
+    fputs("closed with ", to);
+    close_put(to, own ? talk->own_code : talk->close_code,
+              own ? own_reason(talk) : reason_of(talk));
+    put(talk, to);
 }
 
 void connect_show_failure(connect_talk *talk, const char *text) {

@@ -42,6 +42,9 @@ const wring__address *wring__link_address(const wring__link *link) {
 void wring__link_fail(wring__link *link, const wring_error *error) {
     if (link->stage != STAGE_OVER) {
         wring__refusal *refusal = link->refusal;
+        if (link->stage == STAGE_UPGRADE) {
+            wring__link_show_answer(link);
+        }
         link->stage = STAGE_OVER;
         link->refusal = NULL;
         wring__client_link_failed(link->client, link, error, refusal);
@@ -136,6 +139,8 @@ void wring__link_session_begin(wring__link *link, wring_headers headers, wring_b
         request.tls = &tls;
     }
     link->stage = STAGE_SESSION;
+    free(link->answered);
+    link->answered = NULL;
     link->client->http_status = 101;
     wring__client_link_open(link->client, link);
     wring__stream_start(&link->stream, binding, link->state, &request);
@@ -248,7 +253,12 @@ static void link_timer(wring__endpoint *end) {
         return;
     }
     const bool pinged = link->stream.host.session.ping_sent;
+    const bool was_closing = link->stream.host.session.state == WRING_SESSION_CLOSING;
     wring__stream_expire(&link->stream);
+    if (was_closing && link->stage == STAGE_OVER && wring__end_unsent(end) > 0) {
+        wring__end_abort(end); /* the server had the time of the close to read what is queued */
+        return;
+    }
     if (!pinged && link->stream.host.session.ping_sent &&
         !link->stream.host.session.ping_withheld) {
         link->ping_at = end->worker->now;
@@ -278,6 +288,7 @@ static void link_closed(wring__endpoint *end) {
     wring__proxy_deinit(&link->proxy);
     wring__head_free(&link->head);
     free(link->refusal);
+    free(link->answered);
     wring__host_deinit(&link->stream.host);
     wring__client_release(link->client);
     free(link);

@@ -20,6 +20,12 @@ enum wring__link_stage {
     STAGE_OVER /* the client has been told, or wants to know no more */
 };
 
+/* The first bytes of the answer to the upgrade. */
+struct wring__answered {
+    size_t len;
+    uint8_t bytes[512];
+};
+
 struct wring__link {
     wring__stream stream; /* first: the connection's callbacks get this address */
     wring_client *client; /* a reference */
@@ -33,6 +39,7 @@ struct wring__link {
     uint8_t interim_count;
     uint8_t stage;
     wring__deflate_offered deflate_offered;
+    struct wring__answered *answered; /* for on_handshake; NULL without one */
     char key[WRING__KEY_TEXT];
     _Alignas(16) uint8_t state[]; /* the handler's */
 };
@@ -59,6 +66,9 @@ void wring__link_session_begin(wring__link *link, wring_headers headers, wring_b
 /** TLS where the URL asks for it, and the request. */
 void wring__link_upgrade_begin(wring__link *link);
 void wring__link_upgrade_rx(wring__link *link, wring_mut_bytes bytes);
+
+/** Shows what came in place of an answer, where the application asked for that. */
+void wring__link_show_answer(wring__link *link);
 
 /** The CONNECT or the SOCKS5 conversation. */
 void wring__link_proxy_begin(wring__link *link);

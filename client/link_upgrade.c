@@ -7,6 +7,35 @@
 
 #include "client/link.h"
 
+/* ---- what is shown of it ----------------------------------------------------------------------
+ */
+
+static void request_show(wring__link *link, wring_bytes request) {
+    const wring_client_config *config = wring__link_config(link);
+    if (config->on_handshake != NULL) {
+        link->answered = calloc(1, sizeof *link->answered); /* without memory it is not shown */
+        config->on_handshake(link->client, true, request, config->on_handshake_opts);
+    }
+}
+
+static void answer_note(wring__link *link, wring_mut_bytes bytes) {
+    struct wring__answered *answered = link->answered;
+    if (answered != NULL) {
+        const size_t len = wring__min_size(bytes.len, sizeof answered->bytes - answered->len);
+        memcpy(answered->bytes + answered->len, bytes.data, len);
+        answered->len += len;
+    }
+}
+
+void wring__link_show_answer(wring__link *link) {
+    const struct wring__answered *answered = link->answered;
+    const wring_client_config *config = wring__link_config(link);
+    if (answered != NULL && answered->len > 0) {
+        config->on_handshake(link->client, false, wring_bytes_of(answered->bytes, answered->len),
+                             config->on_handshake_opts);
+    }
+}
+
 /* ---- the upgrade ----------------------------------------------------------------------------- */
 
 static wring_h1_client_options options_of(const wring__link *link) {
@@ -58,6 +87,7 @@ void wring__link_upgrade_begin(wring__link *link) {
         result = request_write(link, request, cap, &len);
     }
     if (result == WRING_OK) {
+        request_show(link, wring_bytes_of(request, len));
         result = wring__outq_append(&link->stream.end.out, &link->stream.end.worker->chunks,
                                     wring_bytes_of(request, len));
     }
@@ -172,6 +202,7 @@ void wring__link_upgrade_rx(wring__link *link, wring_mut_bytes bytes) {
     wring__head *spent = NULL; /* holds `bytes`, once an interim answer came in pieces */
     wring_result result = WRING_OK;
     bool is_final = false;
+    answer_note(link, bytes);
     while (result == WRING_OK && !is_final && bytes.len > 0) {
         result = head_take(link, &bytes, &is_final);
         if (result != WRING_MORE && link->head != NULL) {

@@ -12,8 +12,8 @@
 /* What wring_client_renew was given, in one block. */
 struct wring__renewed {
     wring_result result;
-    const char *url; /* NULL: as in the last attempt */
-    wring_headers headers;
+    const char *url;       /* NULL: as in the last attempt */
+    wring_headers headers; /* list NULL: likewise */
     wring_header list[];
 };
 
@@ -80,7 +80,7 @@ static void renewed_run(wring__call *call, void *worker) {
         wring_result result = renewal->result;
         if (result != WRING_OK) {
             (void)refused(&error, result);
-        } else if (renewal->url != NULL) {
+        } else if (renewal->url != NULL || renewal->headers.list != NULL) {
             result = wring__client_settings_renew(settings, renewal->url, renewal->headers, &error);
         }
         if (result == WRING_OK) {
@@ -136,7 +136,7 @@ static struct wring__renewed *renewed_copy(wring_result result,
         copy->list[i].value =
             wring_bytes_of(put(&at, header->value.data, header->value.len), header->value.len);
     }
-    copy->headers = (wring_headers){copy->list, count};
+    copy->headers = (wring_headers){renewal->headers.list == NULL ? NULL : copy->list, count};
     return copy;
 }
 
@@ -155,9 +155,8 @@ static wring_result renewed_post(wring_client *client) {
 
 wring_result wring_client_renew(wring_client *client, wring_result result,
                                 const wring_client_renewal *renewal) {
-    const bool is_complete =
-        renewal == NULL || (renewal->url != NULL && wring__headers_are_views(renewal->headers));
-    if (result == WRING_MORE || !is_complete) {
+    const bool is_good = renewal == NULL || wring__headers_are_views(renewal->headers);
+    if (result == WRING_MORE || !is_good) {
         return WRING_ERR_INVALID_ARGUMENT;
     }
     struct wring__renewed *copy = renewed_copy(result, renewal);

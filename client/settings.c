@@ -380,6 +380,8 @@ static wring_result renewal_make(wring__client_settings *next, const char *url,
 wring_result wring__client_settings_renew(wring__client_settings *settings, const char *url,
                                           wring_headers headers, wring_error *error) {
     wring__client_settings next = *settings;
+    url = url == NULL ? settings->url_text : url;
+    headers = headers.list == NULL && headers.count == 0 ? settings->given : headers;
     next.owned = NULL;
     next.host = NULL;
     if (next.proxy_is_from_env) {

@@ -107,9 +107,10 @@ typedef struct wring_client_report {
 
 /** What the next attempt begins with. Given to the application with what the last attempt had. */
 typedef struct wring_client_renewal {
-    uint32_t attempt; /**< from 1, as in the report */
-    const char *url;
-    wring_headers headers; /**< as wring_client_config.headers */
+    uint32_t attempt;      /**< from 1, as in the report */
+    const char *url;       /**< NULL: as in the last attempt */
+    wring_headers headers; /**< as wring_client_config.headers. A NULL `list` and no count: as in
+                                the last attempt; a `list` that is not NULL, count 0: none */
 } wring_client_renewal;
 
 /** 0 and NULL take the default. Copied with everything it points to, but handler and opts. */
@@ -165,6 +166,12 @@ typedef struct wring_client_config {
     bool (*retry)(wring_client *client, const wring_client_report *report, uint32_t *delay_ms,
                   void *opts);
     void *retry_opts;
+
+    /** Shows the handshake with the server, on the client's worker. `sent`: the upgrade request, as
+     *  it goes out: credentials included. Else the first bytes, at most 512, of an answer that was
+     *  neither an upgrade nor a refusal, raw: wring_text_printable before they reach a terminal. */
+    void (*on_handshake)(wring_client *client, bool sent, wring_bytes bytes, void *opts);
+    void *on_handshake_opts;
 } wring_client_config;
 
 /** The rule of clients without a `retry`. Final are errors of the caller's own
@@ -185,10 +192,12 @@ WRING_API WRING_MUST_CHECK wring_result wring_connect(wring_loop loop, const cha
                                                       const wring_client_config *config,
                                                       wring_client **out, wring_error *error);
 
-/** Answers a `renew` that returned WRING_MORE. Everything is copied.
+/** Answers a `renew` that returned WRING_MORE. Everything is copied. A URL or header that is wrong
+ *  is no error of this call: it ends the attempt, as an error from `renew` does.
  *  @param result   WRING_OK, or the error that ends the attempt
- *  @param renewal  NULL: as in the last attempt; `attempt` is ignored
- *  Errors: WRING_ERR_INVALID_STATE (nothing is asked for: the attempt is over, or was answered),
+ *  @param renewal  NULL: URL and headers as in the last attempt; `attempt` is ignored
+ *  Errors: WRING_ERR_INVALID_ARGUMENT (`result` is WRING_MORE, or a count or length with NULL),
+ *  WRING_ERR_INVALID_STATE (nothing is asked for: the attempt is over, or was answered),
  *  WRING_ERR_CLOSED, WRING_ERR_QUEUE_FULL, WRING_ERR_NO_MEMORY.   Thread: any. */
 WRING_API WRING_MUST_CHECK wring_result wring_client_renew(wring_client *client,
                                                            wring_result result,

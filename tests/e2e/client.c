@@ -173,16 +173,24 @@ static void *renew_later(void *arg) {
     return NULL;
 }
 
-/* opts: "now", "later" (from another thread), "never", or the number of a result. */
+/* opts: "now", "later" (from another thread), "never", or the number of a result. "token" and "url"
+ * leave the other one as it is, later; "token-now" and "url-now" at once. */
 static wring_result on_renew(wring_client *client, wring_client_renewal *renewal, void *opts) {
     static struct renewal r;
     r.client = client;
     renewal_fill(&r, renewal->attempt, renewal->url);
-    if (strcmp(opts, "now") == 0) {
+    const char *way = opts;
+    if (strncmp(way, "token", 5) == 0) {
+        r.renewal.url = NULL;
+    } else if (strncmp(way, "url", 3) == 0) {
+        r.renewal.headers = (wring_headers){NULL, 0};
+    }
+    const size_t len = strlen(way);
+    if (len >= 3 && strcmp(way + len - 3, "now") == 0) {
         *renewal = r.renewal;
         return WRING_OK;
     }
-    if (strcmp(opts, "later") == 0) {
+    if (strcmp(way, "later") == 0 || strcmp(way, "token") == 0 || strcmp(way, "url") == 0) {
         pthread_t thread;
         const bool started = pthread_create(&thread, NULL, renew_later, &r) == 0;
         return started && pthread_detach(thread) == 0 ? WRING_MORE : WRING_ERR_SYSTEM;

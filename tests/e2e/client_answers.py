@@ -284,8 +284,8 @@ def the_application_decides():
 
 
 def tokens_are_renewed():
-    """A token for each attempt, from the callback or from another thread."""
-    for way in ("now", "later"):
+    """A token for each attempt, from the callback or from another thread. What is NULL stays."""
+    for way in ("now", "later", "token", "url", "token-now", "url-now"):
         heads = []
 
         def serve(sock, heads=heads):
@@ -301,8 +301,10 @@ def tokens_are_renewed():
         assert events[-1]["http_status"] == 101 and events[-1]["result"] == "OK", events
         for attempt, head in enumerate(heads, 1):
             lines = head.decode().split("\r\n")
-            assert lines[0] == "GET /renewed HTTP/1.1", lines
-            assert [x for x in lines if x.startswith("Auth")] == [f"Authorization: Bearer {attempt}"]
+            path = "/" if way.startswith("token") else "/renewed"
+            assert lines[0] == f"GET {path} HTTP/1.1", (way, lines)
+            token = "none" if way.startswith("url") else f"Bearer {attempt}"
+            assert [x for x in lines if x.startswith("Auth")] == [f"Authorization: {token}"], way
 
 
 def renewals_that_fail():

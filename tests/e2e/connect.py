@@ -130,10 +130,39 @@ def headers_subprotocol_origin():
         # the whole handshake is shown, and on standard error only
         for line in (r"> GET /headers HTTP/1.1", rf"> Host: 127.0.0.1:{port}", "> X-One: 1",
                      "> Origin: https://example.com", "> Sec-WebSocket-Protocol: first, second",
+                     "> Upgrade: websocket", "> Connection: Upgrade", "> Sec-WebSocket-Key: .{24}$",
+                     "> Sec-WebSocket-Version: 13", r"> Authorization: Basic \(hidden\)$",
                      "< HTTP/1.1 101 Switching Protocols", "< sec-websocket-accept: .{28}",
                      "< sec-websocket-protocol: second", "< close 1000"):
             assert re.search("^" + line, done.stderr, re.M | re.I), (line, done.stderr)
         assert "secret" not in done.stderr and "dXNlcjpzZWNyZXQ=" not in done.stderr, done.stderr
+
+
+def a_handshake_that_fails_is_shown():
+    """The request as the server got it, without its secrets; and what came in place of an answer."""
+    heads = []
+
+    def serve(answer, ends=False):
+        def run_it(sock):
+            heads.append(read_head(sock).decode())
+            sock.sendall(answer)
+            sock.recv(1) if not ends else None
+        return run_it
+    for answer, err in [(b"HTTP/1.1 403 No\r\nContent-Length: 0\r\n\r\n", "< HTTP/1.1 403 No"),
+                        (b"SSH-2.0-x\x1b[2J\xff\r\n" + b"y" * 3000,
+                         r"\* no answer to an upgrade; its first 512 bytes: "
+                         r"SSH-2.0-x\\x1b\[2J\\xff\\x0d\\x0ay+$"),
+                        (b"HTTP/1.1 101 X\r\n\r\n", r"first 18 bytes: HTTP/1.1 101 X\\x0d\\x0a\\x0d\\x0a$")]:
+        with Listener(serve(answer)) as listener:
+            done = connect(f"ws://127.0.0.1:{listener.port}/", "-v", "-H", "Cookie: id=secret",
+                           "-H", "Authorization: Bearer secret", "--deflate")
+            assert done.returncode == 6 and re.search("^" + err if err[0] == "<" else err,
+                                                      done.stderr, re.M), done
+            sent = [line for line in heads[-1].split("\r\n") if line]
+            shown = [line[2:] for line in done.stderr.split("\n") if line.startswith("> ")]
+            hidden = [re.sub(r"(Cookie: |Bearer ).*", r"\1(hidden)", line) for line in sent]
+            assert shown == hidden and "secret" not in done.stderr, (shown, hidden)
+            assert any(line.startswith("Sec-WebSocket-Extensions: ") for line in shown), shown
 
 
 def pings():
@@ -415,6 +444,7 @@ def a_server_cannot_drive_the_terminal():
 
 run([lines_go_out_and_answers_come_back, a_file_goes_out_and_back_as_it_is,
      a_slow_server_holds_the_input_back, a_reader_that_goes_away_ends_it,
-     headers_subprotocol_origin, pings, tls_options, proxies, where_it_comes_from, back_again,
-     a_ping_that_is_not_answered, offers_of_compression, exit_codes, help_has_examples, signals, a_person_at_a_terminal,
+     headers_subprotocol_origin, a_handshake_that_fails_is_shown, pings, tls_options, proxies,
+     where_it_comes_from, back_again, a_ping_that_is_not_answered, offers_of_compression,
+     exit_codes, help_has_examples, signals, a_person_at_a_terminal,
      a_server_cannot_drive_the_terminal])

@@ -45,7 +45,8 @@ def each_event_is_an_object():
             {"event": "message", "type": "text", "data": ""},
             {"event": "message", "type": "binary", "data": ""},
             {"event": "close", "code": 1012, "name": "service_restart", "reason": "sp\0äter",
-             "by": "server"}], out
+             "by": "server"},
+            {"event": "error", "text": "the server closed with 1012 (service_restart) sp"}], out
 
 
 def failures_are_events_too():
@@ -89,6 +90,55 @@ def objects_become_frames():
                    (10, b""), (8, struct.pack("!H", 4001) + b"enough")], got
 
 
+def answers_with(frames):
+    """Answers the client's close with these."""
+    def serve(sock):
+        sock.sendall(response(read_head(sock)))
+        while (frame := read_client_frame(sock)) is not None and frame[0] != 8:
+            pass
+        sock.sendall(frames)
+    return serve
+
+
+def closes_that_were_asked_for():
+    """Code and reason are ours; what the server answers decides whether that went through."""
+    for asked, frames, code, answer in [
+            (4002, close_frame(4002, b"echo"), 0, None), (1012, close_frame(1012), 0, None),
+            (4002, close_frame(1000, b"bye"), 0, 1000), (4002, b"\x88\x00", 0, 1005),
+            (1012, close_frame(1002, b"what?"), 3, 1002), (1000, close_frame(1011), 3, 1011),
+            (4002, close_frame(4003), 3, 4003)]:
+        say = json.dumps({"event": "close", "code": asked, "reason": "enough"}).encode()
+        with Listener(answers_with(frames)) as server:
+            got = converse("--json", "--json-input", URL.format(server.port), say=say)
+        assert got[0] == code, (asked, frames, got)
+        told = events(got[1])
+        close = told[1]
+        assert (close["event"], close["code"], close["reason"], close["by"], close.get("answer")) \
+            == ("close", asked, "enough", "client", answer), told
+        if code == 0:
+            assert got[2] == "" and len(told) == 2, got
+        else:
+            text = f"the server answered our close with {answer} "
+            assert got[2].startswith("wring: " + text), got
+            assert told[2]["event"] == "error" and told[2]["text"].startswith(text), told
+    with Server() as server:  # one that takes only the codes of the RFC
+        code, out, err = converse("--json-input", server.url(), say=b'{"event":"close","code":1012}')
+        assert code == 3 and "answered our close with 1002 (protocol_error)" in err, (code, out, err)
+
+
+def an_error_event_is_last_whenever_the_exit_code_is_not_0():
+    for serve, options, say, code, text in [
+            (sends(close_frame(4001, b"no")), (), b"", 3, "closed with 4001"),
+            (sends(b""), ("--one", "--linger", "50"), b"", 4, "no message came within 50 ms"),
+            (answers_with(close_frame(1000)), (), b"\xff\n", 1, "line 1 of the input was not sent"),
+            (sends(b"", end=True), (), b"", 3, "without a close handshake")]:
+        with Listener(serve) as server:
+            got = converse("--json", *options, URL.format(server.port), say=say)
+            last = events(got[1])[-1]
+            assert got[0] == code and last["event"] == "error" and text in last["text"], got
+            assert got[2].count("\n") == 1 and text in got[2], got
+
+
 def wrong_objects_are_refused():
     with Server() as server:
         for line, why in [("hello", "not one JSON object"), ('{"data":"a"} {"data":"b"}', "not one"),
@@ -102,6 +152,8 @@ def wrong_objects_are_refused():
                           ('{"type":"binary","data":"AA==AA=="}', "not base64"),
                           ('{"event":"close","code":1005.5}', '"code" is not'),
                           ('{"event":"close","code":999}', '"code" is not'),
+                          ('{"event":"close","code":1005}', '"code" is not'),
+                          ('{"event":"close","code":1006}', '"code" is not'),
                           ('{"event":"close","code":"x"}', '"code" is not'),
                           (json.dumps({"event": "close", "reason": "x" * 124}), '"reason" is longer'),
                           (json.dumps({"event": "ping", "data": "A" * 168}), "at most 125"),
@@ -181,5 +233,6 @@ def the_examples_with_jq():
 
 
 run([each_event_is_an_object, failures_are_events_too, objects_become_frames,
+     closes_that_were_asked_for, an_error_event_is_last_whenever_the_exit_code_is_not_0,
      wrong_objects_are_refused, what_one_command_prints_another_reads,
      a_server_of_python_websockets, the_examples_with_jq])

@@ -112,6 +112,65 @@ def lingering_for_one_message_ends():
         assert (code, out, err) == (0, b"x\n", ""), (code, out, err)
 
 
+def answers_a_close(sock, seconds=PATIENCE):
+    """Waits for one, at most so long. True: it came and was answered."""
+    sock.settimeout(seconds)
+    try:
+        while (received := read_client_frame(sock)) is not None:
+            if received[0] == 8:
+                sock.sendall(close_frame(1000))
+                return True
+    except TimeoutError:
+        pass
+    return False
+
+
+def a_feed_is_followed_without_input():
+    """--linger off: neither silence nor a reconnect ends it; without it the first silence does."""
+    def feed(count):
+        def serve(sock):
+            count[0] += 1
+            sock.sendall(response(read_head(sock)) + b"\x81\x01" + b"%d" % count[0])
+            if not answers_a_close(sock, 1) and count[0] == 2:  # longer than the default --linger
+                sock.sendall(close_frame(4001))
+                sock.settimeout(PATIENCE)
+                sock.recv(100)
+        return serve
+    for options, expected in (("--linger off", (3, b"1\n2\n")), ("", (0, b"1\n"))):
+        with Listener(feed([0])) as server:
+            code, out, err = shell(f"$WRING connect --reconnect 10 {options} "
+                                   f"{URL.format(server.port)} < /dev/null")
+            assert (code, out) == expected, (code, out, err)
+
+
+def silent(sock):
+    sock.sendall(response(read_head(sock)))
+    answers_a_close(sock)
+
+
+def a_refused_line_ends_it_whatever_the_linger():
+    with Listener(silent) as server:
+        for options in (("--linger", "off"), ("--one",)):
+            code, out, err = converse(*options, URL.format(server.port), say=b"h\xff\n")
+            assert (code, out) == (1, b"") and "line 1 of the input" in err, (code, out, err)
+
+
+def a_linger_after_a_reconnect_begins_anew():
+    """Both sessions together outlast it, and none of them does."""
+    seen = []
+
+    def serve(sock):
+        seen.append(True)
+        sock.sendall(response(read_head(sock)))
+        if not answers_a_close(sock, 2) and len(seen) == 2:
+            sock.sendall(b"\x81\x02hi")
+            answers_a_close(sock)
+    with Listener(serve) as server:
+        code, out, err = shell(f"$WRING connect --reconnect 1 --linger 3s "
+                               f"{URL.format(server.port)} < /dev/null")
+        assert (code, out) == (0, b"hi\n"), (code, out, err)
+
+
 # ---- output ----------------------------------------------------------------------------------------
 
 def a_reader_that_has_enough_ends_it_quietly():
@@ -210,6 +269,57 @@ def output_waits_within_bounds():
         assert len(out) == total // 32768 * 32769 and out.count(b"y") == total
 
 
+def a_server_that_never_reads_does_not_hold_a_signal():
+    """The close waits behind what is queued: its time ends the connection, too."""
+    ended = threading.Event()
+
+    def serve(sock):
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+        sock.sendall(response(read_head(sock)))
+        ended.wait(PATIENCE)
+    with Listener(serve) as server:
+        with yes_pipe() as endless:
+            process = start("--json", URL.format(server.port), stdin=endless)
+        assert b'"open"' in process.stdout.readline()
+        time.sleep(1)  # both sockets fill
+        times = [time.monotonic()]
+        process.send_signal(signal.SIGINT)
+        lines = [process.stdout.readline() for _ in range(2)]
+        times.append(time.monotonic())
+        code = process.wait(PATIENCE)
+        times.append(time.monotonic())
+        ended.set()
+        # to drain the connection after its close would take twice as long as the close
+        assert times[2] - times[1] < times[1] - times[0], times
+        assert b'"close"' in lines[0] and b'"code":1006' in lines[0], lines
+        err = process.stderr.read().decode()
+        assert code == 3 and err == "wring: the server did not answer our close in time (5 s)\n", err
+
+
+def a_signal_while_there_is_no_session():
+    """Between two sessions nothing is lost: 0. Before the first one nothing was had: 130."""
+    with Listener(sends(close_frame(1001), end=True)) as server:
+        process = start("--reconnect", "30s", URL.format(server.port))
+        assert b"again in" in process.stderr.readline()
+        process.send_signal(signal.SIGINT)
+        out, err = process.communicate(timeout=PATIENCE)
+        assert (process.returncode, out) == (0, b""), (process.returncode, out, err)
+        assert re.fullmatch(rb"(wring: [^\n]*again in \d+ ms\n)*", err), err
+    asked = threading.Event()
+
+    def no_answer(sock):
+        read_head(sock)
+        asked.set()
+        sock.recv(1)
+    with Listener(no_answer) as server:
+        process = start("--json", URL.format(server.port))
+        assert asked.wait(PATIENCE)
+        process.send_signal(signal.SIGTERM)
+        out, err = process.communicate(timeout=PATIENCE)
+        assert process.returncode == 130 and b'"error"' in out, (process.returncode, out, err)
+        assert err == b"wring: ended by a signal before a session was open\n", err
+
+
 def ignored_signals_stay_ignored():
     """As nohup and a shell's background jobs have them."""
     with Server() as server:
@@ -221,6 +331,20 @@ def ignored_signals_stay_ignored():
             process.send_signal(number)
             out, err = process.communicate(b"two\n", timeout=PATIENCE)
             assert (process.returncode, out, err) == (0, b"two\n", b""), (number, out, err)
+
+
+def yes_pipe():
+    """Lines without end; their writer ends when nobody reads them any more."""
+    reader, writer = os.pipe()
+
+    def write():
+        try:
+            while True:
+                os.write(writer, b"y\n" * 2048)
+        except BrokenPipeError:
+            os.close(writer)
+    threading.Thread(target=write, daemon=True).start()
+    return os.fdopen(reader, "rb")
 
 
 def a_huge_file_goes_through():
@@ -236,7 +360,8 @@ def a_huge_file_goes_through():
 run([codes_registered_after_the_rfc_are_told_by_name,
      a_servers_words_do_not_drive_the_terminal, reconnecting_says_why_the_session_ended,
      input_that_is_not_utf8_is_refused_with_its_line, lines_of_every_kind,
-     a_line_too_long_ends_the_input, input_that_cannot_be_read, lingering_for_one_message_ends,
+     a_feed_is_followed_without_input, a_refused_line_ends_it_whatever_the_linger,
+     a_linger_after_a_reconnect_begins_anew, a_line_too_long_ends_the_input, input_that_cannot_be_read, lingering_for_one_message_ends,
      a_reader_that_has_enough_ends_it_quietly, output_that_cannot_be_written,
      blocked_output_delays_no_pong_and_no_signal, output_waits_within_bounds,
-     ignored_signals_stay_ignored, a_huge_file_goes_through])
+     a_signal_while_there_is_no_session, a_server_that_never_reads_does_not_hold_a_signal, ignored_signals_stay_ignored, a_huge_file_goes_through])

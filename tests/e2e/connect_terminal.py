@@ -9,6 +9,7 @@ import subprocess
 import sys
 import tempfile
 import termios
+import threading
 import time
 
 from connect_tools import (Terminal, close_frame, command, read_client_frame, sends, wait_until)
@@ -84,6 +85,37 @@ def sent_and_received_are_told_apart():
         terminal.end()
 
 
+def end_of_input_ends_a_busy_feed():
+    def serve(sock):
+        sock.sendall(response(read_head(sock)))
+        asked = threading.Event()
+
+        def feed():
+            while not asked.is_set():
+                sock.sendall(frame(1, b"news", mask=None))
+                time.sleep(0.02)
+            sock.sendall(close_frame(1000))
+        feeder = threading.Thread(target=feed)
+        feeder.start()
+        while (received := read_client_frame(sock)) is not None and received[0] != 8:
+            pass
+        asked.set()
+        feeder.join()
+    for variables in ({}, {"TERM": "dumb"}):
+        with Listener(serve) as server:
+            terminal = Terminal(URL.format(server.port), **variables)
+            terminal.wait_for("Ctrl-D ends\r\n")
+            terminal.wait_for("< news\r\n")
+            terminal.type(END_OF_INPUT)
+            terminal.wait_for(r"closed with 1000 \(normal\)")
+            terminal.end()
+    with Room() as room:
+        terminal = Terminal("--linger", "off", room.url)
+        terminal.wait_for("Ctrl-C ends\r\n> ")
+        terminal.type("\x03")
+        terminal.end()
+
+
 def a_message_does_not_garble_the_line():
     with Room() as room:
         terminal = Terminal(room.url, columns=20)
@@ -109,7 +141,7 @@ def keys_of_every_kind():
         terminal = Terminal(room.url)
         terminal.wait_for("Ctrl-D ends\r\n> ")
         for typed, sent in [("a\tb", "a\tb"), ("z" * 9000, "z" * 9000), ("\x16\x01", "\x01"),
-                            (b"\xff\xfeq", "q"), ("\U0001f600\u4f60", "\U0001f600\u4f60")]:
+                            ("\U0001f600\u4f60", "\U0001f600\u4f60")]:
             terminal.type(typed)
             terminal.type("\r")
             wait_until(lambda n=len(room.texts()), t=sent: terminal.read_more() is not None and
@@ -121,11 +153,11 @@ def keys_of_every_kind():
         terminal.type("[A\x01x\r")
         wait_until(lambda: room.texts()[-1] == "x\U0001f600\u4f60", room.texts()[-1])
         terminal.type("a\rb\rc\r" * 50)  # a paste
-        wait_until(lambda: len(room.texts()) == 156, len(room.texts()))
+        wait_until(lambda: len(room.texts()) == 155, len(room.texts()))
         assert room.texts()[-150:] == ["a", "b", "c"] * 50
         for _ in range(20):  # typed ahead: the terminal takes no key between two lines
             terminal.type("\x16\x01\r")
-        wait_until(lambda: terminal.read_more() is not None and len(room.texts()) == 176,
+        wait_until(lambda: terminal.read_more() is not None and len(room.texts()) == 175,
                    len(room.texts()))
         assert room.texts()[-20:] == ["\x01"] * 20, room.texts()[-20:]
         terminal.type(END_OF_INPUT)
@@ -153,7 +185,8 @@ def the_end_beside_a_line():
              "wring: .*403 Forbidden\r\n")]:
         with Listener(serve) as server:
             terminal = Terminal(URL.format(server.port))
-            terminal.wait_for(text)
+            shown = terminal.wait_for(text)
+            assert shown.count(" closed with ") <= 1, shown  # told once
             terminal.end(code)
             assert re.fullmatch(r"(> (\x1b\[\d*[GKJ]|\r)*\x1b\[J)*",
                                 re.sub(r"\x1b\[\d*m", "", terminal.screen)), terminal.screen
@@ -225,6 +258,25 @@ def lines_that_are_not_sent():
         room.wait_texts("hello")
         terminal.type(END_OF_INPUT)
         terminal.end()
+
+
+def bytes_that_are_no_characters():
+    """The line is refused, not sent without them; they are seen, and can be deleted."""
+    with Room() as room:
+        for options in ((), ("--binary",)):
+            terminal = Terminal(*options, room.url)
+            terminal.wait_for("Ctrl-D ends\r\n> ")
+            before = len(room.got)
+            for number, typed in enumerate((b"h\xff\r", b"\xc3q\r", b"\xe4\xbd\r"), 1):
+                terminal.type(typed)
+                terminal.wait_for(f"line {number} of the input was not sent: it is not UTF-8.*\r\n> ")
+            terminal.type(b"h\xff\x7f\xc3i\x08\x08i\r")  # deleted again
+            wait_until(lambda: len(room.got) > before, "nothing came")
+            assert [payload for _, payload in room.got[before:]] == [b"hi"], room.got
+            terminal.type(UP)
+            terminal.wait_for("hi")  # what was refused is not remembered
+            terminal.type(KILL_LINE + END_OF_INPUT)
+            terminal.end()
 
 
 def binary_lines():
@@ -355,9 +407,9 @@ def a_fed_terminal_gets_bare_lines():
 if not has_editor():
     print("wring was built without libedit")
     sys.exit(77)
-run([sent_and_received_are_told_apart, a_message_does_not_garble_the_line, keys_of_every_kind,
+run([sent_and_received_are_told_apart, end_of_input_ends_a_busy_feed, a_message_does_not_garble_the_line, keys_of_every_kind,
      a_terminal_that_goes_away, the_end_beside_a_line, a_resized_terminal,
      the_history_outlives_the_command, a_history_that_cannot_be_kept_is_no_fault,
-     lines_that_are_not_sent, binary_lines, interrupted_once_and_twice,
+     lines_that_are_not_sent, bytes_that_are_no_characters, binary_lines, interrupted_once_and_twice,
      a_stopped_terminal_keeps_nothing_waiting, suspended_and_resumed, colours_can_be_left_out,
      a_fed_terminal_gets_bare_lines])

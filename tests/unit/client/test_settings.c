@@ -117,6 +117,11 @@ Test(settings, a_renewal_replaces_url_and_headers_or_nothing) {
             WRING_ERR_INVALID_HEADER);
         cr_assert_eq(wring__client_settings_renew(&settings, "wss://c", settings.given, &error),
                      WRING_ERR_INVALID_URL);
+        cr_assert_eq(
+            wring__client_settings_renew(&settings, NULL, (wring_headers){NULL, 0}, &error),
+            WRING_OK);
+        expect_header(&settings, "Authorization", "Bearer 2");
+        cr_assert_str_eq(settings.target, "/two");
         cr_assert_str_eq(settings.host, "b", "what cannot be used changes nothing");
     }
     wring__client_settings_deinit(&settings);
