@@ -6,14 +6,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <strings.h>
 
 #include "cli/bench.h"
-
-static bool is_named(wring_bytes name, const char *wanted) {
-    return name.len == strlen(wanted) &&
-           strncasecmp((const char *)name.data, wanted, name.len) == 0;
-}
 
 /* RFC 6455 4.1, RFC 9112 6: with another value, or twice, no server could accept the request. */
 static bool is_free(wring_bytes name) {
@@ -21,12 +15,12 @@ static bool is_free(wring_bytes name) {
         "Upgrade",        "Connection",        "Sec-WebSocket-Key", "Sec-WebSocket-Version",
         "Content-Length", "Transfer-Encoding", "Trailer",           "Sec-WebSocket-Accept"};
     for (size_t i = 0; i < sizeof fixed / sizeof fixed[0]; i++) {
-        if (is_named(name, fixed[i])) {
+        if (cli_name_is(name, fixed[i])) {
             cli_complain("-H '%s' would break the handshake: leave it out", fixed[i]);
             return false;
         }
     }
-    if (is_named(name, "Sec-WebSocket-Extensions")) {
+    if (cli_name_is(name, "Sec-WebSocket-Extensions")) {
         cli_complain("-H 'Sec-WebSocket-Extensions' cannot be given: --deflate offers "
                      "permessage-deflate");
         return false;
@@ -70,11 +64,11 @@ bool bench_headers_take(bench_options *o) {
         if (!is_free(name)) {
             return false;
         }
-        if (is_named(name, "Host")) {
+        if (cli_name_is(name, "Host")) {
             load->host = value;
-        } else if (is_named(name, "Origin")) {
+        } else if (cli_name_is(name, "Origin")) {
             load->upgrade.origin = value;
-        } else if (is_named(name, "Sec-WebSocket-Protocol")) {
+        } else if (cli_name_is(name, "Sec-WebSocket-Protocol")) {
             if (!subprotocols_take(o, value, &replaced)) {
                 return false;
             }

@@ -10,6 +10,7 @@
 #include <stddef.h>
 
 #include "cli/numbers.h"
+#include "wring/bytes.h"
 
 #define CLI_OK     0
 #define CLI_FAILED 1
@@ -49,6 +50,9 @@ int cli_parser_next(cli_parser *parser);
 
 /** A copy of the next argument that is no option; NULL when there is none. */
 char *cli_parser_argument(cli_parser *parser);
+
+/** A header's name, ASCII case aside. RFC 9110 5.1 */
+bool cli_name_is(wring_bytes name, const char *wanted);
 
 /** Keeps the value of an option that may be repeated; complains when there are `max` already.
  *  @param what  "headers"

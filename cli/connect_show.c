@@ -6,10 +6,10 @@
 #include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
-#include <strings.h>
 #include <time.h>
 #include <unistd.h>
 
+#include "cli/cli.h"
 #include "cli/connect.h"
 #include "cli/connect_json.h"
 
@@ -226,8 +226,7 @@ static bool is_secret(wring_bytes name) {
     static const char *const secrets[] = {"authorization", "proxy-authorization", "cookie"};
     bool secret = false;
     for (size_t i = 0; i < sizeof secrets / sizeof secrets[0]; i++) {
-        secret = secret || (name.len == strlen(secrets[i]) &&
-                            strncasecmp((const char *)name.data, secrets[i], name.len) == 0);
+        secret = secret || cli_name_is(name, secrets[i]);
     }
     return secret;
 }

@@ -11,6 +11,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 #include <sys/resource.h>
 #include <unistd.h>
 
@@ -102,6 +103,11 @@ int cli_parser_next(cli_parser *parser) {
 char *cli_parser_argument(cli_parser *parser) {
     const char *argument = poptGetArg(parser->context);
     return argument == NULL ? NULL : strdup(argument);
+}
+
+bool cli_name_is(wring_bytes name, const char *wanted) {
+    return name.len == strlen(wanted) &&
+           strncasecmp((const char *)name.data, wanted, name.len) == 0;
 }
 
 bool cli_list_add(char **list, size_t *count, size_t max, char *value, const char *what) {

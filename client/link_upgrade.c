@@ -161,11 +161,6 @@ static void response_done(wring__link *link, wring__http1 *parser, wring_mut_byt
                               (wring_mut_bytes){data.data + head_len, data.len - head_len});
 }
 
-/* Every 1xx but 101: the final answer is still to come. RFC 9110 15.2 */
-static bool is_interim(const wring__http1 *parser) {
-    return parser->status >= 100 && parser->status < 200 && parser->status != 101;
-}
-
 static wring_result interim_skip(wring__link *link, const wring__http1 *parser) {
     link->interim_bytes += parser->position;
     link->interim_count++;
@@ -187,7 +182,7 @@ static wring_result head_take(wring__link *link, wring_mut_bytes *bytes, bool *i
                           UINT16_MAX);
     }
     wring_result result = wring__head_feed(&link->head, &scratch, *bytes, &parser, &data);
-    if (result == WRING_OK && is_interim(parser)) {
+    if (result == WRING_OK && wring__http1_is_interim(parser)) {
         *bytes = (wring_mut_bytes){data.data + parser->position, data.len - parser->position};
         return interim_skip(link, parser);
     }

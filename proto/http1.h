@@ -59,6 +59,11 @@ wring_headers wring__http1_headers(const wring__http1 *parser, const uint8_t *bu
 /** The reason phrase of a finished response head; empty when the status line has none. */
 wring_bytes wring__http1_reason(const wring__http1 *parser, const uint8_t *buffer);
 
+/** Of a finished response head: 1xx but 101, the final answer is still to come.   RFC: 9110 15.2 */
+static inline bool wring__http1_is_interim(const wring__http1 *parser) {
+    return parser->status >= 100 && parser->status < 200 && parser->status != 101;
+}
+
 /** A name of a header or subprotocol: one character or more, no separator.   RFC: 9110 5.6.2 */
 bool wring__http1_is_token(wring_bytes text);
 

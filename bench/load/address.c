@@ -7,7 +7,6 @@
 #include <fcntl.h>
 #include <poll.h>
 #include <stdlib.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "bench/load/engine.h"
@@ -16,12 +15,6 @@
 #define LOOK_NS (50 * WRING_NS_PER_MS)
 /* The next address is tried beside those that have not answered in that time (RFC 8305 5). */
 #define NEXT_NS (250 * WRING_NS_PER_MS)
-
-static wring_time_ns clock_now(void) {
-    struct timespec ts;
-    clock_gettime(CLOCK_MONOTONIC, &ts);
-    return (wring_time_ns)ts.tv_sec * WRING_NS_PER_SEC + (wring_time_ns)ts.tv_nsec;
-}
 
 static bool goes_on(const load_patience *patience) {
     return patience->go_on(patience->arg);
@@ -54,14 +47,14 @@ static wring_result worker_drive(wring__worker *worker, wring__resolve *resolve,
                                  const load_patience *patience) {
     wring_result result = WRING_OK;
     while (result == WRING_OK && !a->is_there && goes_on(patience) &&
-           clock_now() < patience->until) {
-        result = wring__worker_turn(worker, clock_now() + LOOK_NS);
+           load_clock_now() < patience->until) {
+        result = wring__worker_turn(worker, load_clock_now() + LOOK_NS);
     }
     if (!a->is_there) {
         wring__resolve_cancel(resolve);
     }
     while (result == WRING_OK && !wring__worker_is_quiet(worker)) {
-        result = wring__worker_turn(worker, clock_now() + LOOK_NS);
+        result = wring__worker_turn(worker, load_clock_now() + LOOK_NS);
     }
     return result;
 }
@@ -194,8 +187,8 @@ static const wring__address *first_to_answer(const wring__addresses *addresses,
     race r = {.addresses = addresses};
     const wring__address *found = NULL;
     while (found == NULL && r.failed < addresses->count && goes_on(patience) &&
-           clock_now() < patience->until) {
-        race_begin_next(&r, clock_now());
+           load_clock_now() < patience->until) {
+        race_begin_next(&r, load_clock_now());
         found = race_look(&r);
     }
     for (uint32_t i = 0; i < r.begun; i++) {

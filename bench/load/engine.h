@@ -463,6 +463,9 @@ void load_pace_dial_failed(load_thread *thread);
 
 /* ---- run.c ----------------------------------------------------------------------------------- */
 
+/** Of the machine, for threads that have no worker. */
+wring_time_ns load_clock_now(void);
+
 #define LOAD_PENDING 4
 
 /** An interval to which not all threads have given their part. */

@@ -212,11 +212,6 @@ static void response_done(load_link *link, const wring__http1 *parser, wring_mut
     load_rx_bytes(link, data.data + parser->position, data.len - parser->position);
 }
 
-/* Before the answer any number of interim ones may come: 100, 102, 103. RFC 9110 15.2 */
-static bool is_interim(int status) {
-    return status >= 100 && status < 200 && status != 101;
-}
-
 /* One head. True after an interim answer that more bytes follow: `bytes` are then what follows. If
  * they lie in a head that was collected from pieces, `kept` is that head, and is the caller's. */
 static bool head_rx(load_link *link, wring_mut_bytes *bytes, wring__head **kept) {
@@ -230,7 +225,7 @@ static bool head_rx(load_link *link, wring_mut_bytes *bytes, wring__head **kept)
     if (result == WRING_MORE) {
         return false;
     }
-    if (result == WRING_OK && is_interim(parser->status)) {
+    if (result == WRING_OK && wring__http1_is_interim(parser)) {
         if (++link->interim_count > WRING__INTERIM_MAX) {
             load_link_failf(link, "handshake: more than %u interim answers (HTTP status %u)",
                             WRING__INTERIM_MAX, parser->status);

@@ -13,7 +13,7 @@
 #define OBSERVE_NS   (250 * WRING_NS_PER_MS)
 #define DRAIN_MAX_NS (10 * WRING_NS_PER_SEC)
 
-static wring_time_ns clock_now(void) {
+wring_time_ns load_clock_now(void) {
     struct timespec ts;
     clock_gettime(CLOCK_MONOTONIC, &ts);
     return (wring_time_ns)ts.tv_sec * WRING_NS_PER_SEC + (wring_time_ns)ts.tv_nsec;
@@ -139,7 +139,7 @@ static void observe(waiting *w, wring_time_ns now) {
 }
 
 static void observe_when_due(waiting *w) {
-    const wring_time_ns now = clock_now();
+    const wring_time_ns now = load_clock_now();
     if (w->observer != NULL && now >= w->observed + OBSERVE_NS) {
         w->observed = now;
         observe(w, now);
@@ -162,10 +162,10 @@ static bool waits_on(void *arg) {
 /* False when the observer wanted an end, or `limit` passed. */
 static bool wait_until(waiting *w, bool (*is)(const load_thread *thread), wring_time_ns limit,
                        bool stoppable) {
-    w->phase_from = clock_now();
+    w->phase_from = load_clock_now();
     while (!all(w->run, is)) {
         wait_step(w);
-        if ((stoppable && w->stopped) || clock_now() > limit) {
+        if ((stoppable && w->stopped) || load_clock_now() > limit) {
             return false;
         }
     }
@@ -234,8 +234,8 @@ static load_cpu cpu_since(load_cpu before, int pid) {
 static void measure(load_run *run, waiting *w) {
     load_result *result = run->result;
     const int pid = (int)run->config->server_pid;
-    w->phase_from = clock_now();
-    while (clock_now() < atomic_load(&run->measure_from) && !w->stopped) {
+    w->phase_from = load_clock_now();
+    while (load_clock_now() < atomic_load(&run->measure_from) && !w->stopped) {
         wait_step(w);
     }
     const load_cpu before = load_proc_cpu(pid);
@@ -245,7 +245,7 @@ static void measure(load_run *run, waiting *w) {
     result->server_cpu = cpu_since(before, pid);
     result->interrupted = w->stopped;
     if (w->stopped) { /* all threads stop at a time that has not yet come */
-        const wring_time_ns end = clock_now() + WRING_NS_PER_MS;
+        const wring_time_ns end = load_clock_now() + WRING_NS_PER_MS;
         if (end < atomic_load(&run->measure_from)) {
             atomic_store(&run->measure_from, end);
         }
@@ -253,9 +253,9 @@ static void measure(load_run *run, waiting *w) {
             atomic_store(&run->measure_to, end);
         }
         threads_wake(run);
-        (void)wait_until(w, has_stopped, clock_now() + WRING_NS_PER_SEC, false);
+        (void)wait_until(w, has_stopped, load_clock_now() + WRING_NS_PER_SEC, false);
     }
-    (void)wait_until(w, is_quiet, clock_now() + DRAIN_MAX_NS, false);
+    (void)wait_until(w, is_quiet, load_clock_now() + DRAIN_MAX_NS, false);
 }
 
 /* A thread whose dials have not all ended, because the run was ended before or opens its
@@ -280,7 +280,7 @@ static void measure_all(load_run *run, waiting *w, wring_time_ns from) {
     if (run->result->interrupted) {
         return;
     }
-    begin(run, clock_now());
+    begin(run, load_clock_now());
     measure(run, w);
     if (run->config->connect_ramp.count > 0) { /* they were opened only now */
         run->result->opening_s = opening_seconds(run, from);
@@ -290,7 +290,7 @@ static void measure_all(load_run *run, waiting *w, wring_time_ns from) {
 
 static wring_result drive(load_run *run, const load_observer *observer, wring_error *error) {
     waiting w = {.run = run, .observer = observer};
-    const wring_time_ns from = clock_now();
+    const wring_time_ns from = load_clock_now();
     const load_cpu cpu = load_proc_cpu((int)run->config->server_pid);
     usage_before(run);
     wring_result result = threads_start(run, error);
@@ -318,7 +318,7 @@ static wring_result drive(load_run *run, const load_observer *observer, wring_er
 
 /* The only wait before the threads start: a person can end it, and it ends by itself. */
 static wring_result target_open(load_run *run, const load_observer *observer, wring_error *error) {
-    waiting w = {.run = run, .observer = observer, .phase_from = clock_now()};
+    waiting w = {.run = run, .observer = observer, .phase_from = load_clock_now()};
     const load_patience patience = {waits_on, &w, w.phase_from + run->config->connect_timeout};
     const wring_result result = load_target_open(&run->target, run->config, &patience, error);
     run->result->interrupted = w.stopped;
