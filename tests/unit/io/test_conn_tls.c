@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * When a connection with TLS is read and when it is not: for each reason to stop, small records
- * that come one by one are given no further, what had come by then is not lost, and all of it is
- * given once the reason is over, without another receive.
+ * When a connection with TLS is read and when it is not. For each reason to stop, small records
+ * that come one by one are given no further. What had come by then is not lost: all of it is given
+ * once the reason is over, without another receive.
  */
 #include <criterion/criterion.h>
 #include <criterion/parameterized.h>
