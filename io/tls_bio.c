@@ -9,6 +9,8 @@
 
 #include "io/tls_internal.h"
 
+#define HEADER_BYTES 5
+
 static int bio_write(BIO *bio, const char *data, int len) {
     wring__tls *tls = BIO_get_data(bio);
     wring_bytes bytes = {(const uint8_t *)data, (size_t)len};
@@ -39,12 +41,15 @@ static bool records_follow(wring__tls *tls, const uint8_t *bytes, size_t len) {
             tls->empty_left--;
             tls->record_is_charged = true;
         }
-        tls->header[tls->header_len++] = *bytes++;
-        len--;
-        if (tls->header_len == sizeof tls->header) {
-            tls->body_left = (uint16_t)(tls->header[3] << 8 | tls->header[4]);
+        /* a type, two bytes of version, two of length */
+        if (++tls->header_len == HEADER_BYTES) {
+            tls->body_left = (uint16_t)(tls->length_high << 8 | *bytes);
             tls->header_len = 0;
+        } else if (tls->header_len == HEADER_BYTES - 1) {
+            tls->length_high = *bytes;
         }
+        bytes++;
+        len--;
     }
     return true;
 }

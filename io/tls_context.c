@@ -322,8 +322,8 @@ wring_result wring__tls_context_server(const wring_tls_server_config *config,
 /* Keeps the newest session in its stream. 1: the reference is ours. */
 static int on_session(SSL *ssl, SSL_SESSION *session) {
     wring__tls *tls = wring__tls_of(ssl);
-    SSL_SESSION_free(tls->session);
-    tls->session = session;
+    SSL_SESSION_free(tls->client->session);
+    tls->client->session = session;
     return 1;
 }
 

@@ -41,29 +41,37 @@ struct wring__tls_session {
     char server_name[];
 };
 
+/** What only a client's stream has. */
+typedef struct wring__tls_client {
+    SSL_SESSION *session; /* the newest */
+    char server_name[];   /* "": none */
+} wring__tls_client;
+
+/** An idle connection has one: it is kept small. */
 struct wring__tls {
     SSL *ssl;
     wring__tls_context *context; /* shared */
     wring__outq *out;
     wring__chunk_cache *chunks;
-    wring_bytes rx;       /* received, not yet taken by OpenSSL */
-    uint8_t *kept;        /* our copy that rx looks into; NULL while rx is borrowed */
-    size_t kept_bytes;    /* of that copy */
-    SSL_SESSION *session; /* client: the newest */
-    char *server_name;    /* client */
-    char *reason;         /* a sentence, once failed */
-    wring_result result;  /* once failed */
+    wring_bytes rx;            /* received, not yet taken by OpenSSL */
+    uint8_t *kept;             /* our copy that rx looks into; NULL while rx is borrowed */
+    wring__tls_client *client; /* NULL: the role is server */
+    char *reason;              /* a sentence, once failed */
+    wring_time_ns empty_at;
+    uint32_t kept_bytes; /* of our copy */
+    int16_t result;      /* wring_result, once failed */
     uint8_t state;
     uint8_t empty_left; /* records that may begin and carry nothing, at this moment */
+    uint16_t body_left; /* bytes of the record's body that OpenSSL lacks */
     uint8_t header_len; /* bytes of the next record's header that OpenSSL has */
-    uint8_t header[5];
-    uint16_t body_left; /* ... and bytes of its body that OpenSSL lacks */
-    wring_time_ns empty_at;
-    bool record_is_charged; /* the last one that began counts as empty: until it gives data */
-    bool is_flooded;        /* by records that carry nothing */
-    bool out_of_memory;     /* the queue had no room: OpenSSL only sees a failed write */
-    bool is_shut;           /* close_notify was queued */
+    uint8_t length_high;
+    bool record_is_charged : 1; /* the last one that began counts as empty: until it gives data */
+    bool is_flooded : 1;        /* by records that carry nothing */
+    bool out_of_memory : 1;     /* the queue had no room: OpenSSL only sees a failed write */
+    bool is_shut : 1;           /* close_notify was queued */
 };
+
+_Static_assert(sizeof(struct wring__tls) <= 96, "an idle connection with TLS would become larger");
 
 /** Records without data that a peer may send at once: key updates, tickets, alerts, empty ones. */
 #define WRING__TLS_EMPTY_MAX 64

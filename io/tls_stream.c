@@ -37,36 +37,39 @@ static void tls_enter(wring__tls *tls) {
 /* A session carries the verdict of its own handshake on: it fits only where the same authorities
  * and the same name would be asked for. */
 static bool session_fits(const wring__tls *tls, const wring__tls_session *session) {
-    const char *name = tls->server_name == NULL ? "" : tls->server_name;
-    return session->context == tls->context && strcmp(session->server_name, name) == 0;
+    return session->context == tls->context &&
+           strcmp(session->server_name, tls->client->server_name) == 0;
 }
 
 /* RFC 6066 3: an address is no server name; it is only checked. RFC 9525 6.3: names stand in the
  * subjectAltName, and a star stands for one whole label. */
 static bool client_name_set(wring__tls *tls) {
+    const char *name = tls->client->server_name;
     X509_VERIFY_PARAM *param = SSL_get0_param(tls->ssl);
-    if (X509_VERIFY_PARAM_set1_ip_asc(param, tls->server_name) == 1) {
+    if (X509_VERIFY_PARAM_set1_ip_asc(param, name) == 1) {
         return true;
     }
     SSL_set_hostflags(tls->ssl,
                       X509_CHECK_FLAG_NO_PARTIAL_WILDCARDS | X509_CHECK_FLAG_NEVER_CHECK_SUBJECT);
-    return SSL_set_tlsext_host_name(tls->ssl, tls->server_name) == 1 &&
-           SSL_set1_host(tls->ssl, tls->server_name) == 1;
+    return SSL_set_tlsext_host_name(tls->ssl, name) == 1 && SSL_set1_host(tls->ssl, name) == 1;
 }
 
 /* RFC 6066 3: without the trailing dot of an absolute name. Names in certificates have none either.
  */
-static char *name_copy(const char *name) {
-    const size_t len = strlen(name);
-    return strndup(name, len > 1 && name[len - 1] == '.' ? len - 1 : len);
+static wring__tls_client *client_create(const char *name) {
+    size_t len = name == NULL ? 0 : strlen(name);
+    len -= len > 1 && name[len - 1] == '.';
+    wring__tls_client *client = calloc(1, sizeof *client + len + 1);
+    if (client != NULL && len > 0) {
+        memcpy(client->server_name, name, len);
+    }
+    return client;
 }
 
 static bool client_set(wring__tls *tls, const wring__tls_options *options) {
-    if (options->server_name != NULL) {
-        tls->server_name = name_copy(options->server_name);
-        if (tls->server_name == NULL || !client_name_set(tls)) {
-            return false;
-        }
+    tls->client = client_create(options->server_name);
+    if (tls->client == NULL || (options->server_name != NULL && !client_name_set(tls))) {
+        return false;
     }
     SSL_set_connect_state(tls->ssl);
     return options->session == NULL || !session_fits(tls, options->session) ||
@@ -115,7 +118,7 @@ static void kept_count(wring__tls *tls, size_t bytes) {
     if (tls->chunks != NULL) { /* it is memory of the worker */
         tls->chunks->held += bytes - tls->kept_bytes;
     }
-    tls->kept_bytes = bytes;
+    tls->kept_bytes = (uint32_t)bytes;
 }
 
 static void kept_free(wring__tls *tls) {
@@ -134,10 +137,12 @@ void wring__tls_destroy(wring__tls *tls) {
         SSL_set_shutdown(tls->ssl, SSL_SENT_SHUTDOWN | SSL_RECEIVED_SHUTDOWN);
     }
     SSL_free(tls->ssl);
-    SSL_SESSION_free(tls->session);
+    if (tls->client != NULL) {
+        SSL_SESSION_free(tls->client->session);
+        free(tls->client);
+    }
     wring__tls_context_unref(tls->context);
     kept_free(tls);
-    free(tls->server_name);
     free(tls->reason);
     free(tls);
     wring__tls_errors_drain();
@@ -195,7 +200,7 @@ static void set_state(wring__tls *tls, enum wring__tls_state state) {
 }
 
 static wring_result stream_fail(wring__tls *tls, wring_result result) {
-    tls->result = result;
+    tls->result = (int16_t)result;
     set_state(tls, WRING__TLS_FAILED);
     kept_free(tls);
     return result;
@@ -243,7 +248,7 @@ static void ephemeral_keys_erase(SSL *ssl) {
 
 wring_result wring__tls_handshake(wring__tls *tls) {
     if (tls->state != WRING__TLS_HANDSHAKING) {
-        return tls->state == WRING__TLS_FAILED ? tls->result : WRING_OK;
+        return tls->state == WRING__TLS_FAILED ? (wring_result)tls->result : WRING_OK;
     }
     tls_enter(tls);
     int returned = SSL_do_handshake(tls->ssl);
@@ -359,7 +364,7 @@ wring_result wring__tls_write(wring__tls *tls, const struct iovec *iov, size_t c
         return WRING_MORE;
     }
     if (tls->state == WRING__TLS_FAILED || tls->is_shut) {
-        return tls->state == WRING__TLS_FAILED ? tls->result : WRING_ERR_CLOSED;
+        return tls->state == WRING__TLS_FAILED ? (wring_result)tls->result : WRING_ERR_CLOSED;
     }
     tls_enter(tls);
     if (count == 1) {
@@ -418,7 +423,7 @@ wring_result wring__tls_eof(wring__tls *tls) {
     case WRING__TLS_CLOSED:
         return WRING_OK;
     case WRING__TLS_FAILED:
-        return tls->result;
+        return (wring_result)tls->result;
     case WRING__TLS_HANDSHAKING:
         wring__tls_set_reason(tls, "the stream ended within the TLS handshake");
         return stream_fail(tls, WRING_ERR_TLS_TRUNCATED);
@@ -441,19 +446,19 @@ bool wring__tls_is_established(const wring__tls *tls) {
 /* ---- sessions -------------------------------------------------------------------------------- */
 
 wring__tls_session *wring__tls_take_session(wring__tls *tls) {
-    if (tls->session == NULL || tls->state == WRING__TLS_FAILED) {
+    if (tls->client == NULL || tls->client->session == NULL || tls->state == WRING__TLS_FAILED) {
         return NULL;
     }
-    const char *name = tls->server_name == NULL ? "" : tls->server_name;
+    const char *name = tls->client->server_name;
     size_t size = strlen(name) + 1;
     wring__tls_session *session = calloc(1, sizeof *session + size);
     if (session == NULL) {
         return NULL;
     }
     memcpy(session->server_name, name, size);
-    session->ssl = tls->session;
+    session->ssl = tls->client->session;
     session->context = wring__tls_context_ref(tls->context);
-    tls->session = NULL;
+    tls->client->session = NULL;
     return session;
 }
 

@@ -99,7 +99,7 @@ static void certificate_reason(wring__tls *tls, const X509 *cert, int verify_res
     case X509_V_ERR_HOSTNAME_MISMATCH:
     case X509_V_ERR_IP_ADDRESS_MISMATCH:
         wring__tls_set_reason(tls, "the certificate is for '%s', not for the host '%s'", names,
-                              tls->server_name == NULL ? "" : tls->server_name);
+                              tls->client == NULL ? "" : tls->client->server_name);
         return;
     default:
         wring__tls_set_reason(tls, "the certificate of '%s': %s", names,
@@ -217,7 +217,7 @@ wring_result wring__tls_verdict(wring__tls *tls) {
 size_t wring__tls_reason(const wring__tls *tls, char *text, size_t cap) {
     const char *reason = "";
     if (tls->state == WRING__TLS_FAILED) {
-        reason = tls->reason != NULL ? tls->reason : wring_result_text(tls->result);
+        reason = tls->reason != NULL ? tls->reason : wring_result_text((wring_result)tls->result);
     }
     int len = snprintf(text, cap, "%s", reason);
     return len < 0 ? 0 : (size_t)len;
