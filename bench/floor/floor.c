@@ -142,6 +142,8 @@ static bool is_close(uint8_t first) {
     return (first & 0x0f) == 8; /* RFC 6455 5.5.1 */
 }
 
+static const char close_frame[] = {(char)0x88, 2, 0x03, (char)0xe8}; /* 1000 */
+
 static bool echo_received(struct floor *floor, struct floor_conn *conn, const uint8_t *data,
                           size_t len) {
     size_t have = conn->part + len;
@@ -194,8 +196,18 @@ bool floor_received(struct floor *floor, struct floor_conn *conn, const uint8_t 
     case FLOOR_HEAD:
         return head_received(floor, conn, data, len, reply, reply_len);
     case FLOOR_RAW:
-        return floor->mode == FLOOR_ECHO ? echo_received(floor, conn, data, len)
-                                         : fanout_received(floor, conn, data, len);
+        if (floor->mode == FLOOR_ECHO ? echo_received(floor, conn, data, len)
+                                      : fanout_received(floor, conn, data, len)) {
+            return true;
+        }
+        if (conn->sending) {
+            return false;
+        }
+        *reply_len = sizeof close_frame;
+        memcpy(reply, close_frame, sizeof close_frame);
+        conn->state = FLOOR_BYE;
+        return true;
+    case FLOOR_BYE:
     case FLOOR_CLOSING:
         return true;
     case FLOOR_FREE:

@@ -25,6 +25,7 @@ enum floor_state {
     FLOOR_FREE,    /* no connection */
     FLOOR_HEAD,    /* the request head is not complete */
     FLOOR_RAW,     /* upgraded: bytes are counted or copied */
+    FLOOR_BYE,     /* answers the peer's close frame, then ends */
     FLOOR_CLOSING, /* the peer ended or is ended; sends in flight are waited for */
 };
 
@@ -70,7 +71,8 @@ bool floor_create(struct floor *floor, enum floor_mode mode, size_t message, int
 void floor_opened(struct floor *floor, size_t index);
 void floor_freed(struct floor *floor, size_t index);
 /* Takes received bytes. While the head is incomplete `reply` gets the 101 once it is whole (its
- * length is returned, else 0). False: the connection is to be ended. */
+ * length is returned, else 0); to a close frame, with state BYE, the one that answers it. False:
+ * the connection is to be ended. */
 bool floor_received(struct floor *floor, struct floor_conn *conn, const uint8_t *data, size_t len,
                     char reply[FLOOR_REPLY_MAX], size_t *reply_len);
 struct floor_run floor_pending(const struct floor *floor, const struct floor_conn *conn);

@@ -71,7 +71,8 @@ static bool conn_readable(struct floor *floor, int epoll, int fd, uint8_t *buffe
         return false;
     }
     if (reply_len > 0) { /* the first bytes on a fresh socket always fit */
-        return send(fd, reply, reply_len, MSG_NOSIGNAL) == (ssize_t)reply_len;
+        return send(fd, reply, reply_len, MSG_NOSIGNAL) == (ssize_t)reply_len &&
+               conn->state != FLOOR_BYE;
     }
     bool echo = floor->mode == FLOOR_ECHO && conn->state == FLOOR_RAW && !conn->sending;
     return !echo || conn_flush(floor, epoll, fd);

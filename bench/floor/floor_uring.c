@@ -161,7 +161,7 @@ static void received_bytes(struct uring *u, size_t index, const uint8_t *data, s
     if (!ok) {
         conn->state = FLOOR_CLOSING;
         shutdown_start(u, index);
-    } else if (u->floor->mode == FLOOR_ECHO) {
+    } else if (u->floor->mode == FLOOR_ECHO && conn->state != FLOOR_BYE) {
         mark_dirty(u, index);
     }
 }
@@ -203,6 +203,9 @@ static void sent(struct uring *u, enum op op, size_t index, int result) {
     }
     if (conn->state == FLOOR_CLOSING) {
         conn_ended(u, index);
+    } else if (conn->state == FLOOR_BYE) {
+        conn->state = FLOOR_CLOSING;
+        shutdown_start(u, index);
     } else if (result > 0) { /* else the receive ends too and tells */
         mark_dirty(u, index);
     }
