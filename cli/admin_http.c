@@ -149,7 +149,12 @@ static enum admin_step stats(const admin_config *config, admin_response *out) {
         {"deflate_takeover_refused", s.deflate.takeover_refused},
         {"deflate_context_bytes", s.deflate.context_bytes},
     };
-    body_add(out, "{\"workers\":%u", wring_server_workers(config->server));
+    body_add(out, "{\"workers\":%u,\"backend\":\"%s\",\"backend_reason\":\"",
+             wring_server_workers(config->server), wring_backend_name(s.backend));
+    for (const char *c = s.backend_reason; *c != 0; c++) { /* a sentence of ours: ASCII */
+        body_add(out, *c == '"' || *c == '\\' ? "\\%c" : "%c", *c);
+    }
+    body_add(out, "\"");
     for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
         body_add(out, ",\"%s\":%" PRIu64, rows[i].name, rows[i].value);
     }

@@ -110,7 +110,10 @@ int cli_bench(int argc, const char **argv) {
         signals_catch();
         code = CLI_FAILED;
     }
-    if (code == CLI_FAILED && bench_outputs_check(&options)) {
+    const bool runs = code == CLI_FAILED && bench_outputs_check(&options) &&
+                      (options.command == BENCH_COMPARE ||
+                       cli_backend_tell(options.load.backend, options.quiet != 0));
+    if (runs) {
         switch (options.command) {
         case BENCH_ECHO:
         case BENCH_FANOUT:

@@ -93,6 +93,7 @@ typedef struct bench_options {
     char *connections, *duration, *rate, *connect_rate, *size, *message, *message_file, *warmup;
     char *messages, *ramp, *connect_ramp;
     char *source_ip, *connect_timeout, *publishers, *topics, *p99, *tolerance, *interval;
+    char *backend;
     char *threads, *pipeline, *burst, *server_pid;
     int text, binary, insecure, json, quiet, any_answer, verify, deflate, verbose;
     char *ca, *cert, *key, *origin;

@@ -47,6 +47,7 @@ static void config_add(cJSON *root, const bench_options *o, const load_result *r
     cJSON *config = cJSON_AddObjectToObject(root, "config");
     cJSON_AddNumberToObject(config, "connections", load->connections);
     cJSON_AddNumberToObject(config, "threads", r->threads);
+    cJSON_AddStringToObject(config, "backend", wring_backend_name(r->backend));
     cJSON_AddNumberToObject(config, "duration_s",
                             load->duration == LOAD_ENDLESS ? 0 : (double)load->duration / 1e9);
     cJSON_AddNumberToObject(config, "messages", (double)load->messages);

@@ -133,6 +133,7 @@ static bool line_parse(int argc, const char **argv, bench_options *o) {
         TEXT("key", 0, key, "PEM: its private key", "FILE"),
         TEXT("source-ip", 0, source_ip, "addresses to connect from: A,B or A-B", "LIST"),
         TEXT("connect-timeout", 0, connect_timeout, "from the dial to the upgrade (15s)", "TIME"),
+        TEXT("backend", 0, backend, CLI_BACKEND_HELP, "NAME"),
         TEXT("server-pid", 0, server_pid, "also report this process's CPU time and memory", "PID"),
         TEXT("interval", 0, interval, "of progress lines and the series (1s)", "TIME"),
         SWITCH("json", 'j', json, "the report as JSON on standard output"),
@@ -212,6 +213,7 @@ static bool take_numbers(bench_options *o) {
            take_rate("--connect-rate", o->connect_rate, &load->connect_rate) &&
            take_duration("-d", o->duration, WRING_NS_PER_MS, &load->duration) &&
            take_duration("--warmup", o->warmup, 0, &load->warmup) &&
+           cli_backend_parse(o->backend, &load->backend) &&
            take_duration("--interval", o->interval, 10 * WRING_NS_PER_MS, &load->interval) &&
            take_duration("--connect-timeout", o->connect_timeout, 1, &load->connect_timeout) &&
            take_duration("--p99", o->p99, 1, &o->p99_ns) &&
@@ -318,15 +320,15 @@ bool bench_options_parse(int argc, const char **argv, bench_options *o) {
 }
 
 void bench_options_free(bench_options *o) {
-    char *texts[] = {o->connections,  o->duration,     o->rate,     o->connect_rate,
-                     o->size,         o->message,      o->warmup,   o->message_file,
-                     o->source_ip,    o->publishers,   o->topics,   o->connect_timeout,
-                     o->p99,          o->tolerance,    o->interval, o->ca,
-                     o->cert,         o->key,          o->origin,   o->json_file,
-                     o->hdr_file,     o->svg_file,     o->first,    o->second,
-                     o->url_shown,    o->messages,     o->ramp,     o->connect_ramp,
-                     o->summary_file, o->threads,      o->pipeline, o->burst,
-                     o->server_pid,   o->message_bytes};
+    char *texts[] = {o->connections,  o->duration,   o->rate,         o->connect_rate,
+                     o->size,         o->message,    o->warmup,       o->message_file,
+                     o->source_ip,    o->publishers, o->topics,       o->connect_timeout,
+                     o->p99,          o->tolerance,  o->interval,     o->ca,
+                     o->cert,         o->key,        o->origin,       o->json_file,
+                     o->hdr_file,     o->svg_file,   o->first,        o->second,
+                     o->url_shown,    o->messages,   o->ramp,         o->connect_ramp,
+                     o->summary_file, o->threads,    o->backend,      o->pipeline,
+                     o->burst,        o->server_pid, o->message_bytes};
     for (size_t i = 0; i < sizeof texts / sizeof texts[0]; i++) {
         free(texts[i]);
     }

@@ -10,6 +10,7 @@
 #include <stddef.h>
 
 #include "cli/numbers.h"
+#include "wring/backend.h"
 #include "wring/bytes.h"
 
 #define CLI_OK     0
@@ -65,6 +66,19 @@ bool cli_parser_end(cli_parser *parser);
 /** The exit code of a command that ends with `code`: CLI_FAILED when its standard output could not
  * be written, which it tells. Each way out of the command leads through here. */
 int cli_output_end(int code);
+
+/** The value of --backend; NULL: not given. False: it is none, which it tells. */
+bool cli_backend_parse(const char *name, wring_backend *out);
+
+/** Before anything runs: false when this backend is not to be had here, which it tells. When it
+ *  falls back to epoll one line on stderr says why.
+ *  @param is_quiet  it does not */
+bool cli_backend_tell(wring_backend wanted, bool is_quiet);
+
+/** For --print-config: the setting, and as a comment what it comes to and why. */
+void cli_backend_print(wring_backend wanted);
+
+#define CLI_BACKEND_HELP "auto, uring or epoll: what moves the bytes (auto)"
 
 /** "wring: ..." on stderr. */
 void cli_complain(const char *format, ...) __attribute__((format(printf, 1, 2)));

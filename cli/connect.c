@@ -88,6 +88,7 @@ static bool options_parse(int argc, const char **argv, connect_options *o) {
         {"source", 0, POPT_ARG_STRING, &o->source, 0, "address to connect from", "ADDRESS"},
         {NULL, 0, POPT_ARG_INCLUDE_TABLE, number_table, 0, "Sizes and times:", NULL},
         CLI_DEFLATE_OPTIONS,
+        {"backend", 0, POPT_ARG_STRING, &o->backend, 0, CLI_BACKEND_HELP, "NAME"},
         {"verbose", 'v', POPT_ARG_NONE, &o->verbose, 0, "show handshake, pings and close", NULL},
         {"help", 'h', POPT_ARG_NONE, NULL, 'h', "this text", NULL},
         POPT_TABLEEND,
@@ -189,8 +190,13 @@ static int run(const connect_options *o, const wring_client_config *config, int 
     wring_pool *pool = NULL;
     wring_client *client = NULL;
     wring_error error;
-    wring_result result = wring_pool_create(NULL, &pool, &error);
     int code = CLI_FAILED;
+    const wring_pool_config on = {.struct_size = sizeof on, .backend = o->backend_wanted};
+    if (!cli_backend_tell(on.backend, o->verbose == 0)) {
+        connect_output_abandon(&talk.output);
+        return code;
+    }
+    wring_result result = wring_pool_create(&on, &pool, &error);
     if (result == WRING_OK) {
         code = CLI_USAGE;
         result = wring_connect(wring_pool_loop(pool), o->url, config, &client, &error);
@@ -217,7 +223,8 @@ static void options_free(connect_options *o) {
     for (size_t i = 0; i < o->subprotocol_count; i++) {
         free(o->subprotocols[i]);
     }
-    char *const texts[] = {o->origin, o->ca, o->cert, o->key, o->proxy, o->source, o->url};
+    char *const texts[] = {o->origin, o->ca,     o->cert,    o->key,
+                           o->proxy,  o->source, o->backend, o->url};
     for (size_t i = 0; i < sizeof texts / sizeof texts[0]; i++) {
         free(texts[i]);
     }
@@ -324,8 +331,9 @@ static int end_with(int code) {
 
 int cli_connect(int argc, const char **argv) {
     static connect_options options = {.linger_ms = CONNECT_LINGER_UNSET};
-    const bool good =
-        options_parse(argc, argv, &options) && options_check(&options) && headers_split(&options);
+    const bool good = options_parse(argc, argv, &options) &&
+                      cli_backend_parse(options.backend, &options.backend_wanted) &&
+                      options_check(&options) && headers_split(&options);
     const int code = good ? connect_with(&options) : CLI_USAGE;
     const int end = end_with(code);
     options_free(&options);

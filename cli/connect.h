@@ -53,6 +53,8 @@ typedef struct connect_options {
     char *key;
     char *proxy;
     char *source;
+    char *backend;
+    wring_backend backend_wanted;
     int binary;
     int json;
     int json_input;

@@ -59,15 +59,22 @@ static int serve(const wring_server_config *config, serve_app *app, const serve_
         cli_complain("%s", error.text);
         return CLI_USAGE;
     }
+    if (!cli_backend_tell(config->backend, false)) {
+        wring_server_destroy(app->server);
+        return CLI_FAILED;
+    }
     if (wring_server_start(app->server, &error) != WRING_OK) {
         cli_complain("%s", error.text);
         wring_server_destroy(app->server);
         return CLI_FAILED;
     }
     bool v6 = strchr(config->host, ':') != NULL;
-    log_line("wring: listening on %s://%s%s%s:%u/ (%u workers, uring)\n",
+    wring_server_stats stats;
+    wring_server_get_stats(app->server, &stats);
+    log_line("wring: listening on %s://%s%s%s:%u/ (%u workers, %s)\n",
              config->tls == NULL ? "http" : "https", v6 ? "[" : "", config->host, v6 ? "]" : "",
-             wring_server_port(app->server), wring_server_workers(app->server));
+             wring_server_port(app->server), wring_server_workers(app->server),
+             wring_backend_name(stats.backend));
     if (!admin_begin(options, app, &port)) {
         wring_server_stop(app->server, 0);
         wring_server_destroy(app->server);

@@ -143,7 +143,7 @@ static bool line_parse(int argc, const char **argv) {
     struct poptOption number_table[NUMBERS + 1] = {0};
     const struct poptOption table[] = {
         TEXT("host", host, "numeric address to listen on (127.0.0.1)", "ADDRESS"),
-        TEXT("backend", backend, "auto or uring (auto)", "NAME"),
+        TEXT("backend", backend, CLI_BACKEND_HELP, "NAME"),
         TEXT("slow-policy", slow_policy,
              "disconnect, drop-newest, drop-oldest or keep-latest (disconnect)", "NAME"),
         SWITCH("iana-close-codes", iana_close_codes, "also accept and send 1012, 1013, 1014"),
@@ -216,10 +216,6 @@ static bool options_check(const serve_options *o) {
                      o->slow_policy);
         return false;
     }
-    if (o->backend != NULL && strcmp(o->backend, "auto") != 0 && strcmp(o->backend, "uring") != 0) {
-        cli_complain("--backend %s: there are auto and uring", o->backend);
-        return false;
-    }
     if ((o->tls_cert == NULL) != (o->tls_key == NULL)) {
         cli_complain("--tls-cert and --tls-key go together");
         return false;
@@ -234,7 +230,7 @@ static bool options_check(const serve_options *o) {
 bool serve_options_parse(int argc, const char **argv, serve_options *o) {
     const bool ok = line_parse(argc, argv);
     *o = given;
-    return ok && options_check(o);
+    return ok && cli_backend_parse(o->backend, &o->config.backend) && options_check(o);
 }
 
 void serve_options_free(serve_options *o) {
@@ -309,7 +305,8 @@ static void print_limits(const wring_server_config *c) {
 }
 
 static void print_server(const wring_server_config *c, uint32_t drain_ms) {
-    printf("host = %s\nport = %u\nworkers = %u\nbackend = uring\n", c->host, c->port, c->workers);
+    printf("host = %s\nport = %u\nworkers = %u\n", c->host, c->port, c->workers);
+    cli_backend_print(c->backend);
     printf("share-port = %s\n", c->share_port ? "yes" : "no");
     cli_print_u64("max-frame", c->session.max_frame);
     cli_print_u64("max-message", c->session.max_message);

@@ -134,7 +134,10 @@ wring_result wring__pool_create_on(const wring_pool_config *config, wring__backe
         return result;
     }
     pool->group.backend = backend;
-    result = wring__group_start(&pool->group, error);
+    result = wring__group_pick(&pool->group, pool->config.backend, error);
+    if (result == WRING_OK) {
+        result = wring__group_start(&pool->group, error);
+    }
     if (result != WRING_OK) {
         wring_pool_destroy(pool, 0);
         return result;
@@ -145,8 +148,7 @@ wring_result wring__pool_create_on(const wring_pool_config *config, wring__backe
 
 wring_result wring_pool_create(const wring_pool_config *config, wring_pool **out,
                                wring_error *error) {
-    const wring__backend_choice backend = {.ops = &wring__backend_uring};
-    return wring__pool_create_on(config, backend, out, error);
+    return wring__pool_create_on(config, (wring__backend_choice){.ops = NULL}, out, error);
 }
 
 wring_loop wring_pool_loop(wring_pool *pool) {
@@ -156,6 +158,8 @@ wring_loop wring_pool_loop(wring_pool *pool) {
 
 void wring_pool_get_stats(const wring_pool *pool, wring_pool_stats *out) {
     memset(out, 0, sizeof *out);
+    out->backend = pool->group.picked;
+    out->backend_reason = pool->group.reason.text;
     for (uint32_t i = 0; i < pool->config.threads; i++) {
         const wring__worker *worker = &pool->workers[i].io;
         out->rx_bytes += wring__count_read(&worker->counters.rx_bytes);

@@ -7,11 +7,13 @@
  *
  * Rules every backend keeps:
  *   - each operation ends with exactly one completion without WRING__COMPLETION_MORE, except a
- *     send_at_once that took everything: it has none;
+ *     send that returned true and a send_at_once that took everything: they have none;
  *   - `token` comes back as it was given; its bits are the worker's business (core/ref.h), but
  *     that none has an operation of 0: those are the backend's own;
  *   - the iovecs of send are read before the next turn returns, the bytes until the completion;
+ *   - a send may complete with fewer bytes than it was given, or with 0 when there is room again;
  *   - completions that name a receive buffer come in the order in which their bytes lie in it;
+ *   - where `rewinds` is set they come in the turn that received them;
  *   - a buffer belongs to the worker from the completion without WRING__COMPLETION_BUFFER_MORE
  *     until buffers_return, and the bytes before that from theirs.
  *
@@ -24,6 +26,7 @@
 #include <sys/uio.h>
 
 #include "core/base.h"
+#include "wring/backend.h"
 
 /** A socket as the backend names it: a descriptor, or an index into the backend's own table. */
 typedef int wring__socket;
@@ -112,7 +115,8 @@ typedef struct wring__backend_ops {
     bool (*dialled)(wring__backend *backend, wring__socket socket);
     /** Waits once for a descriptor of a library's (c-ares): POLLIN, POLLOUT. */
     void (*poll)(wring__backend *backend, int descriptor, uint32_t events, uint64_t token);
-    void (*send)(wring__backend *backend, wring__socket socket, uint64_t token,
+    /** True: the socket has taken all of the bytes already, and no completion comes. */
+    bool (*send)(wring__backend *backend, wring__socket socket, uint64_t token,
                  const struct iovec *iov, size_t count);
     /** A send that does not wait for room in the socket, and has no completion when it took all of
      *  its bytes. Otherwise it completes, with the bytes that it took or a negative errno (-EAGAIN:
@@ -120,8 +124,9 @@ typedef struct wring__backend_ops {
     void (*send_at_once)(wring__backend *backend, wring__socket socket, uint64_t token,
                          const struct iovec *iov, size_t count);
     void (*shutdown)(wring__backend *backend, wring__socket socket, uint64_t token, int how);
-    /** Asks for the early end of operation `target`; both complete, in any order. */
-    void (*cancel)(wring__backend *backend, uint64_t target, uint64_t token);
+    /** Asks for the early end of operation `target`; both complete, in any order.
+     *  @param socket  whose operation it is; WRING__SOCKET_NONE: an accept or a poll */
+    void (*cancel)(wring__backend *backend, wring__socket socket, uint64_t target, uint64_t token);
     void (*close_socket)(wring__backend *backend, wring__socket socket, uint64_t token);
 
     /** Submits what is queued and waits until something completes, wake is called, or `deadline`
@@ -129,6 +134,9 @@ typedef struct wring__backend_ops {
     wring_result (*turn)(wring__backend *backend, wring_time_ns deadline, wring__completion *out,
                          size_t max, size_t *count);
     void (*buffers_return)(wring__backend *backend, const uint16_t *buffers, size_t count);
+    /** Only where `rewinds` is set. Nothing that was received into this buffer, which is not full,
+     * is needed any more: the next bytes begin it anew, in memory that the cache holds. */
+    void (*buffer_rewind)(wring__backend *backend, uint16_t buffer);
     /** Ends a wait, from any thread.
      *  @param from  the calling worker's own backend, when `backend` stays open at least until
      *               from's next turn has begun: the wake goes with that one's submit. NULL: at
@@ -148,12 +156,17 @@ struct wring__backend {
     uint32_t read_size; /* a receive of so much tells of a long message */
     bool waits_outside; /* a turn never waits: the clock moves between turns */
     bool sends_at_once; /* it has send_at_once */
+    bool rewinds;       /* it has buffer_rewind */
     /* Set by turn: every send_at_once queued before it has ended, and the completions of those that
      * did not take everything have been handed out. */
     bool sends_known;
 };
 
 extern const wring__backend_ops wring__backend_uring;
+extern const wring__backend_ops wring__backend_epoll;
+
+/** @param backend  not AUTO: wring_backend_pick comes first */
+const wring__backend_ops *wring__backend_ops_of(wring_backend backend);
 
 /** Which backend the workers of a server or pool run on. */
 typedef struct wring__backend_choice {

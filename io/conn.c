@@ -91,7 +91,7 @@ void wring__conn_abort(wring__conn *conn) {
     wring__conn_rx_drop(conn);
     if (connecting) {
         wring__backend *backend = conn->super.worker->backend;
-        backend->ops->cancel(backend, wring__conn_token(conn, WRING__OP_CONNECT),
+        backend->ops->cancel(backend, conn->socket, wring__conn_token(conn, WRING__OP_CONNECT),
                              wring__conn_token(conn, WRING__OP_CANCEL));
         conn->pending++;
     } else if (conn->pending > 0) {
@@ -273,6 +273,54 @@ __attribute__((cold, noinline)) static void fill(wring__conn *conn) {
     }
 }
 
+/* What follows when bytes have gone out. */
+static void sent(wring__conn *conn) {
+    const uint64_t unsent = wring__end_unsent(&conn->super);
+    if (unsent > 0 || conn->carries) { /* a multiplexer stops at a mark: it goes on below that */
+        wring__end_flush(&conn->super);
+    } else {
+        conn->send_waits = false;
+    }
+    if (conn->super.tell_drained && unsent <= conn->super.worker->drained_bytes) {
+        conn->super.tell_drained = false;
+        wring__end_ask(&conn->super);
+    }
+    wring__end_rx_drained(&conn->super);
+    linger_when_drained(conn);
+}
+
+/* A send has ended and took all of its bytes. */
+static void took(wring__conn *conn, size_t bytes) {
+    conn->super.tx_moved = true;
+    wring__outq_consume(conn->super.tls == NULL ? &conn->super.out : &conn->super.tls->out,
+                        &conn->super.worker->chunks, bytes);
+    /* Mostly nothing does: see may_send_at_once. But the owner may have come between. */
+    if (WRING_UNLIKELY(wring__end_unsent(&conn->super) > 0 ||
+                       conn->super.state != WRING__END_OPEN || conn->super.tell_drained ||
+                       wring__end_is_stopped(&conn->super))) {
+        sent(conn);
+        close_when_quiet(conn);
+    }
+}
+
+void wring__conn_took_all(wring__conn *conn, size_t bytes) {
+    WRING_ASSERT(conn->sent_at_once && conn->send_in_flight);
+    conn->sent_at_once = false;
+    conn->send_in_flight = false;
+    conn->pending--;
+    took(conn, bytes);
+}
+
+/* The backend is done with a send already. */
+static void took_now(wring__conn *conn, const struct iovec *iov, size_t count) {
+    size_t bytes = 0;
+    for (size_t i = 0; i < count; i++) {
+        bytes += iov[i].iov_len;
+    }
+    wring__count(&conn->super.worker->counters.tx_bytes, bytes);
+    took(conn, bytes);
+}
+
 void wring__conn_send(wring__conn *conn) {
     WRING_TRACE_STOP();
     wring__worker *worker = conn->super.worker;
@@ -297,8 +345,9 @@ void wring__conn_send(wring__conn *conn) {
     if (count < room && may_send_at_once(conn, wire)) {
         worker->backend->ops->send_at_once(worker->backend, conn->socket, token, iov, count);
         wring__worker_add_at_once(worker, conn, (uint32_t)wire->bytes);
-    } else {
-        worker->backend->ops->send(worker->backend, conn->socket, token, iov, count);
+    } else if (worker->backend->ops->send(worker->backend, conn->socket, token, iov, count)) {
+        took_now(conn, iov, count);
+        return;
     }
     conn->send_in_flight = true;
     conn->pending++;
@@ -312,39 +361,6 @@ static int32_t send_result(wring__conn *conn, const wring__completion *completio
     conn->sent_at_once = false; /* one that completes did not take everything */
     conn->send_waits = true;
     return completion->result == -EAGAIN ? 0 : completion->result;
-}
-
-/* What follows when bytes have gone out. */
-static void sent(wring__conn *conn) {
-    const uint64_t unsent = wring__end_unsent(&conn->super);
-    if (unsent > 0 || conn->carries) { /* a multiplexer stops at a mark: it goes on below that */
-        wring__end_flush(&conn->super);
-    } else {
-        conn->send_waits = false;
-    }
-    if (conn->super.tell_drained && unsent <= conn->super.worker->drained_bytes) {
-        conn->super.tell_drained = false;
-        wring__end_ask(&conn->super);
-    }
-    wring__end_rx_drained(&conn->super);
-    linger_when_drained(conn);
-}
-
-void wring__conn_took_all(wring__conn *conn, size_t bytes) {
-    WRING_ASSERT(conn->sent_at_once && conn->send_in_flight);
-    conn->sent_at_once = false;
-    conn->send_in_flight = false;
-    conn->pending--;
-    conn->super.tx_moved = true;
-    wring__outq_consume(conn->super.tls == NULL ? &conn->super.out : &conn->super.tls->out,
-                        &conn->super.worker->chunks, bytes);
-    /* Mostly nothing does: see may_send_at_once. But the owner may have come between. */
-    if (WRING_UNLIKELY(wring__end_unsent(&conn->super) > 0 ||
-                       conn->super.state != WRING__END_OPEN || conn->super.tell_drained ||
-                       wring__end_is_stopped(&conn->super))) {
-        sent(conn);
-        close_when_quiet(conn);
-    }
 }
 
 static void send_complete(wring__conn *conn, const wring__completion *completion) {

@@ -60,7 +60,7 @@ void wring__conn_recv_cancel(wring__conn *conn) {
     if (conn->recv_armed && !conn->recv_cancelled) {
         wring__backend *backend = conn->super.worker->backend;
         conn->recv_cancelled = true;
-        backend->ops->cancel(backend, wring__conn_token(conn, WRING__OP_RECV),
+        backend->ops->cancel(backend, conn->socket, wring__conn_token(conn, WRING__OP_RECV),
                              wring__conn_token(conn, WRING__OP_CANCEL));
         conn->pending++;
     }

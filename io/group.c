@@ -57,7 +57,7 @@ static void *member_run(void *arg) {
     }
     while (!wring__member_is_done(member)) {
         if (wring__worker_turn(member->worker, WRING_TIME_NEVER) != WRING_OK) {
-            wring__panic("the ring broke", __FILE__, __LINE__, __func__);
+            wring__panic("the backend broke", __FILE__, __LINE__, __func__);
         }
     }
     wring__worker_leave(member->worker);
@@ -82,7 +82,6 @@ wring_result wring__group_init(wring__group *group, const wring__group_ops *ops,
     }
     group->ops = ops;
     group->count = count;
-    group->backend.ops = &wring__backend_uring;
     pthread_mutex_init(&group->lock, NULL);
     pthread_cond_init(&group->ready, NULL);
     return WRING_OK;
@@ -142,6 +141,19 @@ static wring_result threads_start(wring__group *group, wring_error *error) {
             created + 1, group->count, strerror(failed));
     }
     return first_error(group, error);
+}
+
+wring_result wring__group_pick(wring__group *group, wring_backend wanted, wring_error *error) {
+    if (group->backend.is_driven) {
+        return WRING_OK;
+    }
+    const wring_result result = wring_backend_pick(wanted, &group->picked, &group->reason);
+    if (result == WRING_OK) {
+        group->backend.ops = wring__backend_ops_of(group->picked);
+    } else if (error != NULL) {
+        *error = group->reason;
+    }
+    return result;
 }
 
 wring_result wring__group_start(wring__group *group, wring_error *error) {

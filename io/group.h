@@ -48,6 +48,8 @@ typedef struct wring__group_ops {
 struct wring__group {
     const wring__group_ops *ops;
     wring__backend_choice backend;
+    wring_backend picked; /* AUTO: none yet, or one that only tests know */
+    wring_error reason;   /* why that one */
     wring__member **members;
     uint32_t count;
     bool is_pinned;       /* one CPU a member */
@@ -65,6 +67,11 @@ void wring__group_deinit(wring__group *group);
 /** Before the start: member `number` is this one, and drives that worker. */
 void wring__group_place(wring__group *group, uint32_t number, wring__member *member,
                         wring__worker *worker);
+
+/** Before each start: which backend. One that is driven stays.
+ *  Errors: those of wring_backend_pick. */
+WRING_MUST_CHECK wring_result wring__group_pick(wring__group *group, wring_backend wanted,
+                                                wring_error *error);
 
 /** Starts the threads and waits until each worker is open. With a driven backend no thread is
  *  started: the workers are opened on the calling thread, whose owner drives their turns.

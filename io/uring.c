@@ -9,13 +9,12 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <sys/eventfd.h>
-#include <sys/mman.h>
 #include <sys/utsname.h>
-#include <time.h>
 #include <unistd.h>
 
-#include "io/uring_internal.h"
 #include "core/trace.h"
+#include "io/socket.h"
+#include "io/uring_internal.h"
 
 /* What a connection is given in a turn (io/conn_rx.c): more would only wait for the next. */
 #define RECV_TOTAL           (128u << 10)
@@ -29,6 +28,7 @@
 static const char *setup_advice(int system_errno) {
     switch (system_errno) {
     case EPERM:
+    case EACCES:
         return "it is usually forbidden by the container's seccomp profile or by "
                "/proc/sys/kernel/io_uring_disabled; allow the io_uring system calls, or set that "
                "file to 0";
@@ -36,7 +36,8 @@ static const char *setup_advice(int system_errno) {
         return "the kernel is older than 5.1, was built without io_uring, or a container profile "
                "hides it; run Linux 6.1 or newer and allow the io_uring system calls";
     case EINVAL:
-        return "the kernel is too old: wring needs Linux 6.1 or newer";
+    case EOPNOTSUPP:
+        return "the kernel is too old: io_uring needs Linux 6.1 or newer here";
     case ENOMEM:
         return "the locked-memory limit is too low; raise it (ulimit -l, LimitMEMLOCK=) or lower "
                "the number of workers";
@@ -72,11 +73,6 @@ static int ring_open(struct uring_backend *backend, uint32_t entries) {
     return result;
 }
 
-void *wring__uring_pages(size_t bytes) {
-    void *pages = mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-    return pages == MAP_FAILED ? NULL : pages;
-}
-
 static void uring_close(wring__backend *super) {
     struct uring_backend *backend = uring_of(super);
     if (backend->ring_open) {
@@ -94,30 +90,46 @@ static void uring_close(wring__backend *super) {
 
 /* Else all that a socket holds, megabytes, comes within one turn, and would have to be held for a
  * peer that does not read. Asked with a descriptor that is none: the field is looked at first. */
-static void probe_recv_total(struct uring_backend *backend) {
+static int probe_recv_total(struct uring_backend *backend) {
     struct io_uring_sqe *sqe = io_uring_get_sqe(&backend->ring);
     struct io_uring_cqe *cqe = NULL;
     io_uring_prep_recv_multishot(sqe, -1, NULL, 0, 0);
     sqe->flags |= IOSQE_BUFFER_SELECT;
     sqe->buf_group = URING_BUFFER_GROUP;
     wring__sqe_set_recv_total(sqe, RECV_TOTAL);
-    if (io_uring_submit_and_wait(&backend->ring, 1) == 1 &&
-        io_uring_peek_cqe(&backend->ring, &cqe) == 0) {
+    const int submitted = io_uring_submit_and_wait(&backend->ring, 1);
+    if (submitted == 1 && io_uring_peek_cqe(&backend->ring, &cqe) == 0) {
         backend->recv_total = cqe->res == -EBADF ? RECV_TOTAL : 0;
         io_uring_cqe_seen(&backend->ring, cqe);
     }
+    return submitted < 0 ? submitted : 0; /* the first operation: it may be forbidden as well */
 }
 
-static void probe(struct uring_backend *backend) {
-    probe_recv_total(backend);
+static bool has_operations(const struct io_uring_probe *probe) {
+    static const uint8_t needed[] = {IORING_OP_ACCEPT,       IORING_OP_CLOSE, IORING_OP_CONNECT,
+                                     IORING_OP_ASYNC_CANCEL, IORING_OP_RECV,  IORING_OP_SEND,
+                                     IORING_OP_SENDMSG,      IORING_OP_READ,  IORING_OP_POLL_ADD,
+                                     IORING_OP_SHUTDOWN};
+    for (size_t i = 0; i < WRING_ARRAY_LEN(needed); i++) {
+        if (!io_uring_opcode_supported(probe, needed[i])) {
+            return false;
+        }
+    }
+    return true;
+}
+
+/* 0 or a negative errno. */
+static int probe(struct uring_backend *backend) {
     struct io_uring_probe *probe = io_uring_get_probe_ring(&backend->ring);
     if (probe == NULL) {
-        return;
+        return -EOPNOTSUPP;
     }
+    const bool suffices = has_operations(probe);
     if (io_uring_opcode_supported(probe, IORING_OP_MSG_RING)) {
         backend->can |= URING_CAN_MSG_RING;
     }
     io_uring_free_probe(probe);
+    return suffices ? probe_recv_total(backend) : -EOPNOTSUPP;
 }
 
 static wring_result uring_open(const wring__backend_config *config, wring__backend **out,
@@ -153,7 +165,10 @@ static wring_result uring_open(const wring__backend_config *config, wring__backe
         result = backend->messages == NULL ? -ENOMEM : 0;
     }
     if (result == 0) {
-        probe(backend);
+        what = "trying its operations";
+        result = probe(backend);
+    }
+    if (result == 0) {
         wring__uring_files_open(backend, config->direct_sockets);
     }
     if (result != 0) {
@@ -235,10 +250,11 @@ static struct io_uring_sqe *send_prepare(struct uring_backend *backend, wring__s
     return sqe;
 }
 
-static void uring_send(wring__backend *super, wring__socket socket, uint64_t token,
+static bool uring_send(wring__backend *super, wring__socket socket, uint64_t token,
                        const struct iovec *iov, size_t count) {
     struct io_uring_sqe *sqe = send_prepare(uring_of(super), socket, iov, count, SEND_FLAGS);
     uring_sqe_address(sqe, socket, token);
+    return false;
 }
 
 /* With MSG_DONTWAIT the kernel neither arms a poll nor hands the operation to a thread: it has
@@ -258,7 +274,9 @@ static void uring_shutdown(wring__backend *super, wring__socket socket, uint64_t
     uring_sqe_address(sqe, socket, token);
 }
 
-static void uring_cancel(wring__backend *super, uint64_t target, uint64_t token) {
+static void uring_cancel(wring__backend *super, wring__socket socket, uint64_t target,
+                         uint64_t token) {
+    (void)socket;
     if (wring__uring_accept_cancel(uring_of(super), target, token)) {
         return;
     }
@@ -268,13 +286,6 @@ static void uring_cancel(wring__backend *super, uint64_t target, uint64_t token)
 }
 
 /* ---- the turn -------------------------------------------------------------------------------- */
-
-static wring_time_ns uring_now(wring__backend *super) {
-    (void)super;
-    struct timespec ts;
-    clock_gettime(CLOCK_MONOTONIC, &ts);
-    return (wring_time_ns)ts.tv_sec * WRING_NS_PER_SEC + (wring_time_ns)ts.tv_nsec;
-}
 
 static void wake_arm(struct uring_backend *backend) {
     if (backend->wake_armed) {
@@ -317,14 +328,14 @@ static void uring_wake(wring__backend *super, wring__backend *from) {
 static bool busy_poll(struct uring_backend *backend, wring_time_ns deadline) {
     wring__uring_submit(backend);
     const wring_time_ns until =
-        wring__min_u64(deadline, uring_now(&backend->super) + backend->busy_poll_ns);
+        wring__min_u64(deadline, wring__machine_now(&backend->super) + backend->busy_poll_ns);
     do {
         if (io_uring_cq_ready(&backend->ring) > 0 ||
             (IO_URING_READ_ONCE(*backend->ring.sq.kflags) & IORING_SQ_TASKRUN) != 0) {
             return true;
         }
         wring__cpu_relax();
-    } while (uring_now(&backend->super) < until);
+    } while (wring__machine_now(&backend->super) < until);
     return false;
 }
 
@@ -336,7 +347,7 @@ static int submit_and_wait(struct uring_backend *backend, wring_time_ns deadline
     if (deadline == WRING_TIME_NEVER) {
         return io_uring_submit_and_wait_timeout(&backend->ring, &cqe, 1, NULL, NULL);
     }
-    wring_time_ns now = uring_now(&backend->super);
+    wring_time_ns now = wring__machine_now(&backend->super);
     wring_duration_ns wait = deadline > now ? deadline - now : 0;
     struct __kernel_timespec ts = {.tv_sec = (int64_t)(wait / WRING_NS_PER_SEC),
                                    .tv_nsec = (int64_t)(wait % WRING_NS_PER_SEC)};
@@ -431,9 +442,9 @@ static wring_result uring_turn(wring__backend *super, wring_time_ns deadline,
 
 const wring__backend_ops wring__backend_uring = {
     .name = "uring",
-    .listen = wring__uring_listen,
-    .unlisten = wring__uring_unlisten,
-    .turn_away = wring__uring_turn_away,
+    .listen = wring__socket_listen,
+    .unlisten = wring__socket_unlisten,
+    .turn_away = wring__socket_turn_away,
     .accept_now = wring__uring_accept_now,
     .open = uring_open,
     .close = uring_close,
@@ -452,6 +463,6 @@ const wring__backend_ops wring__backend_uring = {
     .turn = uring_turn,
     .buffers_return = wring__uring_buffers_return,
     .wake = uring_wake,
-    .now = uring_now,
+    .now = wring__machine_now,
     .peer = wring__uring_peer,
 };

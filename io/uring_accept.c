@@ -1,159 +1,24 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Listening and accepting. The worker sees one accept that goes on (backend.h); here it is a set of
+ * Accepting. The worker sees one accept that goes on (backend.h); here it is a set of
  * one-shot accepts. A multishot accept has one place for the peer's address, which the next
  * connection of the same burst overwrites; a direct descriptor cannot be asked for it later. So
  * each operation has its own, and the address is never another peer's.
  */
-#include <arpa/inet.h>
 #include <errno.h>
-#include <fcntl.h>
-#include <linux/filter.h>
-#include <netinet/tcp.h>
-#include <stdlib.h>
-#include <unistd.h>
 
+#include "io/socket.h"
 #include "io/uring_internal.h"
 
-/* ---- listening ------------------------------------------------------------------------------- */
-
-static bool address_parse(const char *host, uint16_t port, struct sockaddr_storage *out,
-                          socklen_t *len) {
-    memset(out, 0, sizeof *out);
-    struct sockaddr_in *v4 = (struct sockaddr_in *)out;
-    struct sockaddr_in6 *v6 = (struct sockaddr_in6 *)out;
-    if (inet_pton(AF_INET, host, &v4->sin_addr) == 1) {
-        v4->sin_family = AF_INET;
-        v4->sin_port = htons(port);
-        *len = sizeof *v4;
-        return true;
-    }
-    if (inet_pton(AF_INET6, host, &v6->sin6_addr) == 1) {
-        v6->sin6_family = AF_INET6;
-        v6->sin6_port = htons(port);
-        *len = sizeof *v6;
-        return true;
-    }
-    return false;
-}
-
-static uint16_t socket_port(int fd) {
-    struct sockaddr_storage address;
-    socklen_t len = sizeof address;
-    if (getsockname(fd, (struct sockaddr *)&address, &len) != 0) {
-        return 0;
-    }
-    return address.ss_family == AF_INET6 ? ntohs(((struct sockaddr_in6 *)&address)->sin6_port)
-                                         : ntohs(((struct sockaddr_in *)&address)->sin_port);
-}
-
-static wring_result listen_error(const wring__listen_config *config, const char *step,
-                                 int system_errno, wring_error *error) {
-    const char *advice = "";
-    if (system_errno == EADDRINUSE) {
-        advice = config->exclusive || !config->reuse_port
-                     ? "; another program listens there: end it, take another port, or share the "
-                       "port (share_port, --share-port)"
-                     : "; a program without share_port (--share-port) listens there: end it or "
-                       "take another port";
-    } else if (system_errno == EACCES) {
-        advice = "; ports below 1024 need CAP_NET_BIND_SERVICE";
-    }
-    return wring_error_set(error, WRING_ERR_ADDRESS, system_errno,
-                           "cannot listen on %s port %u: %s: %s%s", config->host, config->port,
-                           step, strerror(system_errno), advice);
-}
-
-wring_result wring__uring_listen(const wring__listen_config *config, wring__socket *out,
-                                 uint16_t *port, wring_error *error) {
-    struct sockaddr_storage address;
-    socklen_t len;
-    if (!address_parse(config->host, config->port, &address, &len)) {
-        return wring_error_set(error, WRING_ERR_ADDRESS, 0,
-                               "'%s' is not a numeric IPv4 or IPv6 address", config->host);
-    }
-    const int on = 1;
-    const bool share_first = config->reuse_port && !config->exclusive;
-    const char *step = "socket";
-    int fd = socket(address.ss_family, SOCK_STREAM | SOCK_CLOEXEC, 0);
-    bool ok = fd >= 0;
-    if (ok) {
-        step = "setsockopt";
-        /* TCP_NODELAY is inherited by accepted sockets: no system call per connection */
-        ok = setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on) == 0 &&
-             (!share_first || setsockopt(fd, SOL_SOCKET, SO_REUSEPORT, &on, sizeof on) == 0) &&
-             setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on) == 0;
-    }
-    if (ok) {
-        step = "bind";
-        ok = bind(fd, (struct sockaddr *)&address, len) == 0;
-    }
-    if (ok) {
-        step = "listen";
-        ok = listen(fd, config->backlog) == 0;
-    }
-    if (ok && config->reuse_port && config->exclusive) {
-        step = "SO_REUSEPORT"; /* set now, it shares with those that come after, not before */
-        ok = setsockopt(fd, SOL_SOCKET, SO_REUSEPORT, &on, sizeof on) == 0;
-    }
-    if (!ok) {
-        const int saved = errno;
-        if (fd >= 0) {
-            close(fd);
-        }
-        return listen_error(config, step, saved, error);
-    }
-    *out = fd;
-    *port = socket_port(fd);
-    return WRING_OK;
-}
-
-void wring__uring_unlisten(const wring__listen_config *config, wring__socket listener) {
-    (void)config;
-    close(listener);
-}
-
-/* Errors of the one connection, not of accepting: accept(2). */
-static bool is_of_the_connection(int32_t result) {
-    switch (-result) {
-    case ECONNABORTED:
-    case EPERM:
-    case EPROTO:
-    case ENOPROTOOPT:
-    case EHOSTDOWN:
-    case EHOSTUNREACH:
-    case ENETDOWN:
-    case ENETUNREACH:
-        return true;
-    default:
-        return false;
-    }
-}
-
-/* A filter of the listener that drops each SYN. Its sender repeats it after a second, and the
- * kernel then picks among the listeners that are left. The last ACK of a handshake has no SYN. */
-void wring__uring_turn_away(wring__socket listener) {
-    struct sock_filter code[] = {
-        BPF_STMT(BPF_LD | BPF_B | BPF_ABS, 13), /* the flags of the TCP header */
-        BPF_JUMP(BPF_JMP | BPF_JSET | BPF_K, 0x02, 0, 1),
-        BPF_STMT(BPF_RET | BPF_K, 0),
-        BPF_STMT(BPF_RET | BPF_K, UINT32_MAX),
-    };
-    const struct sock_fprog program = {sizeof code / sizeof code[0], code};
-    /* Forbidden, new connections come until the listener is closed; a few may be reset then. */
-    (void)setsockopt(listener, SOL_SOCKET, SO_ATTACH_FILTER, &program, sizeof program);
-}
-
+/* Before this the operations wait, which needs a listener that does. */
 wring__socket wring__uring_accept_now(wring__backend *super, wring__socket listener) {
     (void)super;
-    const int flags = fcntl(listener, F_GETFL);
-    int fd;
-    if (flags < 0 || fcntl(listener, F_SETFL, flags | O_NONBLOCK) != 0) {
-        return WRING__SOCKET_NONE;
+    int fd = -1;
+    if (wring__socket_set_nonblocking(listener)) {
+        do {
+            fd = wring__socket_accept(listener, 0);
+        } while (fd < 0 && wring__socket_is_accept_error_of_one(-errno));
     }
-    do {
-        fd = accept4(listener, NULL, NULL, SOCK_CLOEXEC);
-    } while (fd < 0 && (errno == EINTR || is_of_the_connection(-errno)));
     return fd < 0 ? WRING__SOCKET_NONE : fd;
 }
 
@@ -278,7 +143,7 @@ bool wring__uring_accept_complete(struct uring_backend *backend, const struct io
         result = op_take(backend, &listener->ops[index], cqe->res);
         listener->in_flight--;
     }
-    if (result < 0 && !listener->ending && !is_of_the_connection(result)) {
+    if (result < 0 && !listener->ending && !wring__socket_is_accept_error_of_one(result)) {
         listener_end(backend, listener, result, uring_token(URING_TOKEN_IGNORED, 0));
     }
     const bool last = listener->ending && listener->in_flight == 0;

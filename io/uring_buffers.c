@@ -6,18 +6,12 @@
 #include <stdlib.h>
 #include <sys/mman.h>
 
+#include "io/socket.h"
 #include "io/uring_internal.h"
 
 /* What a turn used last is forgotten after so many. */
 #define WINDOW_TURNS 8192
 
-/* Incremental buffers (Linux 6.12): the kernel goes on in a buffer where the last receive ended.
- * Short messages of many connections lie close together, long ones in one run; so that all of them
- * stay in the cache, and few frames straddle two buffers. */
-#define RUN_BYTES_MAX ((size_t)256 << 10)
-#define RUN_BYTES_MIN ((size_t)64 << 10)
-#define RUNS_GOOD     16 /* fewer: shorter ones */
-#define RUNS_MIN      8  /* fewer: classic buffers, one receive each */
 #define LEAST_RUNS    2
 #define LEAST_CLASSIC 32
 
@@ -43,23 +37,17 @@ static int ring_register(struct uring_backend *backend, uint32_t count, uint16_t
     return io_uring_register_buf_ring(&backend->ring, &registration, 0);
 }
 
-/* The memory of the buffers as longer, incremental ones; false: there is too little for that, or
- * the kernel has none. */
+/* Incremental buffers (Linux 6.12): the kernel goes on in a buffer where the last receive ended.
+ * False: there is too little memory for that, or the kernel has none. */
 static bool runs_register(struct uring_backend *backend) {
-    const size_t total = backend->buffers_bytes;
-    size_t run = RUN_BYTES_MAX;
-    while (run > RUN_BYTES_MIN && total / run < RUNS_GOOD) {
-        run /= 2;
-    }
-    uint32_t count = 1;
-    while (count * 2 <= total / run && count * 2 <= backend->super.buffer_count) {
-        count *= 2;
-    }
-    if (count < RUNS_MIN || ring_register(backend, count, WRING__PBUF_RING_INC) != 0) {
+    uint32_t count;
+    uint32_t size;
+    if (!wring__buffer_runs(backend->buffers_bytes, backend->super.buffer_count, &count, &size) ||
+        ring_register(backend, count, WRING__PBUF_RING_INC) != 0) {
         return false;
     }
     backend->super.buffer_count = count;
-    backend->super.buffer_size = (uint32_t)(total / count) & ~63U;
+    backend->super.buffer_size = size;
     backend->buffers.least = LEAST_RUNS;
     return true;
 }
@@ -70,8 +58,8 @@ int wring__uring_buffers_open(struct uring_backend *backend) {
     backend->super.read_size = backend->super.buffer_size;
     backend->buffer_ring_bytes = count * sizeof(struct io_uring_buf);
     backend->buffers_bytes = (size_t)count * backend->super.buffer_size;
-    backend->buffer_ring = wring__uring_pages(backend->buffer_ring_bytes);
-    backend->super.buffers = wring__uring_pages(backend->buffers_bytes);
+    backend->buffer_ring = wring__pages(backend->buffer_ring_bytes);
+    backend->super.buffers = wring__pages(backend->buffers_bytes);
     if (backend->buffer_ring == NULL || backend->super.buffers == NULL) {
         return -ENOMEM;
     }

@@ -5,18 +5,18 @@
  * table. What can only be done with a descriptor (asking for the peer's address) is done before.
  */
 #include <errno.h>
-#include <netinet/tcp.h>
 #include <sys/mman.h>
 #include <sys/resource.h>
 #include <unistd.h>
 
+#include "io/socket.h"
 #include "io/uring_internal.h"
 
 /* Eight bytes of kernel memory each. Beyond them come plain descriptors. */
 #define FILES_MAX (1u << 18)
 
 static void *table_pages(size_t count, size_t size) {
-    return wring__uring_pages(count * size);
+    return wring__pages(count * size);
 }
 
 void wring__uring_files_open(struct uring_backend *backend, uint32_t count) {
@@ -83,11 +83,10 @@ void wring__uring_peer_set(struct uring_backend *backend, uint32_t slot,
 }
 
 bool wring__uring_peer(wring__backend *super, wring__socket socket, struct sockaddr_storage *out) {
-    memset(out, 0, sizeof *out);
     if ((socket & URING_DIRECT) == 0) {
-        socklen_t len = sizeof *out;
-        return getpeername(socket, (struct sockaddr *)out, &len) == 0;
+        return wring__socket_peer(socket, out);
     }
+    memset(out, 0, sizeof *out);
     const struct uring_peer *peer = &uring_of(super)->files.peers[socket & ~URING_DIRECT];
     if (peer->family == AF_INET) {
         struct sockaddr_in *v4 = (struct sockaddr_in *)out;
@@ -105,23 +104,6 @@ bool wring__uring_peer(wring__backend *super, wring__socket socket, struct socka
 }
 
 /* ---- dialling and closing -------------------------------------------------------------------- */
-
-static int socket_make(const wring__dial_config *config) {
-    const int on = 1;
-    int fd = socket(config->address->sa_family, SOCK_STREAM | SOCK_CLOEXEC, 0);
-    bool ok = fd >= 0 && setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on) == 0;
-    if (ok && config->source != NULL) {
-        /* the port is picked by connect, so that a source address serves each target with all */
-        ok = setsockopt(fd, IPPROTO_IP, IP_BIND_ADDRESS_NO_PORT, &on, sizeof on) == 0 &&
-             bind(fd, config->source, config->source_len) == 0;
-    }
-    if (!ok && fd >= 0) {
-        const int saved = errno;
-        close(fd);
-        errno = saved;
-    }
-    return ok ? fd : -1;
-}
 
 /* A dialled socket is made and bound as a descriptor and then moved into the table: while it is
  * dialled the process needs one descriptor, not one for each connection. uring_self.c keeps a few
@@ -147,7 +129,7 @@ static wring__socket socket_to_table(struct uring_backend *backend, int fd,
 wring_result wring__uring_connect(wring__backend *super, const wring__dial_config *config,
                                   uint64_t token, wring__socket *out) {
     struct uring_backend *backend = uring_of(super);
-    int fd = socket_make(config);
+    int fd = wring__socket_make(config, 0);
     if (fd < 0) {
         return WRING_ERR_SYSTEM;
     }

@@ -3,7 +3,7 @@
  * Between the files of the io_uring backend, the only ones that know liburing:
  *
  *   uring.c          opening and closing, the operations of a stream, the turn
- *   uring_accept.c   listening and accepting
+ *   uring_accept.c   accepting
  *   uring_files.c    the ring's own file table, the peers' addresses, dialling
  *   uring_buffers.c  the ring of receive buffers
  */
@@ -148,8 +148,6 @@ static inline void uring_sqe_address(struct io_uring_sqe *sqe, wring__socket soc
     io_uring_sqe_set_data64(sqe, token);
 }
 
-void *wring__uring_pages(size_t bytes); /* zeroed, touched when used; NULL: no memory */
-
 /* ---- uring_buffers.c ---- */
 int wring__uring_buffers_open(struct uring_backend *backend);
 void wring__uring_buffers_close(struct uring_backend *backend);
@@ -182,10 +180,6 @@ wring_result wring__uring_connect(wring__backend *super, const wring__dial_confi
 void wring__uring_close_socket(wring__backend *super, wring__socket socket, uint64_t token);
 
 /* ---- uring_accept.c ---- */
-wring_result wring__uring_listen(const wring__listen_config *config, wring__socket *out,
-                                 uint16_t *port, wring_error *error);
-void wring__uring_unlisten(const wring__listen_config *config, wring__socket listener);
-void wring__uring_turn_away(wring__socket listener);
 wring__socket wring__uring_accept_now(wring__backend *super, wring__socket listener);
 void wring__uring_accept(wring__backend *super, wring__socket listener, uint64_t token);
 /* Asks for the end of the accept of `target`; false when it is no accept. */

@@ -14,6 +14,7 @@
 #include <sys/resource.h>
 #include <unistd.h>
 
+#include "io/socket.h"
 #include "io/uring_internal.h"
 
 #define PORT_FIRST 32768 /* where the kernel does not tell */
@@ -89,24 +90,10 @@ static int dial_take(struct uring_dials *dials, wring__socket socket) {
     return -1;
 }
 
-static bool is_connected_to_itself(int fd) {
-    struct sockaddr_storage ours = {.ss_family = AF_UNSPEC};
-    struct sockaddr_storage theirs = {.ss_family = AF_UNSPEC};
-    socklen_t ours_len = sizeof ours;
-    socklen_t theirs_len = sizeof theirs;
-    return getsockname(fd, (struct sockaddr *)&ours, &ours_len) == 0 &&
-           getpeername(fd, (struct sockaddr *)&theirs, &theirs_len) == 0 &&
-           ours_len == theirs_len && memcmp(&ours, &theirs, ours_len) == 0;
-}
-
 bool wring__uring_dialled(wring__backend *super, wring__socket socket) {
     const bool is_direct = (socket & URING_DIRECT) != 0;
     const int fd = is_direct ? dial_take(&uring_of(super)->dials, socket) : socket;
-    const bool itself = fd >= 0 && is_connected_to_itself(fd);
-    if (itself) { /* reset, so that the port is free at once */
-        const struct linger none = {.l_onoff = 1, .l_linger = 0};
-        (void)setsockopt(fd, SOL_SOCKET, SO_LINGER, &none, sizeof none);
-    }
+    const bool itself = fd >= 0 && wring__socket_is_itself(fd);
     if (is_direct && fd >= 0) {
         close(fd);
     }

@@ -29,7 +29,8 @@ static void accept_cancel(wring__worker *worker) {
     if (worker->accept_armed && !worker->accept_cancelled) {
         worker->accept_cancelled = true;
         worker->pending++;
-        worker->backend->ops->cancel(worker->backend, wring__token_pack(WRING__OP_ACCEPT, 0, 0),
+        worker->backend->ops->cancel(worker->backend, WRING__SOCKET_NONE,
+                                     wring__token_pack(WRING__OP_ACCEPT, 0, 0),
                                      wring__token_pack(WRING__OP_CANCEL, 0, 0));
     }
 }

@@ -42,7 +42,7 @@ void wring__worker_unwatch(wring__worker *worker, wring__watch *watch) {
     wring__slots_release(&worker->watches, watch->slot, watch->generation);
     watch->generation = 0;
     worker->pending++;
-    worker->backend->ops->cancel(worker->backend, target,
+    worker->backend->ops->cancel(worker->backend, WRING__SOCKET_NONE, target,
                                  wring__token_pack(WRING__OP_CANCEL, 0, 0));
 }
 

@@ -374,7 +374,11 @@ wring_result wring_server_start(wring_server *server, wring_error *error) {
     if (server->started) {
         return wring_error_set(error, WRING_ERR_INVALID_STATE, 0, "the server runs already");
     }
-    wring_result result = listeners_open(server, error);
+    wring_result result = wring__group_pick(&server->group, server->config.backend, error);
+    if (result != WRING_OK) {
+        return result;
+    }
+    result = listeners_open(server, error);
     server->started = true;
     if (result == WRING_OK) {
         result = wring__group_start(&server->group, error);

@@ -7,6 +7,8 @@
 
 void wring_server_get_stats(const wring_server *server, wring_server_stats *out) {
     memset(out, 0, sizeof *out);
+    out->backend = server->group.picked;
+    out->backend_reason = server->group.reason.text;
     for (uint32_t i = 0; i < server->config.workers; i++) {
         const wring__server_worker *worker = &server->workers[i];
         const wring__worker_counters *counters = &worker->io.counters;

@@ -144,10 +144,11 @@ static size_t bytes_take(struct null_backend *backend, const struct iovec *iov, 
     return total;
 }
 
-static void null_send(wring__backend *super, wring__socket socket, uint64_t token,
+static bool null_send(wring__backend *super, wring__socket socket, uint64_t token,
                       const struct iovec *iov, size_t count) {
     (void)socket;
     post(null_of(super), token, (int32_t)bytes_take(null_of(super), iov, count), 0, 0);
+    return false;
 }
 
 static void null_send_at_once(wring__backend *super, wring__socket socket, uint64_t token,
@@ -168,7 +169,9 @@ static void null_shutdown(wring__backend *super, wring__socket socket, uint64_t 
     }
 }
 
-static void null_cancel(wring__backend *super, uint64_t target, uint64_t token) {
+static void null_cancel(wring__backend *super, wring__socket socket, uint64_t target,
+                        uint64_t token) {
+    (void)socket;
     struct null_backend *backend = null_of(super);
     bool found = backend->accept_token == target;
     if (found) {

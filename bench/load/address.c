@@ -62,7 +62,7 @@ static wring_result worker_drive(wring__worker *worker, wring__resolve *resolve,
 static wring_result resolve(const load_target *target, const load_patience *patience, answer *a,
                             wring_error *error) {
     const wring__worker_config config = {
-        .backend = &wring__backend_uring,
+        .backend = target->backend,
         .backend_config = {.entries = 64,
                            .buffer_count = 8,
                            .buffer_size = 4096,

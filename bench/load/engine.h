@@ -27,6 +27,8 @@ typedef struct load_refused load_refused;
 
 /** Where to connect to, and what to say there. */
 typedef struct load_target {
+    const wring__backend_ops
+        *backend; /* names are looked up on it: set before the target is opened */
     wring_url url;
     char *url_text;
     char *host;

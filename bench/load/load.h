@@ -30,6 +30,7 @@
 #include "bench/load/parse.h"
 #include "bench/load/ramp.h"
 #include "bench/load/sizes.h"
+#include "wring/backend.h"
 #include "wring/http.h"
 #include "wring/tls.h"
 
@@ -49,6 +50,7 @@ typedef struct load_config {
     const char *host;      /* for the Host header; NULL: of the URL */
     uint32_t connections;
     uint32_t threads; /* 0: picked */
+    wring_backend backend;
     wring_duration_ns duration;
     wring_duration_ns warmup;
     uint64_t messages;      /* the measured time ends when so many are answered; 0: no limit */
@@ -122,6 +124,7 @@ typedef struct load_cpu {
 } load_cpu;
 
 typedef struct load_result {
+    wring_backend backend; /* that it ran on */
     struct {
         uint64_t wanted, opened, failed, lost;
         uint64_t unanswered; /* dials that had waited for over a second when the run ended; when

@@ -327,18 +327,24 @@ static wring_result target_open(load_run *run, const load_observer *observer, wr
 
 wring_result load_execute(const load_config *config, const load_observer *observer,
                           load_result *out, wring_error *error) {
-    load_run run = {.config = config,
-                    .backend = &wring__backend_uring,
-                    .result = out,
-                    .lock = PTHREAD_MUTEX_INITIALIZER};
+    load_run run = {.config = config, .result = out, .lock = PTHREAD_MUTEX_INITIALIZER};
     run.thread_count = load_config_threads(config);
     wring_result result = load_result_init(out);
+    wring_error reason;
     out->threads = run.thread_count;
     out->connections.wanted = load_config_connections(config);
     if (result == WRING_OK) {
-        result = target_open(&run, observer, error);
+        result = wring_backend_pick(config->backend, &out->backend, &reason);
+        if (result != WRING_OK && error != NULL) {
+            *error = reason;
+        }
     } else {
         (void)wring_error_set(error, result, ENOMEM, "out of memory");
+    }
+    if (result == WRING_OK) {
+        run.backend = wring__backend_ops_of(out->backend);
+        run.target.backend = run.backend;
+        result = target_open(&run, observer, error);
     }
     if (result == WRING_OK && run.target.url.secure) {
         result = wring__tls_context_client(config->tls, &run.tls, error);

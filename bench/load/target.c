@@ -330,6 +330,19 @@ uint32_t load_config_threads(const load_config *config) {
     return threads < connections ? threads : connections;
 }
 
+/* On epoll a connection is a descriptor of the process, whatever thread has it. */
+static wring_result check_descriptors_all(uint32_t connections, wring_error *error) {
+    const uint64_t most = descriptors_max();
+    if (most > DESCRIPTORS_OWN && connections <= most - DESCRIPTORS_OWN) {
+        return WRING_OK;
+    }
+    return wring_error_set(error, WRING_ERR_TOO_MANY_CONNECTIONS, 0,
+                           "%u connections are above the hard limit of %llu descriptors, and on "
+                           "epoll each is one: raise it (ulimit -Hn as root, LimitNOFILE=), or "
+                           "allow io_uring, which has tables of its own",
+                           connections, (unsigned long long)most);
+}
+
 static wring_result check_descriptors(uint32_t threads, uint32_t connections, wring_error *error) {
     const uint32_t needed = threads_needed(connections);
     if (needed <= threads) {
@@ -378,7 +391,9 @@ wring_result load_preflight(const load_config *config, const load_target *target
     const uint32_t connections = load_config_connections(config);
     wring_result result = check_ports(target, connections, error);
     if (result == WRING_OK) {
-        result = check_descriptors(threads, connections, error);
+        result = target->backend == &wring__backend_epoll
+                     ? check_descriptors_all(connections, error)
+                     : check_descriptors(threads, connections, error);
     }
     if (result == WRING_OK) {
         result = check_memory(config, target, connections, error);

@@ -16,6 +16,7 @@
 #ifndef WRING_CLIENT_H
 #define WRING_CLIENT_H
 
+#include "wring/backend.h"
 #include "wring/deflate.h"
 #include "wring/handler.h"
 #include "wring/http.h"
@@ -42,6 +43,7 @@ typedef struct wring_pool_config {
                                        reading would wait for ever. For handlers that answer
                                        servers they do not trust */
     bool pinned;                  /**< one CPU for each thread */
+    wring_backend backend;        /**< default WRING_BACKEND_AUTO */
 } wring_pool_config;
 
 /** Starts threads for clients.  @param config  NULL takes every default
@@ -62,6 +64,8 @@ typedef struct wring_pool_stats {
     uint64_t mail_stale;   /**< mail for a session that was gone */
     uint64_t mail_lost;    /**< frames that were sent, and infos that were posted, too late: their
                                 session was gone or had begun to close */
+    wring_backend backend; /**< which one it runs on */
+    const char *backend_reason; /**< a sentence; the pool's */
 } wring_pool_stats;
 
 /** Clients on a server's workers are in that one's statistics.   Thread: any. */

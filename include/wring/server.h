@@ -10,6 +10,7 @@
 #ifndef WRING_SERVER_H
 #define WRING_SERVER_H
 
+#include "wring/backend.h"
 #include "wring/deflate.h"
 #include "wring/handler.h"
 #include "wring/http.h"
@@ -124,6 +125,7 @@ typedef struct wring_server_config {
     bool share_port; /**< other servers may listen at the same port, such as the one that replaces
                           this one: the kernel spreads connections over all of them. Default: when
                           another program listens there, starting fails */
+    wring_backend backend; /**< default WRING_BACKEND_AUTO */
 } wring_server_config;
 
 /** Fills in every default, as wring_server_create does; for showing the configuration. */
@@ -221,6 +223,9 @@ typedef struct wring_server_stats {
     uint64_t deflate_published_bytes_before;
     uint64_t deflate_published_bytes_after;
     wring_deflate_stats deflate; /**< messages of single connections */
+
+    wring_backend backend;      /**< which one it runs on; AUTO before the first start */
+    const char *backend_reason; /**< a sentence; the server's */
 } wring_server_stats;
 WRING_API void wring_server_get_stats(const wring_server *server, wring_server_stats *out);
 

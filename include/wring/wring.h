@@ -5,6 +5,7 @@
 #ifndef WRING_WRING_H
 #define WRING_WRING_H
 
+#include "wring/backend.h"
 #include "wring/bytes.h"
 #include "wring/client.h"
 #include "wring/close.h"

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
  * A server where io_uring is not to be had: forbidden or hidden by a container's profile, an old
- * kernel, no locked memory. Starting fails with one sentence that says what, why and what to do,
- * and leaves nothing behind; the process goes on.
+ * kernel, no locked memory. Asked for by name, it fails to start with one sentence that says what,
+ * why and what to do, and leaves nothing behind; the process goes on. Left to itself it falls back
+ * to epoll, unless it is memory or descriptors that are lacking.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -55,9 +56,12 @@ static unsigned open_files(void) {
     return count;
 }
 
-static void refused(const char *why, int system_errno) {
-    const wring_server_config config = {
-        .struct_size = sizeof config, .workers = 2, .handler = &nothing, .unpinned = true};
+static void refused(const char *why, int system_errno, wring_backend wanted) {
+    const wring_server_config config = {.struct_size = sizeof config,
+                                        .workers = 2,
+                                        .handler = &nothing,
+                                        .unpinned = true,
+                                        .backend = wanted};
     wring_server *server;
     wring_error error;
     const unsigned before = open_files();
@@ -78,14 +82,45 @@ static void refused(const char *why, int system_errno) {
     fflush(stdout);
 }
 
+/* A server and a pool of their own choice run on epoll, and tell why. */
+static void falls_back(const char *why, int system_errno) {
+    const wring_server_config config = {
+        .struct_size = sizeof config, .workers = 2, .handler = &nothing, .unpinned = true};
+    wring_server *server;
+    wring_pool *pool;
+    wring_error error;
+    wring_backend picked;
+    wring_server_stats stats;
+    wring_pool_stats of_pool;
+    CHECK(wring_server_create(&config, &server, &error) == WRING_OK);
+    CHECK(wring_server_start(server, &error) == WRING_OK);
+    wring_server_get_stats(server, &stats);
+    CHECK(stats.backend == WRING_BACKEND_EPOLL && strstr(stats.backend_reason, why) != NULL);
+    CHECK(strncmp(stats.backend_reason, "io_uring: ", 10) == 0);
+    CHECK(wring_pool_create(NULL, &pool, &error) == WRING_OK);
+    wring_pool_get_stats(pool, &of_pool);
+    CHECK(of_pool.backend == WRING_BACKEND_EPOLL && strstr(of_pool.backend_reason, why) != NULL);
+    wring_pool_destroy(pool, 100);
+    wring_server_stop(server, 100);
+    wring_server_destroy(server);
+    CHECK(wring_backend_pick(WRING_BACKEND_AUTO, &picked, &error) == WRING_OK);
+    CHECK(picked == WRING_BACKEND_EPOLL && error.system_errno == system_errno);
+}
+
 /* Each in a process of its own: a filter stays. */
-static int in_child(long number, int system_errno, const char *why) {
+static int in_child(long number, int system_errno, const char *why, bool may_fall_back) {
     fflush(stdout);
     const pid_t child = fork();
     CHECK(child >= 0);
     if (child == 0) {
+        CHECK(unsetenv("WRING_BACKEND") == 0);
         forbid(number, system_errno);
-        refused(why, system_errno);
+        refused(why, system_errno, WRING_BACKEND_URING);
+        if (may_fall_back) {
+            falls_back(why, system_errno);
+        } else {
+            refused(why, system_errno, WRING_BACKEND_AUTO);
+        }
         _exit(0);
     }
     int status;
@@ -118,17 +153,23 @@ int main(void) {
         long call;
         int system_errno;
         const char *why;
+        bool may_fall_back;
     } cases[] = {
-        {SYS_io_uring_setup, EPERM, "seccomp profile"},
-        {SYS_io_uring_setup, ENOSYS, "container profile hides it"},
-        {SYS_io_uring_setup, ENOMEM, "locked-memory limit"},
-        {SYS_io_uring_setup, EINVAL, "kernel is too old"},
-        {SYS_io_uring_setup, EMFILE, "too many open files"},
-        {SYS_io_uring_register, EPERM, "seccomp profile"},
-        {SYS_io_uring_register, EINVAL, "kernel is too old"},
+        {SYS_io_uring_setup, EPERM, "seccomp profile", true},
+        {SYS_io_uring_setup, EACCES, "seccomp profile", true},
+        {SYS_io_uring_setup, ENOSYS, "container profile hides it", true},
+        {SYS_io_uring_setup, EOPNOTSUPP, "kernel is too old", true},
+        {SYS_io_uring_setup, ENOMEM, "locked-memory limit", false},
+        {SYS_io_uring_setup, EINVAL, "kernel is too old", true},
+        {SYS_io_uring_setup, EMFILE, "too many open files", false},
+        {SYS_io_uring_register, EPERM, "seccomp profile", true},
+        {SYS_io_uring_enter, EPERM, "seccomp profile", true},
+        {SYS_io_uring_enter, ENOSYS, "container profile hides it", true},
+        {SYS_io_uring_register, EINVAL, "kernel is too old", true},
     };
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
-        const int status = in_child(cases[i].call, cases[i].system_errno, cases[i].why);
+        const int status =
+            in_child(cases[i].call, cases[i].system_errno, cases[i].why, cases[i].may_fall_back);
         if (status != 0) {
             return status;
         }

@@ -149,7 +149,7 @@ static void accept_cancel(bool together) {
     if (together) {
         backend->ops->accept(backend, listener, token(ACCEPT, 0));
     }
-    backend->ops->cancel(backend, token(ACCEPT, 0), token(CANCEL, 0));
+    backend->ops->cancel(backend, WRING__SOCKET_NONE, token(ACCEPT, 0), token(CANCEL, 0));
     bool ended = false;
     bool cancelled = false;
     while (!ended || !cancelled) {

@@ -133,6 +133,11 @@ size_t wring__sim_write(wring__sim *sim, wring__socket socket, const uint8_t *da
     return taken;
 }
 
+size_t wring__sim_room(wring__sim *sim, wring__socket socket) {
+    const struct sim_socket *peer = socket_peer(sim, wring__sim_socket(sim, socket));
+    return peer == NULL ? 0 : sim->pipe_bytes - peer->rx.len;
+}
+
 size_t wring__sim_read(wring__sim *sim, wring__socket socket, uint8_t *out, size_t cap) {
     struct sim_pipe *pipe = &wring__sim_socket(sim, socket)->rx;
     pipe_settle(sim, pipe);

@@ -61,7 +61,8 @@ struct sim_backend {
     uint16_t *home; /* receive buffers not in use */
     uint32_t home_count;
     bool is_incremental;
-    bool has_begun; /* a buffer that is not full: the next bytes go there */
+    bool is_readiness; /* as on epoll: sends are tried at once, and wait for room without bytes */
+    bool has_begun;    /* a buffer that is not full: the next bytes go there */
     uint16_t begun;
     size_t begun_used;
     wring_time_ns deadline;
@@ -116,8 +117,10 @@ static wring_result sim_open(const wring__backend_config *config, wring__backend
     backend->super.buffer_size = size;
     backend->super.read_size = size;
     backend->super.waits_outside = true;
-    backend->super.sends_at_once = true;
     backend->is_incremental = wring__sim_random(sim, 2) == 0;
+    backend->is_readiness = wring__sim_random(sim, 2) == 0;
+    backend->super.sends_at_once = !backend->is_readiness;
+    backend->super.rewinds = backend->is_readiness;
     backend->super.buffers = wring__sim_memory(NULL, (size_t)count * size);
     backend->home = wring__sim_memory(NULL, count * sizeof *backend->home);
     WRING_ASSERT(backend->super.buffers != NULL && backend->home != NULL);
@@ -224,27 +227,69 @@ static void sim_poll(wring__backend *super, int descriptor, uint32_t events, uin
     op_new(super, OP_POLL, WRING__SOCKET_NONE, token);
 }
 
-static void sim_send(wring__backend *super, wring__socket socket, uint64_t token,
-                     const struct iovec *iov, size_t count) {
+/* Writes from where the last step stopped; returns how many bytes are left. */
+static size_t send_step(struct sim_backend *backend, struct sim_op *op) {
+    size_t skip = op->sent;
+    size_t left = 0;
+    bool full = false;
+    for (size_t i = 0; i < op->iov_count; i++) {
+        size_t done = wring__min_size(skip, op->iov[i].iov_len);
+        skip -= done;
+        size_t len = op->iov[i].iov_len - done;
+        size_t taken = 0;
+        if (!full && len > 0) {
+            const uint8_t *data = (const uint8_t *)op->iov[i].iov_base + done;
+            taken = wring__sim_write(backend->sim, op->socket, data, len);
+        }
+        op->sent += taken;
+        full = full || taken < len;
+        left += len - taken;
+    }
+    return left;
+}
+
+static bool send_is_broken(struct sim_backend *backend, const struct sim_op *op) {
+    const struct sim_socket *s = wring__sim_socket(backend->sim, op->socket);
+    return s->reset || s->tx_shut || s->peer == WRING__SOCKET_NONE;
+}
+
+static struct sim_op *send_new(wring__backend *super, wring__socket socket, uint64_t token,
+                               const struct iovec *iov, size_t count) {
     assert_only_one(super, OP_SEND, socket);
     WRING_ASSERT(count > 0 && count <= SEND_IOV_MAX);
     struct sim_op *op = op_new(super, OP_SEND, socket, token);
     memcpy(op->iov, iov, count * sizeof *iov);
     op->iov_count = count;
+    return op;
+}
+
+/* By readiness it is tried now, and what finds no room waits until there is some. */
+static bool sim_send(wring__backend *super, wring__socket socket, uint64_t token,
+                     const struct iovec *iov, size_t count) {
+    struct sim_backend *backend = sim_of(super);
+    struct sim_op *op = send_new(super, socket, token, iov, count);
+    if (!backend->is_readiness || send_is_broken(backend, op)) {
+        return false;
+    }
+    const bool took_all = send_step(backend, op) == 0;
+    if (took_all) {
+        backend->op_count--;
+    }
+    return took_all;
 }
 
 static void sim_send_at_once(wring__backend *super, wring__socket socket, uint64_t token,
                              const struct iovec *iov, size_t count) {
-    sim_send(super, socket, token, iov, count);
-    struct sim_backend *backend = sim_of(super);
-    backend->ops[backend->op_count - 1].at_once = true;
+    send_new(super, socket, token, iov, count)->at_once = true;
 }
 
 static void sim_shutdown(wring__backend *super, wring__socket socket, uint64_t token, int how) {
     op_new(super, OP_SHUTDOWN, socket, token)->how = how;
 }
 
-static void sim_cancel(wring__backend *super, uint64_t target, uint64_t token) {
+static void sim_cancel(wring__backend *super, wring__socket socket, uint64_t target,
+                       uint64_t token) {
+    (void)socket;
     op_new(super, OP_CANCEL, WRING__SOCKET_NONE, token)->target = target;
 }
 
@@ -368,34 +413,22 @@ static void do_recv(struct sim_backend *backend, struct sim_op *op) {
          (uint16_t)(WRING__COMPLETION_BUFFER | (more ? WRING__COMPLETION_MORE : 0) |
                     (backend->has_begun ? WRING__COMPLETION_BUFFER_MORE : 0)),
          buffer);
-    op->done = !more;
-}
-
-/* Writes from where the last step stopped; returns how many bytes are left. */
-static size_t send_step(struct sim_backend *backend, struct sim_op *op) {
-    size_t skip = op->sent;
-    size_t left = 0;
-    bool full = false;
-    for (size_t i = 0; i < op->iov_count; i++) {
-        size_t done = wring__min_size(skip, op->iov[i].iov_len);
-        skip -= done;
-        size_t len = op->iov[i].iov_len - done;
-        size_t taken = 0;
-        if (!full && len > 0) {
-            const uint8_t *data = (const uint8_t *)op->iov[i].iov_base + done;
-            taken = wring__sim_write(backend->sim, op->socket, data, len);
-        }
-        op->sent += taken;
-        full = full || taken < len;
-        left += len - taken;
+    if (backend->is_readiness) { /* it rewinds: what is in a buffer is told in the same turn */
+        backend->posted[backend->posted_count - 1].at = backend->sim->now;
     }
-    return left;
+    op->done = !more;
 }
 
 static void do_send(struct sim_backend *backend, struct sim_op *op) {
     struct sim_socket *s = wring__sim_socket(backend->sim, op->socket);
-    if (s->reset || s->tx_shut || s->peer == WRING__SOCKET_NONE) {
+    if (send_is_broken(backend, op)) {
         op_end(backend, op, op->sent > 0 ? (int32_t)op->sent : s->reset ? -ECONNRESET : -EPIPE);
+        return;
+    }
+    if (backend->is_readiness) {
+        if (wring__sim_room(backend->sim, op->socket) > 0) {
+            op_end(backend, op, (int32_t)op->sent);
+        }
         return;
     }
     size_t left = send_step(backend, op);
@@ -551,6 +584,13 @@ static void sim_buffers_return(wring__backend *super, const uint16_t *buffers, s
     backend->sim->activity += count > 0;
 }
 
+static void sim_buffer_rewind(wring__backend *super, uint16_t buffer) {
+    struct sim_backend *backend = sim_of(super);
+    WRING_ASSERT(backend->has_begun && backend->begun == buffer);
+    backend->begun_used = 0;
+    backend->sim->activity++;
+}
+
 static void sim_wake(wring__backend *super, wring__backend *from) {
     (void)from;
     struct sim_backend *backend = sim_of(super);
@@ -619,6 +659,7 @@ const wring__backend_ops wring__backend_sim = {
     .close_socket = sim_close_socket,
     .turn = sim_turn,
     .buffers_return = sim_buffers_return,
+    .buffer_rewind = sim_buffer_rewind,
     .wake = sim_wake,
     .now = sim_backend_now,
     .peer = sim_peer,

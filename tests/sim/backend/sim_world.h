@@ -73,6 +73,8 @@ struct sim_socket *wring__sim_socket(wring__sim *sim, wring__socket socket);
 wring__socket wring__sim_backlog_pop(wring__sim *sim, wring__socket listener);
 size_t wring__sim_write(wring__sim *sim, wring__socket socket, const uint8_t *data, size_t len);
 size_t wring__sim_read(wring__sim *sim, wring__socket socket, uint8_t *out, size_t cap);
+/** Bytes that a write would take. */
+size_t wring__sim_room(wring__sim *sim, wring__socket socket);
 size_t wring__sim_readable(wring__sim *sim, wring__socket socket);
 bool wring__sim_at_end(wring__sim *sim, wring__socket socket);
 void wring__sim_end(wring__sim *sim, wring__socket socket);

@@ -215,7 +215,7 @@ static void scripted_recv(wring__backend *super, wring__socket socket, uint64_t 
     op_new(SCRIPTED_RECV, token);
 }
 
-static void scripted_send(wring__backend *super, wring__socket socket, uint64_t token,
+static bool scripted_send(wring__backend *super, wring__socket socket, uint64_t token,
                           const struct iovec *iov, size_t count) {
     (void)super;
     (void)socket;
@@ -226,11 +226,12 @@ static void scripted_send(wring__backend *super, wring__socket socket, uint64_t 
         op->data[i] = iov[i].iov_base;
         op->len[i] = iov[i].iov_len;
     }
+    return false;
 }
 
 static void scripted_send_at_once(wring__backend *super, wring__socket socket, uint64_t token,
                                   const struct iovec *iov, size_t count) {
-    scripted_send(super, socket, token, iov, count);
+    (void)scripted_send(super, socket, token, iov, count);
     op_find(SCRIPTED_SEND)->at_once = true;
 }
 
@@ -242,7 +243,9 @@ static void scripted_shutdown(wring__backend *super, wring__socket socket, uint6
     op_new(SCRIPTED_SHUTDOWN, token);
 }
 
-static void scripted_cancel(wring__backend *super, uint64_t target, uint64_t token) {
+static void scripted_cancel(wring__backend *super, wring__socket socket, uint64_t target,
+                            uint64_t token) {
+    (void)socket;
     (void)super;
     (void)target;
     op_new(SCRIPTED_CANCEL, token);

@@ -1,0 +1,38 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * The option --backend of every subcommand.
+ */
+#include <stdio.h>
+
+#include "cli/cli.h"
+
+bool cli_backend_parse(const char *name, wring_backend *out) {
+    *out = WRING_BACKEND_AUTO;
+    if (name != NULL && wring_backend_parse(name, out) != WRING_OK) {
+        cli_complain("--backend %s: there are auto, uring and epoll", name);
+        return false;
+    }
+    return true;
+}
+
+bool cli_backend_tell(wring_backend wanted, bool is_quiet) {
+    wring_backend picked;
+    wring_error reason;
+    if (wring_backend_pick(wanted, &picked, &reason) != WRING_OK) {
+        cli_complain("%s", reason.text);
+        return false;
+    }
+    if (reason.system_errno != 0 && !is_quiet) { /* it was not what it would rather be */
+        fprintf(stderr, "wring: runs on epoll, for %s\n", reason.text);
+    }
+    return true;
+}
+
+void cli_backend_print(wring_backend wanted) {
+    wring_backend picked;
+    wring_error reason;
+    const wring_result result = wring_backend_pick(wanted, &picked, &reason);
+    printf("backend = %s\n", wring_backend_name(wanted));
+    printf("# backend: %s: %s\n", result == WRING_OK ? wring_backend_name(picked) : "none",
+           reason.text);
+}
