@@ -33,6 +33,6 @@ void cli_backend_print(wring_backend wanted) {
     wring_error reason;
     const wring_result result = wring_backend_pick(wanted, &picked, &reason);
     printf("backend = %s\n", wring_backend_name(wanted));
-    printf("# backend: %s: %s\n", result == WRING_OK ? wring_backend_name(picked) : "none",
-           reason.text);
+    printf("backend-picked = %s\nbackend-reason = %s\n",
+           result == WRING_OK ? wring_backend_name(picked) : "none", reason.text);
 }

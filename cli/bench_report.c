@@ -144,7 +144,7 @@ static void setting_print(FILE *to, const bench_options *o, const load_result *r
         fprintf(to, "%s subscribe, ", bench_count_text(load->connections, text));
         fprintf(to, "%s)", bench_counted_text(load->topics, "topic", text));
     }
-    fprintf(to, " on %s (%s)", bench_counted_text(r->threads, "thread", text),
+    fprintf(to, " on %s, %s", bench_counted_text(r->threads, "thread", text),
             wring_backend_name(r->backend));
     if (load->mode == LOAD_ECHO || load->mode == LOAD_FANOUT) {
         sizes_print(to, load);

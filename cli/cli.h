@@ -75,7 +75,7 @@ bool cli_backend_parse(const char *name, wring_backend *out);
  *  @param is_quiet  it does not */
 bool cli_backend_tell(wring_backend wanted, bool is_quiet);
 
-/** For --print-config: the setting, and as a comment what it comes to and why. */
+/** For --print-config: the setting, what it comes to here, and why. */
 void cli_backend_print(wring_backend wanted);
 
 #define CLI_BACKEND_HELP "auto, uring or epoll: what moves the bytes (auto)"

@@ -43,6 +43,7 @@ struct epoll_socket {
     uint32_t into_len;
     uint32_t sent; /* of the send that waits */
     uint32_t next; /* in the ready list, or of the free ones */
+    uint16_t broken_by; /* errno that a connect met and receives have yet to tell; 0: none */
     uint8_t recv_how;
     bool is_readable : 1;   /* there may be something to receive, as far as we know */
     bool is_exact : 1;      /* its end, an error or urgent data came: a short read tells nothing */

@@ -147,6 +147,9 @@ void wring__epoll_recv_into(wring__backend *super, wring__socket socket, uint64_
 /* Bytes, 0 at the end of the stream, or a negative errno. */
 static int32_t recv_now(struct epoll_socket *socket, uint8_t *data, size_t len) {
     ssize_t got;
+    if (socket->broken_by != 0) {
+        return -(int32_t)socket->broken_by;
+    }
     WRING_UNPOISON(data, len);
     do {
         got = recv(socket->fd, data, len, 0);

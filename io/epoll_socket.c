@@ -81,11 +81,17 @@ static struct epoll_socket *socket_of(wring__backend *super, wring__socket socke
 
 /* ---- events ---------------------------------------------------------------------------------- */
 
-static int32_t connect_result(const struct epoll_socket *socket) {
+/* Refused is not reset: that is a connection which was made and is over before we look. Asking takes
+ * the error from the socket, so it is kept for the next receive. */
+static int32_t connect_result(struct epoll_socket *socket) {
     int system_errno = 0;
     socklen_t len = sizeof system_errno;
     if (getsockopt(socket->fd, SOL_SOCKET, SO_ERROR, &system_errno, &len) != 0) {
         system_errno = errno;
+    }
+    if (system_errno == ECONNRESET || system_errno == EPIPE) {
+        socket->broken_by = (uint16_t)system_errno;
+        return 0;
     }
     return -system_errno;
 }

@@ -337,8 +337,8 @@ static wring_result check_descriptors_all(uint32_t connections, wring_error *err
         return WRING_OK;
     }
     return wring_error_set(error, WRING_ERR_TOO_MANY_CONNECTIONS, 0,
-                           "%u connections are above the hard limit of %llu descriptors, and on "
-                           "epoll each is one: raise it (ulimit -Hn as root, LimitNOFILE=), or "
+                           "%u connections do not fit under the hard limit of %llu descriptors: "
+                           "on epoll each is one. Raise it (ulimit -Hn as root, LimitNOFILE=), or "
                            "allow io_uring, which has tables of its own",
                            connections, (unsigned long long)most);
 }

@@ -72,10 +72,10 @@ def said(*argv, pattern=r"\d+\.\d+(\.\d+)?"):
     return match.group(0) if match else ""
 
 
-def wring_command(workers):
+def wring_command(workers, backend="uring"):
     def command(row, place):
         argv = [str(place.build / "wring"), "serve", "--port", str(place.port),
-                "--workers", str(workers)]
+                "--workers", str(workers), "--backend", backend]
         if place.cert:
             argv += ["--tls-cert", str(place.cert), "--tls-key", str(place.key)]
         return argv + (["--deflate"] if row.family == "deflate" else [])
@@ -138,6 +138,10 @@ CONTENDERS = [
               lambda build: build / "wring",
               lambda build: said(str(build / "wring"), "--version"), fanout_path="/topic/all",
               is_own=True),
+    Contender("wring-epoll", "wring on epoll", "#f2a07b", COMPRESSING, wring_command(1, "epoll"),
+              lambda build: build / "wring",
+              lambda build: said(str(build / "wring"), "--version"), fanout_path="/topic/all",
+              is_own=True, is_own=True),
     Contender("wring-2", "wring, two workers", "#f2a58f", frozenset({"fanout"}), wring_command(2),
               lambda build: build / "wring",
               lambda build: said(str(build / "wring"), "--version"), fanout_path="/topic/all",

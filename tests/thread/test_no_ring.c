@@ -7,19 +7,15 @@
  */
 #include <errno.h>
 #include <fcntl.h>
-#include <linux/audit.h>
-#include <linux/filter.h>
-#include <linux/seccomp.h>
-#include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "tests/filter/filter.h"
 #include "wring/wring.h"
 
 #define SKIP 77
@@ -32,21 +28,6 @@
     } while (0)
 
 static const wring_handler nothing = {.name = "nothing"};
-
-/* From here on the system call fails with `system_errno` in this process. */
-static void forbid(long number, int system_errno) {
-    struct sock_filter code[] = {
-        BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, nr)),
-        BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, (uint32_t)number, 0, 1),
-        BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ERRNO | (uint32_t)system_errno),
-        BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW),
-    };
-    const struct sock_fprog program = {sizeof code / sizeof code[0], code};
-    CHECK(prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) == 0);
-    if (prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &program) != 0) {
-        _exit(SKIP); /* no filters here, so nobody is filtered */
-    }
-}
 
 static unsigned open_files(void) {
     unsigned count = 0;
@@ -114,7 +95,9 @@ static int in_child(long number, int system_errno, const char *why, bool may_fal
     CHECK(child >= 0);
     if (child == 0) {
         CHECK(unsetenv("WRING_BACKEND") == 0);
-        forbid(number, system_errno);
+        if (!filter_forbid(number, system_errno)) {
+            _exit(SKIP); /* no filters here, so nobody is filtered */
+        }
         refused(why, system_errno, WRING_BACKEND_URING);
         if (may_fall_back) {
             falls_back(why, system_errno);

@@ -117,9 +117,11 @@ static void no_timer(wring__worker *worker) {
 static const wring__worker_ops ops = {
     .name = "hammer", .accepted = no_accept, .mail = on_mail, .timer = no_timer};
 
+static wring_backend backend; /* the one that is to be had */
+
 static bool worker_open(struct hammer_worker *worker) {
     const wring__worker_config config = {
-        .backend = &wring__backend_uring,
+        .backend = wring__backend_ops_of(backend),
         .backend_config = {.entries = 8, .buffer_count = 1, .buffer_size = 64},
         .ops = &ops,
         .owner = worker,
@@ -209,6 +211,7 @@ int main(int argc, char **argv) {
         fputs("usage: thread-workers [--items N]\n", stderr);
         return 2;
     }
+    CHECK(wring_backend_pick(WRING_BACKEND_AUTO, &backend, NULL) == WRING_OK);
     items = (given ? strtoull(argv[2], NULL, 10) : 200000) / (PRODUCERS * WORKERS);
     CHECK(pthread_barrier_init(&up, NULL, WORKERS + 1) == 0);
     CHECK(pthread_barrier_init(&down, NULL, WORKERS + 1) == 0);
