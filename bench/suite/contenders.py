@@ -141,7 +141,7 @@ CONTENDERS = [
     Contender("wring-epoll", "wring on epoll", "#f2a07b", COMPRESSING, wring_command(1, "epoll"),
               lambda build: build / "wring",
               lambda build: said(str(build / "wring"), "--version"), fanout_path="/topic/all",
-              is_own=True, is_own=True),
+              is_own=True),
     Contender("wring-2", "wring, two workers", "#f2a58f", frozenset({"fanout"}), wring_command(2),
               lambda build: build / "wring",
               lambda build: said(str(build / "wring"), "--version"), fanout_path="/topic/all",
