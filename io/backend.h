@@ -156,7 +156,8 @@ struct wring__backend {
     uint32_t read_size; /* a receive of so much tells of a long message */
     bool waits_outside; /* a turn never waits: the clock moves between turns */
     bool sends_at_once; /* it has send_at_once */
-    bool rewinds;       /* it has buffer_rewind */
+    bool rewinds;       /* it has buffer_rewind, and keeps `filling` */
+    uint16_t filling;   /* the buffer that the next bytes go to; UINT16_MAX: one that is empty */
     /* Set by turn: every send_at_once queued before it has ended, and the completions of those that
      * did not take everything have been handed out. */
     bool sends_known;

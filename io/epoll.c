@@ -93,6 +93,7 @@ static wring_result epoll_backend_open(const wring__backend_config *config, wrin
     backend->super.ops = &wring__backend_epoll;
     backend->super.sends_known = true;
     backend->super.rewinds = true;
+    backend->super.filling = UINT16_MAX;
     backend->fd = -1;
     backend->wake_fd = -1;
     backend->has_pwait2 = true;

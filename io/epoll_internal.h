@@ -41,8 +41,8 @@ struct epoll_socket {
     uint64_t send_token; /* of the send or connect that waits; 0: none does */
     uint8_t *into;       /* with recv_how INTO */
     uint32_t into_len;
-    uint32_t sent; /* of the send that waits */
-    uint32_t next; /* in the ready list, or of the free ones */
+    uint32_t sent;      /* of the send that waits */
+    uint32_t next;      /* in the ready list, or of the free ones */
     uint16_t broken_by; /* errno that a connect met and receives have yet to tell; 0: none */
     uint8_t recv_how;
     bool is_readable : 1;   /* there may be something to receive, as far as we know */
@@ -97,9 +97,7 @@ struct epoll_buffers {
     size_t bytes;
     uint16_t *home; /* a stack */
     uint32_t home_count;
-    bool is_filling;
-    uint16_t filling;
-    uint32_t used;     /* of that one */
+    uint32_t used;     /* of super.filling */
     uint32_t room_min; /* with less room, a buffer counts as full */
 };
 

@@ -67,22 +67,21 @@ void wring__epoll_buffers_return(wring__backend *super, const uint16_t *buffers,
 
 void wring__epoll_buffer_rewind(wring__backend *super, uint16_t buffer) {
     struct epoll_buffers *buffers = &epoll_of(super)->buffers;
-    WRING_ASSERT(buffers->is_filling && buffers->filling == buffer);
+    WRING_ASSERT(super->filling == buffer);
     buffers->used = 0;
 }
 
 /* Room to receive into; an empty one: every buffer is in use. */
 static wring_mut_bytes buffer_room(struct epoll_backend *backend) {
     struct epoll_buffers *buffers = &backend->buffers;
-    if (!buffers->is_filling) {
+    if (backend->super.filling == UINT16_MAX) {
         if (buffers->home_count == 0) {
             return (wring_mut_bytes){NULL, 0};
         }
-        buffers->filling = buffers->home[--buffers->home_count];
-        buffers->is_filling = true;
+        backend->super.filling = buffers->home[--buffers->home_count];
         buffers->used = 0;
     }
-    return (wring_mut_bytes){wring__backend_buffer(&backend->super, buffers->filling) +
+    return (wring_mut_bytes){wring__backend_buffer(&backend->super, backend->super.filling) +
                                  buffers->used,
                              backend->super.buffer_size - buffers->used};
 }
@@ -91,9 +90,11 @@ static wring_mut_bytes buffer_room(struct epoll_backend *backend) {
 static uint16_t buffer_fill(struct epoll_backend *backend, uint32_t len) {
     struct epoll_buffers *buffers = &backend->buffers;
     buffers->used += len;
-    buffers->is_filling = backend->super.buffer_size - buffers->used >= buffers->room_min;
-    return buffers->is_filling ? WRING__COMPLETION_BUFFER | WRING__COMPLETION_BUFFER_MORE
-                               : WRING__COMPLETION_BUFFER;
+    if (backend->super.buffer_size - buffers->used >= buffers->room_min) {
+        return WRING__COMPLETION_BUFFER | WRING__COMPLETION_BUFFER_MORE;
+    }
+    backend->super.filling = UINT16_MAX;
+    return WRING__COMPLETION_BUFFER;
 }
 
 /* ---- arming ---------------------------------------------------------------------------------- */
@@ -186,7 +187,7 @@ static void buffer_receive(struct epoll_backend *backend, struct epoll_socket *s
         epoll_put(out, token, result, 0, 0);
         return;
     }
-    const uint16_t buffer = backend->buffers.filling;
+    const uint16_t buffer = backend->super.filling;
     uint16_t flags = buffer_fill(backend, (uint32_t)result);
     if (once) {
         socket->recv_token = 0;

@@ -81,8 +81,8 @@ static struct epoll_socket *socket_of(wring__backend *super, wring__socket socke
 
 /* ---- events ---------------------------------------------------------------------------------- */
 
-/* Refused is not reset: that is a connection which was made and is over before we look. Asking takes
- * the error from the socket, so it is kept for the next receive. */
+/* Refused is not reset: that is a connection which was made and is over before we look. Asking
+ * takes the error from the socket, so it is kept for the next receive. */
 static int32_t connect_result(struct epoll_socket *socket) {
     int system_errno = 0;
     socklen_t len = sizeof system_errno;

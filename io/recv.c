@@ -47,7 +47,6 @@ wring_result wring__recv_init(wring__recv_pool *pool, wring__backend *backend) {
     const uint32_t count = backend->buffer_count;
     memset(pool, 0, sizeof *pool);
     pool->span_free = WRING__RECV_NONE;
-    pool->filling = WRING__RECV_NONE;
     pool->kept_max = count / KEPT_SHARE;
     pool->buffers = calloc(count, sizeof *pool->buffers);
     pool->returns = calloc(count, sizeof *pool->returns);
@@ -115,7 +114,6 @@ static uint8_t *claim(wring__recv_pool *pool, const wring__completion *completio
     WRING_UNPOISON(data, len);
     buffer->used += len;
     buffer->is_lent = (completion->flags & WRING__COMPLETION_BUFFER_MORE) != 0;
-    pool->filling = buffer->is_lent ? completion->buffer : WRING__RECV_NONE;
     return data;
 }
 
@@ -237,16 +235,17 @@ void wring__recv_drop(wring__recv_pool *pool, wring__recv_chain *chain) {
 }
 
 void wring__recv_rewind(wring__recv_pool *pool) {
-    if (pool->filling == WRING__RECV_NONE || !pool->backend->rewinds) {
+    const uint16_t filling = pool->backend->filling;
+    if (filling == WRING__RECV_NONE) {
         return;
     }
-    wring__recv_buffer *buffer = &pool->buffers[pool->filling];
+    wring__recv_buffer *buffer = &pool->buffers[filling];
     if (buffer->used > 0 && buffer->spans == 0 && buffer->block.refs == 1) {
         WRING_POISON(buffer->block.data, buffer->used);
         buffer->used = 0;
         pool->kept_count -= buffer->is_kept;
         buffer->is_kept = false;
-        pool->backend->ops->buffer_rewind(pool->backend, pool->filling);
+        pool->backend->ops->buffer_rewind(pool->backend, filling);
     }
 }
 

@@ -49,7 +49,6 @@ typedef struct wring__recv_pool {
     uint16_t span_free;
     uint32_t kept_count; /* buffers that somebody kept bytes of */
     uint32_t kept_max;
-    uint16_t filling;  /* the buffer of the last bytes, while it is not full; or NONE */
     uint16_t *returns; /* buffers to hand back with this turn's batch */
     uint32_t return_count;
 } wring__recv_pool;
@@ -94,8 +93,8 @@ size_t wring__recv_bytes(const wring__recv_pool *pool, const wring__recv_chain *
 /** Gives up what waits in the chain. */
 void wring__recv_drop(wring__recv_pool *pool, wring__recv_chain *chain);
 
-/** Before a turn: the buffer that is being filled begins anew if nothing in it is needed any more,
- *  where the backend can. */
+/** Before a turn of a backend that rewinds: the buffer that is being filled begins anew if nothing
+ * in it is needed any more. */
 void wring__recv_rewind(wring__recv_pool *pool);
 
 /** Once a turn: buffers that nobody needs any more go back. */

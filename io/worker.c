@@ -254,7 +254,9 @@ static wring_result phase_wait(wring__worker *worker, wring_time_ns deadline) {
     size_t count = 0;
     wring__backend *backend = worker->backend;
     const wring_time_ns last = worker->now;
-    wring__recv_rewind(&worker->recv);
+    if (backend->rewinds) {
+        wring__recv_rewind(&worker->recv);
+    }
     const wring_time_ns asked = turn_deadline(worker, deadline);
     wring_result result =
         backend->ops->turn(backend, asked, worker->completions, WRING__COMPLETIONS_MAX, &count);
@@ -386,11 +388,11 @@ static void phase_deliver(wring__worker *worker) {
 
 void wring__worker_flush(wring__worker *worker) {
     const wring__conn *last = worker->dirty.tail; /* who has more waits for the next turn */
-    bool is_last = worker->dirty.head == NULL;
-    while (!is_last && worker->iovec_count < WRING__IOVECS_MAX) {
-        wring__conn *conn = dirty_pop(worker);
-        is_last = conn == last;
-        wring__conn_send(conn);
+    const wring__conn *conn = NULL;
+    while (conn != last && worker->iovec_count < WRING__IOVECS_MAX) {
+        wring__conn *next = dirty_pop(worker);
+        conn = next;
+        wring__conn_send(next);
     }
 }
 

@@ -2,7 +2,7 @@
  *
  * bench-budget: the path of a message, to be counted, not timed.
  *
- *     bench-budget null|uring SCENARIO ROUNDS
+ *     bench-budget null|uring|epoll SCENARIO ROUNDS
  *
  * `null` runs the server's code over a backend that moves nothing: for callgrind, and for the count
  * of allocations that this program keeps. `uring` runs it over real sockets with the worker on the
@@ -292,7 +292,7 @@ static void *clients(void *unused) {
     return unused;
 }
 
-static void uring_run(void) {
+static void kernel_run(void) {
     pthread_t thread;
     if (pthread_create(&thread, NULL, clients, NULL) != 0) {
         die("no thread");
@@ -307,7 +307,8 @@ static void uring_run(void) {
 /* ---- main ------------------------------------------------------------------------------------ */
 
 static void usage(void) {
-    fputs("usage: bench-budget null|uring SCENARIO ROUNDS\n       bench-budget list\n", stderr);
+    fputs("usage: bench-budget null|uring|epoll SCENARIO ROUNDS\n       bench-budget list\n",
+          stderr);
     exit(2);
 }
 
@@ -334,7 +335,9 @@ int main(int argc, char **argv) {
         return 0;
     }
     const bool null = argc == 4 && strcmp(argv[1], "null") == 0;
-    if (argc != 4 || (!null && strcmp(argv[1], "uring") != 0)) {
+    wring_backend kernel = WRING_BACKEND_AUTO;
+    if (argc != 4 || (!null && (wring_backend_parse(argv[1], &kernel) != WRING_OK ||
+                                kernel == WRING_BACKEND_AUTO))) {
         usage();
     }
     for (size_t i = 0; i < WRING_ARRAY_LEN(scenarios); i++) {
@@ -346,11 +349,11 @@ int main(int argc, char **argv) {
     rounds = strtoull(argv[3], NULL, 10);
     memset(filler, 'f', sizeof filler);
     batch_make();
-    server_begin(null ? &null_backend_ops : &wring__backend_uring);
+    server_begin(null ? &null_backend_ops : wring__backend_ops_of(kernel));
     if (null) {
         null_run();
     } else {
-        uring_run();
+        kernel_run();
     }
     const uint64_t messages = rounds * scenario->connections * scenario->messages;
     printf("{\"messages\": %llu, \"allocations\": %llu, \"turns\": %llu}\n",

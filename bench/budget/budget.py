@@ -29,6 +29,10 @@ ENTERS_A_TURN = 1.0
 # a turn with 1,000 sends fills a submission queue of 1,024 at times: the rest is handed over early
 ENTERS_MORE = {"fanout_64": 0.2}
 SLACK = 0.02
+CALLS = {"enters": ("io_uring_enter",),
+         "waits": ("epoll_wait", "epoll_pwait", "epoll_pwait2"),
+         "receives": ("recvfrom",),
+         "sends": ("sendto", "sendmsg")}
 
 
 def run(*command):
@@ -57,25 +61,34 @@ def count_instructions(program, scenario):
             "allocations": round(per(few, many, "allocations"), 5)}
 
 
-def strace(program, scenario, rounds):
+def strace(program, backend, scenario, rounds):
     """Calls of the first thread, which is the worker."""
     with tempfile.NamedTemporaryFile("r") as report:
-        found = facts(program, "uring", scenario, rounds, "strace", "-c", "-o", report.name)
+        found = facts(program, backend, scenario, rounds, "strace", "-c", "-o", report.name)
         for row in report.read().splitlines():
             match = re.match(r"\s*[\d.]+\s+[\d.]+\s+\d+\s+(\d+)\s+(?:\d+\s+)?(\w+)$", row)
             if match and match.group(2) != "total":
                 found[match.group(2)] = int(match.group(1))
-    enters = found.get("io_uring_enter", 0)
-    known = ("messages", "allocations", "turns", "instructions", "io_uring_enter")
-    found["enters"] = enters
-    found["others"] = sum(n for name, n in found.items() if name not in known and name != "enters")
-    return found
+    counted = {what: sum(found.pop(name, 0) for name in names) for what, names in CALLS.items()}
+    known = ("messages", "allocations", "turns", "instructions")
+    counted["others"] = sum(n for name, n in found.items() if name not in known)
+    return found | counted
 
 
 def count_calls(program, scenario):
-    few, many = (strace(program, scenario, n) for n in (FEW, 10 * MANY))
+    few, many = (strace(program, "uring", scenario, n) for n in (FEW, 10 * MANY))
     return {"enters_a_turn": round(per(few, many, "enters", "turns"), 3),
             "other_calls": round(per(few, many, "others"), 4)}
+
+
+def count_epoll(program, scenario):
+    """On epoll the receives and sends are calls of their own."""
+    few, many = (strace(program, "epoll", scenario, n) for n in (FEW, 10 * MANY))
+    return {"waits_a_turn": round(per(few, many, "waits", "turns"), 3),
+            "receives": round(per(few, many, "receives"), 4),
+            "sends": round(per(few, many, "sends"), 4),
+            "others": round(per(few, many, "others"), 4),
+            "allocations": round(per(few, many, "allocations"), 5)}
 
 
 def can_strace():
@@ -91,6 +104,7 @@ def measure(program):
         figures[scenario] = count_instructions(program, scenario)
         if scenario in REAL and can_strace():
             figures[scenario].update(count_calls(program, scenario))
+            figures[scenario]["epoll"] = count_epoll(program, scenario)
     return f"{platform.machine()}, {build}", figures
 
 
@@ -108,6 +122,19 @@ def complaints(figures, instructions, recorded):
             yield f"{name}: {now['enters_a_turn']} io_uring_enter a turn, one is the rule"
         if now.get("other_calls", 0) > SLACK:
             yield f"{name}: {now['other_calls']} other system calls a message, none is the rule"
+        yield from epoll_complaints(name, now.get("epoll"), recorded.get(name, {}).get("epoll"))
+
+
+def epoll_complaints(name, now, recorded):
+    if now is None:
+        return
+    if now["waits_a_turn"] > ENTERS_A_TURN + SLACK:
+        yield f"{name}: {now['waits_a_turn']} waits a turn on epoll, one is the rule"
+    if now["others"] > SLACK:
+        yield f"{name}: {now['others']} other system calls a message on epoll, none is the rule"
+    for what in ("receives", "sends", "allocations"):
+        if recorded is not None and now[what] > recorded[what] * (1 + TOLERANCE) + 0.001:
+            yield f"{name}: {now[what]} {what} a message on epoll, recorded {recorded[what]}"
 
 
 def show(figures, instructions):
@@ -117,12 +144,20 @@ def show(figures, instructions):
         was = (instructions or {}).get(name, "-")
         print(f"{name:26} {now['instructions']:12} {was:>9} {now['allocations']:12} "
               f"{now.get('enters_a_turn', '-'):>14} {now.get('other_calls', '-'):>12}")
+    print(f"\n{'on epoll':26} {'waits a turn':>12} {'receives':>9} {'sends':>12} {'other calls':>14} "
+          f"{'allocations':>12}")
+    for name, now in figures.items():
+        if "epoll" in now:
+            e = now["epoll"]
+            print(f"{name:26} {e['waits_a_turn']:12} {e['receives']:9} {e['sends']:12} "
+                  f"{e['others']:14} {e['allocations']:12}")
 
 
 def record(build, figures):
     old = json.loads(RECORD.read_text()) if RECORD.exists() else {"instructions": {}}
     old["instructions"][build] = {name: now["instructions"] for name, now in figures.items()}
-    old["any_build"] = {name: {"allocations": now["allocations"]} for name, now in figures.items()}
+    old["any_build"] = {name: {what: now[what] for what in ("allocations", "epoll") if what in now}
+                        for name, now in figures.items()}
     RECORD.write_text(json.dumps(old, indent=1) + "\n")
 
 
@@ -154,6 +189,13 @@ def selftest():
                        ("other_calls", 1.0)):
         bad = {"x": {**good["x"], key: value}}
         assert len(list(complaints(bad, {"x": 100.0}, recorded))) == 1, key
+    epoll = {"waits_a_turn": 1.0, "receives": 1.0, "sends": 1.0, "others": 0, "allocations": 0}
+    recorded["x"]["epoll"] = epoll
+    assert not list(complaints({"x": {**good["x"], "epoll": epoll}}, None, recorded))
+    for key, value in (("waits_a_turn", 2.0), ("receives", 1.1), ("sends", 1.1), ("others", 1.0),
+                       ("allocations", 0.1)):
+        bad = {"x": {**good["x"], "epoll": {**epoll, key: value}}}
+        assert len(list(complaints(bad, None, recorded))) == 1, key
     return 0
 
 

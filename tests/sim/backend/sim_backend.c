@@ -121,6 +121,7 @@ static wring_result sim_open(const wring__backend_config *config, wring__backend
     backend->is_readiness = wring__sim_random(sim, 2) == 0;
     backend->super.sends_at_once = !backend->is_readiness;
     backend->super.rewinds = backend->is_readiness;
+    backend->super.filling = UINT16_MAX;
     backend->super.buffers = wring__sim_memory(NULL, (size_t)count * size);
     backend->home = wring__sim_memory(NULL, count * sizeof *backend->home);
     WRING_ASSERT(backend->super.buffers != NULL && backend->home != NULL);
@@ -409,6 +410,7 @@ static void do_recv(struct sim_backend *backend, struct sim_op *op) {
     backend->has_begun =
         backend->is_incremental && backend->begun_used < backend->super.buffer_size;
     backend->begun = buffer;
+    backend->super.filling = backend->has_begun ? buffer : UINT16_MAX;
     post(backend, op->token, (int32_t)want,
          (uint16_t)(WRING__COMPLETION_BUFFER | (more ? WRING__COMPLETION_MORE : 0) |
                     (backend->has_begun ? WRING__COMPLETION_BUFFER_MORE : 0)),
