@@ -504,12 +504,23 @@ static void op_do(struct sim_backend *backend, struct sim_op *op) {
 
 /* ---- the turn -------------------------------------------------------------------------------- */
 
-static void ops_run(struct sim_backend *backend) {
+/* A backend that rewinds receives last, and no more than this turn hands out. */
+static bool recv_is_last(const struct sim_backend *backend, const struct sim_op *op) {
+    return op->kind == OP_RECV && backend->super.rewinds;
+}
+
+static void ops_run(struct sim_backend *backend, size_t max) {
     size_t count = backend->op_count;
     size_t start = count == 0 ? 0 : (size_t)wring__sim_random(backend->sim, count);
     for (size_t i = 0; i < count; i++) {
         struct sim_op *op = &backend->ops[(start + i) % count];
-        if (!op->done) {
+        if (!op->done && !recv_is_last(backend, op)) {
+            op_do(backend, op);
+        }
+    }
+    for (size_t i = 0; i < count; i++) {
+        struct sim_op *op = &backend->ops[(start + i) % count];
+        if (!op->done && recv_is_last(backend, op) && backend->posted_count < max) {
             op_do(backend, op);
         }
     }
@@ -563,7 +574,7 @@ static wring_result sim_turn(wring__backend *super, wring_time_ns deadline, wrin
     backend->deadline = deadline;
     backend->woken = false;
     backend->ran = true;
-    ops_run(backend);
+    ops_run(backend, max);
     size_t taken = 0;
     while (taken < max && posted_take(backend, &out[taken])) {
         taken++;
