@@ -50,6 +50,7 @@ struct epoll_socket {
     bool is_full : 1;       /* a send found no room, and no EPOLLOUT came since */
     bool asks_out : 1;      /* EPOLLOUT is registered */
     bool is_connecting : 1; /* send_token is the connect's */
+    bool is_shut : 1;       /* by us, at least one way */
     bool is_ready : 1;      /* in the ready list */
 };
 

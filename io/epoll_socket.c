@@ -89,7 +89,7 @@ static int32_t connect_result(struct epoll_socket *socket) {
     if (getsockopt(socket->fd, SOL_SOCKET, SO_ERROR, &system_errno, &len) != 0) {
         system_errno = errno;
     }
-    if (system_errno == ECONNRESET || system_errno == EPIPE) {
+    if (!socket->is_shut && (system_errno == ECONNRESET || system_errno == EPIPE)) {
         socket->broken_by = (uint16_t)system_errno;
         return 0;
     }
@@ -230,7 +230,9 @@ bool wring__epoll_dialled(wring__backend *super, wring__socket socket) {
 /* ---- ending ---------------------------------------------------------------------------------- */
 
 void wring__epoll_shutdown(wring__backend *super, wring__socket socket, uint64_t token, int how) {
-    const int result = shutdown(socket_of(super, socket)->fd, how) == 0 ? 0 : -errno;
+    struct epoll_socket *s = socket_of(super, socket);
+    const int result = shutdown(s->fd, how) == 0 ? 0 : -errno;
+    s->is_shut = true;
     wring__epoll_post(epoll_of(super), token, result, 0);
 }
 

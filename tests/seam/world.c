@@ -229,7 +229,9 @@ size_t seam_turn(seam *world, wring_time_ns deadline) {
     wring__completion got[SEAM_TURN_MAX];
     size_t count = 0;
     wring__recv_return(&world->pool);
-    wring__recv_rewind(&world->pool);
+    if (world->backend->rewinds) {
+        wring__recv_rewind(&world->pool);
+    }
     CHECK(world->ops->turn(world->backend, deadline, got, world->turn_max, &count) == WRING_OK);
     CHECK(count <= world->turn_max);
     world->turns++;
