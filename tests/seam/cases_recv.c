@@ -253,6 +253,22 @@ static void recv_end_behind_bytes(seam *world) {
     seam_pair_close(world, near);
 }
 
+/* Urgent data ends a receive early (tcp(7)): what comes behind it is not forgotten, though no
+ * further bytes come to wake anybody. */
+static void recv_urgent(seam *world) {
+    seam_near *near = seam_pair(world);
+    for (int round = 0; round < 100; round++) {
+        (void)seam_peer_push(world, &near->peer, 1 + seam_random(world, 300));
+        CHECK(send(near->peer.name, "!", 1, MSG_OOB) == 1);
+        (void)seam_peer_push(world, &near->peer, 1 + seam_random(world, 300));
+        while (near->rx_pos < near->peer.tx_pos) {
+            seam_recv_pump(world, near);
+            seam_step(world);
+        }
+    }
+    seam_pair_close(world, near);
+}
+
 static const seam_case cases[] = {
     {.name = "recv_in_order", .run = recv_in_order},
     {.name = "recv_few_a_turn", .run = recv_few_a_turn},
@@ -262,6 +278,7 @@ static const seam_case cases[] = {
     {.name = "recv_into_at_once", .run = recv_into_at_once},
     {.name = "recv_into_waits", .run = recv_into_waits},
     {.name = "recv_mixed", .run = recv_mixed},
+    {.name = "recv_urgent", .run = recv_urgent, .not_simulated = "its streams have no urgent data"},
     {.name = "recv_end", .run = recv_end},
     {.name = "recv_end_behind_bytes", .run = recv_end_behind_bytes},
 };
