@@ -26,6 +26,9 @@ struct accept_log {
 
 static const char *accept_advice(uint32_t system_errno) {
     switch (system_errno) {
+    case ENOSPC:
+        return "this user may not watch more with epoll; raise "
+               "/proc/sys/fs/epoll/max_user_watches";
     case EMFILE:
         return "the process may not have more descriptors; raise the limit (ulimit -n, "
                "LimitNOFILE=) or set --max-connections below it. Connections wait until some end";

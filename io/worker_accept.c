@@ -76,13 +76,14 @@ void wring__worker_stop_listening(wring__worker *worker) {
     }
 }
 
-/* Out of descriptors or memory, or one error after another, whatever it means: accepting on at once
- * would spin. Others are served meanwhile. */
+/* Out of descriptors, memory or epoll's watches (ENOSPC), or one error after another, whatever it
+ * means: accepting on at once would spin. Others are served meanwhile. */
 static bool accept_must_rest(const wring__worker *worker, int32_t result) {
     if (worker->accept_failures >= ACCEPT_FAILURES_MAX) {
         return true;
     }
-    return result == -EMFILE || result == -ENFILE || result == -ENOBUFS || result == -ENOMEM;
+    return result == -EMFILE || result == -ENFILE || result == -ENOBUFS || result == -ENOMEM ||
+           result == -ENOSPC;
 }
 
 static void accept_failed(wring__worker *worker, int32_t result) {
