@@ -41,6 +41,9 @@ static const char *accept_advice(uint32_t system_errno) {
                "the control group. Connections wait";
     case EPERM:
         return "a firewall or a security module forbids it; see the kernel's log";
+    case ENOSYS:
+    case EINVAL:
+        return "a seccomp profile forbids accepting, or the kernel cannot; see docs/containers.md";
     default:
         return "that connection is lost, others are accepted";
     }

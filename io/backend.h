@@ -90,8 +90,8 @@ typedef struct wring__backend_ops {
      *  by TCP's own means, and gets whoever listens then. Connections that have begun still come.
      */
     void (*turn_away)(wring__socket listener);
-    /** Optional. With no accept under way: a connection that waits to be accepted, without waiting
-     *  for one; WRING__SOCKET_NONE. */
+    /** Optional. With no accept under way, and none to come: a connection that waits to be
+     * accepted, without waiting for one; WRING__SOCKET_NONE. */
     wring__socket (*accept_now)(wring__backend *backend, wring__socket listener);
 
     /** Errors: WRING_ERR_BACKEND with a sentence: what failed, why it usually does, what to do. */

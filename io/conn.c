@@ -321,6 +321,9 @@ __attribute__((noinline)) static void took_now(wring__conn *conn, const struct i
     }
     wring__count(&conn->super.worker->counters.tx_bytes, bytes);
     took(conn, bytes);
+    if (conn->carries) { /* a multiplexer stops at a mark: it goes on below that */
+        wring__end_flush(&conn->super);
+    }
 }
 
 void wring__conn_send(wring__conn *conn) {

@@ -28,9 +28,13 @@ static void descriptors_raise(void) {
 }
 
 static wring_result open_error(wring_error *error, const char *what, int system_errno) {
-    const char *advice = system_errno == EMFILE || system_errno == ENFILE
-                             ? "; raise the limit of open files (ulimit -n, LimitNOFILE=)"
-                             : "";
+    const char *advice = "";
+    if (system_errno == EMFILE || system_errno == ENFILE) {
+        advice = "; raise the limit of open files (ulimit -n, LimitNOFILE=)";
+    } else if (system_errno == EPERM || system_errno == EACCES || system_errno == ENOSYS) {
+        advice = "; a seccomp profile forbids it: allow epoll_create1, epoll_ctl, epoll_wait, "
+                 "epoll_pwait2 and eventfd2";
+    }
     return wring_error_set(error, WRING_ERR_BACKEND, system_errno, "epoll: %s failed: %s%s", what,
                            strerror(system_errno), advice);
 }
@@ -80,6 +84,12 @@ static int backend_open(struct epoll_backend *backend, const wring__backend_conf
         backend->events == NULL) {
         return -ENOMEM;
     }
+    /* What every turn needs: forbidden, it is an error of opening and not of running. */
+    *what = "epoll_wait";
+    if (epoll_wait(backend->fd, backend->events, EVENTS_MAX, 0) < 0 && errno != EINTR) {
+        return -errno;
+    }
+    *what = "allocating";
     return wring__epoll_buffers_open(backend, config);
 }
 
@@ -174,7 +184,9 @@ static int wait_ms(struct epoll_backend *backend, wring_time_ns deadline) {
     return epoll_wait(backend->fd, backend->events, EVENTS_MAX, timeout);
 }
 
-/* epoll_pwait2 (Linux 5.11) has nanoseconds; old kernels lack it and old filters forbid it. */
+/* epoll_pwait2 (Linux 5.11) has nanoseconds; old kernels lack it, and filters that do not know it
+ * answer with whatever they answer to what they do not know. If the set itself is broken, the older
+ * call fails too. */
 static int wait_until(struct epoll_backend *backend, wring_time_ns deadline) {
     if (deadline == 0 || deadline == WRING_TIME_NEVER || !backend->has_pwait2) {
         return wait_ms(backend, deadline);
@@ -184,7 +196,7 @@ static int wait_until(struct epoll_backend *backend, wring_time_ns deadline) {
     const struct timespec ts = {.tv_sec = (time_t)(wait / WRING_NS_PER_SEC),
                                 .tv_nsec = (long)(wait % WRING_NS_PER_SEC)};
     const int count = epoll_pwait2(backend->fd, backend->events, EVENTS_MAX, &ts, NULL);
-    if (count < 0 && (errno == ENOSYS || errno == EPERM)) {
+    if (count < 0 && errno != EINTR) {
         backend->has_pwait2 = false;
         return wait_ms(backend, deadline);
     }

@@ -37,7 +37,7 @@ void wring__epoll_accept(wring__backend *super, wring__socket socket, uint64_t t
     WRING_ASSERT(!listener->is_armed);
     listener->fd = socket;
     const uint32_t index = (uint32_t)(listener - backend->listeners);
-    struct epoll_event event = {.events = EPOLLIN | EPOLLEXCLUSIVE,
+    struct epoll_event event = {.events = EPOLLIN,
                                 .data.u64 = epoll_event_data(EPOLL_KIND_LISTENER, 0, index)};
     if (!wring__socket_set_nonblocking(socket) ||
         epoll_ctl(backend->fd, EPOLL_CTL_ADD, socket, &event) != 0) {
@@ -58,7 +58,8 @@ bool wring__epoll_accept_cancel(struct epoll_backend *backend, uint64_t target) 
 }
 
 /* A socket's name, or a negative errno. */
-static int32_t accept_one(struct epoll_backend *backend, int listener) {
+static int32_t accept_one(wring__backend *super, int listener) {
+    struct epoll_backend *backend = epoll_of(super);
     const int fd = wring__socket_accept(listener, SOCK_NONBLOCK);
     if (fd < 0) {
         return -errno;
@@ -71,19 +72,13 @@ static int32_t accept_one(struct epoll_backend *backend, int listener) {
 }
 
 wring__socket wring__epoll_accept_now(wring__backend *super, wring__socket listener) {
-    int32_t result = -EAGAIN;
-    if (wring__socket_set_nonblocking(listener)) {
-        do {
-            result = accept_one(epoll_of(super), listener);
-        } while (result < 0 && wring__socket_is_accept_error_of_one(result));
-    }
-    return result < 0 ? WRING__SOCKET_NONE : result;
+    return wring__socket_accept_past_errors(super, listener, accept_one);
 }
 
 static void burst_take(struct epoll_backend *backend, struct epoll_listener *listener,
                        struct epoll_out *out) {
     for (int i = 0; i < BURST_MAX && out->count < out->max; i++) {
-        const int32_t result = accept_one(backend, listener->fd);
+        const int32_t result = accept_one(&backend->super, listener->fd);
         if (result == -EAGAIN) {
             break;
         }

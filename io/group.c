@@ -4,7 +4,9 @@
  */
 #include "io/group.h"
 
+#include <errno.h>
 #include <sched.h>
+#include <stdio.h>
 #include <stdlib.h>
 
 /* ---- one thread ------------------------------------------------------------------------------ */
@@ -57,7 +59,10 @@ static void *member_run(void *arg) {
     }
     while (!wring__member_is_done(member)) {
         if (wring__worker_turn(member->worker, WRING_TIME_NEVER) != WRING_OK) {
-            wring__panic("the backend broke", __FILE__, __LINE__, __func__);
+            char text[128];
+            (void)snprintf(text, sizeof text, "the %s backend broke: %s",
+                           member->worker->backend->ops->name, strerror(errno));
+            wring__panic(text, __FILE__, __LINE__, __func__);
         }
     }
     wring__worker_leave(member->worker);

@@ -147,6 +147,22 @@ bool wring__socket_set_nonblocking(int fd) {
     return flags >= 0 && ((flags & O_NONBLOCK) != 0 || fcntl(fd, F_SETFL, flags | O_NONBLOCK) == 0);
 }
 
+#define ACCEPT_ERRORS_MAX 64 /* in a row */
+
+wring__socket wring__socket_accept_past_errors(wring__backend *backend, int listener,
+                                               int32_t (*accept)(wring__backend *backend,
+                                                                 int listener)) {
+    int32_t result = -EAGAIN;
+    if (wring__socket_set_nonblocking(listener)) {
+        int errors = 0;
+        do {
+            result = accept(backend, listener);
+        } while (result < 0 && wring__socket_is_accept_error_of_one(result) &&
+                 ++errors < ACCEPT_ERRORS_MAX);
+    }
+    return result < 0 ? WRING__SOCKET_NONE : result;
+}
+
 int wring__socket_accept(int listener, int flags) {
     int fd;
     do {

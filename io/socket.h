@@ -19,6 +19,14 @@ void wring__socket_turn_away(wring__socket listener);
  *  @param flags  of accept4 */
 int wring__socket_accept(int listener, int flags);
 
+/** A connection that waits at a listener, past those whose own error ended them, which are few; a
+ *  negative errno when there is none. For the last look before a listener is closed: one that goes
+ *  on failing (a filter, a security module) ends it.
+ *  @param accept  accepts one: a socket or a negative errno */
+wring__socket wring__socket_accept_past_errors(wring__backend *backend, int listener,
+                                               int32_t (*accept)(wring__backend *backend,
+                                                                 int listener));
+
 /** Whether accepting failed for the one connection only (accept(2)), by a negative errno. */
 bool wring__socket_is_accept_error_of_one(int32_t result);
 

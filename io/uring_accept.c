@@ -10,16 +10,15 @@
 #include "io/socket.h"
 #include "io/uring_internal.h"
 
-/* Before this the operations wait, which needs a listener that does. */
-wring__socket wring__uring_accept_now(wring__backend *super, wring__socket listener) {
+static int32_t accept_plain(wring__backend *super, int listener) {
     (void)super;
-    int fd = -1;
-    if (wring__socket_set_nonblocking(listener)) {
-        do {
-            fd = wring__socket_accept(listener, 0);
-        } while (fd < 0 && wring__socket_is_accept_error_of_one(-errno));
-    }
-    return fd < 0 ? WRING__SOCKET_NONE : fd;
+    const int fd = wring__socket_accept(listener, 0);
+    return fd < 0 ? -errno : fd;
+}
+
+/* Leaves the listener without waiting: no accept of the ring's is armed on it any more. */
+wring__socket wring__uring_accept_now(wring__backend *super, wring__socket listener) {
+    return wring__socket_accept_past_errors(super, listener, accept_plain);
 }
 
 /* ---- accepting ------------------------------------------------------------------------------- */

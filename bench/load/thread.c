@@ -350,8 +350,9 @@ bool load_thread_is_measured(const load_thread *thread, wring_time_ns at) {
 bool load_thread_turn(load_thread *thread) {
     wring__worker *worker = &thread->worker;
     if (wring__worker_turn(worker, load_pace_next(thread)) != WRING_OK) {
-        thread->result = wring_error_set(&thread->error, WRING_ERR_SYSTEM, errno,
-                                         "io_uring failed in mid-run: %s", strerror(errno));
+        thread->result =
+            wring_error_set(&thread->error, WRING_ERR_SYSTEM, errno, "%s failed in mid-run: %s",
+                            worker->backend->ops->name, strerror(errno));
         return false;
     }
     /* The clock once more, because dispatching takes time: all that is due by now is done in this

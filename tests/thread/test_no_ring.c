@@ -6,6 +6,7 @@
  * to epoll, unless it is memory or descriptors that are lacking.
  */
 #include <errno.h>
+#include <netinet/in.h>
 #include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -112,6 +113,74 @@ static int in_child(long number, int system_errno, const char *why, bool may_fal
     return WEXITSTATUS(status);
 }
 
+static wring_server *epoll_server(void) {
+    const wring_server_config config = {.struct_size = sizeof config,
+                                        .workers = 1,
+                                        .handler = &nothing,
+                                        .unpinned = true,
+                                        .backend = WRING_BACKEND_EPOLL};
+    wring_server *server;
+    wring_error error;
+    CHECK(wring_server_create(&config, &server, &error) == WRING_OK);
+    CHECK(wring_server_start(server, &error) == WRING_OK);
+    return server;
+}
+
+static int dial(const wring_server *server) {
+    const struct sockaddr_in where = {.sin_family = AF_INET,
+                                      .sin_port = htons(wring_server_port(server)),
+                                      .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+    const int fd = socket(AF_INET, SOCK_STREAM, 0);
+    CHECK(fd >= 0 && connect(fd, (const struct sockaddr *)&where, sizeof where) == 0);
+    return fd;
+}
+
+/* A filter that does not know epoll_pwait2: waits with a deadline go on, by the older call. */
+static void waits_without_pwait2(int system_errno) {
+    static const char request[] = "GET / HTTP/1.1\r\nHost: x\r\nUpgrade: websocket\r\n"
+                                  "Connection: Upgrade\r\nSec-WebSocket-Version: 13\r\n"
+                                  "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n";
+    char answer[12];
+    if (!filter_forbid(SYS_epoll_pwait2, system_errno)) {
+        _exit(SKIP);
+    }
+    wring_server *server = epoll_server();
+    const int fd = dial(server); /* from here on a handshake's deadline runs */
+    usleep(20000);
+    CHECK(write(fd, request, sizeof request - 1) == sizeof request - 1);
+    CHECK(recv(fd, answer, sizeof answer, MSG_WAITALL) == sizeof answer);
+    CHECK(memcmp(answer, "HTTP/1.1 101", sizeof answer) == 0);
+    close(fd);
+    wring_server_stop(server, 100);
+    wring_server_destroy(server);
+}
+
+/* Who waits to be accepted can never be: stopping ends all the same. */
+static void stops_without_accept(int system_errno) {
+    if (!filter_forbid(SYS_accept4, system_errno)) {
+        _exit(SKIP);
+    }
+    wring_server *server = epoll_server();
+    const int fd = dial(server);
+    wring_server_stop(server, 100);
+    wring_server_destroy(server);
+    close(fd);
+}
+
+static int in_child_of(void (*run)(int system_errno), int system_errno) {
+    fflush(stdout);
+    const pid_t child = fork();
+    CHECK(child >= 0);
+    if (child == 0) {
+        alarm(60); /* what hangs is ended */
+        run(system_errno);
+        _exit(0);
+    }
+    int status;
+    CHECK(waitpid(child, &status, 0) == child && WIFEXITED(status));
+    return WEXITSTATUS(status);
+}
+
 /* No locked memory at all: newer kernels do not count it, older ones refuse the ring. */
 static void without_locked_memory(void) {
     const struct rlimit none = {0, 0};
@@ -156,6 +225,11 @@ int main(void) {
         if (status != 0) {
             return status;
         }
+    }
+    static const int answers[] = {EPERM, ENOSYS, EACCES, EOPNOTSUPP};
+    for (size_t i = 0; i < sizeof answers / sizeof answers[0]; i++) {
+        CHECK(in_child_of(waits_without_pwait2, answers[i]) == 0);
+        CHECK(in_child_of(stops_without_accept, answers[i]) == 0);
     }
     without_locked_memory();
     return 0;

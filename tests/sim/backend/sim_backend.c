@@ -430,6 +430,7 @@ static void do_send(struct sim_backend *backend, struct sim_op *op) {
     if (backend->is_readiness) {
         if (wring__sim_room(backend->sim, op->socket) > 0) {
             op_end(backend, op, (int32_t)op->sent);
+            backend->posted[backend->posted_count - 1].at = backend->sim->now; /* of this turn */
         }
         return;
     }
