@@ -151,8 +151,7 @@ void wring__conn_tls_resume(wring__conn *conn) {
 /* ---- sending --------------------------------------------------------------------------------- */
 
 bool wring__conn_tls_is_writable(const wring__conn *conn) {
-    enum wring__tls_state state = wring__tls_state_of(conn->super.tls->tls);
-    return state == WRING__TLS_OPEN || state == WRING__TLS_CLOSED;
+    return wring__tls_is_writable(conn->super.tls->tls);
 }
 
 void wring__conn_tls_seal(wring__conn *conn) {

@@ -114,6 +114,10 @@ WRING_MUST_CHECK wring_result wring__tls_write_queue(wring__tls *tls, wring__out
 /** Queues close_notify: we send no more. Nothing to do while handshaking or failed; legal twice. */
 void wring__tls_shutdown(wring__tls *tls);
 
+/** Whether plaintext can be sealed: from the handshake until a failure. A truncated end is none of
+ *  ours: what is owed to the peer can still be sent to it. */
+bool wring__tls_is_writable(const wring__tls *tls);
+
 /** The transport delivers no more; read all there is first. WRING_OK after close_notify.
  *  Errors: WRING_ERR_TLS_TRUNCATED, the stream's error if it had failed */
 WRING_MUST_CHECK wring_result wring__tls_eof(wring__tls *tls);

@@ -69,6 +69,7 @@ struct wring__tls {
     bool is_flooded : 1;        /* by records that carry nothing */
     bool out_of_memory : 1;     /* the queue had no room: OpenSSL only sees a failed write */
     bool is_shut : 1;           /* close_notify was queued */
+    bool is_truncated : 1; /* failed by its end only: what we send is still good, and still due */
 };
 
 _Static_assert(sizeof(struct wring__tls) <= 96, "an idle connection with TLS would become larger");

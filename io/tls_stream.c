@@ -363,7 +363,7 @@ wring_result wring__tls_write(wring__tls *tls, const struct iovec *iov, size_t c
     if (tls->state == WRING__TLS_HANDSHAKING) {
         return WRING_MORE;
     }
-    if (tls->state == WRING__TLS_FAILED || tls->is_shut) {
+    if (!wring__tls_is_writable(tls) || tls->is_shut) {
         return tls->state == WRING__TLS_FAILED ? (wring_result)tls->result : WRING_ERR_CLOSED;
     }
     tls_enter(tls);
@@ -408,7 +408,7 @@ wring_result wring__tls_write_queue(wring__tls *tls, wring__outq *plain, size_t 
 /* ---- ending ---------------------------------------------------------------------------------- */
 
 void wring__tls_shutdown(wring__tls *tls) {
-    if (tls->is_shut || tls->state == WRING__TLS_HANDSHAKING || tls->state == WRING__TLS_FAILED) {
+    if (tls->is_shut || !wring__tls_is_writable(tls)) {
         return;
     }
     tls->is_shut = true;
@@ -430,9 +430,14 @@ wring_result wring__tls_eof(wring__tls *tls) {
     case WRING__TLS_OPEN:
         wring__tls_set_reason(tls, "the stream ended without a TLS close_notify: the peer broke "
                                    "off, or somebody cut the stream");
+        tls->is_truncated = true;
         return stream_fail(tls, WRING_ERR_TLS_TRUNCATED);
     }
     WRING_UNREACHABLE();
+}
+
+bool wring__tls_is_writable(const wring__tls *tls) {
+    return tls->state == WRING__TLS_OPEN || tls->state == WRING__TLS_CLOSED || tls->is_truncated;
 }
 
 enum wring__tls_state wring__tls_state_of(const wring__tls *tls) {

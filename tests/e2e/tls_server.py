@@ -259,6 +259,65 @@ def a_cut_stream_is_an_abnormal_end():
                                                 "end ERR_TRUNCATED 1006", "end OK 1000"], server.ends
 
 
+class Sealed:
+    """TLS over a socket of ours, so that the stream's halves can be ended without TLS knowing."""
+    def __init__(self, port):
+        self.sock = socket.socket()
+        self.sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+        self.sock.settimeout(60)
+        self.sock.connect(("127.0.0.1", port))
+        context = certs.client_context()
+        self.received, self.sent = ssl.MemoryBIO(), ssl.MemoryBIO()
+        self.tls = context.wrap_bio(self.received, self.sent, server_hostname="localhost")
+        while True:
+            try:
+                self.tls.do_handshake()
+                break
+            except ssl.SSLWantReadError:
+                self.flush()
+                self.received.write(self.sock.recv(65536))
+
+    def flush(self):
+        self.sock.sendall(self.sent.read())
+
+    def write(self, data):
+        self.tls.write(data)
+        self.flush()
+
+    def read(self):
+        while True:
+            try:
+                return self.tls.read(65536)
+            except ssl.SSLWantReadError:
+                data = self.sock.recv(65536)
+                if not data:
+                    return b""
+                self.received.write(data)
+            except ssl.SSLZeroReturnError:
+                return b""
+
+
+def what_is_owed_is_sent_to_one_that_ended_its_half():
+    """Its messages were whole; that its half ends without close_notify takes no answer from it."""
+    with Server(*PAIR, "--workers", "1") as server:
+        for messages, size in ((1, 100), (20, 1000), (60, 50000)):
+            peer = Sealed(server.port)
+            peer.write(UPGRADE.format(path="/echo").encode())
+            head = b""
+            while not head.endswith(b"\r\n\r\n"):
+                head += peer.read()
+            payload = bytes(size)
+            for _ in range(messages):
+                peer.write(frame(2, payload))
+            peer.sock.shutdown(socket.SHUT_WR)
+            time.sleep(0.3)  # the server has it all by now, and its socket is full
+            answers = b""
+            while data := peer.read():
+                answers += data
+            expected = frame(2, payload, mask=None) * messages
+            assert answers[:len(expected)] == expected, (messages, size, len(answers))
+
+
 def plain_on_the_tls_port():
     with Server(*PAIR) as server, upgraded(server.port) as witness:
         for data in (GET.encode(), UPGRADE.format(path="/echo").encode(), b"\0" * 100,
@@ -350,6 +409,7 @@ def the_verified_identity_is_in_the_request():
 run([both_versions, application_protocols, a_certificate_for_each_name, renegotiation_is_refused,
      sessions_are_resumed, curl_of_each_version, python_websockets, two_hundred_connections,
      a_close_ends_with_close_notify, records_of_one_byte, nothing_is_lost_to_a_slow_reader,
-     a_cut_stream_is_an_abnormal_end, plain_on_the_tls_port, tls_on_the_plain_port,
+     a_cut_stream_is_an_abnormal_end, what_is_owed_is_sent_to_one_that_ended_its_half,
+     plain_on_the_tls_port, tls_on_the_plain_port,
      silence_in_the_handshake_is_timed_out, client_certificates_are_asked_for,
      the_verified_identity_is_in_the_request])
