@@ -110,6 +110,7 @@ static enum admin_step stats(const admin_config *config, admin_response *out) {
         {"connections", s.connections},
         {"accepted", s.accepted},
         {"accept_errors", s.accept_errors},
+        {"accept_errno", s.accept_errno},
         {"closed", s.closed},
         {"rx_bytes", s.rx_bytes},
         {"tx_bytes", s.tx_bytes},

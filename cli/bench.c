@@ -110,9 +110,10 @@ int cli_bench(int argc, const char **argv) {
         signals_catch();
         code = CLI_FAILED;
     }
-    const bool runs = code == CLI_FAILED && bench_outputs_check(&options) &&
-                      (options.command == BENCH_COMPARE ||
-                       cli_backend_tell(options.load.backend, options.quiet != 0));
+    const bool runs = code == CLI_FAILED && bench_outputs_check(&options);
+    if (runs && options.command != BENCH_COMPARE && options.quiet == 0) {
+        cli_backend_tell(options.load.backend);
+    }
     if (runs) {
         switch (options.command) {
         case BENCH_ECHO:

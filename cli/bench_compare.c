@@ -160,6 +160,11 @@ static int settings_compare(const cJSON *a, const cJSON *b) {
                "not\nmean the same\n");
         count++;
     }
+    if (strcmp(text_of(first, "backend"), text_of(second, "backend")) != 0) {
+        printf("note: A ran on %s and B on %s\n", text_of(first, "backend"),
+               text_of(second, "backend"));
+        count++;
+    }
     for (size_t i = 0; i < sizeof fields / sizeof fields[0]; i++) {
         const double x = cJSON_GetNumberValue(cJSON_GetObjectItemCaseSensitive(first, fields[i]));
         const double y = cJSON_GetNumberValue(cJSON_GetObjectItemCaseSensitive(second, fields[i]));

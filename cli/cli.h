@@ -70,15 +70,13 @@ int cli_output_end(int code);
 /** The value of --backend; NULL: not given. False: it is none, which it tells. */
 bool cli_backend_parse(const char *name, wring_backend *out);
 
-/** Before anything runs: false when this backend is not to be had here, which it tells. When it
- *  falls back to epoll one line on stderr says why.
- *  @param is_quiet  it does not */
-bool cli_backend_tell(wring_backend wanted, bool is_quiet);
+/** Before anything runs: where it falls back to epoll one line on stderr says why. */
+void cli_backend_tell(wring_backend wanted);
 
-/** For --print-config: the setting, what it comes to here, and why. */
-void cli_backend_print(wring_backend wanted);
+/** For --print-config: the setting, what it comes to here, and why. False: to nothing. */
+bool cli_backend_print(wring_backend wanted);
 
-#define CLI_BACKEND_HELP "auto, uring or epoll: what moves the bytes (auto)"
+#define CLI_BACKEND_HELP "auto, uring or epoll: what moves the bytes ($WRING_BACKEND, else auto)"
 
 /** "wring: ..." on stderr. */
 void cli_complain(const char *format, ...) __attribute__((format(printf, 1, 2)));

@@ -192,9 +192,8 @@ static int run(const connect_options *o, const wring_client_config *config, int 
     wring_error error;
     int code = CLI_FAILED;
     const wring_pool_config on = {.struct_size = sizeof on, .backend = o->backend_wanted};
-    if (!cli_backend_tell(on.backend, o->verbose == 0)) {
-        connect_output_abandon(&talk.output);
-        return code;
+    if (o->verbose != 0) {
+        cli_backend_tell(on.backend);
     }
     wring_result result = wring_pool_create(&on, &pool, &error);
     if (result == WRING_OK) {

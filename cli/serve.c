@@ -59,10 +59,7 @@ static int serve(const wring_server_config *config, serve_app *app, const serve_
         cli_complain("%s", error.text);
         return CLI_USAGE;
     }
-    if (!cli_backend_tell(config->backend, false)) {
-        wring_server_destroy(app->server);
-        return CLI_FAILED;
-    }
+    cli_backend_tell(config->backend);
     if (wring_server_start(app->server, &error) != WRING_OK) {
         cli_complain("%s", error.text);
         wring_server_destroy(app->server);
@@ -112,7 +109,7 @@ int cli_serve(int argc, const char **argv) {
         cli_complain("%s", error.text);
         code = CLI_USAGE;
     } else if (options.print_config != 0) {
-        serve_config_print(&config, &options);
+        code = serve_config_print(&config, &options) ? CLI_OK : CLI_FAILED;
     } else {
         code = serve(&config, &app, &options);
     }

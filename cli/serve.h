@@ -50,6 +50,6 @@ wring_server_config serve_config_of(const serve_options *options);
 const char *serve_admin_token(const serve_options *options);
 
 /** Every setting of an adopted configuration. */
-void serve_config_print(const wring_server_config *config, const serve_options *options);
+bool serve_config_print(const wring_server_config *config, const serve_options *options);
 
 #endif

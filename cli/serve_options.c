@@ -304,9 +304,9 @@ static void print_limits(const wring_server_config *c) {
     cli_print_u32("control-burst", c->control_burst);
 }
 
-static void print_server(const wring_server_config *c, uint32_t drain_ms) {
+static bool print_server(const wring_server_config *c, uint32_t drain_ms) {
     printf("host = %s\nport = %u\nworkers = %u\n", c->host, c->port, c->workers);
-    cli_backend_print(c->backend);
+    const bool has_backend = cli_backend_print(c->backend);
     printf("share-port = %s\n", c->share_port ? "yes" : "no");
     cli_print_u64("max-frame", c->session.max_frame);
     cli_print_u64("max-message", c->session.max_message);
@@ -332,9 +332,11 @@ static void print_server(const wring_server_config *c, uint32_t drain_ms) {
     printf("busy-poll-us = %u\n", c->busy_poll_us);
     printf("mailbox-items = %u\niana-close-codes = %s\npinned = %s\n", c->mailbox_items,
            c->session.allow_iana_close_codes ? "yes" : "no", c->unpinned ? "no" : "yes");
+    return has_backend;
 }
 
-void serve_config_print(const wring_server_config *config, const serve_options *o) {
-    print_server(config, o->drain_ms);
+bool serve_config_print(const wring_server_config *config, const serve_options *o) {
+    const bool can_run = print_server(config, o->drain_ms);
     print_admin(o);
+    return can_run;
 }

@@ -31,7 +31,8 @@ static const char *accept_advice(uint32_t system_errno) {
                "/proc/sys/fs/epoll/max_user_watches";
     case EMFILE:
         return "the process may not have more descriptors; raise the limit (ulimit -n, "
-               "LimitNOFILE=) or set --max-connections below it. Connections wait until some end";
+               "LimitNOFILE=) or set --max-connections-total below it. Connections wait until some "
+               "end";
     case ENFILE:
         return "the machine has no descriptors left; raise fs.file-max. Connections wait until "
                "some end";

@@ -101,7 +101,12 @@ wring_result wring_backend_pick(wring_backend wanted, wring_backend *out, wring_
     }
     wring_result result = WRING_OK;
     if (wanted == WRING_BACKEND_URING) {
-        result = uring_try(reason);
+        wring_error failed;
+        result = uring_try(&failed);
+        if (result != WRING_OK) {
+            return wring_error_set(reason, result, failed.system_errno,
+                                   "%s; %s, and auto or epoll would run without", failed.text, by);
+        }
     }
     if (result == WRING_OK) {
         *out = wanted;

@@ -43,7 +43,7 @@ static const char *setup_advice(int system_errno) {
                "the number of workers";
     case EMFILE:
     case ENFILE:
-        return "too many open files; raise the limit (ulimit -n, LimitNOFILE=)";
+        return "raise the limit (ulimit -n, LimitNOFILE=)";
     default:
         return "see the kernel's log";
     }

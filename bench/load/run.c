@@ -26,8 +26,10 @@ static wring_result threads_start(load_run *run, wring_error *error) {
         load_thread *thread = run->threads[i];
         const int code = pthread_create(&thread->id, NULL, load_thread_main, thread);
         if (code != 0) {
-            return wring_error_set(error, WRING_ERR_SYSTEM, code, "cannot start thread %u: %s", i,
-                                   strerror(code));
+            return wring_error_set(error, WRING_ERR_SYSTEM, code,
+                                   "cannot start thread %u of %u: %s. Is the limit of processes "
+                                   "(ulimit -u) or the cgroup's pids.max reached?",
+                                   i + 1, run->thread_count, strerror(code));
         }
         thread->running = true;
     }
@@ -58,7 +60,8 @@ static void threads_wake(load_run *run) {
 
 static bool all(const load_run *run, bool (*is)(const load_thread *thread)) {
     for (uint32_t i = 0; i < run->thread_count; i++) {
-        if (!is(run->threads[i]) && !atomic_load(&run->threads[i]->finished)) {
+        const load_thread *thread = run->threads[i]; /* one that could not be started is done */
+        if (thread->running && !is(thread) && !atomic_load(&thread->finished)) {
             return false;
         }
     }

@@ -66,9 +66,13 @@ def allow(profile):
 
 
 def applies(rule, arch):
-    """Does a conditional rule of Docker's hold for a container that has no capability?"""
+    """Does a conditional rule of Docker's hold for a container that has no capability, on a kernel
+    that is new enough (minKernel)?"""
     includes = rule.get("includes") or {}
     excludes = rule.get("excludes") or {}
+    unknown = (set(includes) | set(excludes)) - {"arches", "caps", "minKernel"}
+    if unknown:
+        raise Refused(f"--oci: a rule has a condition that is not known here: {sorted(unknown)[0]}")
     if includes.get("caps") or (includes.get("arches") and arch not in includes["arches"]):
         return False
     return arch not in (excludes.get("arches") or [])

@@ -140,7 +140,8 @@ WRING_API WRING_MUST_CHECK wring_result wring_server_create(const wring_server_c
                                                             wring_server **out, wring_error *error);
 
 /** Binds, starts the workers, and returns when all of them accept.
- *  Errors: WRING_ERR_ADDRESS, WRING_ERR_BACKEND, WRING_ERR_SYSTEM; then nothing is left running. */
+ *  Errors: WRING_ERR_ADDRESS, WRING_ERR_BACKEND, WRING_ERR_SYSTEM, WRING_ERR_INVALID_CONFIG (the
+ *  environment's WRING_BACKEND names no backend); then nothing is left running. */
 WRING_API WRING_MUST_CHECK wring_result wring_server_start(wring_server *server,
                                                            wring_error *error);
 
@@ -183,7 +184,8 @@ WRING_API void wring_server_stop(wring_server *server, uint32_t drain_ms);
 /** Frees a stopped server. NULL is legal. */
 WRING_API void wring_server_destroy(wring_server *server);
 
-/** Sums over all workers since start.   Thread: any; read without stopping them. */
+/** Sums over all workers since start; read them before wring_server_stop.   Thread: any; read
+ * without stopping them. */
 typedef struct wring_server_stats {
     uint64_t connections; /**< open now */
     uint64_t accepted;

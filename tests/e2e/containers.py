@@ -8,6 +8,7 @@ import os
 import re
 import signal
 import subprocess
+import tempfile
 import urllib.request
 
 from server import run
@@ -34,7 +35,7 @@ def wring(forbidden, *arguments, backend=None, **options):
 
 
 def is_the_line(text, forbidden):
-    return (text.startswith("wring: runs on epoll, for io_uring: ") and text.count("\n") == 1 and
+    return (text.startswith("wring: runs on epoll, where everything works; not on io_uring: ") and text.count("\n") == 1 and
             ERRORS[forbidden] in text and CURES[forbidden] in text)
 
 
@@ -95,6 +96,14 @@ def connect_and_bench_fall_back():
             assert "on 1 thread, epoll," in out, out
 
 
+def a_run_that_cannot_start_is_reported():
+    with tempfile.NamedTemporaryFile("r", suffix=".md") as summary:
+        code, out, err = wring("EPERM", "bench", "-q", "-j", "--summary", summary.name, "--backend",
+                               "uring", "ws://127.0.0.1:1/")
+        assert code == 1 and "io_uring_setup failed" in json.loads(out)["error"], (code, out, err)
+        assert "FAILED" in summary.read()
+
+
 def what_is_asked_for_by_name_does_not_fall_back():
     for forbidden in ERRORS:
         for arguments in (("serve", "--port", "0"), ("connect", "ws://127.0.0.1:1/"),
@@ -102,8 +111,9 @@ def what_is_asked_for_by_name_does_not_fall_back():
             code, out, err = wring(forbidden, *arguments, "--backend", "uring")
             assert code == 1 and out == "" and err.count("\n") == 1, (code, out, err)
             assert err.startswith("wring: io_uring: ") and CURES[forbidden] in err, err
+            assert "it was asked for, and auto or epoll would run without" in err, err
             code, out, err = wring(forbidden, *arguments, backend="uring")
-            assert code == 1 and CURES[forbidden] in err, (code, out, err)
+            assert code == 1 and CURES[forbidden] in err and "WRING_BACKEND" in err, (code, out, err)
 
 
 def setting(name, *arguments, **options):
@@ -112,10 +122,22 @@ def setting(name, *arguments, **options):
     return dict(line.split(" = ", 1) for line in out.splitlines())[name]
 
 
+def without_threads_it_ends_with_a_sentence():
+    for arguments in (("serve", "--port", "0"), ("bench", "-q", "ws://127.0.0.1:1/"),
+                      ("connect", "ws://127.0.0.1:1/")):
+        done = subprocess.run([os.environ["FORBID_URING"], "EPERM", "--threads", WRING, *arguments],
+                              capture_output=True, text=True, timeout=60, env=environment(),
+                              stdin=subprocess.DEVNULL)
+        assert done.returncode == 1, (arguments, done)
+        assert "Resource temporarily unavailable" in done.stderr, (arguments, done.stderr)
+
+
 def the_configuration_shows_it():
     assert setting("backend", None) == "auto" and setting("backend-picked", None) == "uring"
     assert setting("backend-picked", None, backend="epoll") == "epoll"
     assert "WRING_BACKEND" in setting("backend-reason", None, backend="epoll")
+    code, out, err = wring("EPERM", "serve", "--backend", "uring", "--print-config")
+    assert code == 1 and "backend-picked = none" in out, (code, out, err)
     for forbidden in ERRORS:
         assert setting("backend-picked", forbidden) == "epoll"
         assert CURES[forbidden] in setting("backend-reason", forbidden)
@@ -134,5 +156,7 @@ probe = subprocess.run([os.environ["FORBID_URING"], "EPERM", "true"])
 if probe.returncode == 77:
     raise SystemExit(77)
 run([a_server_falls_back_and_says_so, connect_and_bench_fall_back,
-     what_is_asked_for_by_name_does_not_fall_back, the_configuration_shows_it,
+     a_run_that_cannot_start_is_reported,
+     what_is_asked_for_by_name_does_not_fall_back, without_threads_it_ends_with_a_sentence,
+     the_configuration_shows_it,
      a_name_that_is_none_is_told])

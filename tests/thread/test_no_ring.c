@@ -213,7 +213,7 @@ int main(void) {
         {SYS_io_uring_setup, EOPNOTSUPP, "kernel is too old", true},
         {SYS_io_uring_setup, ENOMEM, "locked-memory limit", false},
         {SYS_io_uring_setup, EINVAL, "kernel is too old", true},
-        {SYS_io_uring_setup, EMFILE, "too many open files", false},
+        {SYS_io_uring_setup, EMFILE, "raise the limit (ulimit -n", false},
         {SYS_io_uring_register, EPERM, "seccomp profile", true},
         {SYS_io_uring_enter, EPERM, "seccomp profile", true},
         {SYS_io_uring_enter, ENOSYS, "container profile hides it", true},

@@ -82,8 +82,8 @@ static wring_result find(wring_duration_ns patience_ns, load_target *target, wri
     const load_patience patience = {go_on, NULL, from + patience_ns};
     wring__resolve_set_test(fake);
     asked = 0;
-    *target = (load_target){
-        .backend = &wring__backend_uring, .host = "name.test", .url = {.port = port}};
+    *target =
+        (load_target){.backend = &wring__backend_uring, .host = "name.test", .url = {.port = port}};
     const wring_result result = load_address_find(target, &patience, error);
     wring__resolve_set_test(NULL);
     return result;
