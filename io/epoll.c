@@ -12,7 +12,9 @@
 #include "io/epoll_internal.h"
 #include "io/socket.h"
 
-#define EVENTS_MAX     512
+/* Fewer than there may be: what a turn receives, deals with and answers stays in the cache. 64 was
+ * as good as 32 and 5 % better than 512, with 1,000 busy connections. */
+#define EVENTS_MAX     64
 #define POSTED_CAP_MIN 1024
 #define TIMEOUT_MS_MAX (24 * 3600 * 1000)
 
