@@ -91,7 +91,7 @@ typedef struct wring__backend_ops {
      */
     void (*turn_away)(wring__socket listener);
     /** Optional. With no accept under way, and none to come: a connection that waits to be
-     * accepted, without waiting for one; WRING__SOCKET_NONE. */
+     * accepted, without waiting for one, or a negative errno: -EAGAIN when none does. */
     wring__socket (*accept_now)(wring__backend *backend, wring__socket listener);
 
     /** Errors: WRING_ERR_BACKEND with a sentence: what failed, why it usually does, what to do. */

@@ -160,7 +160,7 @@ wring__socket wring__socket_accept_past_errors(wring__backend *backend, int list
         } while (result < 0 && wring__socket_is_accept_error_of_one(result) &&
                  ++errors < ACCEPT_ERRORS_MAX);
     }
-    return result < 0 ? WRING__SOCKET_NONE : result;
+    return result;
 }
 
 int wring__socket_accept(int listener, int flags) {

@@ -353,7 +353,7 @@ static void owner_timer_fire(wring__worker *worker) {
 
 static void task_timer_fire(wring__worker *worker, wring_timer *timer) {
     if (timer == &worker->accept_retry) {
-        wring__worker_accept_arm(worker);
+        wring__worker_accept_again(worker);
     } else if (timer == &worker->owner_timer) {
         owner_timer_fire(worker);
     } else {

@@ -258,6 +258,7 @@ bool wring__worker_is_quiet(const wring__worker *worker);
 
 /** For worker.c (worker_accept.c). */
 void wring__worker_accept_arm(wring__worker *worker);
+void wring__worker_accept_again(wring__worker *worker); /* accept_retry is due */
 void wring__worker_accept_complete(wring__worker *worker, const wring__completion *completion);
 
 /** For conn.c; wring__worker_make_dirty is in endpoint.h. */

@@ -6,8 +6,9 @@
 
 #include "io/worker.h"
 
-#define ACCEPT_RETRY_NS     (100 * WRING_NS_PER_MS)
-#define ACCEPT_FAILURES_MAX 16 /* in a row */
+#define ACCEPT_RETRY_NS        (100 * WRING_NS_PER_MS)
+#define ACCEPT_FAILURES_MAX    16 /* in a row */
+#define LISTENING_END_RETRY_NS (5 * WRING_NS_PER_MS)
 
 void wring__worker_accept_arm(wring__worker *worker) {
     if (!worker->accepting || worker->accept_armed || wring__wheel_is_set(&worker->accept_retry)) {
@@ -50,17 +51,37 @@ static void socket_take(wring__worker *worker, wring__socket socket) {
     }
 }
 
-/* Closing a listener resets what waits in its queue: so that is taken first. */
+/* Out of descriptors, memory or epoll's watches (ENOSPC). */
+static bool is_lacking(int32_t result) {
+    return result == -EMFILE || result == -ENFILE || result == -ENOBUFS || result == -ENOMEM ||
+           result == -ENOSPC;
+}
+
+/* Closing a listener resets what waits in its queue: so that is taken first. Where there are no
+ * descriptors for it, the sessions that end now make room. */
 static void listening_end(wring__worker *worker) {
     const wring__backend_ops *ops = worker->backend->ops;
-    wring__socket socket;
+    wring__socket socket = -EAGAIN;
     while (ops->accept_now != NULL &&
            (socket = ops->accept_now(worker->backend, worker->listener)) >= 0) {
         socket_take(worker, socket);
     }
+    if (is_lacking(socket) && worker->conn_count > 0) {
+        wring__wheel_set(&worker->task_wheel, &worker->accept_retry,
+                         worker->now + LISTENING_END_RETRY_NS);
+        return;
+    }
     worker->listener = WRING__SOCKET_NONE;
     if (worker->ops->unlistened != NULL) {
         worker->ops->unlistened(worker);
+    }
+}
+
+void wring__worker_accept_again(wring__worker *worker) {
+    if (worker->accepting) {
+        wring__worker_accept_arm(worker);
+    } else {
+        listening_end(worker);
     }
 }
 
@@ -76,14 +97,10 @@ void wring__worker_stop_listening(wring__worker *worker) {
     }
 }
 
-/* Out of descriptors, memory or epoll's watches (ENOSPC), or one error after another, whatever it
- * means: accepting on at once would spin. Others are served meanwhile. */
+/* Lacking something, or one error after another, whatever it means: accepting on at once would
+ * spin. Others are served meanwhile. */
 static bool accept_must_rest(const wring__worker *worker, int32_t result) {
-    if (worker->accept_failures >= ACCEPT_FAILURES_MAX) {
-        return true;
-    }
-    return result == -EMFILE || result == -ENFILE || result == -ENOBUFS || result == -ENOMEM ||
-           result == -ENOSPC;
+    return worker->accept_failures >= ACCEPT_FAILURES_MAX || is_lacking(result);
 }
 
 static void accept_failed(wring__worker *worker, int32_t result) {

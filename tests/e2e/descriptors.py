@@ -61,4 +61,28 @@ def out_of_descriptors_is_said_once_and_ends():
     assert server.wait(timeout=60) == 0
 
 
-run([out_of_descriptors_is_said_once_and_ends])
+
+def who_waits_when_it_stops_is_served():
+    """Without descriptors left, sessions that end make room for those that wait: nobody is reset."""
+    server = subprocess.Popen([os.environ["WRING"], "serve", "--port", "0", "--workers", "1", "--drain",
+                               "20s"], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True,
+                              preexec_fn=limited)
+    port = int(re.search(r":(\d+)/", server.stdout.readline()).group(1))
+    crowd = []
+    for _ in range(2 * FILES):
+        sock = socket.create_connection(("127.0.0.1", port), timeout=60)
+        sock.sendall(UPGRADE.format(path="/echo").encode())
+        crowd.append(sock)
+    select.select(crowd[:1], [], [], 60)
+    server.send_signal(signal.SIGTERM)
+    for sock in crowd:
+        answer = b""
+        while data := sock.recv(65536):  # a reset would raise
+            answer += data
+            if b"\x03\xe9" in data:  # 1001
+                sock.sendall(frame(8, b"\x03\xe9"))
+        assert answer.startswith((b"HTTP/1.1 101 ", b"HTTP/1.1 503 ")), answer
+    assert server.wait(timeout=60) == 0
+
+
+run([out_of_descriptors_is_said_once_and_ends, who_waits_when_it_stops_is_served])

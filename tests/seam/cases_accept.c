@@ -156,7 +156,7 @@ static void accept_now_after_cancel(seam *world) {
     seam_near *nears[3];
     seam_accept_arm(world);
     seam_accept_cancel(world);
-    CHECK(world->ops->accept_now(world->backend, world->listener) == WRING__SOCKET_NONE);
+    CHECK(world->ops->accept_now(world->backend, world->listener) == -EAGAIN);
     for (size_t i = 0; i < WRING_ARRAY_LEN(nears); i++) {
         const int far = world->far->dial(world, world->port);
         const wring__socket socket = world->ops->accept_now(world->backend, world->listener);
@@ -164,7 +164,7 @@ static void accept_now_after_cancel(seam *world) {
         nears[i] = seam_near_new(world, socket);
         nears[i]->peer.name = far;
     }
-    CHECK(world->ops->accept_now(world->backend, world->listener) == WRING__SOCKET_NONE);
+    CHECK(world->ops->accept_now(world->backend, world->listener) == -EAGAIN);
     for (size_t i = 0; i < WRING_ARRAY_LEN(nears); i++) {
         seam_tx_set(world, nears[i], 10);
         seam_peer_push_all(world, nears[i], 10);

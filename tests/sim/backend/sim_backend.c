@@ -99,7 +99,8 @@ static void sim_unlisten(const wring__listen_config *config, wring__socket liste
 }
 
 static wring__socket sim_accept_now(wring__backend *super, wring__socket listener) {
-    return wring__sim_backlog_pop(sim_of(super)->sim, listener);
+    const wring__socket socket = wring__sim_backlog_pop(sim_of(super)->sim, listener);
+    return socket == WRING__SOCKET_NONE ? -EAGAIN : socket;
 }
 
 static wring_result sim_open(const wring__backend_config *config, wring__backend **out,
