@@ -101,7 +101,7 @@ static bool token_is_right(const char *token, const wring_request *request) {
 /* ---- the resources --------------------------------------------------------------------------- */
 
 static enum admin_step stats(const admin_config *config, admin_response *out) {
-    wring_server_stats s;
+    wring_server_stats s = {.struct_size = sizeof s};
     wring_server_get_stats(config->server, &s);
     const struct {
         const char *name;

@@ -66,7 +66,7 @@ static int serve(const wring_server_config *config, serve_app *app, const serve_
         return CLI_FAILED;
     }
     bool v6 = strchr(config->host, ':') != NULL;
-    wring_server_stats stats;
+    wring_server_stats stats = {.struct_size = sizeof stats};
     wring_server_get_stats(app->server, &stats);
     log_line("wring: listening on %s://%s%s%s:%u/ (%u workers, %s)\n",
              config->tls == NULL ? "http" : "https", v6 ? "[" : "", config->host, v6 ? "]" : "",

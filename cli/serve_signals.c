@@ -51,7 +51,7 @@ static const char *accept_advice(uint32_t system_errno) {
 }
 
 static void accept_look(struct accept_log *log, const wring_server *server) {
-    wring_server_stats stats;
+    wring_server_stats stats = {.struct_size = sizeof stats};
     wring_server_get_stats(server, &stats);
     const bool more = stats.accept_errors > log->errors;
     log->errors = stats.accept_errors;

@@ -7,6 +7,7 @@
 #include <stdlib.h>
 
 #include "core/ref.h"
+#include "core/sized.h"
 #include "io/registry.h"
 
 static wring__pool_worker *worker_of(wring__worker *io) {
@@ -74,15 +75,13 @@ static const wring__group_ops group_ops = {member_open, member_close, member_dra
 
 static wring_result config_adopt(const wring_pool_config *in, wring_pool_config *out,
                                  wring_error *error) {
-    memset(out, 0, sizeof *out);
-    if (in != NULL) {
-        if (in->struct_size < offsetof(wring_pool_config, receive_buffers)) {
-            return wring_error_set(error, WRING_ERR_INVALID_CONFIG, 0,
-                                   "struct_size is not set: use sizeof(wring_pool_config)");
-        }
-        memcpy(out, in, wring__min_size(in->struct_size, sizeof *out));
+    const wring_pool_config none = {.struct_size = sizeof none};
+    const wring_result sized = wring__sized_adopt(out, sizeof *out, in == NULL ? &none : in,
+                                                  offsetof(wring_pool_config, receive_buffers),
+                                                  "wring_pool_config", error);
+    if (sized != WRING_OK) {
+        return sized;
     }
-    out->struct_size = sizeof *out;
     out->threads = out->threads == 0 ? 1 : out->threads;
     out->receive_buffers = out->receive_buffers == 0 ? 1024 : out->receive_buffers;
     out->receive_buffer_size =
@@ -156,8 +155,9 @@ wring_loop wring_pool_loop(wring_pool *pool) {
     return pool->workers[next % pool->config.threads].io.index;
 }
 
-void wring_pool_get_stats(const wring_pool *pool, wring_pool_stats *out) {
-    memset(out, 0, sizeof *out);
+wring_result wring_pool_get_stats(const wring_pool *pool, wring_pool_stats *stats) {
+    wring_pool_stats full = {.struct_size = sizeof full};
+    wring_pool_stats *out = &full;
     out->backend = pool->group.picked;
     out->backend_reason = pool->group.reason.text;
     for (uint32_t i = 0; i < pool->config.threads; i++) {
@@ -169,6 +169,7 @@ void wring_pool_get_stats(const wring_pool *pool, wring_pool_stats *out) {
         out->mail_lost += wring__count_read(&worker->counters.lost_mail);
         out->mail_refused += atomic_load_explicit(&worker->mailbox.full, memory_order_relaxed);
     }
+    return wring__sized_give(stats, &full, sizeof full);
 }
 
 /* ---- ending ---------------------------------------------------------------------------------- */

@@ -8,6 +8,7 @@
 
 #include "client/client.h"
 #include "client/text.h"
+#include "core/sized.h"
 
 #define URL_MAX 8192
 
@@ -208,13 +209,13 @@ bool wring__headers_are_views(wring_headers headers) {
 static wring_result config_adopt(wring__client_settings *settings, const wring_client_config *in,
                                  wring_error *error) {
     wring_client_config *config = &settings->config;
-    if (in != NULL) {
-        if (in->struct_size < offsetof(wring_client_config, timeout_ms)) {
-            return bad(error, "struct_size", "is not set: use sizeof(wring_client_config)");
-        }
-        memcpy(config, in, wring__min_size(in->struct_size, sizeof *config));
+    const wring_client_config none = {.struct_size = sizeof none};
+    const wring_result sized =
+        wring__sized_adopt(config, sizeof *config, in == NULL ? &none : in,
+                           offsetof(wring_client_config, timeout_ms), "wring_client_config", error);
+    if (sized != WRING_OK) {
+        return sized;
     }
-    config->struct_size = sizeof *config;
     default_u32(&config->timeout_ms, 15000);
     default_u32(&config->max_handshake_size, 64 * 1024);
     default_u32(&config->reconnect_max_ms, 30000);
@@ -301,11 +302,12 @@ static wring_result routes_adopt(wring__client_settings *settings, wring_error *
     /* without TLS now, but perhaps after a renewal */
     if (settings->url.secure || (config->tls != NULL && config->renew != NULL)) {
         const wring_tls_client_config none = {.struct_size = sizeof none};
-        const wring_tls_client_config *tls = config->tls == NULL ? &none : config->tls;
-        if (tls->struct_size != sizeof *tls) {
-            return bad(error, "tls", "has no struct_size: use sizeof(wring_tls_client_config)");
+        wring_tls_client_config tls;
+        result = wring__sized_adopt(&tls, sizeof tls, config->tls == NULL ? &none : config->tls,
+                                    sizeof tls.struct_size + 1, "wring_tls_client_config", error);
+        if (result == WRING_OK) {
+            result = wring__tls_share_get(&tls, &settings->tls, error);
         }
-        result = wring__tls_share_get(tls, &settings->tls, error);
     }
     config->tls = NULL;
     return result;

@@ -3,6 +3,7 @@
  * TLS contexts: what all streams of a server or client have in common. Built once, read by every
  * worker afterwards. See tls.h.
  */
+#include "core/sized.h"
 #include "io/tls_internal.h"
 
 #include <ctype.h>
@@ -299,15 +300,22 @@ static wring_result server_set(wring__tls_context *context, const wring_tls_serv
     return WRING_OK;
 }
 
-wring_result wring__tls_context_server(const wring_tls_server_config *config,
+wring_result wring__tls_context_server(const wring_tls_server_config *asked,
                                        const wring__tls_context *previous, wring__tls_context **out,
                                        wring_error *error) {
+    wring_tls_server_config config;
+    wring_result result =
+        wring__sized_adopt(&config, sizeof config, asked, sizeof config.struct_size + 1,
+                           "wring_tls_server_config", error);
+    if (result != WRING_OK) {
+        return result;
+    }
     ERR_clear_error();
     wring__tls_context *context = context_alloc(true);
     if (context == NULL) {
         return out_of_memory(error);
     }
-    wring_result result = server_set(context, config, previous, error);
+    result = server_set(context, &config, previous, error);
     wring__tls_errors_drain(); /* OpenSSL leaves entries even where it succeeded */
     if (result != WRING_OK) {
         wring__tls_context_unref(context);
@@ -360,14 +368,21 @@ static wring_result client_set(wring__tls_context *context, const wring_tls_clie
                : refused(error, "the authorities of", "the system");
 }
 
-wring_result wring__tls_context_client(const wring_tls_client_config *config,
+wring_result wring__tls_context_client(const wring_tls_client_config *asked,
                                        wring__tls_context **out, wring_error *error) {
+    wring_tls_client_config config;
+    wring_result result =
+        wring__sized_adopt(&config, sizeof config, asked, sizeof config.struct_size + 1,
+                           "wring_tls_client_config", error);
+    if (result != WRING_OK) {
+        return result;
+    }
     ERR_clear_error();
     wring__tls_context *context = context_alloc(false);
     if (context == NULL) {
         return out_of_memory(error);
     }
-    wring_result result = client_set(context, config, error);
+    result = client_set(context, &config, error);
     wring__tls_errors_drain(); /* OpenSSL leaves entries even where it succeeded */
     if (result != WRING_OK) {
         wring__tls_context_unref(context);

@@ -7,6 +7,7 @@
 #include <stdio.h>
 
 #include "core/base.h"
+#include "core/sized.h"
 #include "proto/deflate.h"
 #include "proto/upgrade.h"
 
@@ -30,14 +31,14 @@ static bool bits_are_legal(uint8_t bits) {
 
 wring_result wring_deflate_config_adopt(const wring_deflate_config *in, wring_deflate_config *out,
                                         wring_error *error) {
-    wring_deflate_config c = {0};
-    if (in != NULL) {
-        if (in->struct_size < offsetof(wring_deflate_config, level)) {
-            return bad(error, "struct_size", "is not set: use sizeof(wring_deflate_config)");
-        }
-        memcpy(&c, in, wring__min_size(in->struct_size, sizeof c));
+    const wring_deflate_config none = {.struct_size = sizeof none};
+    wring_deflate_config c;
+    const wring_result sized =
+        wring__sized_adopt(&c, sizeof c, in == NULL ? &none : in,
+                           offsetof(wring_deflate_config, level), "wring_deflate_config", error);
+    if (sized != WRING_OK) {
+        return sized;
     }
-    c.struct_size = sizeof c;
     default_u8(&c.server_max_window_bits, c.server_context_takeover ? 12 : 15);
     default_u8(&c.client_max_window_bits, c.client_context_takeover ? 12 : 15);
     default_u8(&c.level, 5);

@@ -9,6 +9,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "core/sized.h"
 #include "proto/session_parts.h"
 
 #define FRAME_DEFAULT         (UINT64_C(16) << 20)
@@ -21,21 +22,18 @@
 
 wring_result wring__session_config_adopt(const wring_session_config *in, wring_session_config *out,
                                          wring_error *error) {
-    wring_session_config c = {0};
-    if (in != NULL) {
-        if (in->struct_size < offsetof(wring_session_config, max_frame)) {
-            return wring_error_set(error, WRING_ERR_INVALID_CONFIG, 0,
-                                   "session config: struct_size is %u, set it to "
-                                   "sizeof(wring_session_config)",
-                                   in->struct_size);
-        }
-        memcpy(&c, in, wring__min_size(in->struct_size, sizeof c));
+    const wring_session_config none = {.struct_size = sizeof none};
+    wring_session_config c;
+    const wring_result sized = wring__sized_adopt(&c, sizeof c, in == NULL ? &none : in,
+                                                  offsetof(wring_session_config, max_frame),
+                                                  "wring_session_config", error);
+    if (sized != WRING_OK) {
+        return sized;
     }
     if (c.role != WRING_ROLE_SERVER && c.role != WRING_ROLE_CLIENT) {
         return wring_error_set(error, WRING_ERR_INVALID_CONFIG, 0, "session config: role is %d",
                                (int)c.role);
     }
-    c.struct_size = sizeof c;
     c.max_frame = c.max_frame == 0 ? FRAME_DEFAULT : c.max_frame;
     c.max_message = c.max_message == 0 ? MESSAGE_DEFAULT : c.max_message;
     if (c.max_fragment_bytes == 0) {

@@ -6,6 +6,7 @@
 #include <stddef.h>
 #include <unistd.h>
 
+#include "core/sized.h"
 #include "io/registry.h"
 #include "proto/session.h"
 #include "server/cgroup.h"
@@ -96,11 +97,17 @@ static wring_result limits_check(const wring_server_config *config, wring_error 
 }
 
 static wring_result config_check(const wring_server_config *config, wring_error *error) {
-    if (config->tls != NULL && config->tls->struct_size != sizeof *config->tls) {
-        return bad(error, "tls", "has no struct_size: use sizeof(wring_tls_server_config)");
-    }
-    if (config->tls != NULL && (config->tls->cert_file == NULL || config->tls->key_file == NULL)) {
-        return bad(error, "tls", "needs cert_file and key_file");
+    if (config->tls != NULL) {
+        wring_tls_server_config tls;
+        const wring_result sized =
+            wring__sized_adopt(&tls, sizeof tls, config->tls, sizeof tls.struct_size + 1,
+                               "wring_tls_server_config", error);
+        if (sized != WRING_OK) {
+            return sized;
+        }
+        if (tls.cert_file == NULL || tls.key_file == NULL) {
+            return bad(error, "tls", "needs cert_file and key_file");
+        }
     }
     if (config->max_connections > WRING__SLOT_MAX) {
         return bad(error, "max_connections", "is above 16,777,215");
@@ -187,12 +194,13 @@ static void sending_defaults(wring_server_config *out) {
 
 wring_result wring_server_config_adopt(const wring_server_config *in, wring_server_config *out,
                                        wring_error *error) {
-    memset(out, 0, sizeof *out);
-    if (in == NULL || in->struct_size < offsetof(wring_server_config, host)) {
-        return bad(error, "struct_size", "is not set: use sizeof(wring_server_config)");
+    const wring_server_config none = {0};
+    const wring_result sized =
+        wring__sized_adopt(out, sizeof *out, in == NULL ? &none : in,
+                           offsetof(wring_server_config, host), "wring_server_config", error);
+    if (sized != WRING_OK) {
+        return sized;
     }
-    memcpy(out, in, wring__min_size(in->struct_size, sizeof *out));
-    out->struct_size = sizeof *out;
     out->host = out->host == NULL ? "127.0.0.1" : out->host;
     default_u32(&out->workers, cpus_allowed());
     default_u32(&out->handshake_timeout_ms, 15000);

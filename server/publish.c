@@ -12,6 +12,7 @@
 
 #include "core/hash.h"
 #include "core/ref.h"
+#include "core/sized.h"
 #include "io/registry.h"
 #include "proto/session.h"
 #include "server/peer.h"
@@ -128,12 +129,12 @@ wring_result wring_publish_from(wring_session *session, wring_bytes topic,
 
 wring_result wring_publish_with(wring_server *server, wring_bytes topic, const wring_frame *frame,
                                 const wring_publish_options *options) {
-    wring_publish_options o = {0};
+    wring_publish_options o;
     wring__publication about = {0};
-    if (options->struct_size == 0) {
+    if (wring__sized_adopt(&o, sizeof o, options, sizeof o.struct_size, "wring_publish_options",
+                           NULL) != WRING_OK) {
         return WRING_ERR_INVALID_ARGUMENT;
     }
-    memcpy(&o, options, wring__min_size(options->struct_size, sizeof o));
     if (o.from != NULL) {
         const wring__peer *peer = wring__peer_of(o.from);
         if (peer == NULL || wring__peer_worker(peer)->server != server) {

@@ -3,10 +3,12 @@
  * Sums of the workers' counters, read from any thread while they run. A counter is written by its
  * worker only, a word at a time: relaxed atomic loads see some recent value of each.
  */
+#include "core/sized.h"
 #include "server/server.h"
 
-void wring_server_get_stats(const wring_server *server, wring_server_stats *out) {
-    memset(out, 0, sizeof *out);
+wring_result wring_server_get_stats(const wring_server *server, wring_server_stats *stats) {
+    wring_server_stats full = {.struct_size = sizeof full};
+    wring_server_stats *out = &full;
     out->backend = server->group.picked;
     out->backend_reason = server->group.reason.text;
     for (uint32_t i = 0; i < server->config.workers; i++) {
@@ -43,4 +45,5 @@ void wring_server_get_stats(const wring_server *server, wring_server_stats *out)
     out->memory_held += wring__shared_bytes();
     wring__server_deflate_stats(server, out);
     out->connections = out->accepted > out->closed ? out->accepted - out->closed : 0;
+    return wring__sized_give(stats, &full, sizeof full);
 }

@@ -175,7 +175,7 @@ static void server_end(void) {
 
 /* Sums over the workers. */
 static uint64_t turns(void) {
-    wring_server_stats stats;
+    wring_server_stats stats = {.struct_size = sizeof stats};
     wring_server_get_stats(server, &stats);
     return stats.turns;
 }

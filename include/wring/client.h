@@ -57,6 +57,7 @@ WRING_API wring_loop wring_pool_loop(wring_pool *pool);
 
 /** Sums over the pool's threads since they were started. */
 typedef struct wring_pool_stats {
+    uint32_t struct_size; /**< sizeof(wring_pool_stats), set by the caller */
     uint64_t rx_bytes;
     uint64_t tx_bytes;
     uint64_t turns;
@@ -69,7 +70,7 @@ typedef struct wring_pool_stats {
 } wring_pool_stats;
 
 /** Clients on a server's workers are in that one's statistics.   Thread: any. */
-WRING_API void wring_pool_get_stats(const wring_pool *pool, wring_pool_stats *out);
+WRING_API wring_result wring_pool_get_stats(const wring_pool *pool, wring_pool_stats *out);
 
 /** Closes every client with 1001, waits at most `drain_ms` for their servers, ends the threads and
  *  frees the pool. Clients stay valid, and closed. Not from a callback. NULL is legal. */

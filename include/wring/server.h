@@ -187,6 +187,7 @@ WRING_API void wring_server_destroy(wring_server *server);
 /** Sums over all workers since start; read them before wring_server_stop.   Thread: any; read
  * without stopping them. */
 typedef struct wring_server_stats {
+    uint32_t struct_size; /**< sizeof(wring_server_stats), set by the caller */
     uint64_t connections; /**< open now */
     uint64_t accepted;
     uint64_t accept_errors;
@@ -229,7 +230,8 @@ typedef struct wring_server_stats {
     wring_backend backend;      /**< which one it runs on; AUTO before the first start */
     const char *backend_reason; /**< a sentence; the server's */
 } wring_server_stats;
-WRING_API void wring_server_get_stats(const wring_server *server, wring_server_stats *out);
+/** Errors: WRING_ERR_INVALID_ARGUMENT without struct_size. */
+WRING_API wring_result wring_server_get_stats(const wring_server *server, wring_server_stats *out);
 
 /* ---- topics ---------------------------------------------------------------------------------- */
 

@@ -401,7 +401,7 @@ def it_says_why_it_cannot_run():
     few = lambda: resource.setrlimit(resource.RLIMIT_NOFILE, (500, 500))
     says(1, "of 500 descriptors: on epoll each is one" if EPOLL else "give -t 23", "idle", "-c", "10k", "-t", "1", "ws://127.0.0.1:1/", preexec_fn=few)
     none = lambda: resource.setrlimit(resource.RLIMIT_NOFILE, (4, 4))
-    files = "hard limit of 4 descriptors" if EPOLL else "too many open files"
+    files = "hard limit of 4 descriptors" if EPOLL else "Too many open files"
     says(1, files, "-c", "2", "-t", "1", "ws://127.0.0.1:1/", preexec_fn=none)
     says(1, files, "-c", "3", "-t", "3", "ws://127.0.0.1:1/", preexec_fn=none)
     with Server() as server:

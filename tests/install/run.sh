@@ -37,8 +37,32 @@ outside_programs() { # PREFIX KIND...
     echo "find_package: $targets run"
 }
 
+# Programs that were built with headers older and newer than the library.
+other_ages() { # PREFIX
+    local prefix=$1 libdir header
+    libdir=$(dirname "$(find "$prefix" -name libwring.a)")
+    export LD_LIBRARY_PATH=$libdir
+    for age in older newer; do
+        rm -rf "$work/include"
+        cp -r "$prefix/include" "$work/include"
+        header=$work/include/wring/server.h
+        if [ $age = older ]; then
+            sed -i '/^ *wring_backend backend; /d; /^ *const char \*backend_reason; /d' "$header"
+        else
+            sed -i 's/^} wring_server_config;/    uint64_t future;\n&/; s/^} wring_server_stats;/    uint64_t future;\n&/' "$header"
+        fi
+        ! cmp -s "$header" "$prefix/include/wring/server.h" ||
+            { echo "no header was made $age"; exit 1; }
+        cc "$here/outside/ages.c" -I"$work/include" $([ $age = older ] || echo -DFUTURE=future) \
+            -L"$libdir" -lwring -o "$work/$age"
+        "$work/$age"
+        echo "headers that are $age: runs"
+    done
+}
+
 cmake --install "$1" --prefix "$work/prefix" >"$work/log" 2>&1 || { cat "$work/log"; exit 1; }
 outside_programs "$work/prefix" shared static
+other_ages "$work/prefix"
 mkdir "$work/elsewhere"
 mv "$work/prefix" "$work/elsewhere/wring"
 outside_programs "$work/elsewhere/wring" shared

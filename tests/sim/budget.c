@@ -120,7 +120,7 @@ static void late_step(sim_run *run) {
 /* ---- the run --------------------------------------------------------------------------------- */
 
 static uint64_t held(void) {
-    wring_server_stats stats;
+    wring_server_stats stats = {.struct_size = sizeof stats};
     wring_server_get_stats(late.run->server, &stats);
     return stats.memory_held;
 }
@@ -240,7 +240,7 @@ void sim_budget(uint64_t seed) {
     }
     client_begin(&late, &run, on_late_open, on_nothing);
     press(&run);
-    wring_server_stats stats;
+    wring_server_stats stats = {.struct_size = sizeof stats};
     wring_server_get_stats(run.server, &stats);
     EXPECT(stats.memory_stops > 0 && stats.memory_evicted > 0 && stats.memory_evicted <= HOGS);
     EXPECT(told == stats.memory_evicted && ending > 0);

@@ -47,7 +47,7 @@ static wring_verdict on_init(wring_session *session, const wring_request *reques
 }
 
 static bool server_is_gone(void) {
-    wring_server_stats stats;
+    wring_server_stats stats = {.struct_size = sizeof stats};
     wring_server_get_stats(p.world.run.server, &stats);
     return stats.connections == 0;
 }

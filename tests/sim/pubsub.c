@@ -388,7 +388,7 @@ static void check_counters(const wring_server_stats *stats) {
 
 static void run_with(uint64_t seed, wring_slow_policy policy, enum oracle_slack slack) {
     sim_run run;
-    wring_server_stats stats;
+    wring_server_stats stats = {.struct_size = sizeof stats};
     memset(&world, 0, sizeof world);
     world.run = &run;
     world.policy = policy;

@@ -191,7 +191,7 @@ static void everyone_leaves(sim_run *run) {
 }
 
 static void check(sim_run *run) {
-    wring_server_stats stats;
+    wring_server_stats stats = {.struct_size = sizeof stats};
     unsigned taken = 0;
     unsigned received = 0;
     wring_server_get_stats(run->server, &stats);

@@ -148,7 +148,7 @@ static void round_run(sim_run *run) {
     for (uint32_t i = 0; i < run->server->config.workers; i++) {
         wring__worker_each(&run->server->workers[i].io, cost_is_bounded, run);
     }
-    wring_server_stats stats;
+    wring_server_stats stats = {.struct_size = sizeof stats};
     wring_server_get_stats(run->server, &stats);
     EXPECT(it.stop != STOP_BUDGET || stats.memory_held <= BUDGET + BUDGET / 4);
     for (unsigned i = 0; i < it.silent_count; i++) {

@@ -170,7 +170,7 @@ static uint64_t dropped(wring_server_stats *stats) {
 
 /* Every message is with every reader, or counted as dropped, or the reader was cut off. */
 static bool all_is_accounted_for(void) {
-    wring_server_stats stats;
+    wring_server_stats stats = {.struct_size = sizeof stats};
     uint64_t expected = dropped(&stats);
     uint64_t wanted = 0;
     for (unsigned i = 0; i < reader_count; i++) {
@@ -183,7 +183,7 @@ static bool all_is_accounted_for(void) {
 }
 
 static void check(void) {
-    wring_server_stats stats;
+    wring_server_stats stats = {.struct_size = sizeof stats};
     uint64_t total = dropped(&stats);
     unsigned cut_off = 0;
     for (unsigned i = 0; i < reader_count; i++) {

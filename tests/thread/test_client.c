@@ -217,8 +217,8 @@ static void what_comes_too_late_is_counted(void) {
     const wring_ref ref = wring_client_ref(client);
     const wring_frame frame = wring_text(wring_str("late"));
     const wring_frame frames[] = {frame, frame, frame};
-    wring_pool_stats before;
-    wring_pool_stats after;
+    wring_pool_stats before = {.struct_size = sizeof before};
+    wring_pool_stats after = {.struct_size = sizeof after};
     wring_pool_get_stats(pool, &before);
     CHECK(wring_close(ref, WRING_CLOSE_NORMAL, wring_str("")) == WRING_OK);
     CHECK(wring_send(ref, frames, 3) == WRING_OK);
@@ -324,8 +324,8 @@ static void a_full_inbox_holds_the_server_back(const wring_server *server) {
     snprintf(to, sizeof to, "ws://127.0.0.1:%u/flood", wring_server_port(server));
     const wring_client_config config = {.struct_size = sizeof config, .inbox_bytes = 1 << 20};
     wring_client *client = client_of(wring_pool_loop(pool), to, &config);
-    wring_server_stats before;
-    wring_server_stats after;
+    wring_server_stats before = {.struct_size = sizeof before};
+    wring_server_stats after = {.struct_size = sizeof after};
     wring_server_get_stats(server, &before);
     CHECK(wring_client_wait(client, WAIT_MS, NULL) == WRING_OK);
     usleep(500000);

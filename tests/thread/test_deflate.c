@@ -152,7 +152,7 @@ int main(void) {
     wring_pool *pool;
     wring_client *clients[CLIENTS];
     pthread_t threads[PUBLISHERS];
-    wring_server_stats stats;
+    wring_server_stats stats = {.struct_size = sizeof stats};
     CHECK(wring_server_create(&config, &server, NULL) == WRING_OK);
     CHECK(wring_server_start(server, NULL) == WRING_OK);
     CHECK(wring_pool_create(NULL, &pool, NULL) == WRING_OK);

@@ -67,7 +67,7 @@ static int server_run(const char *host) {
     }
     atomic_store(&shared->port, wring_server_port(server));
     while (!atomic_load(&shared->stop)) {
-        wring_server_stats stats;
+        wring_server_stats stats = {.struct_size = sizeof stats};
         wring_server_get_stats(server, &stats);
         atomic_store(&shared->accept_errors, stats.accept_errors);
         usleep(2000);

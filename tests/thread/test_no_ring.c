@@ -72,8 +72,8 @@ static void falls_back(const char *why, int system_errno) {
     wring_pool *pool;
     wring_error error;
     wring_backend picked;
-    wring_server_stats stats;
-    wring_pool_stats of_pool;
+    wring_server_stats stats = {.struct_size = sizeof stats};
+    wring_pool_stats of_pool = {.struct_size = sizeof of_pool};
     CHECK(wring_server_create(&config, &server, &error) == WRING_OK);
     CHECK(wring_server_start(server, &error) == WRING_OK);
     wring_server_get_stats(server, &stats);

@@ -181,7 +181,7 @@ int main(void) {
     }
     CHECK(atomic_load(&handled) == CLIENTS * PUSHERS * MESSAGES);
     must(wring_stop(refs[0]));
-    wring_server_stats stats;
+    wring_server_stats stats = {.struct_size = sizeof stats};
     wring_server_get_stats(server, &stats);
     printf("%llu connections, %llu turns, %llu mails came too late\n",
            (unsigned long long)stats.accepted, (unsigned long long)stats.turns,

@@ -318,7 +318,7 @@ static uint64_t dropped(const wring_server_stats *stats) {
 /* Those who were silent read at last: until what came and what was counted as dropped is all there
  * was, or until the streams are over. */
 static void silent_read(bool until_closed) {
-    wring_server_stats stats;
+    wring_server_stats stats = {.struct_size = sizeof stats};
     bool done = false;
     for (unsigned ms = 0; !done; ms++) {
         uint64_t received = 0;
@@ -335,7 +335,7 @@ static void silent_read(bool until_closed) {
 }
 
 static void check_dropping(wring_slow_policy policy) {
-    wring_server_stats stats;
+    wring_server_stats stats = {.struct_size = sizeof stats};
     uint64_t missed = 0;
     silent_read(false);
     wring_server_get_stats(server, &stats);
@@ -361,7 +361,7 @@ static void check_dropping(wring_slow_policy policy) {
 }
 
 static void check_disconnecting(void) {
-    wring_server_stats stats;
+    wring_server_stats stats = {.struct_size = sizeof stats};
     for (unsigned ms = 0; atomic_load(&ended) < peers; ms++) {
         CHECK(ms < PATIENCE_MS);
         sleep_ms(1);

@@ -26,7 +26,8 @@ static atomic_uint running;
 static unsigned handshakes = 100;
 
 static wring__tls_context *server_make(wring__tls_context *previous) {
-    wring_tls_server_config config = {.cert_file = cert_path("server.pem"),
+    wring_tls_server_config config = {.struct_size = sizeof config,
+                                      .cert_file = cert_path("server.pem"),
                                       .key_file = cert_path("server.key")};
     wring__tls_context *context = NULL;
     CHECK(wring__tls_context_server(&config, previous, &context, NULL) == WRING_OK);
@@ -108,7 +109,7 @@ int main(int argc, char **argv) {
     }
     certs_make_usual();
     server = server_make(NULL);
-    wring_tls_client_config config = {.ca_file = cert_path("ca.pem")};
+    wring_tls_client_config config = {.struct_size = sizeof config, .ca_file = cert_path("ca.pem")};
     CHECK(wring__tls_context_client(&config, &client, NULL) == WRING_OK);
     running = THREADS;
     for (int i = 0; i < THREADS; i++) {

@@ -216,7 +216,7 @@ static void work(void) {
 
 /* What the case is for was done. */
 static void deflate_check(void) {
-    wring_server_stats stats = {0};
+    wring_server_stats stats = {.struct_size = sizeof stats};
     wring_server_get_stats(world.server, &stats);
     CHECK(stats.deflate.rx_interrupted > 0 && stats.deflate.tx_messages > 0);
     CHECK(stats.deflate_published > 0);

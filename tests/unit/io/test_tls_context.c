@@ -12,6 +12,7 @@
 TestSuite(tls_context, .init = certs_make_usual);
 
 static void expect_refused(wring_tls_server_config config, const char *a, const char *b) {
+    config.struct_size = sizeof config;
     wring__tls_context *context = NULL;
     wring_error error = {0};
     cr_assert_eq(wring__tls_context_server(&config, NULL, &context, &error), WRING_ERR_TLS_CONFIG);
@@ -62,7 +63,7 @@ Test(tls_context, a_fault_names_the_file_and_what_is_wrong) {
 }
 
 Test(tls_context, the_errno_is_kept) {
-    wring_tls_client_config config = {.ca_file = cert_path("absent")};
+    wring_tls_client_config config = {.struct_size = sizeof config, .ca_file = cert_path("absent")};
     wring__tls_context *context = NULL;
     wring_error error;
     cr_assert_eq(wring__tls_context_client(&config, &context, &error), WRING_ERR_TLS_CONFIG);
@@ -71,7 +72,8 @@ Test(tls_context, the_errno_is_kept) {
 }
 
 Test(tls_context, faults_of_the_further_settings) {
-    wring_tls_server_config config = {.cert_file = cert_path("server.pem"),
+    wring_tls_server_config config = {.struct_size = sizeof config,
+                                      .cert_file = cert_path("server.pem"),
                                       .key_file = cert_path("server.key")};
     wring_tls_sni sni[2] = {{"a.example", config.cert_file, config.key_file},
                             {"b.example", config.cert_file, cert_path("client.key")}};

@@ -16,6 +16,7 @@ wring__tls_context *server_context_after(wring_tls_server_config config,
                                          const wring__tls_context *previous) {
     wring__tls_context *context = NULL;
     wring_error error = {0};
+    config.struct_size = sizeof config;
     if (config.cert_file == NULL) {
         config.cert_file = cert_path("server.pem");
         config.key_file = cert_path("server.key");
@@ -28,6 +29,7 @@ wring__tls_context *server_context_after(wring_tls_server_config config,
 wring__tls_context *client_context(wring_tls_client_config config) {
     wring__tls_context *context = NULL;
     wring_error error = {0};
+    config.struct_size = sizeof config;
     if (config.ca_file == NULL) {
         config.ca_file = cert_path("ca.pem");
     }

@@ -1,0 +1,54 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * See sized.h.
+ */
+#include "core/sized.h"
+
+/* No struct of the API will ever be this much longer: a size beyond is one that was never set. */
+#define GROWTH_MAX 4096
+
+static uint32_t size_of(const void *sized) {
+    uint32_t size;
+    memcpy(&size, sized, sizeof size);
+    return size;
+}
+
+static bool is_zero(const uint8_t *bytes, size_t len) {
+    for (size_t i = 0; i < len; i++) {
+        if (bytes[i] != 0) {
+            return false;
+        }
+    }
+    return true;
+}
+
+wring_result wring__sized_adopt(void *out, uint32_t size, const void *in, size_t least,
+                                const char *type, wring_error *error) {
+    const uint32_t theirs = size_of(in);
+    if (theirs < least || theirs > size + GROWTH_MAX) {
+        return wring_error_set(error, WRING_ERR_INVALID_CONFIG, 0,
+                               "%s: struct_size is not set: use sizeof(%s)", type, type);
+    }
+    if (theirs > size && !is_zero((const uint8_t *)in + size, theirs - size)) {
+        return wring_error_set(error, WRING_ERR_INVALID_CONFIG, 0,
+                               "%s: this program was built for a newer wring and sets something "
+                               "that this library does not know (%u bytes, %u known): install the "
+                               "newer library",
+                               type, theirs, size);
+    }
+    memset(out, 0, size);
+    memcpy(out, in, wring__min_size(theirs, size));
+    memcpy(out, &size, sizeof size);
+    return WRING_OK;
+}
+
+wring_result wring__sized_give(void *out, const void *full, uint32_t size) {
+    const uint32_t theirs = size_of(out);
+    if (theirs < sizeof theirs || theirs > size + GROWTH_MAX) {
+        return WRING_ERR_INVALID_ARGUMENT;
+    }
+    memset(out, 0, theirs);
+    memcpy(out, full, wring__min_size(theirs, size));
+    memcpy(out, &theirs, sizeof theirs);
+    return WRING_OK;
+}

@@ -1,0 +1,25 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * Structs of the API that begin with their size, as the program that fills or receives them knows
+ * it: such a struct only ever grows at its end, so that programs and libraries of different ages go
+ * together.
+ */
+#ifndef WRING_CORE_SIZED_H
+#define WRING_CORE_SIZED_H
+
+#include "core/base.h"
+
+/** Takes what the caller filled into one of ours: what it does not know stays zero, the default.
+ *  @param least  bytes that every program has known
+ *  @param type   for the sentence: "wring_server_config"
+ *  Errors: WRING_ERR_INVALID_CONFIG: no struct_size, or the program is newer and sets something
+ * that this library does not know. */
+WRING_MUST_CHECK wring_result wring__sized_adopt(void *out, uint32_t size, const void *in,
+                                                 size_t least, const char *type,
+                                                 wring_error *error);
+
+/** Gives the caller as much of one of ours as it knows; what only it knows becomes zero.
+ *  Errors: WRING_ERR_INVALID_ARGUMENT without its struct_size. */
+wring_result wring__sized_give(void *out, const void *full, uint32_t size);
+
+#endif
