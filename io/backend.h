@@ -161,6 +161,9 @@ struct wring__backend {
     /* Set by turn: every send_at_once queued before it has ended, and the completions of those that
      * did not take everything have been handed out. */
     bool sends_known;
+    /* Set by turn: something had come and was not looked at yet, whether or not anything completes.
+     */
+    bool has_more;
 };
 
 extern const wring__backend_ops wring__backend_uring;

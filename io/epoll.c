@@ -250,7 +250,10 @@ static wring_result epoll_turn(wring__backend *super, wring_time_ns deadline,
     if (found == 0) {
         found = wait_until(backend, deadline);
     }
-    const bool is_broken = found < 0 && errno != EINTR;
+    if (found < 0 && errno != EINTR) {
+        *count = 0;
+        return WRING_ERR_SYSTEM;
+    }
     for (int i = 0; i < found; i++) {
         event_take(backend, &backend->events[i]);
     }
@@ -258,7 +261,8 @@ static wring_result epoll_turn(wring__backend *super, wring_time_ns deadline,
     wring__epoll_accepts_take(backend, &taken);
     wring__epoll_receive(backend, &taken);
     *count = taken.count;
-    return is_broken ? WRING_ERR_SYSTEM : WRING_OK;
+    super->has_more = found == EVENTS_MAX || backend->ready_head != EPOLL_NONE;
+    return WRING_OK;
 }
 
 const wring__backend_ops wring__backend_epoll = {

@@ -148,15 +148,15 @@ void wring__epoll_recv_into(wring__backend *super, wring__socket socket, uint64_
 /* Bytes, 0 at the end of the stream, or a negative errno. */
 static int32_t recv_now(struct epoll_socket *socket, uint8_t *data, size_t len) {
     ssize_t got;
-    if (socket->broken_by != 0) {
-        return -(int32_t)socket->broken_by;
-    }
     WRING_UNPOISON(data, len);
     do {
         got = recv(socket->fd, data, len, 0);
     } while (got < 0 && errno == EINTR);
-    const int32_t result = got < 0 ? -errno : (int32_t)got;
+    int32_t result = got < 0 ? -errno : (int32_t)got;
     WRING_POISON(data, len);
+    if (socket->broken_by != 0 && (result == 0 || result == -EAGAIN)) { /* what came goes first */
+        result = -(int32_t)socket->broken_by;
+    }
     const bool is_empty =
         result == -EAGAIN || (result > 0 && (size_t)result < len && !socket->is_exact);
     socket->is_readable = !is_empty;

@@ -152,11 +152,15 @@ wring_result wring__group_pick(wring__group *group, wring_backend wanted, wring_
     if (group->backend.is_driven) {
         return WRING_OK;
     }
-    const wring_result result = wring_backend_pick(wanted, &group->picked, &group->reason);
+    wring_backend picked;
+    wring_error reason;
+    const wring_result result = wring_backend_pick(wanted, &picked, &reason);
     if (result == WRING_OK) {
-        group->backend.ops = wring__backend_ops_of(group->picked);
+        group->backend.ops = wring__backend_ops_of(picked);
+        group->picked = picked;
+        group->reason = reason;
     } else if (error != NULL) {
-        *error = group->reason;
+        *error = reason;
     }
     return result;
 }

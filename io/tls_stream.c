@@ -201,7 +201,11 @@ static void set_state(wring__tls *tls, enum wring__tls_state state) {
 
 static wring_result stream_fail(wring__tls *tls, wring_result result) {
     tls->result = (int16_t)result;
-    set_state(tls, WRING__TLS_FAILED);
+    tls->is_truncated = false;
+    if (tls->state !=
+        WRING__TLS_FAILED) { /* else it was truncated, and now it cannot write either */
+        set_state(tls, WRING__TLS_FAILED);
+    }
     kept_free(tls);
     return result;
 }
@@ -430,8 +434,9 @@ wring_result wring__tls_eof(wring__tls *tls) {
     case WRING__TLS_OPEN:
         wring__tls_set_reason(tls, "the stream ended without a TLS close_notify: the peer broke "
                                    "off, or somebody cut the stream");
+        (void)stream_fail(tls, WRING_ERR_TLS_TRUNCATED);
         tls->is_truncated = true;
-        return stream_fail(tls, WRING_ERR_TLS_TRUNCATED);
+        return WRING_ERR_TLS_TRUNCATED;
     }
     WRING_UNREACHABLE();
 }

@@ -263,7 +263,7 @@ static wring_result phase_wait(wring__worker *worker, wring_time_ns deadline) {
     wring__mailbox_awake(&worker->mailbox);
     worker->now = backend->ops->now(backend);
     wring__clock_turn(&worker->clock, last, backend->waits_outside ? worker->asked : asked,
-                      worker->now, count);
+                      worker->now, count + backend->has_more);
     worker->asked = asked;
     worker->iovec_count = 0;
     wring__count(&worker->counters.turns, 1);
@@ -401,7 +401,11 @@ _Thread_local wring__worker *wring__worker_current;
 wring_result wring__worker_turn(wring__worker *worker, wring_time_ns deadline) {
     WRING_ASSERT(wring__worker_current == NULL); /* a turn is not begun from within one */
     wring__worker_current = worker;
-    wring_result result = phase_wait(worker, deadline);
+    const wring_result result = phase_wait(worker, deadline);
+    if (WRING_UNLIKELY(result != WRING_OK)) { /* with the errno of it */
+        wring__worker_current = NULL;
+        return result;
+    }
     phase_mail(worker);
     phase_dispatch(worker);
     phase_timers(worker);
@@ -411,7 +415,7 @@ wring_result wring__worker_turn(wring__worker *worker, wring_time_ns deadline) {
     }
     wring__worker_flush(worker);
     wring__worker_current = NULL;
-    return result;
+    return WRING_OK;
 }
 
 void wring__worker_leave(wring__worker *worker) {

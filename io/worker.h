@@ -4,7 +4,7 @@
  * Everything in it belongs to its thread but the mailbox and wring__worker_post.
  *
  * A turn, with bounded work in each phase:
- *   1. submit what is queued and wait: one system call
+ *   1. submit what is queued and wait: one system call (epoll: and one for each receive)
  *   2. move all completions into connection state; no user code
  *   3. drain the mailbox
  *   4. dispatch received bytes to the owners; receive buffers go back in one batch
@@ -210,7 +210,7 @@ WRING_MUST_CHECK wring_result wring__worker_turn(wring__worker *worker, wring_ti
 void wring__worker_leave(wring__worker *worker);
 
 /** Queues the sends of all that became dirty since the last turn: the last phase of one, and for an
- *  owner that appends between turns. */
+ *  owner that appends between turns. Who becomes dirty by it waits for the next. */
 void wring__worker_flush(wring__worker *worker);
 
 /** The endpoint that a ref's slot and generation name, or NULL. */
@@ -223,7 +223,7 @@ void wring__worker_each(wring__worker *worker, void (*visit)(wring__endpoint *en
                         void *arg);
 
 /** Hands mail to a worker.  Errors: WRING_ERR_QUEUE_FULL.  Thread: any. Cost: O(1); a system call
- *  only when the worker sleeps, and none from a worker of its group. */
+ *  only when the worker sleeps, and on io_uring none from a worker of its group. */
 WRING_MUST_CHECK wring_result wring__worker_post(wring__worker *worker, const wring__mail *mail);
 
 /** Whether wring_send to the slot is refused. Setting: the worker only; asking: any thread. */

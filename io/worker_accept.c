@@ -51,10 +51,9 @@ static void socket_take(wring__worker *worker, wring__socket socket) {
     }
 }
 
-/* Out of descriptors, memory or epoll's watches (ENOSPC). */
+/* Out of descriptors or memory: the connection waits on. */
 static bool is_lacking(int32_t result) {
-    return result == -EMFILE || result == -ENFILE || result == -ENOBUFS || result == -ENOMEM ||
-           result == -ENOSPC;
+    return result == -EMFILE || result == -ENFILE || result == -ENOBUFS || result == -ENOMEM;
 }
 
 /* Closing a listener resets what waits in its queue: so that is taken first. Where there are no
@@ -100,7 +99,8 @@ void wring__worker_stop_listening(wring__worker *worker) {
 /* Lacking something, or one error after another, whatever it means: accepting on at once would
  * spin. Others are served meanwhile. */
 static bool accept_must_rest(const wring__worker *worker, int32_t result) {
-    return worker->accept_failures >= ACCEPT_FAILURES_MAX || is_lacking(result);
+    return worker->accept_failures >= ACCEPT_FAILURES_MAX || is_lacking(result) ||
+           result == -ENOSPC; /* epoll's watches: this one is lost */
 }
 
 static void accept_failed(wring__worker *worker, int32_t result) {

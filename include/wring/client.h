@@ -36,14 +36,14 @@ typedef struct wring_pool_config {
     uint32_t threads;             /**< default 1, most 255 */
     uint32_t receive_buffers;     /**< per thread, a power of two; default 1,024 */
     uint32_t receive_buffer_size; /**< bytes; default 16 KiB and a header */
-    uint32_t ring_entries;        /**< submission queue entries per thread; default 1,024 */
-    uint32_t mailbox_items;       /**< per thread; default 65,536 */
-    uint64_t pause_bytes;         /**< queued to a server before its bytes are read no further;
-                                       default no limit: two ends that both wait for each other's
-                                       reading would wait for ever. For handlers that answer
-                                       servers they do not trust */
-    bool pinned;                  /**< one CPU for each thread */
-    wring_backend backend;        /**< default WRING_BACKEND_AUTO */
+    uint32_t ring_entries;  /**< io_uring: submission queue entries per thread; default 1,024 */
+    uint32_t mailbox_items; /**< per thread; default 65,536 */
+    uint64_t pause_bytes;   /**< queued to a server before its bytes are read no further;
+                                 default no limit: two ends that both wait for each other's
+                                 reading would wait for ever. For handlers that answer
+                                 servers they do not trust */
+    bool pinned;            /**< one CPU for each thread */
+    wring_backend backend;  /**< default WRING_BACKEND_AUTO */
 } wring_pool_config;
 
 /** Starts threads for clients.  @param config  NULL takes every default
@@ -69,7 +69,8 @@ typedef struct wring_pool_stats {
     const char *backend_reason; /**< a sentence; the pool's */
 } wring_pool_stats;
 
-/** Clients on a server's workers are in that one's statistics.   Thread: any. */
+/** Clients on a server's workers are in that one's statistics.
+ *  Errors: WRING_ERR_INVALID_ARGUMENT without struct_size.   Thread: any. */
 WRING_API wring_result wring_pool_get_stats(const wring_pool *pool, wring_pool_stats *out);
 
 /** Closes every client with 1001, waits at most `drain_ms` for their servers, ends the threads and

@@ -72,23 +72,23 @@ typedef struct wring_server_config {
     const wring_route *routes; /**< tried in order; the first match wins */
     size_t route_count;
 
-    wring_session_config session;       /**< limits and timeouts of each session; role is ignored */
-    uint32_t handshake_timeout_ms;      /**< accept to the end of the upgrade; default 15,000 */
-    uint32_t max_handshake_size;        /**< bytes of a request head; default 64 KiB */
-    uint32_t max_target_size;           /**< bytes of a request target; default 8 KiB */
-    uint32_t max_connections;           /**< per worker; default 1,048,576 */
-    uint32_t backlog;                   /**< listen queue per worker; default 4,096 */
-    uint64_t pause_bytes;               /**< queued to a peer before its bytes are read no further;
-                                             default 1 MiB */
-    uint32_t receive_buffers;           /**< per worker, a power of two; default 1,024 */
-    uint32_t receive_buffer_size;       /**< bytes; default 16 KiB and a header */
-    uint32_t ring_entries;              /**< submission queue entries per worker; default 1,024 */
-    uint32_t mailbox_items;             /**< per worker; default 65,536 */
-    uint32_t busy_poll_us;              /**< a worker with nothing to do looks for work so long
-                                             before it sleeps; default 0, most 1,000,000 */
-    uint32_t max_subscriptions;         /**< topics per connection; default 1,024 */
-    bool unpinned;                      /**< do not pin workers to CPUs */
-    const wring_tls_server_config *tls; /**< wss:// instead of ws://; NULL: plain */
+    wring_session_config session;  /**< limits and timeouts of each session; role is ignored */
+    uint32_t handshake_timeout_ms; /**< accept to the end of the upgrade; default 15,000 */
+    uint32_t max_handshake_size;   /**< bytes of a request head; default 64 KiB */
+    uint32_t max_target_size;      /**< bytes of a request target; default 8 KiB */
+    uint32_t max_connections;      /**< per worker; default 1,048,576 */
+    uint32_t backlog;              /**< listen queue per worker; default 4,096 */
+    uint64_t pause_bytes;          /**< queued to a peer before its bytes are read no further;
+                                        default 1 MiB */
+    uint32_t receive_buffers;      /**< per worker, a power of two; default 1,024 */
+    uint32_t receive_buffer_size;  /**< bytes; default 16 KiB and a header */
+    uint32_t ring_entries;      /**< io_uring: submission queue entries per worker; default 1,024 */
+    uint32_t mailbox_items;     /**< per worker; default 65,536 */
+    uint32_t busy_poll_us;      /**< a worker with nothing to do looks for work so long
+                                     before it sleeps; default 0, most 1,000,000 */
+    uint32_t max_subscriptions; /**< topics per connection; default 1,024 */
+    bool unpinned;              /**< do not pin workers to CPUs */
+    const wring_tls_server_config *tls;  /**< wss:// instead of ws://; NULL: plain */
     const wring_deflate_config *deflate; /**< permessage-deflate is accepted; NULL: never */
 
     uint64_t send_soft_bytes;      /**< queued to a peer before it counts as slow; default 64 KiB */
@@ -228,7 +228,7 @@ typedef struct wring_server_stats {
     wring_deflate_stats deflate; /**< messages of single connections */
 
     wring_backend backend;      /**< which one it runs on; AUTO before the first start */
-    const char *backend_reason; /**< a sentence; the server's */
+    const char *backend_reason; /**< a sentence; the server's, until its next start */
 } wring_server_stats;
 /** Errors: WRING_ERR_INVALID_ARGUMENT without struct_size. */
 WRING_API wring_result wring_server_get_stats(const wring_server *server, wring_server_stats *out);

@@ -112,6 +112,30 @@ static void connect_reset(seam *world) {
     }
 }
 
+/* Who answers and resets at once, before the connect was seen to succeed: the answer comes first.
+ */
+static void connect_reset_behind_bytes(seam *world) {
+    uint16_t port;
+    const int listener = world->far->listen(world, &port);
+    for (int round = 0; round < 20; round++) {
+        seam_near *near = seam_connect(world, port);
+        while ((near->peer.name = world->far->accept(world, listener)) < 0) {
+            (void)seam_turn(world, world->ops->now(world->backend));
+        }
+        CHECK(seam_peer_push(world, &near->peer, 5) == 5);
+        seam_peer_reset(world, &near->peer);
+        connect_wait(world, near);
+        CHECK(near->connect.result == 0 && !is_itself(world, near));
+        while (!near->is_ended && near->rx_error == 0) {
+            seam_recv_pump(world, near);
+            seam_step(world);
+        }
+        CHECK(near->rx_pos == 5);
+        seam_near_close(world, near);
+    }
+    world->far->unlisten(world, listener);
+}
+
 /* From the very port that is dialled, where nobody listens: TCP connects it to itself. */
 static void connect_to_itself(seam *world) {
     const uint16_t port = world->far->refusing_port(world);
@@ -138,6 +162,9 @@ static const seam_case cases[] = {
     {.name = "connect_cancelled", .run = connect_cancelled},
     {.name = "connect_shut_down", .run = connect_shut_down},
     {.name = "connect_reset", .run = connect_reset},
+    {.name = "connect_reset_behind_bytes",
+     .run = connect_reset_behind_bytes,
+     .not_simulated = "a reset there is at once for both ends"},
     {.name = "connect_to_itself",
      .run = connect_to_itself,
      .not_simulated = "it has no simultaneous open, and no `dialled`"},
