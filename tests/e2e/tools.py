@@ -71,9 +71,10 @@ def client_echoes(url, *options, mode="echo"):
 
 
 def free_port():
-    """For programs that cannot pick one and say so: below those that outgoing connections get."""
+    """For programs that cannot pick one and say so: below those that outgoing connections get. Not from
+    a test's own seed: the same test runs beside itself, on the other backend."""
     while True:
-        port = random.randint(10000, 30000)
+        port = random.SystemRandom().randint(10000, 30000)
         with contextlib.suppress(OSError), socket.socket() as sock:
             sock.bind(("127.0.0.1", port))
             return port
