@@ -101,6 +101,15 @@ WRING_MUST_CHECK wring_result wring__outq_append_shared(wring__outq *q, wring__c
 WRING_MUST_CHECK wring_result wring__outq_append_block(wring__outq *q, wring__chunk_cache *cache,
                                                        wring__block *block, wring_bytes bytes);
 
+/** Bytes of all of them. */
+static inline size_t wring__iov_bytes(const struct iovec *iov, size_t count) {
+    size_t bytes = 0;
+    for (size_t i = 0; i < count; i++) {
+        bytes += iov[i].iov_len;
+    }
+    return bytes;
+}
+
 /** Lends a prefix: fills up to `max` entries, returns how many. Borrowed until consumed. */
 size_t wring__outq_gather(const wring__outq *q, struct iovec *iov, size_t max);
 

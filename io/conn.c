@@ -315,10 +315,7 @@ void wring__conn_took_all(wring__conn *conn, size_t bytes) {
 /* The backend is done with a send already. */
 __attribute__((noinline)) static void took_now(wring__conn *conn, const struct iovec *iov,
                                                size_t count) {
-    size_t bytes = 0;
-    for (size_t i = 0; i < count; i++) {
-        bytes += iov[i].iov_len;
-    }
+    const size_t bytes = wring__iov_bytes(iov, count);
     wring__count(&conn->super.worker->counters.tx_bytes, bytes);
     took(conn, bytes);
     if (conn->carries) { /* a multiplexer stops at a mark: it goes on below that */

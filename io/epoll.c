@@ -141,15 +141,14 @@ static void posted_grow(struct epoll_posted *posted) {
     posted->head = 0;
 }
 
-void wring__epoll_post(struct epoll_backend *backend, uint64_t token, int32_t result,
-                       uint16_t flags) {
+void wring__epoll_post(struct epoll_backend *backend, uint64_t token, int32_t result) {
     struct epoll_posted *posted = &backend->posted;
     WRING_ASSERT(token != 0);
     if (posted->count == posted->cap) {
         posted_grow(posted);
     }
     posted->items[(posted->head + posted->count) & (posted->cap - 1)] =
-        (wring__completion){token, result, 0, flags};
+        (wring__completion){token, result, 0, 0};
     posted->count++;
 }
 

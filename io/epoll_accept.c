@@ -41,7 +41,7 @@ void wring__epoll_accept(wring__backend *super, wring__socket socket, uint64_t t
                                 .data.u64 = epoll_event_data(EPOLL_KIND_LISTENER, 0, index)};
     if (!wring__socket_set_nonblocking(socket) ||
         epoll_ctl(backend->fd, EPOLL_CTL_ADD, socket, &event) != 0) {
-        wring__epoll_post(backend, token, -errno, 0);
+        wring__epoll_post(backend, token, -errno);
         return;
     }
     listener->is_armed = true;

@@ -143,9 +143,8 @@ static inline void epoll_put(struct epoll_out *out, uint64_t token, int32_t resu
 
 /* ---- epoll.c ---- */
 
-/** The completion is handed out by the next turn. */
-void wring__epoll_post(struct epoll_backend *backend, uint64_t token, int32_t result,
-                       uint16_t flags);
+/** The last completion of an operation: the next turn hands it out. */
+void wring__epoll_post(struct epoll_backend *backend, uint64_t token, int32_t result);
 
 /* ---- epoll_socket.c ---- */
 

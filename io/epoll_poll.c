@@ -61,9 +61,9 @@ void wring__epoll_poll(wring__backend *super, int descriptor, uint32_t events, u
     if (result == 0) {
         poll->token = token;
     } else if (result == -EPERM) { /* a file: it is always ready, poll(2) */
-        wring__epoll_post(backend, token, (int32_t)(events & (EPOLLIN | EPOLLOUT)), 0);
+        wring__epoll_post(backend, token, (int32_t)(events & (EPOLLIN | EPOLLOUT)));
     } else {
-        wring__epoll_post(backend, token, result, 0);
+        wring__epoll_post(backend, token, result);
     }
 }
 
@@ -81,7 +81,7 @@ void wring__epoll_poll_event(struct epoll_backend *backend, const struct epoll_e
     struct epoll_poll *poll = &backend->polls[(uint32_t)event->data.u64];
     const uint32_t generation = (uint32_t)(event->data.u64 >> 32) & EPOLL_GENERATION_MAX;
     if (poll->token != 0 && poll->generation == generation) {
-        wring__epoll_post(backend, poll->token, (int32_t)event->events, 0);
+        wring__epoll_post(backend, poll->token, (int32_t)event->events);
         poll_end(backend, poll);
     }
 }

@@ -6,12 +6,13 @@
 #include <stdlib.h>
 #include <unistd.h>
 
+#include "core/outq.h"
 #include "io/epoll_internal.h"
 #include "io/socket.h"
 
 /* ---- the table ------------------------------------------------------------------------------- */
 
-/* The index of a place, with its generation moved on; EPOLL_NONE: no memory. */
+/* The index of a free place; EPOLL_NONE: no memory. */
 static uint32_t place_take(struct epoll_backend *backend) {
     struct epoll_sockets *sockets = &backend->sockets;
     if (sockets->free != EPOLL_NONE) {
@@ -107,9 +108,9 @@ static void room_take(struct epoll_backend *backend, struct epoll_socket *socket
     socket->send_token = 0;
     if (socket->is_connecting) {
         socket->is_connecting = false;
-        wring__epoll_post(backend, token, connect_result(socket), 0);
+        wring__epoll_post(backend, token, connect_result(socket));
     } else {
-        wring__epoll_post(backend, token, (int32_t)socket->sent, 0);
+        wring__epoll_post(backend, token, (int32_t)socket->sent);
     }
 }
 
@@ -165,26 +166,18 @@ static ssize_t send_now(const struct epoll_socket *socket, const struct iovec *i
     return taken < 0 ? -errno : taken;
 }
 
-static size_t bytes_of(const struct iovec *iov, size_t count) {
-    size_t bytes = 0;
-    for (size_t i = 0; i < count; i++) {
-        bytes += iov[i].iov_len;
-    }
-    return bytes;
-}
-
 bool wring__epoll_send(wring__backend *super, wring__socket socket, uint64_t token,
                        const struct iovec *iov, size_t count) {
     struct epoll_backend *backend = epoll_of(super);
     struct epoll_socket *s = socket_of(super, socket);
     WRING_ASSERT(s->send_token == 0);
     const ssize_t taken = s->is_full ? -EAGAIN : send_now(s, iov, count);
-    if (taken == (ssize_t)bytes_of(iov, count)) {
+    if (taken == (ssize_t)wring__iov_bytes(iov, count)) {
         return true;
     }
     const ssize_t failed = taken < 0 && taken != -EAGAIN ? taken : out_ask(backend, socket);
     if (failed != 0) {
-        wring__epoll_post(backend, token, (int32_t)failed, 0);
+        wring__epoll_post(backend, token, (int32_t)failed);
         return false;
     }
     s->is_full = true;
@@ -218,7 +211,7 @@ wring_result wring__epoll_connect(wring__backend *super, const wring__dial_confi
         s->is_connecting = true;
         s->send_token = token;
     } else {
-        wring__epoll_post(backend, token, result, 0);
+        wring__epoll_post(backend, token, result);
     }
     return WRING_OK;
 }
@@ -233,7 +226,7 @@ void wring__epoll_shutdown(wring__backend *super, wring__socket socket, uint64_t
     struct epoll_socket *s = socket_of(super, socket);
     const int result = shutdown(s->fd, how) == 0 ? 0 : -errno;
     s->is_shut = true;
-    wring__epoll_post(epoll_of(super), token, result, 0);
+    wring__epoll_post(epoll_of(super), token, result);
 }
 
 /* A send is not cancelled: it ends when the socket is shut. */
@@ -259,9 +252,9 @@ void wring__epoll_cancel(wring__backend *super, wring__socket socket, uint64_t t
                                      wring__epoll_poll_cancel(backend, target)
                                : socket_cancel(backend, socket, target);
     if (was_there) {
-        wring__epoll_post(backend, target, -ECANCELED, 0);
+        wring__epoll_post(backend, target, -ECANCELED);
     }
-    wring__epoll_post(backend, token, was_there ? 0 : -ENOENT, 0);
+    wring__epoll_post(backend, token, was_there ? 0 : -ENOENT);
 }
 
 void wring__epoll_close_socket(wring__backend *super, wring__socket socket, uint64_t token) {
@@ -274,7 +267,7 @@ void wring__epoll_close_socket(wring__backend *super, wring__socket socket, uint
     } else {
         wring__epoll_socket_forget(backend, (uint32_t)socket);
     }
-    wring__epoll_post(backend, token, result, 0);
+    wring__epoll_post(backend, token, result);
 }
 
 bool wring__epoll_peer(wring__backend *super, wring__socket socket, struct sockaddr_storage *out) {

@@ -393,16 +393,13 @@ wring_result wring__tls_write_queue(wring__tls *tls, wring__outq *plain, size_t 
     struct iovec iov[GATHER_MAX] WRING_UNINITIALIZED;
     size_t taken = 0;
     while (plain->bytes > 0 && taken < max) {
-        size_t bytes = 0;
         size_t count = wring__outq_gather(plain, iov, WRING_ARRAY_LEN(iov));
         count = iov_cut(iov, count, max - taken);
         wring_result result = wring__tls_write(tls, iov, count);
         if (result != WRING_OK) {
             return result;
         }
-        for (size_t i = 0; i < count; i++) {
-            bytes += iov[i].iov_len;
-        }
+        const size_t bytes = wring__iov_bytes(iov, count);
         wring__outq_consume(plain, tls->chunks, bytes);
         taken += bytes;
     }

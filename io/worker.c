@@ -388,11 +388,10 @@ static void phase_deliver(wring__worker *worker) {
 
 void wring__worker_flush(wring__worker *worker) {
     const wring__conn *last = worker->dirty.tail; /* who has more waits for the next turn */
-    const wring__conn *conn = NULL;
+    wring__conn *conn = NULL;
     while (conn != last && worker->iovec_count < WRING__IOVECS_MAX) {
-        wring__conn *next = dirty_pop(worker);
-        conn = next;
-        wring__conn_send(next);
+        conn = dirty_pop(worker);
+        wring__conn_send(conn);
     }
 }
 
