@@ -101,7 +101,8 @@ static bool token_is_right(const char *token, const wring_request *request) {
 /* ---- the resources --------------------------------------------------------------------------- */
 
 static enum admin_step stats(const admin_config *config, admin_response *out) {
-    wring_server_stats s = {.struct_size = sizeof s};
+    wring_deflate_stats d = {.struct_size = sizeof d};
+    wring_server_stats s = {.struct_size = sizeof s, .deflate = &d};
     wring_server_get_stats(config->server, &s);
     const struct {
         const char *name;
@@ -128,7 +129,7 @@ static enum admin_step stats(const admin_config *config, admin_response *out) {
         {"too_old", s.too_old},
         {"refused_total", s.refused_total},
         {"refused_source", s.refused_source},
-        {"memory_held", s.memory_held},
+        {"memory_held", s.memory_held_bytes},
         {"memory_stops", s.memory_stops},
         {"memory_evicted", s.memory_evicted},
         {"refused_memory", s.refused_memory},
@@ -138,20 +139,20 @@ static enum admin_step stats(const admin_config *config, admin_response *out) {
         {"deflate_published", s.deflate_published},
         {"deflate_published_bytes_before", s.deflate_published_bytes_before},
         {"deflate_published_bytes_after", s.deflate_published_bytes_after},
-        {"deflate_tx_messages", s.deflate.tx_messages},
-        {"deflate_tx_bytes_before", s.deflate.tx_bytes_before},
-        {"deflate_tx_bytes_after", s.deflate.tx_bytes_after},
-        {"deflate_tx_plain_messages", s.deflate.tx_plain_messages},
-        {"deflate_rx_messages", s.deflate.rx_messages},
-        {"deflate_rx_bytes_before", s.deflate.rx_bytes_before},
-        {"deflate_rx_bytes_after", s.deflate.rx_bytes_after},
-        {"deflate_rx_interrupted", s.deflate.rx_interrupted},
-        {"deflate_tx_interrupted", s.deflate.tx_interrupted},
-        {"deflate_takeover_refused", s.deflate.takeover_refused},
-        {"deflate_context_bytes", s.deflate.context_bytes},
+        {"deflate_tx_messages", d.tx_messages},
+        {"deflate_tx_bytes_before", d.tx_bytes_before},
+        {"deflate_tx_bytes_after", d.tx_bytes_after},
+        {"deflate_tx_plain_messages", d.tx_plain_messages},
+        {"deflate_rx_messages", d.rx_messages},
+        {"deflate_rx_bytes_before", d.rx_bytes_before},
+        {"deflate_rx_bytes_after", d.rx_bytes_after},
+        {"deflate_rx_interrupted", d.rx_interrupted},
+        {"deflate_tx_interrupted", d.tx_interrupted},
+        {"deflate_takeover_refused", d.takeover_refused},
+        {"deflate_context_bytes", d.context_bytes},
     };
     body_add(out, "{\"workers\":%u,\"backend\":\"%s\",\"backend_reason\":\"",
-             wring_server_workers(config->server), wring_backend_name(s.backend));
+             wring_server_worker_count(config->server), wring_backend_name(s.backend));
     for (const char *c = s.backend_reason; *c != 0; c++) { /* a sentence of ours: ASCII */
         body_add(out, *c == '"' || *c == '\\' ? "\\%c" : "%c", *c);
     }
@@ -185,16 +186,16 @@ static enum admin_step publish(const admin_config *config, const wring_request *
     if (len == 0) {
         return answer_text(out, 404, "a topic's name has 1 to 255 bytes, none a control byte", "");
     }
-    wring_frame frame = {opcode_of(request), 0, body};
+    wring_frame frame = {opcode_of(request), 0, WRING_COMPRESS_DEFAULT, body};
     if (frame.opcode == WRING_TEXT && !wring_text_is_valid(body)) {
         return answer_text(out, 400, "the body is not UTF-8: publish it with ?binary=1", "");
     }
-    wring_result result = wring_publish(config->server, wring_bytes_of(name, len), &frame);
+    wring_result result = wring_server_publish(config->server, wring_bytes_of(name, len), &frame);
     switch (result) {
     case WRING_OK:
         body_add(out, "{\"bytes\":%zu,\"binary\":%s,\"workers\":%u}\n", body.len,
                  frame.opcode == WRING_BINARY ? "true" : "false",
-                 wring_topic_workers(config->server, wring_bytes_of(name, len)));
+                 wring_server_topic_workers(config->server, wring_bytes_of(name, len)));
         return answer_json(out, 202);
     case WRING_ERR_QUEUE_FULL:
         return answer_text(out, 503, "a worker's mailbox is full: its subscribers missed this",
@@ -271,11 +272,11 @@ static enum admin_step head_failed(wring_result result, wring_bytes bytes, admin
 enum admin_step admin_request(const admin_config *config, bool ready, wring_bytes bytes,
                               admin_response *out) {
     wring_header list[WRING_HTTP_FIELDS_MAX];
-    wring_request request;
+    wring_request request = {.struct_size = sizeof request};
     size_t head_len = 0;
     size_t body_len = 0;
     memset(out, 0, sizeof *out);
-    wring_result result = wring_h1_parse_request(bytes, list, &request, &head_len);
+    wring_result result = wring_h1_request_parse(bytes, list, &request, &head_len);
     if (result != WRING_OK) {
         return head_failed(result, bytes, out);
     }

@@ -233,6 +233,7 @@ static bool take_network(bench_options *o) {
                                        .cert_file = o->cert,
                                        .key_file = o->key};
     load->tls = &o->tls;
+    load->upgrade.struct_size = sizeof load->upgrade;
     load->sources = o->sources;
     return o->source_ip == NULL ||
            load_parse_sources(o->source_ip, o->sources, &load->source_count) ||

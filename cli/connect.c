@@ -64,7 +64,7 @@ static bool options_parse(int argc, const char **argv, connect_options *o) {
          "nothing came for so long after it: lost (20s)"},
         {"reconnect", 'r', CLI_MS, &o->reconnect_ms, NULL, 0, 0, 0,
          "come back, first within so long (off)"},
-        {"max-message", 0, CLI_BYTES, NULL, &o->max_message, 0, 0, CLI_OFF,
+        {"max-message", 0, CLI_BYTES, NULL, &o->message_bytes_max, 0, 0, CLI_OFF,
          "longest received, or line sent (64 MiB)"},
     };
     struct poptOption number_table[sizeof numbers / sizeof numbers[0] + 1] = {0};
@@ -198,7 +198,7 @@ static int run(const connect_options *o, const wring_client_config *config, int 
     wring_result result = wring_pool_create(&on, &pool, &error);
     if (result == WRING_OK) {
         code = CLI_USAGE;
-        result = wring_connect(wring_pool_loop(pool), o->url, config, &client, &error);
+        result = wring_client_create(wring_pool_loop(pool), o->url, config, &client, &error);
     }
     if (result == WRING_OK) {
         connect_converse(&talk, client, signals);
@@ -286,6 +286,12 @@ static int connect_with(const connect_options *o) {
                                          .ca_file = o->ca,
                                          .cert_file = o->cert,
                                          .key_file = o->key};
+    const wring_session_config session = {.struct_size = sizeof session,
+                                          .message_bytes_max = o->message_bytes_max,
+                                          .frame_bytes_max = o->message_bytes_max,
+                                          .ping_interval_ms = o->ping_ms,
+                                          .pong_timeout_ms = o->pong_timeout_ms,
+                                          .allow_iana_close_codes = true};
     const wring_client_config config = {
         .struct_size = sizeof config,
         .handler = &connect_handler,
@@ -294,13 +300,8 @@ static int connect_with(const connect_options *o) {
         .subprotocol_count = o->subprotocol_count,
         .origin = o->origin,
         .headers = {o->headers, o->header_count},
-        .timeout_ms = o->timeout_ms,
-        .session = {.struct_size = sizeof config.session,
-                    .max_message = o->max_message,
-                    .max_frame = o->max_message,
-                    .ping_interval_ms = o->ping_ms,
-                    .pong_timeout_ms = o->pong_timeout_ms,
-                    .allow_iana_close_codes = true},
+        .connect_timeout_ms = o->timeout_ms,
+        .session = &session,
         .tls = &tls,
         .proxy = o->proxy,
         .proxy_from_env = o->no_proxy == 0,

@@ -67,7 +67,7 @@ typedef struct connect_options {
     uint32_t ping_ms;
     uint32_t pong_timeout_ms;
     uint32_t reconnect_ms;
-    uint64_t max_message;
+    uint64_t message_bytes_max;
     char *url;
 } connect_options;
 

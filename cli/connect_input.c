@@ -37,7 +37,7 @@ static void line_refuse(connect_talk *talk, connect_input *input, const char *wh
 /* Waits for room in the worker's mailbox rather than lose a message. */
 static bool message_send(connect_input *input, wring_client *client, wring_opcode opcode,
                          wring_bytes payload) {
-    const wring_frame frame = {opcode, 0, payload};
+    const wring_frame frame = {opcode, 0, WRING_COMPRESS_DEFAULT, payload};
     wring_result result;
     while ((result = wring_client_send(client, &frame, 1)) == WRING_ERR_QUEUE_FULL) {
         usleep(1000);
@@ -148,7 +148,7 @@ static bool room_make(connect_input *input) {
 }
 
 void connect_input_read(connect_talk *talk, connect_input *input) {
-    const uint64_t given = (uint64_t)talk->options->max_message;
+    const uint64_t given = (uint64_t)talk->options->message_bytes_max;
     const uint64_t most = given == 0 ? LINE_MAX_DEFAULT : given;
     if (!room_make(input)) {
         connect_complain(talk, "out of memory for line %zu of the input", input->line + 1);

@@ -7,7 +7,7 @@
 
 #include "cli/connect.h"
 
-/* What wring_post brings. */
+/* What wring_ref_post brings. */
 enum { INFO_IS_ALL_SENT, INFO_READ_ON };
 
 void connect_wake(connect_talk *talk) {
@@ -90,7 +90,7 @@ static wring_verdict on_info(wring_session *session, const wring_info *info) {
         wring_session_resume(session);
         return WRING_CONTINUE;
     }
-    if (wring_session_output(session).len == 0) {
+    if (wring_session_queued_bytes(session) == 0) {
         atomic_store(&talk->sent_all, true);
         connect_wake(talk);
     }
@@ -106,7 +106,7 @@ static void info_lost(const wring_info *info) {
 void connect_ask(connect_talk *talk, wring_client *client) {
     const wring_info info = {INFO_IS_ALL_SENT, talk};
     if (!atomic_exchange(&talk->asked, true) &&
-        wring_post(wring_client_ref(client), &info, info_lost) != WRING_OK) {
+        wring_ref_post(wring_client_ref(client), &info, info_lost) != WRING_OK) {
         atomic_store(&talk->asked, false); /* asked again a moment later */
     }
 }
@@ -114,12 +114,13 @@ void connect_ask(connect_talk *talk, wring_client *client) {
 void connect_read_on(void *opts) {
     connect_talk *talk = opts;
     const wring_info info = {INFO_READ_ON, talk};
-    while (wring_post(atomic_load(&talk->session), &info, NULL) == WRING_ERR_QUEUE_FULL) {
+    while (wring_ref_post(atomic_load(&talk->session), &info, NULL) == WRING_ERR_QUEUE_FULL) {
         usleep(1000);
     }
 }
 
-const wring_handler connect_handler = {.name = "connect",
+const wring_handler connect_handler = {.struct_size = sizeof connect_handler,
+                                       .name = "connect",
                                        .state_size = sizeof(connect_talk *),
                                        .init = on_init,
                                        .handle_in = on_message,

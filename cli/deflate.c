@@ -17,7 +17,7 @@ static struct {
     uint32_t client_bits;
     uint32_t level;
     uint32_t mem_level;
-    uint32_t min_bytes;
+    uint32_t message_bytes_min;
     uint32_t idle_ms;
     uint64_t max_inflated;
     uint64_t turn_bytes;
@@ -32,7 +32,8 @@ const cli_number cli_deflate_numbers[] = {
      "... of the client (15)"},
     {"deflate-level", 0, CLI_COUNT, &given.level, NULL, 1, 9, 0, "1 (fastest) to 9 (smallest) (5)"},
     {"deflate-mem-level", 0, CLI_COUNT, &given.mem_level, NULL, 1, 9, 0, "zlib's, 1 to 9 (5)"},
-    {"deflate-min-bytes", 0, CLI_BYTES, &given.min_bytes, NULL, 1, INT32_MAX, CLI_OFF | CLI_ALL,
+    {"deflate-min-bytes", 0, CLI_BYTES, &given.message_bytes_min, NULL, 1, INT32_MAX,
+     CLI_OFF | CLI_ALL,
      "shorter messages go uncompressed; 'all': none is too short, 'off': none is compressed (256)"},
     {"deflate-max-inflated", 0, CLI_BYTES, NULL, &given.max_inflated, 1, 0, CLI_OFF,
      "longest message once inflated (64 MiB)"},
@@ -85,7 +86,7 @@ static bool strategy_find(const char *name, wring_deflate_strategy *out) {
 bool cli_deflate_config(wring_deflate_config *config, const wring_deflate_config **out) {
     const bool others = given.server_takeover || given.client_takeover || given.server_bits ||
                         given.client_bits || given.level || given.mem_level || given.strategy ||
-                        given.min_bytes || given.idle_ms || given.max_inflated ||
+                        given.message_bytes_min || given.idle_ms || given.max_inflated ||
                         given.turn_bytes || given.compress_turn_bytes || given.budget;
     *out = NULL;
     if (!given.on) {
@@ -107,10 +108,10 @@ bool cli_deflate_config(wring_deflate_config *config, const wring_deflate_config
         .level = (uint8_t)given.level,
         .mem_level = (uint8_t)given.mem_level,
         .strategy = strategy,
-        .min_bytes = given.min_bytes,
+        .message_bytes_min = given.message_bytes_min,
         .takeover_idle_ms = given.idle_ms,
-        .max_inflated_bytes = given.max_inflated,
-        .takeover_budget = given.budget,
+        .inflated_bytes_max = given.max_inflated,
+        .takeover_budget_bytes = given.budget,
         .inflate_turn_bytes = given.turn_bytes,
         .compress_turn_bytes = given.compress_turn_bytes,
     };
@@ -119,7 +120,7 @@ bool cli_deflate_config(wring_deflate_config *config, const wring_deflate_config
 }
 
 void cli_deflate_print(const wring_deflate_config *config) {
-    wring_deflate_config c;
+    wring_deflate_config c = {.struct_size = sizeof c};
     if (config == NULL || wring_deflate_config_adopt(config, &c, NULL) != WRING_OK) {
         printf("deflate = off\n");
         return;
@@ -130,14 +131,14 @@ void cli_deflate_print(const wring_deflate_config *config) {
            c.client_max_window_bits);
     printf("deflate-level = %u\ndeflate-mem-level = %u\ndeflate-strategy = %s\n", c.level,
            c.mem_level, strategies[c.strategy]);
-    if (c.min_bytes == WRING_DEFLATE_ALL) {
+    if (c.message_bytes_min == WRING_DEFLATE_ALL) {
         puts("deflate-min-bytes = all");
     } else {
-        cli_print_u32("deflate-min-bytes", c.min_bytes);
+        cli_print_u32("deflate-min-bytes", c.message_bytes_min);
     }
-    cli_print_u64("deflate-max-inflated", c.max_inflated_bytes);
+    cli_print_u64("deflate-max-inflated", c.inflated_bytes_max);
     cli_print_u64("deflate-turn-bytes", c.inflate_turn_bytes);
     cli_print_u64("deflate-compress-turn-bytes", c.compress_turn_bytes);
-    cli_print_u64("deflate-budget", c.takeover_budget);
+    cli_print_u64("deflate-budget", c.takeover_budget_bytes);
     cli_print_u32("deflate-idle", c.takeover_idle_ms);
 }

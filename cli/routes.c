@@ -22,11 +22,12 @@ static wring_verdict echo_in(wring_session *session, const wring_message *messag
     if (message->opcode != WRING_TEXT && message->opcode != WRING_BINARY) {
         return WRING_CONTINUE;
     }
-    wring_frame frame = {message->opcode, 0, message->payload};
-    return wring_reply(session, &frame) == WRING_ERR_NO_MEMORY ? WRING_STOP : WRING_CONTINUE;
+    wring_frame frame = {message->opcode, 0, WRING_COMPRESS_DEFAULT, message->payload};
+    return wring_session_send(session, &frame) == WRING_ERR_NO_MEMORY ? WRING_STOP : WRING_CONTINUE;
 }
 
-static const wring_handler echo_handler = {.name = "echo", .handle_in = echo_in};
+static const wring_handler echo_handler = {
+    .struct_size = sizeof echo_handler, .name = "echo", .handle_in = echo_in};
 
 /* ---- /chat ----------------------------------------------------------------------------------- */
 
@@ -39,9 +40,9 @@ struct chat {
 };
 
 static void chat_publish(const struct chat *chat, const char *json, int len) {
-    wring_frame frame = wring_text(wring_bytes_of(json, (size_t)len));
+    wring_frame frame = wring_frame_text(wring_bytes_of(json, (size_t)len));
     /* A full mailbox loses a chat line on that worker; the server counts it. */
-    (void)!wring_publish(chat->app->server, wring_str(CHAT_TOPIC), &frame);
+    (void)!wring_server_publish(chat->app->server, wring_str(CHAT_TOPIC), &frame);
 }
 
 static void chat_presence(const struct chat *chat, unsigned online) {
@@ -56,11 +57,11 @@ static wring_verdict chat_init(wring_session *session, const wring_request *requ
     chat->app = opts;
     chat->id = atomic_fetch_add(&chat->app->chat_next, 1) + 1;
     char json[96];
-    int len = snprintf(json, sizeof json, "{\"type\":\"welcome\",\"worker\":%d,\"id\":\"u%u\"}",
+    int len = snprintf(json, sizeof json, "{\"type\":\"welcome\",\"worker\":%u,\"id\":\"u%u\"}",
                        wring_session_worker(session), chat->id);
-    wring_frame welcome = wring_text(wring_bytes_of(json, (size_t)len));
-    if (wring_subscribe(session, wring_str(CHAT_TOPIC)) != WRING_OK ||
-        wring_reply(session, &welcome) != WRING_OK) {
+    wring_frame welcome = wring_frame_text(wring_bytes_of(json, (size_t)len));
+    if (wring_session_subscribe(session, wring_str(CHAT_TOPIC)) != WRING_OK ||
+        wring_session_send(session, &welcome) != WRING_OK) {
         wring_session_close(session, WRING_CLOSE_INTERNAL_ERROR, wring_str("out of memory"));
     }
     chat_presence(chat, atomic_fetch_add(&chat->app->chat_online, 1) + 1);
@@ -102,7 +103,7 @@ static wring_verdict chat_in(wring_session *session, const wring_message *messag
     }
     char json[CHAT_TEXT_MAX * 6 + 128]; /* a control byte becomes six */
     int head =
-        snprintf(json, 128, "{\"type\":\"message\",\"from\":\"u%u\",\"worker\":%d,\"text\":\"",
+        snprintf(json, 128, "{\"type\":\"message\",\"from\":\"u%u\",\"worker\":%u,\"text\":\"",
                  chat->id, wring_session_worker(session));
     size_t len = (size_t)head + json_escape(json + head, message->payload);
     json[len++] = '"';
@@ -117,7 +118,8 @@ static void chat_terminate(wring_session *session, const wring_end *end) {
     chat_presence(chat, atomic_fetch_sub(&chat->app->chat_online, 1) - 1);
 }
 
-static const wring_handler chat_handler = {.name = "chat",
+static const wring_handler chat_handler = {.struct_size = sizeof chat_handler,
+                                           .name = "chat",
                                            .state_size = sizeof(struct chat),
                                            .init = chat_init,
                                            .handle_in = chat_in,
@@ -172,7 +174,7 @@ static wring_verdict topic_init(wring_session *session, const wring_request *req
         return WRING_CONTINUE;
     }
     char *kept = malloc(len);
-    if (kept == NULL || wring_subscribe(session, wring_bytes_of(name, len)) != WRING_OK) {
+    if (kept == NULL || wring_session_subscribe(session, wring_bytes_of(name, len)) != WRING_OK) {
         free(kept);
         wring_session_close(session, WRING_CLOSE_INTERNAL_ERROR, wring_str("out of memory"));
         return WRING_CONTINUE;
@@ -186,9 +188,9 @@ static wring_verdict topic_init(wring_session *session, const wring_request *req
 static wring_verdict topic_in(wring_session *session, const wring_message *message) {
     const struct topic *topic = wring_session_user(session);
     if (topic->name != NULL && (message->opcode == WRING_TEXT || message->opcode == WRING_BINARY)) {
-        wring_frame frame = {message->opcode, 0, message->payload};
+        wring_frame frame = {message->opcode, 0, WRING_COMPRESS_DEFAULT, message->payload};
         /* A full mailbox loses it on that worker; the server counts it. */
-        (void)!wring_publish_from(session, wring_bytes_of(topic->name, topic->len), &frame);
+        (void)!wring_session_publish(session, wring_bytes_of(topic->name, topic->len), &frame);
     }
     return WRING_CONTINUE;
 }
@@ -199,7 +201,8 @@ static void topic_terminate(wring_session *session, const wring_end *end) {
     free(topic->name);
 }
 
-static const wring_handler topic_handler = {.name = "topic",
+static const wring_handler topic_handler = {.struct_size = sizeof topic_handler,
+                                            .name = "topic",
                                             .state_size = sizeof(struct topic),
                                             .init = topic_init,
                                             .handle_in = topic_in,
@@ -227,4 +230,7 @@ void serve_routes(serve_app *app, wring_route routes[SERVE_ROUTES]) {
     routes[2] = (wring_route){.path = "/healthz", .respond = respond_healthz};
     routes[3] = (wring_route){.path = "/", .respond = respond_page};
     routes[4] = (wring_route){.path = TOPIC_PREFIX "*", .handler = &topic_handler};
+    for (size_t i = 0; i < SERVE_ROUTES; i++) {
+        routes[i].struct_size = sizeof routes[i];
+    }
 }

@@ -70,7 +70,7 @@ static int serve(const wring_server_config *config, serve_app *app, const serve_
     wring_server_get_stats(app->server, &stats);
     log_line("wring: listening on %s://%s%s%s:%u/ (%u workers, %s)\n",
              config->tls == NULL ? "http" : "https", v6 ? "[" : "", config->host, v6 ? "]" : "",
-             wring_server_port(app->server), wring_server_workers(app->server),
+             wring_server_port(app->server), wring_server_worker_count(app->server),
              wring_backend_name(stats.backend));
     if (!admin_begin(options, app, &port)) {
         wring_server_stop(app->server, 0);
@@ -100,16 +100,20 @@ int cli_serve(int argc, const char **argv) {
                                          .key_file = options.tls_key,
                                          .client_ca_file = options.tls_client_ca,
                                          .client_optional = options.tls_client_optional != 0};
-    given.deflate = deflate_given;
+    options.policy.deflate = deflate_given;
     given.tls = options.tls_cert == NULL ? NULL : &tls;
-    wring_server_config config;
+    wring_server_config config = {.struct_size = sizeof config};
+    wring_policy policy = {.struct_size = sizeof policy};
+    wring_session_config session = {.struct_size = sizeof session};
     wring_error error;
     int code = CLI_OK;
-    if (wring_server_config_adopt(&given, &config, &error) != WRING_OK) {
+    if (wring_server_config_adopt(&given, &config, &error) != WRING_OK ||
+        wring_policy_adopt(&options.policy, config.pause_bytes, &policy, &session, &error) !=
+            WRING_OK) {
         cli_complain("%s", error.text);
         code = CLI_USAGE;
     } else if (options.print_config != 0) {
-        code = serve_config_print(&config, &options) ? CLI_OK : CLI_FAILED;
+        code = serve_config_print(&config, &policy, &options) ? CLI_OK : CLI_FAILED;
     } else {
         code = serve(&config, &app, &options);
     }

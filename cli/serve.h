@@ -36,20 +36,24 @@ typedef struct serve_options {
     uint32_t drain_ms;
     uint32_t admin_port;
     uint32_t admin_max_body;
-    wring_server_config config; /* the numbers of it */
+    wring_server_config config; /* the numbers of it, and of what it points to */
+    wring_policy policy;
+    wring_session_config session;
 } serve_options;
 
 /** False when the line was wrong; it has been said what. `--help` exits. */
 bool serve_options_parse(int argc, const char **argv, serve_options *options);
 void serve_options_free(serve_options *options);
 
-/** The configuration that was asked for, without routes, TLS and compression. */
-wring_server_config serve_config_of(const serve_options *options);
+/** The configuration that was asked for, without routes, TLS and compression. Points into the
+ *  options. */
+wring_server_config serve_config_of(serve_options *options);
 
 /** From --admin-token or the environment; NULL: none. */
 const char *serve_admin_token(const serve_options *options);
 
-/** Every setting of an adopted configuration. */
-bool serve_config_print(const wring_server_config *config, const serve_options *options);
+/** Every setting of an adopted configuration and policy. */
+bool serve_config_print(const wring_server_config *config, const wring_policy *policy,
+                        const serve_options *options);
 
 #endif

@@ -58,6 +58,8 @@ static serve_options given = {.port = 8080,
 /* name, letter, unit, where to, bounds, words, help */
 #define COUNT(name, field, max, words, help)                                                       \
     { name, 0, CLI_COUNT, &given.field, NULL, 0, max, words, help }
+#define COUNT64(name, field, max, words, help)                                                     \
+    { name, 0, CLI_COUNT, NULL, &given.field, 0, max, words, help }
 #define TIME(name, unit, field, max, words, help)                                                  \
     { name, 0, unit, &given.field, NULL, 0, max, words, help }
 #define SIZE(name, field, min, max, help)                                                          \
@@ -77,61 +79,60 @@ static const cli_number numbers[] = {
     COUNT("workers", config.workers, 255, 0, "threads (one per CPU)"),
     TIME("drain", CLI_MS, drain_ms, 0, 0, "longest wait for sessions to close when stopping (10s)"),
     TIME("drain-ms", CLI_MS, drain_ms, 0, CLI_HIDDEN, "--drain"),
-    SIZE64("max-frame", config.session.max_frame, CLI_OFF, "longest frame payload (16 MiB)"),
-    SIZE64("max-message", config.session.max_message, CLI_OFF, "longest message (64 MiB)"),
-    SIZE64("max-fragment-bytes", config.session.max_fragment_bytes, CLI_OFF,
+    SIZE64("max-frame", session.frame_bytes_max, CLI_OFF, "longest frame payload (16 MiB)"),
+    SIZE64("max-message", session.message_bytes_max, CLI_OFF, "longest message (64 MiB)"),
+    SIZE64("max-fragment-bytes", session.fragment_bytes_max, CLI_OFF,
            "what a message's fragments may pin"),
     SIZE64("pause-bytes", config.pause_bytes, 0,
            "queued to a peer before it is read no further (1 MiB)"),
-    SIZE64("send-soft", config.send_soft_bytes, 0,
+    SIZE64("send-soft", policy.send_soft_bytes, 0,
            "queued to a peer before it counts as slow (64 KiB)"),
-    SIZE64("send-hard", config.send_hard_bytes, 0,
+    SIZE64("send-hard", policy.send_hard_bytes, 0,
            "queued before the policy acts (twice pause-bytes)"),
-    TIME("slow-timeout", CLI_MS, config.slow_timeout_ms, 0, CLI_OFF,
+    TIME("slow-timeout", CLI_MS, policy.slow_timeout_ms, 0, CLI_OFF,
          "above send-soft until a session ends (off)"),
     TIME("coalesce", CLI_US, config.coalesce_us, 0, CLI_OFF,
          "window in which publishes are gathered (off)"),
     TIME("coalesce-us", CLI_US, config.coalesce_us, 0, CLI_OFF | CLI_HIDDEN, "--coalesce"),
-    SIZE("max-handshake-size", config.max_handshake_size, 64, 1u << 24,
+    SIZE("max-handshake-size", config.handshake_bytes_max, 64, 1u << 24,
          "of a request head (64 KiB)"),
     TIME("handshake-timeout", CLI_MS, config.handshake_timeout_ms, 0, CLI_OFF,
          "from accept to upgrade (15s)"),
-    TIME("close-timeout", CLI_MS, config.session.close_timeout_ms, 0, CLI_OFF,
+    TIME("close-timeout", CLI_MS, session.close_timeout_ms, 0, CLI_OFF,
          "to wait for the peer's close (5s)"),
-    TIME("idle-timeout", CLI_MS, config.session.idle_timeout_ms, 0, CLI_OFF,
+    TIME("idle-timeout", CLI_MS, session.idle_timeout_ms, 0, CLI_OFF,
          "without a byte until a session ends (off)"),
-    TIME("ping-interval", CLI_MS, config.session.ping_interval_ms, 0, CLI_OFF,
+    TIME("ping-interval", CLI_MS, session.ping_interval_ms, 0, CLI_OFF,
          "without a byte until a ping (off)"),
-    TIME("pong-timeout", CLI_MS, config.session.pong_timeout_ms, 0, CLI_OFF,
-         "to wait after a ping (20s)"),
-    TIME("max-age", CLI_MS, config.max_age_ms, 0, CLI_OFF,
+    TIME("pong-timeout", CLI_MS, session.pong_timeout_ms, 0, CLI_OFF, "to wait after a ping (20s)"),
+    TIME("max-age", CLI_MS, policy.age_max_ms, 0, CLI_OFF,
          "after which a session is closed, less a tenth (off)"),
     TIME("drain-spread", CLI_MS, config.drain_spread_ms, 0, CLI_OFF,
          "over which closes are spread (1ms each)"),
-    COUNT("max-connections", config.max_connections, SLOTS_MAX, 0, "per worker (1048576)"),
-    COUNT("max-connections-total", config.max_connections_total, 0, CLI_OFF,
-          "of all workers (unlimited)"),
-    COUNT("max-per-source", config.max_connections_per_source, 0, CLI_OFF,
-          "connections of one address (unlimited)"),
-    COUNT("max-handshakes", config.max_handshakes, SLOTS_MAX, CLI_OFF,
-          "unfinished ones, per worker (16384)"),
-    COUNT("max-handshakes-per-source", config.max_handshakes_per_source, 0, CLI_OFF,
-          "... of one address"),
-    COUNT("tls-handshake-rate", config.tls_handshake_rate, RATE_MAX, CLI_OFF,
-          "begun a second, per worker (unlimited)"),
-    COUNT("message-rate", config.message_rate, RATE_MAX, CLI_OFF,
-          "messages a second of a connection (unlimited)"),
-    COUNT("message-burst", config.message_burst, 0, 0, "... so many at once (twice the rate)"),
-    COUNT("control-rate", config.control_rate, RATE_MAX, CLI_OFF,
-          "pings and pongs a second of a connection (100)"),
-    COUNT("control-burst", config.control_burst, 0, 0, "... so many at once (500)"),
-    {"memory-budget", 0, CLI_BYTES, NULL, &given.config.memory_budget, 1u << 20, 0,
+    COUNT64("max-connections", config.connections_max, SLOTS_MAX, 0, "per worker (1048576)"),
+    COUNT64("max-connections-total", config.connections_total_max, 0, CLI_OFF,
+            "of all workers (unlimited)"),
+    COUNT64("max-per-source", config.connections_per_source_max, 0, CLI_OFF,
+            "connections of one address (unlimited)"),
+    COUNT64("max-handshakes", config.handshakes_max, SLOTS_MAX, CLI_OFF,
+            "unfinished ones, per worker (16384)"),
+    COUNT64("max-handshakes-per-source", config.handshakes_per_source_max, 0, CLI_OFF,
+            "... of one address"),
+    COUNT64("tls-handshake-rate", config.tls_handshakes_per_second, RATE_MAX, CLI_OFF,
+            "begun a second, per worker (unlimited)"),
+    COUNT64("message-rate", policy.messages_per_second, RATE_MAX, CLI_OFF,
+            "messages a second of a connection (unlimited)"),
+    COUNT64("message-burst", policy.messages_burst, 0, 0, "... so many at once (twice the rate)"),
+    COUNT64("control-rate", policy.controls_per_second, RATE_MAX, CLI_OFF,
+            "pings and pongs a second of a connection (100)"),
+    COUNT64("control-burst", policy.controls_burst, 0, 0, "... so many at once (500)"),
+    {"memory-budget", 0, CLI_BYTES, NULL, &given.config.memory_budget_bytes, 1u << 20, 0,
      CLI_OFF | CLI_ZERO, "of queues, messages (half of the machine's or cgroup's)"},
     COUNT("receive-buffers", config.receive_buffers, 32768, 0, "per worker, a power of two (1024)"),
-    SIZE("receive-buffer-size", config.receive_buffer_size, 64, 1u << 24, "of one (16448)"),
-    TIME("busy-poll", CLI_US, config.busy_poll_us, 1000000, 0,
-         "look for work so long before sleeping (0)"),
-    TIME("busy-poll-us", CLI_US, config.busy_poll_us, 1000000, CLI_HIDDEN, "--busy-poll"),
+    SIZE("receive-buffer-size", config.receive_buffer_bytes, 64, 1u << 24, "of one (16448)"),
+    TIME("busy-poll", CLI_US, config.busy_poll_us, 1000000, CLI_OFF,
+         "look for work so long before sleeping (off)"),
+    TIME("busy-poll-us", CLI_US, config.busy_poll_us, 1000000, CLI_OFF | CLI_HIDDEN, "--busy-poll"),
     COUNT("admin-port", admin_port, 65535, CLI_OFF,
           "port on 127.0.0.1 to publish and ask at; 0: picked (off)"),
     SIZE("admin-max-body", admin_max_body, 0, INT32_MAX, "of a message published there (1 MiB)"),
@@ -191,7 +192,7 @@ static wring_slow_policy policy_of(const char *name) {
     return WRING_SLOW_DEFAULT;
 }
 
-static bool marks_check(const wring_server_config *c) {
+static bool marks_check(const wring_policy *c) {
     const uint64_t soft = c->send_soft_bytes == 0 ? 64 * 1024 : c->send_soft_bytes;
     if (c->send_hard_bytes != 0 && c->send_hard_bytes <= soft) {
         cli_complain("--send-hard '%" PRIu64 "' is not above --send-soft, which is %" PRIu64,
@@ -203,7 +204,7 @@ static bool marks_check(const wring_server_config *c) {
 
 static bool options_check(const serve_options *o) {
     const uint32_t buffers = o->config.receive_buffers;
-    if (!marks_check(&o->config)) {
+    if (!marks_check(&o->policy)) {
         return false;
     }
     if ((buffers & (buffers - 1)) != 0) {
@@ -241,17 +242,20 @@ void serve_options_free(serve_options *o) {
     }
 }
 
-wring_server_config serve_config_of(const serve_options *o) {
+wring_server_config serve_config_of(serve_options *o) {
     wring_server_config config = o->config;
     config.struct_size = sizeof config;
-    config.session.struct_size = sizeof config.session;
+    config.policy = &o->policy;
+    o->policy.struct_size = sizeof o->policy;
+    o->policy.session = &o->session;
+    o->session.struct_size = sizeof o->session;
     config.port = (uint16_t)o->port;
     config.host = o->host;
     config.unpinned = o->unpinned != 0;
     config.share_port = o->share_port != 0;
-    config.session.allow_iana_close_codes = o->iana_close_codes != 0;
+    o->session.allow_iana_close_codes = o->iana_close_codes != 0;
     if (o->slow_policy != NULL) {
-        config.slow_policy = policy_of(o->slow_policy);
+        o->policy.slow_policy = policy_of(o->slow_policy);
     }
     return config;
 }
@@ -285,58 +289,61 @@ static void print_tls(const wring_tls_server_config *tls) {
            tls->client_optional ? "yes" : "no");
 }
 
-static void print_limits(const wring_server_config *c) {
-    cli_print_u64("memory-budget", c->memory_budget);
+static void print_limits(const wring_server_config *c, const wring_policy *p) {
+    cli_print_u64("memory-budget", c->memory_budget_bytes);
     if (c->drain_spread_ms == 0) {
         puts("drain-spread = auto");
     } else {
         cli_print_u32("drain-spread", c->drain_spread_ms);
     }
-    cli_print_u32("max-age", c->max_age_ms);
-    cli_print_u32("max-connections-total", c->max_connections_total);
-    cli_print_u32("max-per-source", c->max_connections_per_source);
-    cli_print_u32("max-handshakes", c->max_handshakes);
-    cli_print_u32("max-handshakes-per-source", c->max_handshakes_per_source);
-    cli_print_u32("tls-handshake-rate", c->tls_handshake_rate);
-    cli_print_u32("message-rate", c->message_rate);
-    cli_print_u32("message-burst", c->message_burst);
-    cli_print_u32("control-rate", c->control_rate);
-    cli_print_u32("control-burst", c->control_burst);
+    cli_print_u32("max-age", p->age_max_ms);
+    cli_print_u64("max-connections-total", c->connections_total_max);
+    cli_print_u64("max-per-source", c->connections_per_source_max);
+    cli_print_u64("max-handshakes", c->handshakes_max);
+    cli_print_u64("max-handshakes-per-source", c->handshakes_per_source_max);
+    cli_print_u64("tls-handshake-rate", c->tls_handshakes_per_second);
+    cli_print_u64("message-rate", p->messages_per_second);
+    cli_print_u64("message-burst", p->messages_burst);
+    cli_print_u64("control-rate", p->controls_per_second);
+    cli_print_u64("control-burst", p->controls_burst);
 }
 
-static bool print_server(const wring_server_config *c, uint32_t drain_ms) {
+static bool print_server(const wring_server_config *c, const wring_policy *p, uint32_t drain_ms) {
+    const wring_session_config *session = p->session;
     printf("host = %s\nport = %u\nworkers = %u\n", c->host, c->port, c->workers);
     const bool has_backend = cli_backend_print(c->backend);
     printf("share-port = %s\n", c->share_port ? "yes" : "no");
-    cli_print_u64("max-frame", c->session.max_frame);
-    cli_print_u64("max-message", c->session.max_message);
-    cli_print_u64("max-fragment-bytes", c->session.max_fragment_bytes);
+    cli_print_u64("max-frame", session->frame_bytes_max);
+    cli_print_u64("max-message", session->message_bytes_max);
+    cli_print_u64("max-fragment-bytes", session->fragment_bytes_max);
     printf("pause-bytes = %" PRIu64 "\nmax-handshake-size = %u\nmax-target-size = %u\n",
-           c->pause_bytes, c->max_handshake_size, c->max_target_size);
+           c->pause_bytes, c->handshake_bytes_max, c->target_bytes_max);
     printf("send-soft = %" PRIu64 "\nsend-hard = %" PRIu64 "\nslow-policy = %s\n",
-           c->send_soft_bytes, c->send_hard_bytes, policy_names[c->slow_policy]);
-    cli_print_u32("slow-timeout", c->slow_timeout_ms);
+           p->send_soft_bytes, p->send_hard_bytes, policy_names[p->slow_policy]);
+    cli_print_u32("slow-timeout", p->slow_timeout_ms);
     cli_print_u32("coalesce-us", c->coalesce_us);
     cli_print_u32("handshake-timeout", c->handshake_timeout_ms);
-    cli_print_u32("close-timeout", c->session.close_timeout_ms);
-    cli_print_u32("idle-timeout", c->session.idle_timeout_ms);
-    cli_print_u32("ping-interval", c->session.ping_interval_ms);
-    cli_print_u32("pong-timeout", c->session.pong_timeout_ms);
-    print_limits(c);
+    cli_print_u32("close-timeout", session->close_timeout_ms);
+    cli_print_u32("idle-timeout", session->idle_timeout_ms);
+    cli_print_u32("ping-interval", session->ping_interval_ms);
+    cli_print_u32("pong-timeout", session->pong_timeout_ms);
+    print_limits(c, p);
     print_tls(c->tls);
-    cli_deflate_print(c->deflate);
-    printf("drain-ms = %u\nmax-connections = %u\nmax-subscriptions = %u\nbacklog = %u\n", drain_ms,
-           c->max_connections, c->max_subscriptions, c->backlog);
+    cli_deflate_print(p->deflate);
+    printf("drain-ms = %u\nmax-connections = %" PRIu64 "\nmax-subscriptions = %" PRIu64
+           "\nbacklog = %u\n",
+           drain_ms, c->connections_max, p->subscriptions_max, c->backlog);
     printf("receive-buffers = %u\nreceive-buffer-size = %u\nring-entries = %u\n",
-           c->receive_buffers, c->receive_buffer_size, c->ring_entries);
-    printf("busy-poll-us = %u\n", c->busy_poll_us);
+           c->receive_buffers, c->receive_buffer_bytes, c->ring_entries);
+    cli_print_u32("busy-poll-us", c->busy_poll_us);
     printf("mailbox-items = %u\niana-close-codes = %s\npinned = %s\n", c->mailbox_items,
-           c->session.allow_iana_close_codes ? "yes" : "no", c->unpinned ? "no" : "yes");
+           session->allow_iana_close_codes ? "yes" : "no", c->unpinned ? "no" : "yes");
     return has_backend;
 }
 
-bool serve_config_print(const wring_server_config *config, const serve_options *o) {
-    const bool can_run = print_server(config, o->drain_ms);
+bool serve_config_print(const wring_server_config *config, const wring_policy *policy,
+                        const serve_options *o) {
+    const bool can_run = print_server(config, policy, o->drain_ms);
     print_admin(o);
     return can_run;
 }

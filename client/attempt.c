@@ -37,8 +37,8 @@ static uint32_t backoff_next(wring_client *client) {
 
 static bool may_try_again(const wring_client *client) {
     const wring_client_config *config = &client->settings.config;
-    return config->reconnect_min_ms > 0 && !client->finishing &&
-           (config->reconnect_attempts == 0 || client->attempt < config->reconnect_attempts);
+    return config->reconnect_min_ms != WRING_OFF && !client->finishing &&
+           client->attempt < config->reconnect_attempts;
 }
 
 /* Asks the application's rule, or the default one. A server's Retry-After comes before the drawn
@@ -52,7 +52,7 @@ static bool is_worth_retrying(wring_client *client, uint32_t *delay_ms) {
     }
     const wring_client_report report =
         wring__client_report_of(client, WRING_CLIENT_WAITING, *delay_ms, WRING_REF_NONE);
-    return config->retry == NULL ? wring_client_retry_default(&report)
+    return config->retry == NULL ? wring_client_report_is_retryable(&report)
                                  : config->retry(client, &report, delay_ms, config->retry_opts);
 }
 
@@ -93,7 +93,7 @@ static void attempt_over(wring_client *client) {
 
 void wring__client_attempt_failed(wring_client *client, const wring_error *error) {
     client->last = *error;
-    client->end = (wring_end){error->code, 0, false};
+    client->end = wring__client_no_session(error);
     attempt_over(client);
 }
 
@@ -186,9 +186,11 @@ void wring__client_attempt_begin(wring_client *client) {
     client->http_status = 0;
     refusal_set(client, NULL);
     client->addresses.count = 0;
-    wring__worker_schedule(client->worker, &client->timeout,
-                           client->worker->now +
-                               client->settings.config.timeout_ms * WRING_NS_PER_MS);
+    const uint32_t timeout_ms = client->settings.config.connect_timeout_ms;
+    if (timeout_ms != WRING_OFF) {
+        wring__worker_schedule(client->worker, &client->timeout,
+                               client->worker->now + timeout_ms * WRING_NS_PER_MS);
+    }
     wring__client_status_set(client, WRING_CLIENT_CONNECTING, 0, WRING_REF_NONE);
     wring_error error;
     const wring_result result = wring__client_renew(client, &error);

@@ -6,13 +6,14 @@
 #include "client/client.h"
 
 #include <sched.h>
+#include <stdio.h>
 #include <stdlib.h>
 
 #include "client/refusal.h"
 #include "core/ref.h"
 #include "io/registry.h"
 #include "proto/crypto.h"
-#include "wring/push.h"
+#include "wring/ref.h"
 
 /* ---- references ------------------------------------------------------------------------------ */
 
@@ -29,7 +30,7 @@ void wring__client_release(wring_client *client) {
     free(client->refusal);
     wring__client_renew_cancel(client);
     wring__inbox_deinit(client);
-    wring__session_common_deinit(&client->sessions);
+    wring__machine_common_deinit(&client->sessions);
     wring__client_settings_deinit(&client->settings);
     pthread_cond_destroy(&client->changed);
     pthread_mutex_destroy(&client->lock);
@@ -38,10 +39,17 @@ void wring__client_release(wring_client *client) {
 
 /* ---- telling --------------------------------------------------------------------------------- */
 
+wring_end wring__client_no_session(const wring_error *why) {
+    wring_end end = {.struct_size = sizeof end, .result = why->code};
+    (void)snprintf(end.text, sizeof end.text, "%.*s", (int)sizeof end.text - 1, why->text);
+    return end;
+}
+
 wring_client_report wring__client_report_of(const wring_client *client, wring_client_status status,
                                             uint32_t delay_ms, wring_ref ref) {
     const bool told_why = status == WRING_CLIENT_WAITING || status == WRING_CLIENT_CLOSED;
     return (wring_client_report){
+        .struct_size = sizeof(wring_client_report),
         .status = status,
         .result = told_why ? client->last.code : WRING_OK,
         .text = told_why ? client->last.text : "",
@@ -55,9 +63,36 @@ wring_client_report wring__client_report_of(const wring_client *client, wring_cl
     };
 }
 
-void wring__client_status_set(wring_client *client, wring_client_status status, uint32_t delay_ms,
-                              wring_ref ref) {
-    atomic_store(&client->ref, ref);
+static enum wring__log_event event_of(wring_client_status status) {
+    return status == WRING_CLIENT_OPEN      ? WRING__LOG_CLIENT_OPEN
+           : status == WRING_CLIENT_WAITING ? WRING__LOG_CLIENT_WAITING
+                                            : WRING__LOG_CLIENT_CLOSED;
+}
+
+/* No credentials: of the URL only host and port are told. */
+static void status_tell(wring_client *client, wring_client_status status, uint32_t delay_ms) {
+    wring__log_entry entry;
+    if (status == WRING_CLIENT_CONNECTING ||
+        !wring__log_begin(&entry, client->log, event_of(status))) {
+        return;
+    }
+    const bool open = status == WRING_CLIENT_OPEN;
+    wring__log_text(&entry, "host", client->settings.host_header);
+    wring__log_number(&entry, "attempt", client->attempt);
+    if (!open) {
+        wring__log_text(&entry, "reason", wring_result_name(client->last.code));
+    }
+    if (status == WRING_CLIENT_WAITING) {
+        wring__log_write(&entry, "not connected, next attempt in %u ms: %s", delay_ms,
+                         client->last.text);
+    } else {
+        wring__log_write(&entry, "%s%s",
+                         open ? "connected" : "closed: ", open ? "" : client->last.text);
+    }
+}
+
+/* Waiters see it, and may let go of what callbacks were given. */
+static void status_publish(wring_client *client, wring_client_status status) {
     pthread_mutex_lock(&client->lock);
     client->status = status;
     if (status == WRING_CLIENT_WAITING || status == WRING_CLIENT_CLOSED) {
@@ -65,10 +100,27 @@ void wring__client_status_set(wring_client *client, wring_client_status status, 
     }
     pthread_cond_broadcast(&client->changed);
     pthread_mutex_unlock(&client->lock);
+}
+
+/* CLOSED is the last callback of all, and is over before anyone who waits for the end is woken. */
+void wring__client_status_set(wring_client *client, wring_client_status status, uint32_t delay_ms,
+                              wring_ref ref) {
+    const bool is_last = status == WRING_CLIENT_CLOSED;
     const wring_client_config *config = &client->settings.config;
+    atomic_store(&client->ref, ref);
+    if (!is_last) {
+        status_publish(client, status);
+    }
+    status_tell(client, status, delay_ms);
+    if (is_last && client->log == &client->own_log) {
+        wring__log_close(&client->own_log);
+    }
     if (config->on_status != NULL) {
         const wring_client_report report = wring__client_report_of(client, status, delay_ms, ref);
         config->on_status(client, &report, config->on_status_opts);
+    }
+    if (is_last) {
+        status_publish(client, status);
     }
 }
 
@@ -84,11 +136,11 @@ static void finish(wring_client *client, uint16_t code, wring_bytes reason) {
         wring__link_close(link, code, reason); /* ends by the close handshake or its timeout */
         return;
     }
-    client->end = (wring_end){WRING_ERR_CLOSED, 0, false};
     (void)wring_error_set(&client->last, WRING_ERR_CLOSED, 0, "%s",
                           client->status == WRING_CLIENT_WAITING
                               ? "closed while it waited to connect again"
                               : "closed before it was open");
+    client->end = wring__client_no_session(&client->last);
     wring__client_attempt_clear(client);
     if (link != NULL) {
         wring__link_abort(link);
@@ -186,6 +238,7 @@ static void start_run(wring__call *call, void *worker) {
     client->worker = worker;
     client->thread = pthread_self();
     pthread_mutex_unlock(&client->lock);
+    client->log = client->log == NULL ? client->worker->log : client->log;
     wring__link_prepare(client);
     wring__worker_add_guest(client->worker, &client->guest);
     wring__client_attempt_begin(client);
@@ -249,13 +302,19 @@ static wring_result random_seed(wring_client *client) {
     return WRING_OK;
 }
 
-wring_result wring_connect(wring_loop loop, const char *url, const wring_client_config *config,
-                           wring_client **out, wring_error *error) {
+wring_result wring_client_create(wring_loop loop, const char *url,
+                                 const wring_client_config *config, wring_client **out,
+                                 wring_error *error) {
+    *out = NULL;
     wring_client *client = client_alloc(loop);
     if (client == NULL) {
         return wring_error_set(error, WRING_ERR_NO_MEMORY, 0, "no memory for a client");
     }
     wring_result result = wring__client_settings_adopt(&client->settings, url, config, error);
+    if (result == WRING_OK && client->settings.config.log != NULL) {
+        client->log = &client->own_log;
+        result = wring__log_init(&client->own_log, client->settings.config.log, error);
+    }
     if (result != WRING_OK) {
         wring__client_release(client);
         return result;
@@ -300,5 +359,5 @@ uint64_t wring_client_rtt_ns(const wring_client *client) {
 }
 
 wring_result wring_client_send(wring_client *client, const wring_frame *frames, size_t count) {
-    return wring_send(atomic_load(&client->ref), frames, count);
+    return wring_ref_send(atomic_load(&client->ref), frames, count);
 }

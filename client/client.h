@@ -4,7 +4,7 @@
  *
  *     connecting -> open -> waiting -> connecting ... -> closed
  *
- *   settings.c  what wring_connect was given, checked and copied
+ *   settings.c  what wring_client_create was given, checked and copied
  *   client.c    the life: what is told, the end, what other threads ask for
  *   attempt.c   attempts: the name, dialling, back-off; retry.c: whether and when the next one is
  *   renew.c     the application's URL and headers for the next attempt
@@ -23,11 +23,13 @@
 
 #include "client/proxy.h"
 #include "client/resolve.h"
+#include "io/log.h"
 #include "core/mail.h"
 #include "io/worker.h"
 #include "proto/head.h"
 #include "stream/stream.h"
 #include "wring/client.h"
+#include "wring/upgrade.h"
 #include "wring/url.h"
 
 struct wring__refusal;
@@ -42,11 +44,13 @@ typedef struct wring__client_settings {
     char *host_header; /* with the port if it is not the scheme's, and brackets */
     char *target;
     wring__proxy_config proxy;
-    wring_deflate_config deflate; /* config.deflate points to it */
-    wring__address source;        /* len 0: none */
-    wring__tls_share *tls;        /* NULL: ws:// */
-    wring_headers given;          /* config.headers without what the URL added */
-    const char *url_text;         /* `url` is views of it */
+    wring_session_config session; /* config.session, .deflate and .handler point to these */
+    wring_deflate_config deflate;
+    wring_handler handler;
+    wring__address source; /* len 0: none */
+    wring__tls_share *tls; /* NULL: ws:// */
+    wring_headers given;   /* config.headers without what the URL added */
+    const char *url_text;  /* `url` is views of it */
     bool proxy_is_from_env;
     struct wring__owned *owned;
     struct wring__owned *renewed; /* URL and headers of the last renewal */
@@ -55,8 +59,10 @@ typedef struct wring__client_settings {
 struct wring_client {
     atomic_uint refs;
     wring__client_settings settings;
+    wring__log own_log; /* where the configuration has one */
+    wring__log *log;    /* that, or the worker's */
     wring__binding binding;
-    wring__session_common sessions; /* of its links */
+    wring__machine_common sessions; /* of its links */
     uint8_t loop;
 
     /* the worker's */
@@ -121,6 +127,9 @@ WRING_MUST_CHECK wring_result wring__client_settings_adopt(wring__client_setting
                                                            wring_error *error);
 void wring__client_settings_deinit(wring__client_settings *settings);
 
+/** What the upgrade request asks for. Borrows from the settings. */
+wring_upgrade_offer wring__client_offer(const wring__client_settings *settings);
+
 /** No length or count stands beside a NULL, which is a slip of the caller's. */
 bool wring__headers_are_views(wring_headers headers);
 
@@ -165,17 +174,20 @@ WRING_MUST_CHECK wring_result wring__client_deflate_offer(wring_client *client,
                                                           wring__deflate_offered *offered,
                                                           char **out);
 
-/** Does as the response says.  Errors: those of wring_deflate_parse_response. */
+/** Does as the response says.  Errors: those of wring_deflate_response_parse. */
 WRING_MUST_CHECK wring_result wring__client_deflate_answer(wring_client *client,
                                                            wring_headers headers,
                                                            wring__deflate_offered offered,
-                                                           wring_session *session,
+                                                           wring_machine *machine,
                                                            wring_error *error);
 
 /* ---- client.c -------------------------------------------------------------------------------- */
 
 wring_client *wring__client_hold(wring_client *client); /* one more reference */
 void wring__client_release(wring_client *client);
+
+/** The end of an attempt that came to no session. */
+wring_end wring__client_no_session(const wring_error *why);
 
 /** As on_status is told it. Borrows from the client. */
 wring_client_report wring__client_report_of(const wring_client *client, wring_client_status status,

@@ -75,13 +75,13 @@ wring_result wring__client_deflate_offer(wring_client *client, wring__deflate_of
 }
 
 wring_result wring__client_deflate_answer(wring_client *client, wring_headers headers,
-                                          wring__deflate_offered offered, wring_session *session,
+                                          wring__deflate_offered offered, wring_machine *machine,
                                           wring_error *error) {
     const wring_client_config *config = &client->settings.config;
     const wring_deflate_config offer = answerable(client, offered);
     wring_deflate_params params;
     bool accepted;
-    wring_result result = wring_deflate_parse_response(headers, &offer, config->extensions != NULL,
+    wring_result result = wring_deflate_response_parse(headers, &offer, config->extensions != NULL,
                                                        &params, &accepted, error);
     if (result != WRING_OK || !accepted) {
         return result;
@@ -93,6 +93,6 @@ wring_result wring__client_deflate_answer(wring_client *client, wring_headers he
     if (deflate == NULL) {
         return wring_error_set(error, WRING_ERR_NO_MEMORY, 0, "no memory for compression");
     }
-    wring__session_use_deflate(session, deflate);
+    wring__machine_use_deflate(machine, deflate);
     return WRING_OK;
 }

@@ -9,9 +9,10 @@
 #include <time.h>
 
 #include "client/client.h"
+#include "core/sized.h"
 #include "io/registry.h"
 #include "core/ref.h"
-#include "wring/push.h"
+#include "wring/ref.h"
 
 /* A message that waits. */
 struct wring__letter {
@@ -22,13 +23,6 @@ struct wring__letter {
 };
 
 /* ---- the worker's side ----------------------------------------------------------------------- */
-
-static wring_verdict inbox_init(wring_session *session, const wring_request *request, void *opts) {
-    (void)request;
-    wring_client **client = wring_session_user(session);
-    *client = opts;
-    return WRING_CONTINUE;
-}
 
 /* What it counts for: an empty message holds memory too. */
 static size_t letter_bytes(const struct wring__letter *letter) {
@@ -50,7 +44,7 @@ static bool letter_put(wring_client *client, struct wring__letter *letter) {
 }
 
 static wring_verdict inbox_in(wring_session *session, const wring_message *message) {
-    wring_client *client = *(wring_client **)wring_session_user(session);
+    wring_client *client = wring_session_opts(session);
     if (message->opcode != WRING_TEXT && message->opcode != WRING_BINARY) {
         return WRING_CONTINUE;
     }
@@ -78,9 +72,8 @@ static wring_verdict inbox_in(wring_session *session, const wring_message *messa
 }
 
 const wring_handler wring__inbox_handler = {
+    .struct_size = sizeof wring__inbox_handler,
     .name = "inbox",
-    .state_size = sizeof(wring_client *),
-    .init = inbox_init,
     .handle_in = inbox_in,
 };
 
@@ -95,10 +88,13 @@ void wring__inbox_deinit(wring_client *client) {
 
 /* ---- the caller's side ----------------------------------------------------------------------- */
 
+/* Thirty years. */
+#define NEVER_S 1000000000
+
 static struct timespec deadline_after(uint32_t timeout_ms) {
     struct timespec at;
     clock_gettime(CLOCK_MONOTONIC, &at);
-    at.tv_sec += timeout_ms / 1000;
+    at.tv_sec += timeout_ms == WRING_OFF ? NEVER_S : timeout_ms / 1000;
     at.tv_nsec += (long)(timeout_ms % 1000) * 1000000L;
     if (at.tv_nsec >= 1000000000L) {
         at.tv_sec++;
@@ -180,6 +176,9 @@ void wring__inbox_give_up(wring_client *client) {
 
 wring_result wring_client_receive(wring_client *client, uint32_t timeout_ms,
                                   wring_message *message) {
+    if (client->settings.config.handler != NULL) {
+        return WRING_ERR_INVALID_STATE; /* it has the messages */
+    }
     const struct timespec deadline = deadline_after(timeout_ms);
     pthread_mutex_lock(&client->lock);
     free(client->lent);
@@ -210,8 +209,8 @@ wring_result wring_client_receive(wring_client *client, uint32_t timeout_ms,
     return result;
 }
 
-wring_result wring_client_exchange(wring_client *client, const wring_frame *frame,
-                                   uint32_t timeout_ms, wring_message *answer) {
+wring_result wring_client_ask(wring_client *client, const wring_frame *frame, uint32_t timeout_ms,
+                              wring_message *answer) {
     wring_result result = wring_client_send(client, frame, 1);
     return result == WRING_OK ? wring_client_receive(client, timeout_ms, answer) : result;
 }
@@ -223,10 +222,10 @@ wring_result wring_client_wait_closed(wring_client *client, uint32_t timeout_ms,
     while (client->status != WRING_CLIENT_CLOSED && in_time) {
         in_time = wait_until(client, &deadline);
     }
-    const bool closed = client->status == WRING_CLIENT_CLOSED;
-    if (closed && end != NULL) {
-        *end = client->end;
+    wring_result result = client->status == WRING_CLIENT_CLOSED ? WRING_OK : WRING_ERR_TIMEOUT;
+    if (result == WRING_OK && end != NULL) {
+        result = wring__sized_give(end, &client->end, sizeof client->end);
     }
     pthread_mutex_unlock(&client->lock);
-    return closed ? WRING_OK : WRING_ERR_TIMEOUT;
+    return result;
 }

@@ -15,13 +15,41 @@ static wring__link *link_of(wring__endpoint *end) {
     return WRING_CONTAINER_OF(end, wring__link, stream.end);
 }
 
+static wring_server *session_server(const wring_session *session) {
+    (void)session;
+    return NULL;
+}
+
+static wring_client *session_client(const wring_session *session) {
+    return link_of(&wring__stream_of(session)->end)->client;
+}
+
+static void session_log(const wring_session *session, wring_log_level level, const char *event,
+                        const char *text) {
+    wring__stream_log(session, session_client(session)->log, level, event, text);
+}
+
+static const wring__session_owner session_owner = {
+    .ref = wring__stream_ref,
+    .loop = wring__stream_loop,
+    .worker = wring__stream_worker,
+    .server = session_server,
+    .client = session_client,
+    .log = session_log,
+    .queued_bytes = wring__stream_queued_bytes,
+    .pause = wring__stream_pause,
+    .resume = wring__stream_unpause,
+};
+
 void wring__link_prepare(wring_client *client) {
     const wring_client_config *config = &client->settings.config;
     client->binding = config->handler == NULL
                           ? (wring__binding){&wring__inbox_handler, client}
                           : (wring__binding){config->handler, config->handler_opts};
-    wring__session_common_init(&client->sessions, &config->session, &client->worker->chunks);
-    client->sessions.ref_of = wring__stream_ref;
+    wring__machine_common_init(&client->sessions, WRING_ROLE_CLIENT, config->session,
+                               &client->worker->chunks);
+    client->sessions.owner = &session_owner;
+    client->sessions.counts = &client->worker->messages;
     client->sessions.lost = &client->worker->counters.lost_mail;
 }
 
@@ -73,29 +101,25 @@ static bool is_reset(const wring__endpoint *end, wring_result reason) {
 }
 
 /* Why the session ended: what broke under it, or its own reason. */
-static void session_error_of(const wring__link *link, wring_error *error) {
+static void session_error_of(const wring__link *link, const wring_end *told, wring_error *error) {
     const wring__endpoint *end = &link->stream.end;
-    const wring_result result = (wring_result)link->stream.host.session.end_result;
+    const wring_result result = told->result;
     const int number = result == WRING_ERR_TRANSPORT ? wring__end_errno(end) : 0;
-    char why[256];
-    wring__session_end_text(&link->stream.host.session, why, sizeof why);
     if (is_reset(end, result)) {
         (void)wring_error_set(error, result, number, "the connection was reset");
     } else if (number != 0) {
         (void)wring_error_set(error, result, number, "the connection broke: %s", strerror(number));
     } else {
-        (void)wring_error_set(error, result, 0, "%s", why);
+        (void)wring_error_set(error, result, 0, "%s", told->text);
     }
 }
 
 static void link_session_ended(wring__stream *stream) {
     wring__link *link = WRING_CONTAINER_OF(stream, wring__link, stream);
-    const wring_session *session = &stream->host.session;
     if (link->stage == STAGE_SESSION) {
-        const wring_end end = {(wring_result)session->end_result, session->end_code,
-                               session->end_by_peer};
+        const wring_end end = wring__machine_end_of(&stream->session.machine);
         wring_error error;
-        session_error_of(link, &error);
+        session_error_of(link, &end, &error);
         link->stage = STAGE_OVER;
         wring__client_link_ended(link->client, link, &end, &error);
     }
@@ -103,7 +127,7 @@ static void link_session_ended(wring__stream *stream) {
 
 /* After bytes were given to it. */
 static void round_trip_look(wring__link *link) {
-    if (link->ping_at != 0 && link->stream.host.session.pong_seen) {
+    if (link->ping_at != 0 && link->stream.session.machine.pong_seen) {
         atomic_store_explicit(&link->client->rtt_ns, link->stream.end.worker->now - link->ping_at,
                               memory_order_relaxed);
         link->ping_at = 0;
@@ -111,7 +135,7 @@ static void round_trip_look(wring__link *link) {
 }
 
 static void session_rx(wring__link *link, wring_mut_bytes bytes, wring__block *block) {
-    link->stream.host.session.pong_seen = false;
+    link->stream.session.machine.pong_seen = false;
     wring__stream_rx(&link->stream, bytes, block);
     round_trip_look(link);
 }
@@ -122,7 +146,8 @@ void wring__link_session_begin(wring__link *link, wring_headers headers, wring_b
     const wring__client_settings *settings = &link->client->settings;
     const wring__binding *binding = &link->client->binding;
     wring_tls_info tls;
-    wring_request request = {.method = wring_str("GET"),
+    wring_request request = {.struct_size = sizeof request,
+                             .method = wring_str("GET"),
                              .target = wring_str(settings->target),
                              .path = wring_str(settings->target),
                              .host = wring_str(settings->host_header),
@@ -252,15 +277,15 @@ static void link_timer(wring__endpoint *end) {
     if (link->stage != STAGE_SESSION) {
         return;
     }
-    const bool pinged = link->stream.host.session.ping_sent;
-    const bool was_closing = link->stream.host.session.state == WRING_SESSION_CLOSING;
+    const bool pinged = link->stream.session.machine.ping_sent;
+    const bool was_closing = link->stream.session.machine.state == WRING_MACHINE_CLOSING;
     wring__stream_expire(&link->stream);
     if (was_closing && link->stage == STAGE_OVER && wring__end_unsent(end) > 0) {
         wring__end_abort(end); /* the server had the time of the close to read what is queued */
         return;
     }
-    if (!pinged && link->stream.host.session.ping_sent &&
-        !link->stream.host.session.ping_withheld) {
+    if (!pinged && link->stream.session.machine.ping_sent &&
+        !link->stream.session.machine.ping_withheld) {
         link->ping_at = end->worker->now;
     }
 }
@@ -268,13 +293,13 @@ static void link_timer(wring__endpoint *end) {
 static void link_asked(wring__endpoint *end) {
     wring__link *link = link_of(end);
     if (link->stage == STAGE_SESSION) {
-        wring__stream_drained(&link->stream);
+        wring__stream_drained(&link->stream, false);
     }
 }
 
 static void link_resume(wring__endpoint *end) {
     wring__link *link = link_of(end);
-    link->stream.host.session.pong_seen = false;
+    link->stream.session.machine.pong_seen = false;
     wring__stream_resume(&link->stream);
     round_trip_look(link);
 }
@@ -289,7 +314,7 @@ static void link_closed(wring__endpoint *end) {
     wring__head_free(&link->head);
     free(link->refusal);
     free(link->answered);
-    wring__host_deinit(&link->stream.host);
+    wring__session_deinit(&link->stream.session);
     wring__client_release(link->client);
     free(link);
 }
@@ -332,7 +357,7 @@ wring_result wring__link_dial(wring_client *client, const wring__address *addres
         return result;
     }
     link->client = wring__client_hold(client);
-    wring__host_init(&link->stream.host, &client->sessions, &link->stream.end.out);
+    wring__session_init(&link->stream.session, &client->sessions, &link->stream.end.out);
     *out = link;
     return WRING_OK;
 }

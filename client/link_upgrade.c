@@ -6,6 +6,7 @@
 #include <stdlib.h>
 
 #include "client/link.h"
+#include "wring/upgrade.h"
 
 /* ---- what is shown of it ----------------------------------------------------------------------
  */
@@ -38,28 +39,25 @@ void wring__link_show_answer(wring__link *link) {
 
 /* ---- the upgrade ----------------------------------------------------------------------------- */
 
-static wring_h1_client_options options_of(const wring__link *link) {
-    const wring_client_config *config = wring__link_config(link);
-    wring_h1_client_options options = {config->subprotocols, config->subprotocol_count,
-                                       config->extensions, config->origin, config->headers};
-    if (config->deflate != NULL) {
-        options.extensions = "permessage-deflate"; /* in short: the request has the whole */
+static wring_upgrade_offer offer_of(const wring__link *link) {
+    wring_upgrade_offer offer = wring__client_offer(&link->client->settings);
+    if (link->client->settings.config.deflate != NULL) {
+        offer.extensions = "permessage-deflate"; /* in short: the request has the whole */
     }
-    return options;
+    return offer;
 }
 
 static wring_result request_write(wring__link *link, char *out, size_t cap, size_t *len) {
     const wring__client_settings *settings = &link->client->settings;
-    wring_h1_client_options options = options_of(link);
+    wring_upgrade_offer offer = offer_of(link);
     char *extensions = NULL;
     wring_result result = WRING_OK;
     if (settings->config.deflate != NULL) {
         result = wring__client_deflate_offer(link->client, &link->deflate_offered, &extensions);
-        options.extensions = extensions;
+        offer.extensions = extensions;
     }
     if (result == WRING_OK) {
-        result = wring_h1_request_write(settings->host_header, settings->target, link->key,
-                                        &options, out, cap, len);
+        result = wring_h1_request_write(&offer, link->key, out, cap, len);
     }
     free(extensions);
     return result;
@@ -135,13 +133,13 @@ static void refused(wring__link *link, const wring__http1 *parser, wring_mut_byt
 /* ---- the answer ------------------------------------------------------------------------------ */
 
 static void response_done(wring__link *link, wring__http1 *parser, wring_mut_bytes data) {
-    const wring_h1_client_options options = options_of(link);
+    const wring_upgrade_offer offer = offer_of(link);
     wring_header list[WRING__HTTP1_FIELDS_MAX];
     const wring_headers headers = wring__http1_headers(parser, data.data, list);
     wring_bytes subprotocol = {NULL, 0};
     wring_error error;
     wring_result result =
-        wring_h1_validate_response(parser->status, headers, link->key, &options, &subprotocol);
+        wring_h1_response_validate(&offer, link->key, parser->status, headers, &subprotocol);
     if (result == WRING_ERR_UNEXPECTED_STATUS) {
         refused(link, parser, data);
         return;
@@ -152,7 +150,7 @@ static void response_done(wring__link *link, wring__http1 *parser, wring_mut_byt
     }
     if (wring__link_config(link)->deflate != NULL &&
         wring__client_deflate_answer(link->client, headers, link->deflate_offered,
-                                     &link->stream.host.session, &error) != WRING_OK) {
+                                     &link->stream.session.machine, &error) != WRING_OK) {
         wring__link_fail(link, &error);
         return;
     }
@@ -165,7 +163,7 @@ static wring_result interim_skip(wring__link *link, const wring__http1 *parser) 
     link->interim_bytes += parser->position;
     link->interim_count++;
     return link->interim_count > WRING__INTERIM_MAX ||
-                   link->interim_bytes >= wring__link_config(link)->max_handshake_size
+                   link->interim_bytes >= wring__link_config(link)->handshake_bytes_max
                ? WRING_ERR_HANDSHAKE_RESPONSE_TOO_BIG
                : WRING_OK;
 }
@@ -178,7 +176,7 @@ static wring_result head_take(wring__link *link, wring_mut_bytes *bytes, bool *i
     wring_mut_bytes data;
     if (link->head == NULL) {
         wring__http1_init(&scratch, WRING__HTTP1_RESPONSE,
-                          wring__link_config(link)->max_handshake_size - link->interim_bytes,
+                          wring__link_config(link)->handshake_bytes_max - link->interim_bytes,
                           UINT16_MAX);
     }
     wring_result result = wring__head_feed(&link->head, &scratch, *bytes, &parser, &data);

@@ -37,9 +37,11 @@ static wring_result member_open(wring__member *member) {
         .backend = pool->group.backend.ops,
         .backend_config = {.entries = pool->config.ring_entries,
                            .buffer_count = pool->config.receive_buffers,
-                           .buffer_size = pool->config.receive_buffer_size,
+                           .buffer_size = pool->config.receive_buffer_bytes,
                            .context = pool->group.backend.context},
         .ops = &worker_ops,
+        .log = &worker->pool->log,
+        .number = member->number,
         .group = pool,
         .mailbox_items = pool->config.mailbox_items,
         .dialled_pause_bytes = pool->config.pause_bytes,
@@ -84,14 +86,14 @@ static wring_result config_adopt(const wring_pool_config *in, wring_pool_config 
     }
     out->threads = out->threads == 0 ? 1 : out->threads;
     out->receive_buffers = out->receive_buffers == 0 ? 1024 : out->receive_buffers;
-    out->receive_buffer_size =
-        out->receive_buffer_size == 0 ? WRING__BUFFER_SIZE_DEFAULT : out->receive_buffer_size;
+    out->receive_buffer_bytes =
+        out->receive_buffer_bytes == 0 ? WRING__BUFFER_SIZE_DEFAULT : out->receive_buffer_bytes;
     const bool power_of_two = (out->receive_buffers & (out->receive_buffers - 1)) == 0;
     if (out->threads > WRING__WORKERS_MAX || !power_of_two || out->receive_buffers > 32768 ||
-        out->receive_buffer_size < 64 || out->receive_buffer_size > (1u << 24)) {
+        out->receive_buffer_bytes < 64 || out->receive_buffer_bytes > (1u << 24)) {
         return wring_error_set(error, WRING_ERR_INVALID_CONFIG, 0,
                                "threads is above 255, receive_buffers is no power of two up to "
-                               "32,768, or receive_buffer_size is not from 64 bytes to 16 MiB");
+                               "32,768, or receive_buffer_bytes is not from 64 bytes to 16 MiB");
     }
     return WRING_OK;
 }
@@ -103,6 +105,9 @@ static wring_result pool_alloc(const wring_pool_config *config, wring_pool **out
         return wring_error_set(error, WRING_ERR_NO_MEMORY, 0, "no memory for a pool");
     }
     wring_result result = config_adopt(config, &pool->config, error);
+    if (result == WRING_OK) {
+        result = wring__log_init(&pool->log, pool->config.log, error);
+    }
     if (result != WRING_OK) {
         free(pool);
         return result;
@@ -125,9 +130,20 @@ static wring_result pool_alloc(const wring_pool_config *config, wring_pool **out
     return WRING_OK;
 }
 
+static void started_tell(wring_pool *pool) {
+    wring__log_entry entry;
+    wring__group_tell_fallback(&pool->group, pool->config.backend, &pool->log);
+    if (wring__log_begin(&entry, &pool->log, WRING__LOG_STARTED)) {
+        wring__log_number(&entry, "threads", pool->config.threads);
+        wring__log_text(&entry, "backend", wring_backend_name(pool->group.picked));
+        wring__log_write(&entry, "a pool of %u threads runs", pool->config.threads);
+    }
+}
+
 wring_result wring__pool_create_on(const wring_pool_config *config, wring__backend_choice backend,
                                    wring_pool **out, wring_error *error) {
     wring_pool *pool = NULL;
+    *out = NULL;
     wring_result result = pool_alloc(config, &pool, error);
     if (result != WRING_OK) {
         return result;
@@ -141,6 +157,7 @@ wring_result wring__pool_create_on(const wring_pool_config *config, wring__backe
         wring_pool_destroy(pool, 0);
         return result;
     }
+    started_tell(pool);
     *out = pool;
     return WRING_OK;
 }
@@ -164,10 +181,12 @@ wring_result wring_pool_get_stats(const wring_pool *pool, wring_pool_stats *stat
         const wring__worker *worker = &pool->workers[i].io;
         out->rx_bytes += wring__count_read(&worker->counters.rx_bytes);
         out->tx_bytes += wring__count_read(&worker->counters.tx_bytes);
+        out->rx_messages += wring__count_read(&worker->messages.rx);
+        out->tx_messages += wring__count_read(&worker->messages.tx);
         out->turns += wring__count_read(&worker->counters.turns);
         out->mail_stale += wring__count_read(&worker->counters.stale_mail);
         out->mail_lost += wring__count_read(&worker->counters.lost_mail);
-        out->mail_refused += atomic_load_explicit(&worker->mailbox.full, memory_order_relaxed);
+        out->mail_refused += atomic_load_explicit(&worker->mail_refused, memory_order_relaxed);
     }
     return wring__sized_give(stats, &full, sizeof full);
 }
@@ -190,6 +209,7 @@ void wring_pool_destroy(wring_pool *pool, uint32_t drain_ms) {
         wring__pool_drain(pool, drain_ms);
     }
     wring__group_join(&pool->group);
+    wring__log_close(&pool->log);
     wring__group_deinit(&pool->group);
     free(pool->workers);
     free(pool);

@@ -18,6 +18,7 @@ typedef struct wring__pool_worker {
 
 struct wring_pool {
     wring_pool_config config;
+    wring__log log;
     wring__group group;
     wring__pool_worker *workers;
     _Atomic uint32_t next;

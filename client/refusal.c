@@ -15,6 +15,7 @@ wring__refusal *wring__refusal_create(const wring__http1 *parser, const uint8_t 
     }
     memcpy(refusal->head, data, parser->position);
     refusal->answer = (wring_http_answer){
+        .struct_size = sizeof refusal->answer,
         .status = parser->status,
         .by_proxy = by_proxy,
         .reason = wring__http1_reason(parser, refusal->head),

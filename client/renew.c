@@ -6,6 +6,7 @@
 #include <stdlib.h>
 
 #include "client/client.h"
+#include "core/sized.h"
 #include "core/ref.h"
 #include "io/registry.h"
 
@@ -35,8 +36,10 @@ wring_result wring__client_renew(wring_client *client, wring_error *error) {
     if (config->renew == NULL) {
         return WRING_OK;
     }
-    wring_client_renewal renewal = {client->attempt, client->settings.url_text,
-                                    client->settings.given};
+    wring_client_renewal renewal = {.struct_size = sizeof renewal,
+                                    .attempt = client->attempt,
+                                    .url = client->settings.url_text,
+                                    .headers = client->settings.given};
     want(client, true); /* the answer may come before the callback has returned */
     const wring_result result = config->renew(client, &renewal, config->renew_opts);
     client->renewing = result == WRING_MORE;
@@ -114,8 +117,6 @@ static const uint8_t *put(char **at, const void *data, size_t len) {
 
 static struct wring__renewed *renewed_copy(wring_result result,
                                            const wring_client_renewal *renewal) {
-    const wring_client_renewal none = {.url = NULL};
-    renewal = renewal == NULL ? &none : renewal;
     const size_t url_len = renewal->url == NULL ? 0 : strlen(renewal->url);
     const size_t count = renewal->headers.count;
     size_t len = url_len + 1;
@@ -155,11 +156,15 @@ static wring_result renewed_post(wring_client *client) {
 
 wring_result wring_client_renew(wring_client *client, wring_result result,
                                 const wring_client_renewal *renewal) {
-    const bool is_good = renewal == NULL || wring__headers_are_views(renewal->headers);
-    if (result == WRING_MORE || !is_good) {
+    const wring_client_renewal none = {.struct_size = sizeof none};
+    wring_client_renewal given;
+    if (wring__sized_adopt(&given, sizeof given, renewal == NULL ? &none : renewal,
+                           offsetof(wring_client_renewal, headers), "wring_client_renewal",
+                           NULL) != WRING_OK ||
+        result == WRING_MORE || !wring__headers_are_views(given.headers)) {
         return WRING_ERR_INVALID_ARGUMENT;
     }
-    struct wring__renewed *copy = renewed_copy(result, renewal);
+    struct wring__renewed *copy = renewed_copy(result, &given);
     if (copy == NULL) {
         return WRING_ERR_NO_MEMORY;
     }

@@ -37,7 +37,7 @@ static bool code_is_passing(const wring_client_report *report) {
     return code != WRING_CLOSE_POLICY_VIOLATION || was_stable;
 }
 
-bool wring_client_retry_default(const wring_client_report *report) {
+bool wring_client_report_is_retryable(const wring_client_report *report) {
     if (report->answer != NULL) {
         return status_is_passing(report->answer->status);
     }

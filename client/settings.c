@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * What wring_connect was given: checked, defaults filled in, everything copied.
+ * What wring_client_create was given: checked, defaults filled in, everything copied.
  */
 #include <netinet/in.h>
 #include <stdio.h>
@@ -9,6 +9,7 @@
 #include "client/client.h"
 #include "client/text.h"
 #include "core/sized.h"
+#include "wring/upgrade.h"
 
 #define URL_MAX 8192
 
@@ -163,6 +164,22 @@ static wring_result userinfo_add(wring__client_settings *settings, wring_error *
     return headers->list == NULL ? no_memory(error) : WRING_OK;
 }
 
+/* For a sentence, which may end in a log: without user, password and query. */
+static void url_shown(const char *text, char *out, size_t cap) {
+    const char *scheme_end = strstr(text, "://");
+    const char *authority = scheme_end == NULL ? text : scheme_end + 3;
+    const char *host = authority;
+    const size_t len = strcspn(authority, "/?#");
+    for (size_t i = 0; i < len; i++) {
+        host = authority[i] == '@' ? authority + i + 1 : host;
+    }
+    char bare[160];
+    (void)snprintf(bare, sizeof bare, "%.*s%s%.*s%s", (int)(authority - text), text,
+                   host == authority ? "" : "...@", (int)strcspn(host, "?"), host,
+                   strchr(host, '?') == NULL ? "" : "?...");
+    (void)wring_text_printable(wring_str(bare), out, cap);
+}
+
 static wring_result url_adopt(wring__client_settings *settings, const char *url,
                               wring_error *error) {
     if (url == NULL) {
@@ -179,7 +196,7 @@ static wring_result url_adopt(wring__client_settings *settings, const char *url,
     settings->url_text = text;
     if (wring_url_parse(wring_bytes_of(text, len), &settings->url) != WRING_OK) {
         char shown[200];
-        (void)wring_text_printable(wring_bytes_of(text, len), shown, sizeof shown);
+        url_shown(text, shown, sizeof shown);
         return wring_error_set(error, WRING_ERR_INVALID_URL, 0,
                                "'%s' is not a well-formed ws:// or wss:// URL", shown);
     }
@@ -210,32 +227,37 @@ static wring_result config_adopt(wring__client_settings *settings, const wring_c
                                  wring_error *error) {
     wring_client_config *config = &settings->config;
     const wring_client_config none = {.struct_size = sizeof none};
-    const wring_result sized =
-        wring__sized_adopt(config, sizeof *config, in == NULL ? &none : in,
-                           offsetof(wring_client_config, timeout_ms), "wring_client_config", error);
+    const wring_result sized = wring__sized_adopt(config, sizeof *config, in == NULL ? &none : in,
+                                                  offsetof(wring_client_config, connect_timeout_ms),
+                                                  "wring_client_config", error);
     if (sized != WRING_OK) {
         return sized;
     }
-    default_u32(&config->timeout_ms, 15000);
-    default_u32(&config->max_handshake_size, 64 * 1024);
+    default_u32(&config->connect_timeout_ms, 15000);
+    default_u32(&config->reconnect_min_ms, WRING_OFF);
+    default_u32(&config->handshake_bytes_max, 64 * 1024);
     default_u32(&config->reconnect_max_ms, 30000);
     default_u32(&config->reconnect_stable_ms, 10000);
     config->inbox_bytes = config->inbox_bytes == 0 ? UINT64_C(4) << 20 : config->inbox_bytes;
-    if (config->max_handshake_size < 64 || config->max_handshake_size > (1u << 24)) {
-        return bad(error, "max_handshake_size", "is below 64 bytes or above 16 MiB");
+    config->reconnect_attempts =
+        config->reconnect_attempts == 0 ? WRING_UNLIMITED : config->reconnect_attempts;
+    if (config->handshake_bytes_max < 64 || config->handshake_bytes_max > (1u << 24)) {
+        return bad(error, "handshake_bytes_max", "is below 64 bytes or above 16 MiB");
     }
-    if (config->reconnect_min_ms > config->reconnect_max_ms) {
+    if (config->reconnect_min_ms != WRING_OFF &&
+        config->reconnect_min_ms > config->reconnect_max_ms) {
         return bad(error, "reconnect_min_ms", "is above reconnect_max_ms");
     }
     if ((config->subprotocols == NULL && config->subprotocol_count > 0) ||
         !wring__headers_are_views(config->headers)) {
         return bad(error, "subprotocols or headers", "have a count or a length, and NULL");
     }
-    config->session.struct_size = sizeof config->session;
-    config->session.role = WRING_ROLE_CLIENT;
-    config->session.deflate = NULL; /* negotiated by each connection */
-    const wring_session_config session = config->session;
-    wring_result result = wring__session_config_adopt(&session, &config->session, error);
+    wring_result result = wring__session_config_adopt(config->session, &settings->session, error);
+    config->session = &settings->session;
+    if (result == WRING_OK && config->handler != NULL) {
+        result = wring__handler_adopt(config->handler, &settings->handler, error);
+        config->handler = &settings->handler;
+    }
     const bool copied = own_list(settings, &config->subprotocols, config->subprotocol_count) &&
                         own_text(settings, &config->extensions) &&
                         own_text(settings, &config->origin) &&
@@ -244,17 +266,30 @@ static wring_result config_adopt(wring__client_settings *settings, const wring_c
         return result == WRING_OK ? no_memory(error) : result;
     }
     if (config->deflate != NULL) {
-        result = wring_deflate_config_adopt(config->deflate, &settings->deflate, error);
+        result = wring__deflate_config_adopt(config->deflate, &settings->deflate, error);
         config->deflate = &settings->deflate;
     }
     return result;
 }
 
+wring_upgrade_offer wring__client_offer(const wring__client_settings *settings) {
+    const wring_client_config *config = &settings->config;
+    return (wring_upgrade_offer){
+        .struct_size = sizeof(wring_upgrade_offer),
+        .host = settings->host_header,
+        .target = settings->target,
+        .subprotocols = config->subprotocols,
+        .subprotocol_count = config->subprotocol_count,
+        .extensions = config->extensions,
+        .origin = config->origin,
+        .extra = config->headers,
+    };
+}
+
 /* The request is written once to see that every header can be sent. */
 static wring_result headers_check(const wring__client_settings *settings, wring_error *error) {
     const wring_client_config *config = &settings->config;
-    const wring_h1_client_options options = {config->subprotocols, config->subprotocol_count,
-                                             config->extensions, config->origin, config->headers};
+    const wring_upgrade_offer offer = wring__client_offer(settings);
     const size_t cap = 64 * 1024;
     size_t len = 0;
     if (config->deflate != NULL &&
@@ -268,8 +303,7 @@ static wring_result headers_check(const wring__client_settings *settings, wring_
         return no_memory(error);
     }
     wring_result result =
-        wring_h1_request_write(settings->host_header, settings->target,
-                               "AAAAAAAAAAAAAAAAAAAAAA==", &options, scratch, cap, &len);
+        wring_h1_request_write(&offer, "AAAAAAAAAAAAAAAAAAAAAA==", scratch, cap, &len);
     free(scratch);
     if (result == WRING_ERR_INVALID_HEADER) {
         return wring_error_set(error, result, 0,

@@ -4,9 +4,22 @@
 include(CMakePackageConfigHelpers)
 
 set(package_dir ${CMAKE_INSTALL_LIBDIR}/cmake/wring)
-install(DIRECTORY include/wring DESTINATION ${CMAKE_INSTALL_INCLUDEDIR} FILES_MATCHING PATTERN "*.h")
+install(DIRECTORY include/wring DESTINATION ${CMAKE_INSTALL_INCLUDEDIR}
+    FILES_MATCHING PATTERN "*.h" PATTERN "*.hpp")
 install(TARGETS wring-static wring-shared wring-proto-static wring-proto-shared EXPORT wring-targets
     LIBRARY DESTINATION ${CMAKE_INSTALL_LIBDIR} ARCHIVE DESTINATION ${CMAKE_INSTALL_LIBDIR})
+# The archives are installed as machine code only, as distributions do: bytecode of link-time
+# optimisation is of one version of one compiler, and would bring our warnings into others' links.
+if(WRING_IPO AND CMAKE_C_COMPILER_ID STREQUAL "GNU" AND CMAKE_OBJCOPY)
+    foreach(name IN ITEMS wring wring-proto)
+        install(CODE "
+            set(archive \"${CMAKE_INSTALL_LIBDIR}/lib${name}.a\")
+            cmake_path(ABSOLUTE_PATH archive BASE_DIRECTORY \"\${CMAKE_INSTALL_PREFIX}\")
+            execute_process(COMMAND \"${CMAKE_OBJCOPY}\" --remove-section=.gnu.lto_*
+                --remove-section=.gnu.debuglto_* \"\$ENV{DESTDIR}\${archive}\"
+                COMMAND_ERROR_IS_FATAL ANY)")
+    endforeach()
+endif()
 if(TARGET wring-command)
     install(TARGETS wring-command RUNTIME DESTINATION ${CMAKE_INSTALL_BINDIR})
 endif()

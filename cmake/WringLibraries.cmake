@@ -57,7 +57,16 @@ function(wring_library name objects)
         target_link_libraries(${name}-${kind} PRIVATE $<BUILD_INTERFACE:wring_flags> ${ARGN})
         add_library(wring::${name}-${kind} ALIAS ${name}-${kind})
     endforeach()
+    # Hidden visibility keeps our own names in; the map also keeps in those of what we link statically,
+    # and gives each exported name a version.
+    set(map ${PROJECT_SOURCE_DIR}/cmake/wring.map)
+    target_link_options(${name}-shared PRIVATE LINKER:--version-script=${map})
+    set_target_properties(${name}-shared PROPERTIES LINK_DEPENDS ${map})
 endfunction()
 
 wring_library(wring-proto WRING_PROTO_OBJECTS ${WRING_PROTO_LINK})
 wring_library(wring WRING_ALL_OBJECTS ${WRING_LINK})
+
+# The names of the installed package, for programs that have this project as a subdirectory.
+add_library(wring::wring ALIAS wring-shared)
+add_library(wring::wring-proto ALIAS wring-proto-shared)

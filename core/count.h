@@ -17,4 +17,10 @@ static inline uint64_t wring__count_read(const uint64_t *counter) {
     return __atomic_load_n(counter, __ATOMIC_RELAXED);
 }
 
+/** Text and binary messages of one worker, or of a machine alone. */
+typedef struct wring__message_counts {
+    uint64_t rx; /* that came whole */
+    uint64_t tx; /* that were queued to peers */
+} wring__message_counts;
+
 #endif

@@ -12,6 +12,7 @@ size_t wring__mail_count(const wring__mail *mail) {
     case WRING__MAIL_SEND:
         return wring__packed_count(mail->data) - wring__packed_close(mail->data, &close);
     case WRING__MAIL_POST:
+    case WRING__MAIL_SUBSCRIBE:
         return 1;
     default:
         return 0;

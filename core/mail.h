@@ -16,8 +16,10 @@ enum wring__mail_kind {
     WRING__MAIL_SEND = 1, /* data: the framed message */
     WRING__MAIL_CLOSE,    /* data: reason as payload, close_code */
     WRING__MAIL_STOP,
-    WRING__MAIL_POST, /* data: payload is a wring__posted */
-    WRING__MAIL_CALL, /* data: a wring__call */
+    WRING__MAIL_POST,        /* data: payload is a wring__posted */
+    WRING__MAIL_SUBSCRIBE,   /* data: payload is the topic */
+    WRING__MAIL_UNSUBSCRIBE, /* the same */
+    WRING__MAIL_CALL,        /* data: a wring__call */
     WRING__MAIL_WORKER = 64
 };
 
@@ -41,7 +43,8 @@ typedef struct wring__call {
     void (*lost)(struct wring__call *call);              /* the worker ended first */
 } wring__call;
 
-/** What is lost when nobody reads this mail: frames, but for a close frame, or a posted info. */
+/** What is lost when nobody reads this mail: frames, but for a close frame, a posted info,
+ *  or a subscription. */
 size_t wring__mail_count(const wring__mail *mail);
 
 /** Nobody will read this mail: tells its sender if it asked for that, and frees what it carried. */

@@ -7,6 +7,7 @@
 struct record {
     uint64_t payload_len;
     uint16_t close_code;
+    uint8_t compress;
     uint8_t opcode;
 };
 
@@ -22,7 +23,7 @@ wring__shared *wring__packed_create(const wring_frame *frames, size_t count) {
     uint8_t *at = packed->payload;
     for (size_t i = 0; i < count; i++) {
         struct record record = {frames[i].payload.len, frames[i].close_code,
-                                (uint8_t)frames[i].opcode};
+                                (uint8_t)frames[i].compress, (uint8_t)frames[i].opcode};
         memcpy(at, &record, sizeof record);
         at += sizeof record;
         if (record.payload_len > 0) {
@@ -41,6 +42,7 @@ bool wring__packed_next(const wring__shared *packed, size_t *offset, wring_frame
     memcpy(&record, packed->payload + *offset, sizeof record);
     frame->opcode = (wring_opcode)record.opcode;
     frame->close_code = record.close_code;
+    frame->compress = record.compress;
     frame->payload = wring_bytes_of(packed->payload + *offset + sizeof record, record.payload_len);
     *offset += sizeof record + record.payload_len;
     return true;

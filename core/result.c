@@ -8,6 +8,8 @@
 #include <stddef.h>
 #include <stdio.h>
 
+#include "core/refusals.h"
+
 struct row {
     wring_result result;
     wring_class class_;
@@ -23,13 +25,17 @@ static const struct row rows[] = {
 #undef WRING_RESULT_ROW
 };
 
-static const struct row *row_find(wring_result result) {
-    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
-        if (rows[i].result == result) {
-            return &rows[i];
-        }
+size_t wring__result_row(wring_result result) {
+    size_t i = 0;
+    while (i < WRING__RESULT_ROWS && rows[i].result != result) {
+        i++;
     }
-    return NULL;
+    return i;
+}
+
+static const struct row *row_find(wring_result result) {
+    const size_t row = wring__result_row(result);
+    return row == WRING__RESULT_ROWS ? NULL : &rows[row];
 }
 
 const char *wring_result_name(wring_result result) {

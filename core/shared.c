@@ -36,6 +36,7 @@ wring__shared *wring__shared_create_room(uint8_t opcode, uint16_t close_code, si
     shared->opcode = opcode;
     shared->header_len = 0;
     shared->close_code = close_code;
+    shared->compress = WRING_COMPRESS_DEFAULT;
     shared->window_bits = 0;
     shared->compressed = NULL;
     shared->payload_len = payload_len;
@@ -58,6 +59,14 @@ wring__shared *wring__shared_create(uint8_t opcode, uint16_t close_code, wring_b
     wring__shared *shared = wring__shared_create_room(opcode, close_code, payload.len);
     if (shared != NULL && payload.len > 0) {
         memcpy(shared->payload, payload.data, payload.len);
+    }
+    return shared;
+}
+
+wring__shared *wring__shared_of_frame(const wring_frame *frame) {
+    wring__shared *shared = wring__shared_create((uint8_t)frame->opcode, 0, frame->payload);
+    if (shared != NULL) {
+        shared->compress = (uint8_t)frame->compress;
     }
     return shared;
 }

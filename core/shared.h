@@ -12,6 +12,7 @@
 #include <stdatomic.h>
 
 #include "core/base.h"
+#include "wring/frame.h"
 
 /** Room for the longest unmasked frame header (RFC 6455 5.2). */
 #define WRING__SHARED_HEADER_MAX 10
@@ -19,8 +20,9 @@
 typedef struct wring__shared {
     _Atomic uint32_t refs;
     uint8_t opcode;
-    uint8_t header_len; /* 0 until a header is written */
-    uint16_t close_code;
+    uint8_t header_len;               /* 0 until a header is written */
+    uint16_t close_code;              /* CLOSE */
+    uint8_t compress;                 /* TEXT and BINARY of wring_ref_send: a wring_compress */
     uint8_t window_bits;              /* a compressed form: made with this window; 0: plain */
     struct wring__shared *compressed; /* forms of the same message, the largest window first; set
                                          before it is handed over; each has one reference from
@@ -36,6 +38,9 @@ wring__shared *wring__shared_create(uint8_t opcode, uint16_t close_code, wring_b
 
 /** The same with the payload left for the caller to fill. */
 wring__shared *wring__shared_create_room(uint8_t opcode, uint16_t close_code, size_t payload_len);
+
+/** A copy of a TEXT or BINARY frame. */
+wring__shared *wring__shared_of_frame(const wring_frame *frame);
 
 /** Its only holder found that it needs no more than `payload_len`. May move it. */
 wring__shared *wring__shared_shrink(wring__shared *shared, size_t payload_len);

@@ -18,8 +18,19 @@ WRING_MUST_CHECK wring_result wring__sized_adopt(void *out, uint32_t size, const
                                                  size_t least, const char *type,
                                                  wring_error *error);
 
+/** The same for a list, whose stride is the struct_size of its first element.
+ *  @param out  room for `count` of ours
+ *  Errors: as above; also elements of different sizes. */
+WRING_MUST_CHECK wring_result wring__sized_list_adopt(void *out, uint32_t size, const void *in,
+                                                      size_t count, size_t least, const char *type,
+                                                      wring_error *error);
+
 /** Gives the caller as much of one of ours as it knows; what only it knows becomes zero.
  *  Errors: WRING_ERR_INVALID_ARGUMENT without its struct_size. */
 wring_result wring__sized_give(void *out, const void *full, uint32_t size);
+
+/** The same, with a sentence.  @param type  for it: "wring_server_config" */
+wring_result wring__sized_give_told(void *out, const void *full, uint32_t size, const char *type,
+                                    wring_error *error);
 
 #endif

@@ -71,9 +71,9 @@ wring_result wring__slots_acquire(wring__slots *slots, void *object, uint32_t *s
             return result;
         }
         index = slots->count++;
-        slots->entries[index].generation =
-            generation_after(atomic_fetch_add_explicit(&generation_base, 7919, /* a prime */
-                                                       memory_order_relaxed));
+        slots->entries[index].generation = generation_after(
+            atomic_fetch_add_explicit(&generation_base, 7919, /* a prime */
+                                      memory_order_relaxed));
     }
     struct wring__slot *entry = &slots->entries[index];
     entry->object = object;
@@ -88,6 +88,10 @@ void *wring__slots_get(const wring__slots *slots, uint32_t slot, uint32_t genera
         return NULL;
     }
     return slots->entries[slot].object;
+}
+
+void *wring__slots_at(const wring__slots *slots, uint32_t slot) {
+    return slot < slots->count ? slots->entries[slot].object : NULL;
 }
 
 void wring__slots_release(wring__slots *slots, uint32_t slot, uint32_t generation) {

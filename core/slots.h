@@ -29,6 +29,9 @@ WRING_MUST_CHECK wring_result wring__slots_acquire(wring__slots *slots, void *ob
 /** The object, or NULL for a stale or foreign name. */
 void *wring__slots_get(const wring__slots *slots, uint32_t slot, uint32_t generation);
 
+/** The object in the slot; NULL: none. */
+void *wring__slots_at(const wring__slots *slots, uint32_t slot);
+
 void wring__slots_release(wring__slots *slots, uint32_t slot, uint32_t generation);
 
 /** Visits every live object; the visitor may release the one it is shown. */

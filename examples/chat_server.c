@@ -9,42 +9,47 @@
 #include <wring/wring.h>
 
 struct room { /* a session's state: the room it is in */
-    wring_server *server;
     size_t len;
     char name[64];
 };
 
 static wring_verdict join(wring_session *session, const wring_request *request, void *opts) {
+    (void)opts;
     struct room *room = wring_session_user(session);
-    room->server = *(wring_server **)opts;
     room->len = request->path.len < sizeof room->name ? request->path.len : sizeof room->name;
     memcpy(room->name, request->path.data, room->len);
-    wring_bytes topic = wring_bytes_of(room->name, room->len);
-    return wring_subscribe(session, topic) == WRING_OK ? WRING_CONTINUE : WRING_STOP;
+    const wring_bytes topic = wring_bytes_of(room->name, room->len);
+    return wring_session_subscribe(session, topic) == WRING_OK ? WRING_CONTINUE : WRING_STOP;
 }
 
 static wring_verdict say(wring_session *session, const wring_message *message) {
+    if (message->opcode != WRING_TEXT) {
+        return WRING_CONTINUE;
+    }
     const struct room *room = wring_session_user(session);
-    if (message->opcode == WRING_TEXT) {
-        wring_frame frame = wring_text(message->payload);
-        if (wring_publish(room->server, wring_bytes_of(room->name, room->len), &frame) !=
-            WRING_OK) {
-            wring_session_close(session, WRING_CLOSE_TRY_AGAIN_LATER, wring_str("busy"));
-        }
+    const wring_bytes topic = wring_bytes_of(room->name, room->len);
+    const wring_frame frame = wring_frame_text(message->payload);
+    if (wring_server_publish(wring_session_server(session), topic, &frame) != WRING_OK) {
+        wring_session_close(session, WRING_CLOSE_TRY_AGAIN_LATER, wring_str("busy"));
     }
     return WRING_CONTINUE;
 }
 
 int main(int argc, char **argv) {
-    static const wring_handler handler = {
-        .name = "chat", .state_size = sizeof(struct room), .init = join, .handle_in = say};
-    static wring_server *server;
-    wring_server_config config = {
-        .struct_size = sizeof config,
-        .port = argc > 1 ? (uint16_t)strtoul(argv[1], NULL, 10) : 8080,
-        .handler = &handler,
-        .handler_opts = &server,
-        .session = {.struct_size = sizeof config.session, .allow_iana_close_codes = true}};
+    static const wring_handler handler = {.struct_size = sizeof handler,
+                                          .name = "chat",
+                                          .state_size = sizeof(struct room),
+                                          .init = join,
+                                          .handle_in = say};
+    const wring_session_config session = {.struct_size = sizeof session,
+                                          .allow_iana_close_codes = true};
+    const wring_policy policy = {.struct_size = sizeof policy, .session = &session};
+    const wring_server_config config = {.struct_size = sizeof config,
+                                        .port =
+                                            argc > 1 ? (uint16_t)strtoul(argv[1], NULL, 10) : 8080,
+                                        .handler = &handler,
+                                        .policy = &policy};
+    wring_server *server;
     wring_error error;
     if (wring_server_create(&config, &server, &error) != WRING_OK ||
         wring_server_start(server, &error) != WRING_OK) {

@@ -11,9 +11,9 @@
 static int talk(wring_client *client) {
     char line[4096];
     while (fgets(line, sizeof line, stdin) != NULL) {
-        const wring_frame frame = wring_text(wring_bytes_of(line, strcspn(line, "\n")));
+        const wring_frame frame = wring_frame_text(wring_bytes_of(line, strcspn(line, "\n")));
         wring_message answer;
-        const wring_result result = wring_client_exchange(client, &frame, ANSWER_MS, &answer);
+        const wring_result result = wring_client_ask(client, &frame, ANSWER_MS, &answer);
         if (result != WRING_OK) {
             fprintf(stderr, "echo_client: %s\n", wring_result_text(result));
             return 1;
@@ -39,7 +39,7 @@ int main(int argc, char **argv) {
         return 1;
     }
     int code = 1;
-    if (wring_connect(wring_pool_loop(pool), argv[1], &config, &client, &error) != WRING_OK ||
+    if (wring_client_create(wring_pool_loop(pool), argv[1], &config, &client, &error) != WRING_OK ||
         wring_client_wait(client, ANSWER_MS, &error) != WRING_OK) {
         fprintf(stderr, "echo_client: %s\n", error.text);
     } else {

@@ -8,17 +8,19 @@
 
 static wring_verdict echo(wring_session *session, const wring_message *message) {
     if (message->opcode == WRING_TEXT || message->opcode == WRING_BINARY) {
-        wring_frame frame = {message->opcode, 0, message->payload};
-        return wring_reply(session, &frame) == WRING_OK ? WRING_CONTINUE : WRING_STOP;
+        const wring_frame frame = {.opcode = message->opcode, .payload = message->payload};
+        return wring_session_send(session, &frame) == WRING_OK ? WRING_CONTINUE : WRING_STOP;
     }
     return WRING_CONTINUE;
 }
 
 int main(int argc, char **argv) {
-    static const wring_handler handler = {.name = "echo", .handle_in = echo};
-    wring_server_config config = {.struct_size = sizeof config,
-                                  .port = argc > 1 ? (uint16_t)strtoul(argv[1], NULL, 10) : 8080,
-                                  .handler = &handler};
+    static const wring_handler handler = {
+        .struct_size = sizeof handler, .name = "echo", .handle_in = echo};
+    const wring_server_config config = {.struct_size = sizeof config,
+                                        .port =
+                                            argc > 1 ? (uint16_t)strtoul(argv[1], NULL, 10) : 8080,
+                                        .handler = &handler};
     wring_server *server;
     wring_error error;
     if (wring_server_create(&config, &server, &error) != WRING_OK ||

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * libwring-proto in a libuv loop, in the pull style: no callbacks of wring's at all, only a session
+ * libwring-proto in a libuv loop, in the pull style: no callbacks of wring's at all, only a machine
  * that is fed bytes and asked for events. Usage: embed_libuv [port]; ends with its standard input.
  */
 #include <signal.h>
@@ -8,19 +8,19 @@
 #include <stdlib.h>
 #include <string.h>
 #include <uv.h>
-#include <wring/http.h>
-#include <wring/session.h>
+#include <wring/machine.h>
+#include <wring/upgrade.h>
 
 struct connection {
     uv_tcp_t tcp;
-    wring_session *session;
+    wring_machine *machine;
     uint8_t head[16384]; /* the request head, until the upgrade is done */
     size_t head_len;
 };
 
 static void on_closed(uv_handle_t *handle) {
     struct connection *c = handle->data;
-    wring_session_destroy(c->session);
+    wring_machine_destroy(c->machine);
     free(c);
 }
 
@@ -34,7 +34,7 @@ static void on_written(uv_write_t *write, int status) {
     struct connection *c = write->handle->data;
     free(write->data);
     free(write);
-    if (status < 0 || wring_session_is_finished(c->session)) {
+    if (status < 0 || wring_machine_is_finished(c->machine)) {
         finish(c);
     }
 }
@@ -47,46 +47,47 @@ static void send_bytes(struct connection *c, wring_bytes bytes) {
     uv_write(write, (uv_stream_t *)&c->tcp, &buffer, 1, on_written);
 }
 
-/* Everything the session has to say, and everything it has to send. */
+/* Everything the machine has to say, and everything it has to send. */
 static void pull(struct connection *c) {
     wring_event event;
-    while (wring_session_next(c->session, &event) == WRING_OK) {
-        bool data = event.kind == WRING_EVENT_MESSAGE &&
-                    (event.message.opcode == WRING_TEXT || event.message.opcode == WRING_BINARY);
-        wring_frame echo = {event.message.opcode, 0, event.message.payload};
-        if (data && wring_session_send(c->session, &echo) != WRING_OK) {
-            wring_session_fail(c->session, WRING_ERR_NO_MEMORY);
+    while (wring_machine_next(c->machine, &event) == WRING_OK) {
+        const wring_message *message = &event.message;
+        const bool is_data = event.kind == WRING_EVENT_MESSAGE &&
+                             (message->opcode == WRING_TEXT || message->opcode == WRING_BINARY);
+        const wring_frame echo = {.opcode = message->opcode, .payload = message->payload};
+        if (is_data && wring_machine_send(c->machine, &echo) != WRING_OK) {
+            wring_machine_fail(c->machine, WRING_ERR_NO_MEMORY);
         }
     }
-    for (wring_bytes out; (out = wring_session_output(c->session)).len > 0;) {
+    for (wring_bytes out; (out = wring_machine_output(c->machine)).len > 0;) {
         send_bytes(c, out);
-        wring_session_sent(c->session, out.len);
+        wring_machine_sent(c->machine, out.len);
     }
 }
 
 static void feed(struct connection *c, uint8_t *data, size_t len) {
     wring_mut_bytes bytes = {data, len};
-    if (wring_session_feed(c->session, bytes, uv_hrtime()) == WRING_OK) {
+    if (wring_machine_feed(c->machine, bytes, uv_hrtime()) == WRING_OK) {
         pull(c);
     }
 }
 
 static void upgrade(struct connection *c) {
     wring_header list[WRING_HTTP_FIELDS_MAX];
-    wring_headers none = {NULL, 0};
-    wring_request request;
-    wring_upgrade_info info;
+    const wring_headers no_more = {NULL, 0};
+    wring_request request = {.struct_size = sizeof request};
+    wring_h1_upgrade_info info = {.struct_size = sizeof info};
     char out[1024];
     size_t head_len, out_len;
     wring_result result =
-        wring_h1_parse_request(wring_bytes_of(c->head, c->head_len), list, &request, &head_len);
+        wring_h1_request_parse(wring_bytes_of(c->head, c->head_len), list, &request, &head_len);
     if (result == WRING_MORE && c->head_len < sizeof c->head) {
         return;
     }
     if (result != WRING_OK ||
-        wring_h1_validate_request(request.method, request.headers, NULL, &info) != WRING_OK ||
-        wring_h1_response_write(&info, none, out, sizeof out, &out_len) != WRING_OK ||
-        wring_session_open(c->session, uv_hrtime()) != WRING_OK) {
+        wring_h1_request_validate(request.method, request.headers, NULL, &info) != WRING_OK ||
+        wring_h1_response_write(&info, no_more, out, sizeof out, &out_len) != WRING_OK ||
+        wring_machine_open(c->machine, uv_hrtime()) != WRING_OK) {
         finish(c);
         return;
     }
@@ -96,7 +97,7 @@ static void upgrade(struct connection *c) {
 
 static void on_read(uv_stream_t *stream, ssize_t n, const uv_buf_t *buffer) {
     struct connection *c = stream->data;
-    bool open = wring_session_get_state(c->session) != WRING_SESSION_READY;
+    bool open = wring_machine_get_state(c->machine) != WRING_MACHINE_READY;
     if (n < 0) {
         finish(c);
     } else if (open) {
@@ -122,7 +123,7 @@ static void on_connection(uv_stream_t *listener, int status) {
     uv_tcp_init(listener->loop, &c->tcp);
     c->tcp.data = c;
     if (status != 0 || uv_accept(listener, (uv_stream_t *)&c->tcp) != 0 ||
-        wring_session_create(NULL, &c->session, NULL) != WRING_OK) {
+        wring_machine_create(NULL, &c->machine, NULL) != WRING_OK) {
         finish(c);
         return;
     }

@@ -11,8 +11,8 @@
 #include <sys/socket.h>
 #include <time.h>
 #include <unistd.h>
-#include <wring/http.h>
-#include <wring/transport.h>
+#include <wring/embed.h>
+#include <wring/upgrade.h>
 
 struct stream {
     int fd;
@@ -46,27 +46,31 @@ static void stream_close(void *handle) {
     shutdown(((struct stream *)handle)->fd, SHUT_WR);
 }
 
-static const wring_transport transport = {
-    .name = "poll", .send = stream_send, .activate = stream_activate, .close = stream_close};
+static const wring_transport transport = {.struct_size = sizeof transport,
+                                          .name = "poll",
+                                          .send = stream_send,
+                                          .activate = stream_activate,
+                                          .close = stream_close};
 
 static wring_verdict echo(wring_session *session, const wring_message *message) {
     if (message->opcode == WRING_TEXT || message->opcode == WRING_BINARY) {
-        wring_frame frame = {message->opcode, 0, message->payload};
-        return wring_reply(session, &frame) == WRING_OK ? WRING_CONTINUE : WRING_STOP;
+        const wring_frame frame = {.opcode = message->opcode, .payload = message->payload};
+        return wring_session_send(session, &frame) == WRING_OK ? WRING_CONTINUE : WRING_STOP;
     }
     return WRING_CONTINUE;
 }
 
 /* Reads the head, answers it, and hands the stream to a session; NULL if it was no upgrade. */
-static wring_session *upgrade(struct stream *stream) {
-    static const wring_handler handler = {.name = "echo", .handle_in = echo};
+static wring_embed *upgrade(struct stream *stream) {
+    static const wring_handler handler = {
+        .struct_size = sizeof handler, .name = "echo", .handle_in = echo};
     static uint8_t data[16384];
     size_t len = 0, head_len = 0, out_len = 0;
     wring_header list[WRING_HTTP_FIELDS_MAX];
-    wring_headers none = {NULL, 0};
-    wring_request request;
-    wring_upgrade_info info;
-    wring_session *session = NULL;
+    const wring_headers no_more = {NULL, 0};
+    wring_request request = {.struct_size = sizeof request};
+    wring_h1_upgrade_info info = {.struct_size = sizeof info};
+    wring_embed *embed = NULL;
     wring_result result = WRING_MORE;
     char out[1024];
     while (result == WRING_MORE && len < sizeof data) {
@@ -75,43 +79,48 @@ static wring_session *upgrade(struct stream *stream) {
             return NULL;
         }
         len += (size_t)n;
-        result = wring_h1_parse_request(wring_bytes_of(data, len), list, &request, &head_len);
+        result = wring_h1_request_parse(wring_bytes_of(data, len), list, &request, &head_len);
     }
     if (result != WRING_OK ||
-        wring_h1_validate_request(request.method, request.headers, NULL, &info) != WRING_OK ||
-        wring_h1_response_write(&info, none, out, sizeof out, &out_len) != WRING_OK ||
-        stream_send(stream, wring_bytes_of(out, out_len)) != WRING_OK ||
-        wring_accept(&transport, stream, &request, &handler, NULL, NULL, now(), &session, NULL) !=
-            WRING_OK ||
-        wring_activate(session, now()) != WRING_OK) {
+        wring_h1_request_validate(request.method, request.headers, NULL, &info) != WRING_OK ||
+        wring_h1_response_write(&info, no_more, out, sizeof out, &out_len) != WRING_OK ||
+        stream_send(stream, wring_bytes_of(out, out_len)) != WRING_OK) {
+        return NULL;
+    }
+    const wring_embed_options options = {.struct_size = sizeof options,
+                                         .transport = &transport,
+                                         .stream = stream,
+                                         .handler = &handler,
+                                         .request = &request};
+    if (wring_embed_accept(&options, now(), &embed, NULL) != WRING_OK ||
+        wring_embed_activate(embed, now()) != WRING_OK) {
         return NULL;
     }
     wring_mut_bytes rest = {data + head_len, len - head_len}; /* the first frames, if any */
-    return wring_transport_data(session, rest, now()) == WRING_OK ? session : NULL;
+    return wring_embed_feed(embed, rest, now()) == WRING_OK ? embed : NULL;
 }
 
 static void serve(int fd) {
     struct stream stream = {fd, false};
-    wring_session *session = upgrade(&stream);
+    wring_embed *embed = upgrade(&stream);
     uint8_t data[65536];
-    while (session != NULL) {
+    while (embed != NULL) {
         struct pollfd poll_fd = {fd, POLLIN, 0};
-        uint64_t deadline = wring_session_deadline(session), t = now();
+        uint64_t deadline = wring_embed_deadline_ns(embed), t = now();
         int wait = deadline == UINT64_MAX ? -1
                    : deadline <= t        ? 0
                                           : (int)((deadline - t) / 1000000) + 1;
         if (poll(&poll_fd, 1, wait) == 0) {
-            session = wring_tick(session, now()) == WRING_OK ? session : NULL;
+            embed = wring_embed_expire(embed, now()) == WRING_OK ? embed : NULL;
             continue;
         }
         ssize_t n = recv(fd, data, sizeof data, 0);
         if (n <= 0) {
-            wring_transport_ended(session, n == 0 ? WRING_ERR_TRUNCATED : WRING_ERR_TRANSPORT,
-                                  now());
+            wring_embed_fail(embed, n == 0 ? WRING_ERR_TRUNCATED : WRING_ERR_TRANSPORT, now());
             break;
         }
         wring_mut_bytes bytes = {data, (size_t)n};
-        session = wring_transport_data(session, bytes, now()) == WRING_OK ? session : NULL;
+        embed = wring_embed_feed(embed, bytes, now()) == WRING_OK ? embed : NULL;
     }
     close(fd);
 }

@@ -5,6 +5,7 @@
 #include "io/backend.h"
 
 #include <errno.h>
+#include <pthread.h>
 #include <stdlib.h>
 
 static const char *const names[] = {
@@ -14,7 +15,7 @@ static const char *const names[] = {
 };
 
 const char *wring_backend_name(wring_backend backend) {
-    return (unsigned)backend < WRING_ARRAY_LEN(names) ? names[backend] : NULL;
+    return (unsigned)backend < WRING_ARRAY_LEN(names) ? names[backend] : "";
 }
 
 wring_result wring_backend_parse(const char *name, wring_backend *out) {
@@ -27,16 +28,36 @@ wring_result wring_backend_parse(const char *name, wring_backend *out) {
     return WRING_ERR_INVALID_ARGUMENT;
 }
 
+struct trial {
+    wring_result result;
+    wring_error error;
+};
+
 /* A small one: whether it can be had, and why not. */
-static wring_result uring_try(wring_error *error) {
+static void *uring_try_here(void *arg) {
+    struct trial *trial = arg;
     const wring__backend_config config = {
         .entries = 8, .buffer_count = 8, .buffer_size = 4096, .direct_sockets = WRING__DIRECT_NONE};
     wring__backend *backend = NULL;
-    const wring_result result = wring__backend_uring.open(&config, &backend, error);
-    if (result == WRING_OK) {
+    trial->result = wring__backend_uring.open(&config, &backend, &trial->error);
+    if (trial->result == WRING_OK) {
         backend->ops->close(backend);
     }
-    return result;
+    return NULL;
+}
+
+/* On a thread of its own: a ring that was closed wakes the thread that had it some milliseconds
+ * later, and whatever that one sleeps in then (sigwaitinfo, epoll_wait) ends with EINTR. */
+static wring_result uring_try(wring_error *error) {
+    struct trial trial = {.result = WRING_ERR_BACKEND};
+    pthread_t thread;
+    if (pthread_create(&thread, NULL, uring_try_here, &trial) == 0) {
+        pthread_join(thread, NULL);
+    } else {
+        (void)uring_try_here(&trial);
+    }
+    *error = trial.error;
+    return trial.result;
 }
 
 /* Forbidden, unknown or lacking something. What a restart or a higher limit cures (no memory, no
@@ -84,7 +105,7 @@ static wring_result environment_read(wring_backend *wanted, wring_error *error) 
 wring_result wring_backend_pick(wring_backend wanted, wring_backend *out, wring_error *reason) {
     wring_error unused;
     reason = reason == NULL ? &unused : reason;
-    if (wring_backend_name(wanted) == NULL) {
+    if (wring_backend_name(wanted)[0] == 0) {
         return wring_error_set(reason, WRING_ERR_INVALID_CONFIG, 0,
                                "backend is none of wring_backend");
     }

@@ -4,6 +4,8 @@
  */
 #include "io/group.h"
 
+#include "io/tls.h"
+
 #include <errno.h>
 #include <sched.h>
 #include <stdio.h>
@@ -80,6 +82,7 @@ void wring__member_drain(wring__member *member, const wring__mail *mail) {
 /* ---- all of them ----------------------------------------------------------------------------- */
 
 wring_result wring__group_init(wring__group *group, const wring__group_ops *ops, uint32_t count) {
+    wring__tls_library_init();
     memset(group, 0, sizeof *group);
     group->members = calloc(count, sizeof(wring__member *));
     if (group->members == NULL) {
@@ -152,7 +155,7 @@ wring_result wring__group_pick(wring__group *group, wring_backend wanted, wring_
     if (group->backend.is_driven) {
         return WRING_OK;
     }
-    wring_backend picked;
+    wring_backend picked = WRING_BACKEND_AUTO;
     wring_error reason;
     const wring_result result = wring_backend_pick(wanted, &picked, &reason);
     if (result == WRING_OK) {
@@ -163,6 +166,15 @@ wring_result wring__group_pick(wring__group *group, wring_backend wanted, wring_
         *error = reason;
     }
     return result;
+}
+
+void wring__group_tell_fallback(const wring__group *group, wring_backend wanted, wring__log *log) {
+    wring__log_entry entry;
+    if (wanted == WRING_BACKEND_AUTO && group->picked == WRING_BACKEND_EPOLL &&
+        wring__log_begin(&entry, log, WRING__LOG_BACKEND_FALLBACK)) {
+        wring__log_text(&entry, "backend", wring_backend_name(group->picked));
+        wring__log_write(&entry, "%s", group->reason.text);
+    }
 }
 
 wring_result wring__group_start(wring__group *group, wring_error *error) {

@@ -11,6 +11,7 @@
 
 #include <pthread.h>
 
+#include "io/log.h"
 #include "io/worker.h"
 
 typedef struct wring__group wring__group;
@@ -72,6 +73,9 @@ void wring__group_place(wring__group *group, uint32_t number, wring__member *mem
  *  Errors: those of wring_backend_pick. */
 WRING_MUST_CHECK wring_result wring__group_pick(wring__group *group, wring_backend wanted,
                                                 wring_error *error);
+
+/** To the log, when an automatic choice did not come to io_uring. */
+void wring__group_tell_fallback(const wring__group *group, wring_backend wanted, wring__log *log);
 
 /** Starts the threads and waits until each worker is open. With a driven backend no thread is
  *  started: the workers are opened on the calling thread, whose owner drives their turns.

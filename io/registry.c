@@ -33,16 +33,24 @@ void wring__registry_remove(uint8_t index) {
     }
 }
 
-wring_result wring__registry_post(const wring__mail *mail) {
+static wring_result post(const void *group, const wring__mail *mail) {
     struct entry *entry = &entries[wring__ref_worker(mail->ref)];
     atomic_fetch_add(&entry->posting, 1);
     wring__worker *worker = atomic_load(&entry->worker);
     wring_result result = WRING_ERR_CLOSED;
-    if (worker != NULL) {
+    if (worker != NULL && (group == NULL || worker->group == group)) {
         const bool full = mail->kind == WRING__MAIL_SEND &&
                           wring__worker_is_full(worker, wring__ref_slot(mail->ref));
         result = full ? WRING_ERR_QUEUE_FULL : wring__worker_post(worker, mail);
     }
     atomic_fetch_sub(&entry->posting, 1);
     return result;
+}
+
+wring_result wring__registry_post(const wring__mail *mail) {
+    return post(NULL, mail);
+}
+
+wring_result wring__registry_post_to(const void *group, const wring__mail *mail) {
+    return post(group, mail);
 }

@@ -150,4 +150,7 @@ wring__tls_session *wring__tls_take_session(wring__tls *tls);
 bool wring__tls_session_is_reusable(const wring__tls_session *session);
 void wring__tls_session_destroy(wring__tls_session *session); /* NULL is legal */
 
+/** Before anything else of OpenSSL, by whoever starts threads. Again is legal.   Thread: any. */
+void wring__tls_library_init(void);
+
 #endif

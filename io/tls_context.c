@@ -198,39 +198,54 @@ static int on_alpn(SSL *ssl, const unsigned char **out, unsigned char *out_len,
     return SSL_TLSEXT_ERR_OK;
 }
 
+void wring__tls_library_init(void) {
+    /* OpenSSL would clean up at exit() while our threads still use it, and crash them. */
+    (void)OPENSSL_init_ssl(OPENSSL_INIT_NO_ATEXIT, NULL);
+}
+
+/* Tried on a context of its own, so that OpenSSL objects now and not in a handshake. */
+static wring_result identity_load(wring__tls_context *context, const wring_tls_sni *sni,
+                                  bool allow_expired, wring_error *error) {
+    wring__tls_identity *identity = &context->identities[context->identity_count];
+    if (sni->server_name == NULL || sni->server_name[0] == 0) {
+        return wring_error_set(error, WRING_ERR_TLS_CONFIG, 0, "sni[%zu] has no server_name",
+                               context->identity_count);
+    }
+    SSL_CTX *trial = NULL;
+    wring_result result = ssl_create(TLS_server_method(), &trial, error);
+    if (result == WRING_OK) {
+        result =
+            wring__tls_identity_load(identity, sni->cert_file, sni->key_file, allow_expired, error);
+    }
+    if (result == WRING_OK) {
+        context->identity_count++;
+        identity->server_name = strdup(sni->server_name);
+        result = identity->server_name == NULL
+                     ? out_of_memory(error)
+                     : identity_use(trial, identity, sni->cert_file, error);
+    }
+    SSL_CTX_free(trial);
+    return result;
+}
+
 static wring_result sni_load(wring__tls_context *context, const wring_tls_server_config *config,
                              wring_error *error) {
     if (config->sni_count == 0) {
         return WRING_OK;
     }
+    wring_tls_sni *list = calloc(config->sni_count, sizeof *list);
     context->identities = calloc(config->sni_count, sizeof *context->identities);
-    if (context->identities == NULL) {
+    if (context->identities == NULL || list == NULL) {
+        free(list);
         return out_of_memory(error);
     }
-    wring_result result = WRING_OK;
+    wring_result result =
+        wring__sized_list_adopt(list, sizeof *list, config->sni, config->sni_count,
+                                offsetof(wring_tls_sni, key_file), "wring_tls_sni", error);
     for (size_t i = 0; result == WRING_OK && i < config->sni_count; i++) {
-        const wring_tls_sni *sni = &config->sni[i];
-        wring__tls_identity *identity = &context->identities[i];
-        if (sni->server_name == NULL || sni->server_name[0] == 0) {
-            return wring_error_set(error, WRING_ERR_TLS_CONFIG, 0, "sni[%zu] has no server_name",
-                                   i);
-        }
-        /* Tried on a context of its own, so that OpenSSL objects now and not in a handshake. */
-        SSL_CTX *trial = NULL;
-        result = ssl_create(TLS_server_method(), &trial, error);
-        if (result == WRING_OK) {
-            result = wring__tls_identity_load(identity, sni->cert_file, sni->key_file,
-                                              config->allow_expired, error);
-        }
-        if (result == WRING_OK) {
-            context->identity_count = i + 1;
-            identity->server_name = strdup(sni->server_name);
-            result = identity->server_name == NULL
-                         ? out_of_memory(error)
-                         : identity_use(trial, identity, sni->cert_file, error);
-        }
-        SSL_CTX_free(trial);
+        result = identity_load(context, &list[i], config->allow_expired, error);
     }
+    free(list);
     return result;
 }
 

@@ -140,7 +140,7 @@ size_t wring__tls_peer_name(const wring__tls *tls, char *text, size_t cap) {
 }
 
 wring_tls_info wring__tls_info_of(const wring__tls *tls) {
-    wring_tls_info info = {.peer_name = ""};
+    wring_tls_info info = {.struct_size = sizeof info, .peer_name = ""};
     unsigned alpn_len = 0;
     SSL_get0_alpn_selected(tls->ssl, &info.alpn.data, &alpn_len);
     info.alpn.len = alpn_len;

@@ -75,7 +75,7 @@ void wring__worker_make_dead(wring__worker *worker, wring__conn *conn) {
     conn->is_dead = true;
     wring__slots_release(&worker->slots, conn->super.slot, conn->super.generation);
     worker->conn_count--;
-    wring__count(&worker->counters.closed, 1);
+    wring__count(&worker->counters.closed, !conn->dialled);
     /* A dead connection can still stand in the ready or dirty list of this turn: freed after. */
     wring__worker_make_ready(worker, conn);
 }
@@ -84,7 +84,7 @@ void wring__worker_make_dead(wring__worker *worker, wring__conn *conn) {
 
 wring_result wring__worker_init(wring__worker *worker, const wring__worker_config *config,
                                 wring_error *error) {
-    memset(worker, 0, sizeof *worker);
+    memset(worker, 0, offsetof(wring__worker, counters));
     worker->ops = config->ops;
     worker->owner = config->owner;
     worker->group = config->group;
@@ -94,8 +94,10 @@ wring_result wring__worker_init(wring__worker *worker, const wring__worker_confi
         config->pause_bytes == 0 ? PAUSE_BYTES_DEFAULT : config->pause_bytes;
     worker->pause_bytes[true] =
         config->dialled_pause_bytes == 0 ? UINT64_MAX : config->dialled_pause_bytes;
-    worker->soft_bytes = config->soft_bytes == 0 ? UINT64_MAX : config->soft_bytes;
-    worker->drained_bytes = config->drained_bytes;
+    worker->soft_bytes = UINT64_MAX;
+    worker->drained_bytes = 0;
+    worker->log = config->log;
+    worker->number = config->number;
     worker->full_words =
         (config->connections_max == 0 ? WRING__SLOT_MAX : config->connections_max) / 64 + 1;
     wring__backend_config backend_config = config->backend_config;
@@ -151,7 +153,7 @@ void wring__worker_deinit(wring__worker *worker) {
         worker->attachment.destroy(worker->attachment.data);
     }
     free(worker->full);
-    memset(worker, 0, sizeof *worker);
+    memset(worker, 0, offsetof(wring__worker, counters));
 }
 
 /* ---- the phases of a turn -------------------------------------------------------------------- */
@@ -426,6 +428,14 @@ void wring__worker_leave(wring__worker *worker) {
 
 /* ---- for the owner and other threads --------------------------------------------------------- */
 
+uint32_t wring__worker_slots(const wring__worker *worker) {
+    return worker->slots.count;
+}
+
+wring__endpoint *wring__worker_end_at(const wring__worker *worker, uint32_t slot) {
+    return wring__slots_at(&worker->slots, slot);
+}
+
 wring__endpoint *wring__worker_end(wring__worker *worker, uint32_t slot, uint32_t generation) {
     return wring__slots_get(&worker->slots, slot, generation);
 }
@@ -456,10 +466,13 @@ wring_result wring__worker_post(wring__worker *worker, const wring__mail *mail) 
     bool must_wake = false;
     wring_result result = wring__mailbox_push(&worker->mailbox, mail, &must_wake);
     const wring__worker *here = wring__worker_current;
-    if (result == WRING_ERR_QUEUE_FULL && here != NULL) {
-        /* its wake may stand in our own queue: a callback that tries again until there is room must
-         * not wait for itself */
-        worker->backend->ops->wake(worker->backend, NULL);
+    if (result == WRING_ERR_QUEUE_FULL) {
+        atomic_fetch_add_explicit(&worker->mail_refused, 1, memory_order_relaxed);
+        if (here !=
+            NULL) { /* its wake may stand in our own queue: a callback that tries again until
+                               there is room must not wait for itself */
+            worker->backend->ops->wake(worker->backend, NULL);
+        }
     }
     if (must_wake) {
         const bool together = here != NULL && here->group != NULL && here->group == worker->group;

@@ -81,14 +81,14 @@ typedef struct wring__worker_config {
     wring__backend_config backend_config;
     const wring__worker_ops *ops;
     void *owner;
+    struct wring__log *log;
     const void *group; /* workers of one are closed when all of them have ended; NULL: alone */
     uint32_t connections_max; /* 0: 2^24 */
     uint32_t mailbox_items;   /* 0: 65,536 */
     uint64_t pause_bytes;     /* queued on a connection before it is read no further; 0: 1 MiB */
     uint64_t dialled_pause_bytes; /* the same of connections that we dialled; 0: no limit */
-    uint64_t soft_bytes;          /* queue above which a connection is congested; 0: no limit */
-    uint64_t drained_bytes;       /* queue of a connection that has drained */
     uint8_t index;
+    uint32_t number; /* within its group */
 } wring__worker_config;
 
 /** Events a person asks about. Written by the worker only, with wring__count; any thread may read
@@ -135,17 +135,17 @@ struct wring__worker {
     } attachment;
     uint8_t *plain; /* scratch for decrypted bytes, when first needed: WRING__PLAIN_MAX */
     wring__chunk_cache chunks;
-    wring__worker_counters counters;
+    struct wring__log *log; /* the owner's; NULL: none */
     wring_time_ns now;   /* the machine's, read once a turn: for rates, delays and measurements */
     wring__clock clock;  /* peers' time: for every deadline of a connection */
     wring_time_ns asked; /* the deadline of the last wait */
     uint8_t index;
+    uint32_t number; /* within its group */
 
     wring__socket listener;
     bool accepting; /* the accept operation is armed or wants to be */
     bool accept_armed;
     bool accept_cancelled;    /* armed, and asked to end */
-    uint32_t accept_errno;    /* of the last error; any thread may read it */
     uint32_t accept_failures; /* in a row */
     wring_timer accept_retry; /* after EMFILE and its like */
     wring_timer owner_timer;  /* see wring__worker_set_owner_timer */
@@ -156,7 +156,7 @@ struct wring__worker {
     uint32_t conn_count;
     uint32_t pending;        /* operations of the worker's own under way, but accept */
     uint64_t pause_bytes[2]; /* of accepted connections, of dialled ones */
-    uint64_t soft_bytes;
+    uint64_t soft_bytes;     /* queue above which the owner is told of a stream */
     uint64_t drained_bytes;
     bool rx_stopped;        /* whoever receives something is paused */
     uint64_t mail_work;     /* by the owner's mail this turn: ends the mail phase early */
@@ -180,12 +180,19 @@ struct wring__worker {
         uint64_t bytes; /* of all of them */
         bool must_look; /* at their ends, before sleeping */
     } at_once;
+
+    /* Kept from one wring__worker_init to the next, and read by any thread at any time: last. */
+    wring__worker_counters counters;
+    wring__message_counts messages; /* of all sessions that live here */
+    uint32_t accept_errno;          /* of the last error */
+    _Atomic uint64_t mail_refused;  /* posts that found the mailbox full: counted by the posters */
 };
 
 /** The worker whose turn the calling thread is in; NULL outside of one. */
 extern _Thread_local wring__worker *wring__worker_current;
 
-/** On the worker's own thread: opens the backend.
+/** On the worker's own thread: opens the backend. The worker's memory was zeroed before the first
+ *  time.
  *  Errors: WRING_ERR_BACKEND, WRING_ERR_NO_MEMORY. */
 WRING_MUST_CHECK wring_result wring__worker_init(wring__worker *worker,
                                                  const wring__worker_config *config,
@@ -218,6 +225,11 @@ wring__endpoint *wring__worker_end(wring__worker *worker, uint32_t slot, uint32_
 /** The connection that a token's slot and generation name, or NULL. */
 wring__conn *wring__worker_conn(wring__worker *worker, uint32_t slot, uint32_t generation);
 
+/** For who walks over the endpoints in parts: how many slots there are, and what is in one; NULL:
+ *  nothing. */
+uint32_t wring__worker_slots(const wring__worker *worker);
+wring__endpoint *wring__worker_end_at(const wring__worker *worker, uint32_t slot);
+
 /** Calls `visit` for every endpoint. */
 void wring__worker_each(wring__worker *worker, void (*visit)(wring__endpoint *end, void *arg),
                         void *arg);
@@ -226,7 +238,7 @@ void wring__worker_each(wring__worker *worker, void (*visit)(wring__endpoint *en
  *  only when the worker sleeps, and on io_uring none from a worker of its group. */
 WRING_MUST_CHECK wring_result wring__worker_post(wring__worker *worker, const wring__mail *mail);
 
-/** Whether wring_send to the slot is refused. Setting: the worker only; asking: any thread. */
+/** Whether wring_ref_send to the slot is refused. Setting: the worker only; asking: any thread. */
 void wring__worker_set_full(wring__worker *worker, uint32_t slot, bool full);
 bool wring__worker_is_full(const wring__worker *worker, uint32_t slot);
 

@@ -4,6 +4,7 @@
  */
 #include <errno.h>
 
+#include "io/log.h"
 #include "io/worker.h"
 
 #define ACCEPT_RETRY_NS        (100 * WRING_NS_PER_MS)
@@ -103,10 +104,20 @@ static bool accept_must_rest(const wring__worker *worker, int32_t result) {
            result == -ENOSPC; /* epoll's watches: this one is lost */
 }
 
+static void accept_failed_tell(const wring__worker *worker, int number) {
+    wring__log_entry entry;
+    if (wring__log_begin(&entry, worker->log, WRING__LOG_ACCEPT_FAILED)) {
+        wring__log_number(&entry, "errno", (uint64_t)number);
+        wring__log_write(&entry, "a connection could not be accepted: %s%s", strerror(number),
+                         is_lacking(-number) ? "; connections wait until there is room" : "");
+    }
+}
+
 static void accept_failed(wring__worker *worker, int32_t result) {
     wring__count(&worker->counters.accept_errors, 1);
     __atomic_store_n(&worker->accept_errno, (uint32_t)-result, __ATOMIC_RELAXED);
     worker->accept_failures++;
+    accept_failed_tell(worker, -result);
     if (worker->accepting && accept_must_rest(worker, result)) {
         wring__wheel_set(&worker->task_wheel, &worker->accept_retry, worker->now + ACCEPT_RETRY_NS);
         accept_cancel(worker); /* an error of one connection does not end it */

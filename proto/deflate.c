@@ -68,13 +68,19 @@ struct wring__compressor {
     z_stream stream;
     struct blocks blocks;
     size_t fed; /* since the reset */
+    wring__deflate_tuning tuning;
 };
+
+wring__deflate_tuning wring__compressor_tuning(const wring__compressor *compressor) {
+    return compressor->tuning;
+}
 
 wring__compressor *wring__compressor_create(wring__deflate_tuning tuning) {
     wring__compressor *c = calloc(1, sizeof *c);
     if (c == NULL) {
         return NULL;
     }
+    c->tuning = tuning;
     c->stream.zalloc = block_take;
     c->stream.zfree = block_give;
     c->stream.opaque = &c->blocks;
@@ -241,6 +247,9 @@ static wring_result inflate_all(z_stream *z, const uint8_t *in, size_t len, stru
     z->next_in = (z_const Bytef *)(uintptr_t)in;
     z->avail_in = (uInt)len;
     for (;;) {
+        if (out->len > bounds.max) { /* the limit was lowered meanwhile */
+            return WRING_ERR_INFLATE_TOO_BIG;
+        }
         wring_result result = inflated_grow(out, bounds.max);
         if (result != WRING_OK) {
             return result;

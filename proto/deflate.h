@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * permessage-deflate of a session, in two layers. What was negotiated is in wring/deflate.h.
+ * permessage-deflate of a machine, in two layers. What was negotiated is in wring/deflate.h.
  *
  *   deflate.c       contexts: one compressor, one inflater. The only file that knows zlib.
  *   deflate_pool.c  a thread's contexts, who uses which, what is worth compressing, the budget
  *   deflate_rx.c    a thread's inflaters: messages received, in shares
  *   deflate_tx.c    long messages sent: compressed in shares
  *
- * Without takeover a session has a pointer to a wring__deflate that all sessions with equal
+ * Without takeover a machine has a pointer to a wring__deflate that all sessions with equal
  * parameters share; with takeover it has one of its own. One thread, where nothing else is said.
  */
 #ifndef WRING_PROTO_DEFLATE_H
@@ -22,6 +22,11 @@
 typedef struct wring__compressor wring__compressor;
 typedef struct wring__inflater wring__inflater;
 
+/** Fills in the defaults and checks: wring_deflate_config_adopt into one of ours. */
+WRING_MUST_CHECK wring_result wring__deflate_config_adopt(const wring_deflate_config *in,
+                                                          wring_deflate_config *out,
+                                                          wring_error *error);
+
 /** What a compressor is made with. */
 typedef struct wring__deflate_tuning {
     uint8_t window_bits; /* 9 to 15: zlib has no raw window of 8 */
@@ -29,6 +34,9 @@ typedef struct wring__deflate_tuning {
     uint8_t mem_level;
     uint8_t strategy;
 } wring__deflate_tuning;
+
+/** What it was made with. */
+wring__deflate_tuning wring__compressor_tuning(const wring__compressor *compressor);
 
 /** NULL when memory is out. */
 wring__compressor *wring__compressor_create(wring__deflate_tuning tuning);
@@ -95,7 +103,7 @@ size_t wring__inflater_window(wring__inflater *inflater, uint8_t out[32768]);
 
 size_t wring__inflater_memory(uint8_t window_bits);
 
-/* ---- a session's share (deflate_pool.c) ------------------------------------------------------ */
+/* ---- a machine's share (deflate_pool.c) ------------------------------------------------------ */
 
 typedef struct wring__deflate {
     wring_deflate *pool;
@@ -109,10 +117,10 @@ typedef struct wring__deflate {
     bool used;          /* contexts were, since wring__deflate_expire */
     bool rx_busy;       /* with takeover: in the middle of a message */
     bool tx_busy;       /* the same of one that is sent */
-    uint32_t min_bytes;
+    uint32_t message_bytes_min;
     uint32_t idle_ms; /* WRING_OFF: contexts are kept */
     uint64_t max_inflated;
-    uint64_t turn_bytes;    /* inflated for one session in one turn, if turns are told of */
+    uint64_t turn_bytes;    /* inflated for one machine in one turn, if turns are told of */
     uint64_t tx_turn_bytes; /* ... compressed of one message */
 
     /* with takeover only */
@@ -137,7 +145,7 @@ void wring__deflate_stats_add(const wring_deflate_stats *stats, wring_deflate_st
 /** What wring_deflate_create was given. */
 const wring_deflate_config *wring__deflate_pool_config(const wring_deflate *pool);
 
-/** The state for a session.  @param config  adopted  @param role  our own
+/** The state for a machine.  @param config  adopted  @param role  our own
  *  @param may_refuse  the parameters can still be changed: takeover is turned off in them, and
  *                     counted, when the budget has no room for it
  *  NULL when memory is out.  Own: give; wring__deflate_release. */
@@ -152,7 +160,7 @@ wring_deflate_config wring__deflate_offer_config(wring_deflate *pool,
 
 /** Is it worth compressing? Says so before any byte is fed, so that the windows of both ends never
  *  drift.  @param compression  the frame's wish */
-bool wring__deflate_is_worth(wring_bytes payload, uint32_t min_bytes, uint16_t compression);
+bool wring__deflate_is_worth(wring_bytes payload, uint32_t message_bytes_min, uint16_t compression);
 
 /** The compressed form of a message; empty: it goes plain. Borrowed until the next call with this
  *  pool.  Errors: WRING_ERR_NO_MEMORY. */
@@ -188,7 +196,7 @@ WRING_MUST_CHECK wring_result wring__deflate_cut(wring__deflate *deflate,
 /** Gives it up. Legal on a zeroed one. */
 void wring__deflate_drop(wring__deflate *deflate, wring__deflation *deflation);
 
-/** The session has had its share of compressing in this turn, or it is not its turn. */
+/** The machine has had its share of compressing in this turn, or it is not its turn. */
 bool wring__deflate_is_spent(const wring__deflate *deflate, const void *whose);
 
 /** Bytes compressed elsewhere go out on this connection: our compressor may no longer refer to what
@@ -207,7 +215,7 @@ typedef struct wring__inflation {
     bool waits;                /* has to be one of them before it goes on */
 } wring__inflation;
 
-/** From here on it is the session `whose` that inflates, in turn number `turn` of its thread. In
+/** From here on it is the machine `whose` that inflates, in turn number `turn` of its thread. In
  * one turn it gets turn_bytes of output, or a quarter of that of input, and nobody else does; where
  * this is never said there is no limit. */
 void wring__deflate_turn(wring__deflate *deflate, const void *whose, uint64_t turn);
@@ -225,7 +233,7 @@ void wring__deflate_abandon(wring__deflate *deflate, wring__inflation *inflation
 void wring__deflate_recycle(wring__deflate *deflate, uint8_t *data, size_t cap);
 
 /** When wring__deflate_expire is due; WRING_TIME_NEVER: no contexts are held.
- *  @param activity_ns  when the session last received something */
+ *  @param activity_ns  when the machine last received something */
 wring_time_ns wring__deflate_deadline(const wring__deflate *deflate, wring_time_ns activity_ns);
 
 /** Releases contexts that were not used for the idle time. What is to be inflated later needs the

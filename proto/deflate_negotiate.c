@@ -29,8 +29,8 @@ static bool bits_are_legal(uint8_t bits) {
     return bits >= BITS_MIN && bits <= BITS_MAX;
 }
 
-wring_result wring_deflate_config_adopt(const wring_deflate_config *in, wring_deflate_config *out,
-                                        wring_error *error) {
+wring_result wring__deflate_config_adopt(const wring_deflate_config *in, wring_deflate_config *out,
+                                         wring_error *error) {
     const wring_deflate_config none = {.struct_size = sizeof none};
     wring_deflate_config c;
     const wring_result sized =
@@ -43,10 +43,11 @@ wring_result wring_deflate_config_adopt(const wring_deflate_config *in, wring_de
     default_u8(&c.client_max_window_bits, c.client_context_takeover ? 12 : 15);
     default_u8(&c.level, 5);
     default_u8(&c.mem_level, 5);
-    c.min_bytes = c.min_bytes == 0 ? 256 : c.min_bytes;
+    c.message_bytes_min = c.message_bytes_min == 0 ? 256 : c.message_bytes_min;
     c.takeover_idle_ms = c.takeover_idle_ms == 0 ? 30000 : c.takeover_idle_ms;
-    c.max_inflated_bytes = c.max_inflated_bytes == 0 ? UINT64_C(64) << 20 : c.max_inflated_bytes;
-    c.takeover_budget = c.takeover_budget == 0 ? UINT64_C(256) << 20 : c.takeover_budget;
+    c.inflated_bytes_max = c.inflated_bytes_max == 0 ? UINT64_C(64) << 20 : c.inflated_bytes_max;
+    c.takeover_budget_bytes =
+        c.takeover_budget_bytes == 0 ? UINT64_C(256) << 20 : c.takeover_budget_bytes;
     c.compress_turn_bytes = c.compress_turn_bytes == 0 ? UINT64_C(64) << 10 : c.compress_turn_bytes;
     c.inflate_turn_bytes = c.inflate_turn_bytes == 0 ? UINT64_C(128) << 10 : c.inflate_turn_bytes;
     *out = c;
@@ -63,6 +64,17 @@ wring_result wring_deflate_config_adopt(const wring_deflate_config *in, wring_de
         return bad(error, "strategy", "is none of the five");
     }
     return WRING_OK;
+}
+
+wring_result wring_deflate_config_adopt(const wring_deflate_config *in, wring_deflate_config *out,
+                                        wring_error *error) {
+    wring_deflate_config adopted;
+    wring_result result = wring__deflate_config_adopt(in, &adopted, error);
+    if (result == WRING_OK) {
+        result =
+            wring__sized_give_told(out, &adopted, sizeof adopted, "wring_deflate_config", error);
+    }
+    return result;
 }
 
 /* ---- one element of Sec-WebSocket-Extensions --------------------------------------------------
@@ -224,6 +236,11 @@ static wring_deflate_params offer_answer(const struct said *offer,
 
 bool wring_deflate_negotiate(wring_headers headers, const wring_deflate_config *config,
                              wring_deflate_params *out) {
+    wring_deflate_config adopted;
+    if (wring__deflate_config_adopt(config, &adopted, NULL) != WRING_OK) {
+        return false;
+    }
+    config = &adopted;
     wring_list_cursor cursor = {0, 0};
     wring_bytes element, at;
     struct said offer;
@@ -252,8 +269,8 @@ static size_t bits_put(char *out, size_t len, const char *name, uint8_t bits) {
     return text_put(out, len, text);
 }
 
-size_t wring_deflate_response(const wring_deflate_params *params,
-                              char out[WRING_DEFLATE_TEXT_MAX]) {
+wring_bytes wring_deflate_response(const wring_deflate_params *params,
+                                   char out[WRING_DEFLATE_TEXT_MAX]) {
     size_t len = text_put(out, 0, EXTENSION);
     if (params->server_no_context_takeover) {
         len = text_put(out, len, "; server_no_context_takeover");
@@ -267,10 +284,17 @@ size_t wring_deflate_response(const wring_deflate_params *params,
     if (params->client_max_window_bits < BITS_MAX) { /* then it was offered */
         len = bits_put(out, len, "client_max_window_bits", params->client_max_window_bits);
     }
-    return len;
+    return wring_bytes_of(out, len);
 }
 
-size_t wring_deflate_offer(const wring_deflate_config *config, char out[WRING_DEFLATE_TEXT_MAX]) {
+wring_bytes wring_deflate_offer(const wring_deflate_config *config,
+                                char out[WRING_DEFLATE_TEXT_MAX]) {
+    wring_deflate_config adopted;
+    if (wring__deflate_config_adopt(config, &adopted, NULL) != WRING_OK) {
+        out[0] = 0;
+        return wring_bytes_of(out, 0);
+    }
+    config = &adopted;
     size_t len = text_put(out, 0, EXTENSION);
     if (!config->server_context_takeover) {
         len = text_put(out, len, "; server_no_context_takeover");
@@ -281,9 +305,10 @@ size_t wring_deflate_offer(const wring_deflate_config *config, char out[WRING_DE
     if (config->server_max_window_bits < BITS_MAX) {
         len = bits_put(out, len, "server_max_window_bits", config->server_max_window_bits);
     }
-    return config->client_max_window_bits < BITS_MAX
-               ? bits_put(out, len, "client_max_window_bits", config->client_max_window_bits)
-               : text_put(out, len, "; client_max_window_bits"); /* the server may choose */
+    len = config->client_max_window_bits < BITS_MAX
+              ? bits_put(out, len, "client_max_window_bits", config->client_max_window_bits)
+              : text_put(out, len, "; client_max_window_bits"); /* the server may choose */
+    return wring_bytes_of(out, len);
 }
 
 /* ---- client ---------------------------------------------------------------------------------- */
@@ -340,12 +365,17 @@ static wring_result answer_parse(wring_bytes element, const wring_deflate_config
     return result;
 }
 
-wring_result wring_deflate_parse_response(wring_headers headers, const wring_deflate_config *config,
+wring_result wring_deflate_response_parse(wring_headers headers, const wring_deflate_config *config,
                                           bool others, wring_deflate_params *out, bool *accepted,
                                           wring_error *error) {
+    wring_deflate_config adopted;
     wring_list_cursor cursor = {0, 0};
     wring_bytes element;
     *accepted = false;
+    const wring_result known = wring__deflate_config_adopt(config, &adopted, error);
+    if (known != WRING_OK) {
+        return known;
+    }
     while (wring_headers_next(headers, "sec-websocket-extensions", &cursor, &element)) {
         const wring_bytes whole = element;
         if (!is_deflate(&element)) {
@@ -361,7 +391,7 @@ wring_result wring_deflate_parse_response(wring_headers headers, const wring_def
             return wring_error_set(error, WRING_ERR_BAD_EXTENSION, 0,
                                    "the server chose permessage-deflate twice");
         }
-        wring_result result = answer_parse(element, config, out, error);
+        wring_result result = answer_parse(element, &adopted, out, error);
         if (result != WRING_OK) {
             return result;
         }

@@ -1,12 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
  * The compressors and inflaters of one thread: shared by all sessions without takeover, a
- * session's own with it; what is worth compressing; the budget of the process. See deflate.h.
+ * machine's own with it; what is worth compressing; the budget of the process. See deflate.h.
  */
 #include <stdatomic.h>
 #include <stdlib.h>
 
 #include "proto/deflate_pool.h"
+#include "core/sized.h"
 
 #define WINDOW_OF_8 256
 /* ---- the budget ------------------------------------------------------------------------------ */
@@ -79,7 +80,7 @@ static void takeover_refuse(wring_deflate *pool) {
 static bool takeover_fits(const wring_deflate_config *config, struct side side) {
     const uint64_t rx = rx_memory(side);
     const uint64_t tx = tx_memory(config, side);
-    if (!budget_take(rx + tx, config->takeover_budget)) {
+    if (!budget_take(rx + tx, config->takeover_budget_bytes)) {
         return false;
     }
     budget_give(tx);
@@ -101,7 +102,7 @@ wring_deflate_config wring__deflate_offer_config(wring_deflate *pool,
     return offered;
 }
 
-/* ---- a session's share ----------------------------------------------------------------------- */
+/* ---- a machine's share ----------------------------------------------------------------------- */
 
 static wring__deflate share_of(wring_deflate *pool, const wring_deflate_config *config,
                                struct side side) {
@@ -112,19 +113,19 @@ static wring__deflate share_of(wring_deflate *pool, const wring_deflate_config *
         .tx_takeover = side.tx_takeover,
         .rx_takeover = side.rx_takeover,
         .tx_short_only = side.tx_bits < 9,
-        .min_bytes = config->min_bytes,
+        .message_bytes_min = config->message_bytes_min,
         .idle_ms = config->takeover_idle_ms,
-        .max_inflated = config->max_inflated_bytes,
+        .max_inflated = config->inflated_bytes_max,
         .turn_bytes = config->inflate_turn_bytes,
         .tx_turn_bytes = config->compress_turn_bytes,
-        .budget = config->takeover_budget,
+        .budget = config->takeover_budget_bytes,
     };
     return d;
 }
 
 static bool shares_are_equal(const wring__deflate *a, const wring__deflate *b) {
     return memcmp(&a->tx, &b->tx, sizeof a->tx) == 0 && a->tx_short_only == b->tx_short_only &&
-           a->min_bytes == b->min_bytes && a->max_inflated == b->max_inflated &&
+           a->message_bytes_min == b->message_bytes_min && a->max_inflated == b->max_inflated &&
            a->turn_bytes == b->turn_bytes && a->tx_turn_bytes == b->tx_turn_bytes;
 }
 
@@ -242,14 +243,15 @@ static bool looks_random(wring_bytes payload) {
     return pairs < n + n * n / 256 * 13 / 10;
 }
 
-bool wring__deflate_is_worth(wring_bytes payload, uint32_t min_bytes, uint16_t compression) {
-    if (payload.len == 0 || compression == WRING_PLAIN) {
+bool wring__deflate_is_worth(wring_bytes payload, uint32_t message_bytes_min,
+                             uint16_t compression) {
+    if (payload.len == 0 || compression == WRING_COMPRESS_NEVER) {
         return false;
     }
-    if (compression == WRING_COMPRESS) {
+    if (compression == WRING_COMPRESS_ALWAYS) {
         return true;
     }
-    return payload.len >= min_bytes && min_bytes != WRING_OFF &&
+    return payload.len >= message_bytes_min && message_bytes_min != WRING_OFF &&
            (payload.len < SAMPLE_MIN || !looks_random(payload));
 }
 
@@ -320,7 +322,7 @@ wring_result wring__deflate_message(wring__deflate *deflate, const wring_frame *
     wring_deflate_stats *stats = deflate->pool->stats;
     const wring_bytes payload = frame->payload;
     *out = wring_bytes_of(NULL, 0);
-    if (!wring__deflate_is_worth(payload, deflate->min_bytes, frame->close_code) ||
+    if (!wring__deflate_is_worth(payload, deflate->message_bytes_min, frame->compress) ||
         (deflate->tx_short_only && payload.len > WINDOW_OF_8)) {
         wring__count(&stats->tx_plain_messages, 1);
         return WRING_OK;
@@ -329,7 +331,7 @@ wring_result wring__deflate_message(wring__deflate *deflate, const wring_frame *
         return WRING_ERR_NO_MEMORY;
     }
     deflate->pool->tx_turn_left -= wring__min_u64(deflate->pool->tx_turn_left, payload.len);
-    const size_t len = message_compress(deflate, payload, frame->close_code == WRING_COMPRESS);
+    const size_t len = message_compress(deflate, payload, frame->compress == WRING_COMPRESS_ALWAYS);
     if (len == 0) {
         wring__count(&stats->tx_plain_messages, 1);
         return WRING_OK;
@@ -348,7 +350,7 @@ void wring__deflate_bypassed(wring__deflate *deflate) {
 }
 
 uint8_t wring__deflate_window_max(const wring__deflate *deflate, size_t payload_len) {
-    if (deflate->min_bytes == WRING_OFF) {
+    if (deflate->message_bytes_min == WRING_OFF) {
         return 0;
     }
     if (deflate->tx_short_only) { /* no distance in so short a message is too far for any window */
@@ -413,7 +415,8 @@ wring_deflate *wring__deflate_pool_create(wring_deflate_stats *stats) {
 wring_result wring_deflate_create(const wring_deflate_config *config, wring_deflate **out,
                                   wring_error *error) {
     wring_deflate_config adopted;
-    wring_result result = wring_deflate_config_adopt(config, &adopted, error);
+    *out = NULL;
+    wring_result result = wring__deflate_config_adopt(config, &adopted, error);
     if (result != WRING_OK) {
         return result;
     }
@@ -460,8 +463,9 @@ void wring__deflate_stats_add(const wring_deflate_stats *stats, wring_deflate_st
     add(&sum->takeover_refused, &stats->takeover_refused);
 }
 
-void wring_deflate_get_stats(const wring_deflate *deflate, wring_deflate_stats *out) {
-    memset(out, 0, sizeof *out);
-    wring__deflate_stats_add(deflate->stats, out);
-    out->context_bytes = wring__deflate_budget_used();
+wring_result wring_deflate_get_stats(const wring_deflate *deflate, wring_deflate_stats *out) {
+    wring_deflate_stats stats = {.struct_size = sizeof stats};
+    wring__deflate_stats_add(deflate->stats, &stats);
+    stats.context_bytes = wring__deflate_budget_used();
+    return wring__sized_give(out, &stats, sizeof stats);
 }

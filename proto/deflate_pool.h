@@ -28,7 +28,7 @@ struct wring_deflate {
     uint32_t users;         /* sessions */
     uint32_t places;        /* of PLACES_MAX in use */
     bool metered;           /* wring__deflate_turn was called */
-    const void *whose;      /* the session whose share of */
+    const void *whose;      /* the machine whose share of */
     uint64_t turn;          /* ... this turn */
     uint64_t turn_left;     /* ... is this much yet */
     uint64_t tx_turn_left;  /* the same of what is compressed */
@@ -40,7 +40,7 @@ struct wring_deflate {
 /** One that all sessions with this tuning use, for one message at a time.  NULL: no memory. */
 wring__compressor *wring__compressor_shared(wring_deflate *pool,
                                             const wring__deflate_tuning *tuning);
-/** The session's own, of one with takeover.  NULL: no memory, or the budget has no room for it. */
+/** The machine's own, of one with takeover.  NULL: no memory, or the budget has no room for it. */
 wring__compressor *wring__compressor_own(wring__deflate *deflate);
 /** Room for compressed bytes; false when memory is out. */
 bool wring__deflate_scratch_reserve(wring_deflate *pool, size_t need);

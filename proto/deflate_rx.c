@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
  * What is received, through a thread's inflaters: one that is lent to the message at hand without
- * takeover, a session's own with it. Inflating is the one step where a few bytes received make work
+ * takeover, a machine's own with it. Inflating is the one step where a few bytes received make work
  * for a thousand times as many, or work and no bytes at all, so it is done in shares: of one
- * session so much output or input a turn, and of the messages that are larger than a share only a
+ * machine so much output or input a turn, and of the messages that are larger than a share only a
  * few at a time. See deflate.h.
  */
 #include <stdlib.h>
@@ -65,7 +65,7 @@ static bool place_take(wring_deflate *pool, wring__inflation *inflation) {
     return inflation->has_place;
 }
 
-/* Its output goes, its inflater too unless that is the session's own. */
+/* Its output goes, its inflater too unless that is the machine's own. */
 static void inflation_drop(wring__deflate *d, wring__inflation *inflation) {
     if (inflation->out.data != NULL) {
         wring__deflate_recycle(d, inflation->out.data, inflation->out.cap);

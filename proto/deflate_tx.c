@@ -12,7 +12,7 @@
 bool wring__deflate_is_long(const wring__deflate *deflate, const wring_frame *frame) {
     return deflate->pool->metered && frame->payload.len > deflate->tx_turn_bytes &&
            !deflate->tx_short_only &&
-           wring__deflate_is_worth(frame->payload, deflate->min_bytes, frame->close_code);
+           wring__deflate_is_worth(frame->payload, deflate->message_bytes_min, frame->compress);
 }
 
 bool wring__deflate_is_spent(const wring__deflate *deflate, const void *whose) {
@@ -80,7 +80,7 @@ static void deflation_end(wring__deflate *d, wring__deflation *deflation) {
 /* ---- shares ---------------------------------------------------------------------------------- */
 
 static bool pays(const wring_frame *frame, const wring__deflation *deflation) {
-    return !deflation->is_lent || frame->close_code == WRING_COMPRESS ||
+    return !deflation->is_lent || frame->compress == WRING_COMPRESS_ALWAYS ||
            deflation->made < deflation->taken;
 }
 

@@ -52,7 +52,7 @@ static wring_result length_check(uint64_t length, uint8_t opcode, const wring__f
     if (wring__opcode_is_control(opcode)) {
         return WRING_OK;
     }
-    if (length > rules->max_frame || length > rules->message_left) {
+    if (length > rules->frame_bytes_max || length > rules->message_left) {
         return WRING_ERR_MESSAGE_TOO_BIG;
     }
     return WRING_OK;

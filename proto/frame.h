@@ -17,7 +17,7 @@ typedef struct wring__frame_rules {
     wring_role role;      /* our own: a server requires masks, a client refuses them */
     bool message_is_open; /* a fragmented message awaits its continuation */
     bool compression;     /* permessage-deflate negotiated: RSV1 may begin a message */
-    uint64_t max_frame;
+    uint64_t frame_bytes_max;
     uint64_t message_left; /* payload bytes the message under assembly may still grow by */
 } wring__frame_rules;
 

@@ -6,6 +6,7 @@
 
 #include "core/base.h"
 #include "proto/crypto.h"
+#include "core/sized.h"
 #include "proto/http1.h"
 #include "proto/upgrade.h"
 #include "wring/http.h"
@@ -44,10 +45,15 @@ static wring_result version_and_key_check(wring_headers headers, wring_bytes *ke
     return WRING_OK;
 }
 
-wring_result wring_h1_validate_request(wring_bytes method, wring_headers headers,
+wring_result wring_h1_request_validate(wring_bytes method, wring_headers headers,
                                        const wring_upgrade_options *options,
-                                       wring_upgrade_info *out) {
-    memset(out, 0, sizeof *out);
+                                       wring_h1_upgrade_info *out) {
+    wring_upgrade_options asked;
+    wring_h1_upgrade_info info = {.struct_size = sizeof info};
+    if (wring__upgrade_options_adopt(options, &asked) != WRING_OK ||
+        wring__sized_give(out, &info, sizeof info) != WRING_OK) {
+        return WRING_ERR_INVALID_ARGUMENT;
+    }
     if (!wring_bytes_equal(method, wring_str("GET"))) {
         return WRING_ERR_WRONG_METHOD;
     }
@@ -60,16 +66,16 @@ wring_result wring_h1_validate_request(wring_bytes method, wring_headers headers
     }
     wring_result result = upgrade_check(headers);
     if (result == WRING_OK) {
-        result = version_and_key_check(headers, &out->key);
+        result = version_and_key_check(headers, &info.key);
     }
     if (result == WRING_OK) {
-        result = wring__subprotocol_choose(headers, options, &out->subprotocol);
+        result = wring__subprotocol_choose(headers, &asked, &info.subprotocol);
     }
-    if (result != WRING_OK) {
-        return result;
+    if (result == WRING_OK) {
+        wring_headers_get(headers, "origin", &info.origin);
+        result = wring__accept_key(info.key, info.accept);
     }
-    wring_headers_get(headers, "origin", &out->origin);
-    return wring__accept_key(out->key, out->accept);
+    return result == WRING_OK ? wring__sized_give(out, &info, sizeof info) : result;
 }
 
 wring_result wring_h1_accept_key(wring_bytes key, char out[29]) {
@@ -80,15 +86,13 @@ wring_result wring_h1_client_key(char out[25]) {
     return wring__client_key(out);
 }
 
-size_t wring_h1_response_headers(const wring_upgrade_info *info, wring_header out[4]) {
-    out[0] = (wring_header){wring_str("Upgrade"), wring_str("websocket")};
-    out[1] = (wring_header){wring_str("Connection"), wring_str("Upgrade")};
-    out[2] = (wring_header){wring_str("Sec-WebSocket-Accept"), wring_str(info->accept)};
-    if (info->subprotocol.len == 0) {
-        return 3;
-    }
-    out[3] = (wring_header){wring_str("Sec-WebSocket-Protocol"), info->subprotocol};
-    return 4;
+wring_headers wring_h1_response_headers(const wring_h1_upgrade_info *info,
+                                        wring_header storage[4]) {
+    storage[0] = (wring_header){wring_str("Upgrade"), wring_str("websocket")};
+    storage[1] = (wring_header){wring_str("Connection"), wring_str("Upgrade")};
+    storage[2] = (wring_header){wring_str("Sec-WebSocket-Accept"), wring_str(info->accept)};
+    storage[3] = (wring_header){wring_str("Sec-WebSocket-Protocol"), info->subprotocol};
+    return (wring_headers){storage, info->subprotocol.len == 0 ? 3 : 4};
 }
 
 /* ---- writing heads --------------------------------------------------------------------------- */
@@ -147,13 +151,12 @@ static void put_headers(struct writer *w, wring_headers headers, const char *wit
     }
 }
 
-wring_result wring_h1_response_write(const wring_upgrade_info *info, wring_headers extra, char *out,
-                                     size_t cap, size_t *len) {
+wring_result wring_h1_response_write(const wring_h1_upgrade_info *info, wring_headers extra,
+                                     char *out, size_t cap, size_t *len) {
     struct writer w = {out, cap, 0, WRING_OK};
     wring_header list[4];
-    wring_headers own = {list, wring_h1_response_headers(info, list)};
     put_str(&w, "HTTP/1.1 101 Switching Protocols\r\n");
-    put_headers(&w, own, NULL);
+    put_headers(&w, wring_h1_response_headers(info, list), NULL);
     put_headers(&w, extra, NULL);
     put_str(&w, "\r\n");
     *len = w.len;
@@ -162,15 +165,15 @@ wring_result wring_h1_response_write(const wring_upgrade_info *info, wring_heade
 
 /* ---- client ---------------------------------------------------------------------------------- */
 
-static void put_subprotocols(struct writer *w, const wring_h1_client_options *options) {
-    if (wring_headers_count(options->extra, "sec-websocket-protocol") > 0) {
+static void put_subprotocols(struct writer *w, const wring_upgrade_offer *offer) {
+    if (wring_headers_count(offer->extra, "sec-websocket-protocol") > 0) {
         return;
     }
-    for (size_t i = 0; i < options->subprotocol_count; i++) {
+    for (size_t i = 0; i < offer->subprotocol_count; i++) {
         put_str(w, i == 0 ? "Sec-WebSocket-Protocol: " : ", ");
-        put_token(w, wring_str(options->subprotocols[i])); /* RFC 6455 4.1 */
+        put_token(w, wring_str(offer->subprotocols[i])); /* RFC 6455 4.1 */
     }
-    if (options->subprotocol_count > 0) {
+    if (offer->subprotocol_count > 0) {
         put_str(w, "\r\n");
     }
 }
@@ -189,37 +192,42 @@ static void put_own(struct writer *w, wring_headers extra, const char *name, con
     }
 }
 
-wring_result wring_h1_request_write(const char *host, const char *target, const char *key,
-                                    const wring_h1_client_options *options, char *out, size_t cap,
-                                    size_t *len) {
-    static const wring_h1_client_options none = {0};
-    options = options == NULL ? &none : options;
-    const wring_headers extra = options->extra;
-    struct writer w = {out, cap, 0, wring_h1_request_headers_check(extra, NULL)};
-    wring_bytes given_host = wring_str(host);
-    (void)wring_headers_get(extra, "host", &given_host);
+wring_result wring_h1_request_write(const wring_upgrade_offer *offer, const char *key, char *out,
+                                    size_t cap, size_t *len) {
+    wring_upgrade_offer o;
+    if (wring__upgrade_offer_adopt(offer, &o) != WRING_OK || o.target == NULL ||
+        (o.host == NULL && wring_headers_count(o.extra, "host") == 0)) {
+        return WRING_ERR_INVALID_ARGUMENT;
+    }
+    struct writer w = {out, cap, 0, wring_h1_request_headers_check(o.extra, NULL)};
+    wring_bytes host = wring_str(o.host);
+    (void)wring_headers_get(o.extra, "host", &host);
     put_str(&w, "GET ");
-    put_target(&w, target);
+    put_target(&w, o.target);
     put_str(&w, " HTTP/1.1\r\n");
-    put_header(&w, wring_str("Host"), given_host);
+    put_header(&w, wring_str("Host"), host);
     put_str(&w, "Upgrade: websocket\r\nConnection: Upgrade\r\n");
     put_header(&w, wring_str("Sec-WebSocket-Key"), wring_str(key));
     put_str(&w, "Sec-WebSocket-Version: 13\r\n");
-    put_subprotocols(&w, options);
-    put_own(&w, extra, "Sec-WebSocket-Extensions", options->extensions);
-    put_own(&w, extra, "Origin", options->origin);
-    put_headers(&w, extra, "host");
+    put_subprotocols(&w, &o);
+    put_own(&w, o.extra, "Sec-WebSocket-Extensions", o.extensions);
+    put_own(&w, o.extra, "Origin", o.origin);
+    put_headers(&w, o.extra, "host");
     put_str(&w, "\r\n");
     *len = w.len;
     return w.result;
 }
 
-wring_result wring_h1_validate_response(int status, wring_headers headers, const char *key,
-                                        const wring_h1_client_options *options,
+wring_result wring_h1_response_validate(const wring_upgrade_offer *offer, const char *key,
+                                        int status, wring_headers headers,
                                         wring_bytes *subprotocol) {
+    wring_upgrade_offer o;
     char want[WRING__ACCEPT_TEXT];
     wring_bytes accept;
     *subprotocol = wring_bytes_of(NULL, 0);
+    if (wring__upgrade_offer_adopt(offer, &o) != WRING_OK) {
+        return WRING_ERR_INVALID_ARGUMENT;
+    }
     if (status != 101) {
         return WRING_ERR_UNEXPECTED_STATUS;
     }
@@ -238,7 +246,7 @@ wring_result wring_h1_validate_response(int status, wring_headers headers, const
         wring_headers_count(headers, "sec-websocket-accept") != 1) {
         return WRING_ERR_ACCEPT_MISMATCH;
     }
-    return wring__answer_check(headers, options, subprotocol);
+    return wring__answer_check(headers, &o, subprotocol);
 }
 
 /* ---- statuses -------------------------------------------------------------------------------- */
@@ -252,6 +260,8 @@ int wring_http_status(wring_result result) {
     case WRING_ERR_MISSING_UPGRADE:
     case WRING_ERR_INVALID_UPGRADE:
         return 426;
+    case WRING_ERR_NOT_FOUND:
+        return 404;
     case WRING_ERR_WRONG_METHOD:
         return 405;
     case WRING_ERR_BAD_HTTP_VERSION:
@@ -259,6 +269,8 @@ int wring_http_status(wring_result result) {
     case WRING_ERR_TIMEOUT:
         return 408;
     case WRING_ERR_TOO_MANY_CONNECTIONS:
+    case WRING_ERR_QUEUE_FULL:
+    case WRING_ERR_MEMORY_BUDGET:
         return 503;
     default:
         return wring_result_class(result) == WRING_CLASS_PEER ? 400 : 500;

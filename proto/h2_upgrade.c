@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Extended CONNECT: RFC 8441 over HTTP/2, RFC 9220 over HTTP/3. See wring/connect.h.
+ * Extended CONNECT: RFC 8441 over HTTP/2, RFC 9220 over HTTP/3. See wring/upgrade.h.
  */
 #include "core/base.h"
+#include "core/sized.h"
 #include "proto/upgrade.h"
-#include "wring/connect.h"
+#include "wring/upgrade.h"
 
 /* ---- server -------------------------------------------------------------------------------- */
 
@@ -17,7 +18,7 @@ static wring_result pseudo_get(wring_headers headers, const char *name, wring_re
     return wring_headers_count(headers, name) == 1 ? WRING_OK : WRING_ERR_BAD_HTTP;
 }
 
-static wring_result pseudos_get(wring_headers headers, wring_connect_info *out) {
+static wring_result pseudos_get(wring_headers headers, wring_h2_upgrade_info *out) {
     wring_bytes protocol;
     const struct {
         const char *name;
@@ -46,10 +47,15 @@ static wring_result pseudos_get(wring_headers headers, wring_connect_info *out) 
     return WRING_OK;
 }
 
-wring_result wring_h2_validate_request(wring_headers headers, const wring_upgrade_options *options,
-                                       wring_connect_info *out) {
-    memset(out, 0, sizeof *out);
-    wring_result result = pseudos_get(headers, out);
+wring_result wring_h2_request_validate(wring_headers headers, const wring_upgrade_options *options,
+                                       wring_h2_upgrade_info *out) {
+    wring_upgrade_options asked;
+    wring_h2_upgrade_info info = {.struct_size = sizeof info};
+    if (wring__upgrade_options_adopt(options, &asked) != WRING_OK ||
+        wring__sized_give(out, &info, sizeof info) != WRING_OK) {
+        return WRING_ERR_INVALID_ARGUMENT;
+    }
+    wring_result result = pseudos_get(headers, &info);
     if (result != WRING_OK) {
         return result;
     }
@@ -58,36 +64,35 @@ wring_result wring_h2_validate_request(wring_headers headers, const wring_upgrad
     if (!wring_bytes_equal(version, wring_str("13"))) {
         return WRING_ERR_UNSUPPORTED_VERSION;
     }
-    wring_headers_get(headers, "origin", &out->origin);
-    return wring__subprotocol_choose(headers, options, &out->subprotocol);
+    wring_headers_get(headers, "origin", &info.origin);
+    result = wring__subprotocol_choose(headers, &asked, &info.subprotocol);
+    return result == WRING_OK ? wring__sized_give(out, &info, sizeof info) : result;
 }
 
-size_t wring_h2_response_headers(const wring_connect_info *info, wring_header out[2]) {
-    out[0] = (wring_header){wring_str(":status"), wring_str("200")};
-    if (info->subprotocol.len == 0) {
-        return 1;
-    }
-    out[1] = (wring_header){wring_str("sec-websocket-protocol"), info->subprotocol};
-    return 2;
+wring_headers wring_h2_response_headers(const wring_h2_upgrade_info *info,
+                                        wring_header storage[2]) {
+    storage[0] = (wring_header){wring_str(":status"), wring_str("200")};
+    storage[1] = (wring_header){wring_str("sec-websocket-protocol"), info->subprotocol};
+    return (wring_headers){storage, info->subprotocol.len == 0 ? 1 : 2};
 }
 
 /* ---- client -------------------------------------------------------------------------------- */
 
 /* "a, b" into `storage`. */
-static wring_result subprotocols_join(const wring_h1_client_options *options, char *storage,
-                                      size_t cap, wring_bytes *out) {
+static wring_result subprotocols_join(const wring_upgrade_offer *offer, wring_mut_bytes storage,
+                                      wring_bytes *out) {
     size_t len = 0;
-    for (size_t i = 0; i < options->subprotocol_count; i++) {
-        size_t n = strlen(options->subprotocols[i]);
+    for (size_t i = 0; i < offer->subprotocol_count; i++) {
+        size_t n = strlen(offer->subprotocols[i]);
         size_t comma = i == 0 ? 0 : 2;
-        if (cap - len < n + comma) {
+        if (storage.len - len < n + comma) {
             return WRING_ERR_INVALID_ARGUMENT;
         }
-        memcpy(storage + len, ", ", comma);
-        memcpy(storage + len + comma, options->subprotocols[i], n);
+        memcpy(storage.data + len, ", ", comma);
+        memcpy(storage.data + len + comma, offer->subprotocols[i], n);
         len += n + comma;
     }
-    *out = wring_bytes_of(storage, len);
+    *out = wring_bytes_of(storage.data, len);
     return WRING_OK;
 }
 
@@ -97,58 +102,85 @@ static void list_add(wring_header *list, size_t *count, const char *name, wring_
     (*count)++;
 }
 
-static wring_result options_add(const wring_h1_client_options *options, char *storage,
-                                size_t storage_len, wring_header *list, size_t *count) {
-    wring_bytes joined;
-    wring_result result = subprotocols_join(options, storage, storage_len, &joined);
-    if (result != WRING_OK) {
-        return result;
+/* RFC 9113 8.2.1: names are in lower case. */
+static bool is_lower(wring_bytes name) {
+    bool lower = true;
+    for (size_t i = 0; i < name.len; i++) {
+        lower = lower && !(name.data[i] >= 'A' && name.data[i] <= 'Z');
     }
-    if (joined.len > 0) {
-        list_add(list, count, "sec-websocket-protocol", joined);
-    }
-    if (options->extensions != NULL) {
-        list_add(list, count, "sec-websocket-extensions", wring_str(options->extensions));
-    }
-    if (options->origin != NULL) {
-        list_add(list, count, "origin", wring_str(options->origin));
-    }
-    for (size_t i = 0; i < options->extra.count; i++) {
-        list[(*count)++] = options->extra.list[i];
-    }
-    return WRING_OK;
+    return lower;
 }
 
-wring_result wring_h2_client_request(const char *scheme, const char *authority, const char *path,
-                                     bool peer_allows_connect,
-                                     const wring_h1_client_options *options, char *storage,
-                                     size_t storage_len, wring_header *list, size_t *count) {
-    *count = 0;
-    if (!peer_allows_connect) { /* RFC 8441 3 */
-        return WRING_ERR_PEER_NO_CONNECT_PROTOCOL;
+/* Unless the application gave it. */
+static void own_add(wring_header *list, size_t *count, const char *name, wring_bytes value,
+                    wring_headers extra) {
+    if (value.len > 0 && wring_headers_count(extra, name) == 0) {
+        list_add(list, count, name, value);
     }
-    list_add(list, count, ":method", wring_str("CONNECT"));
-    list_add(list, count, ":protocol", wring_str("websocket"));
-    list_add(list, count, ":scheme", wring_str(scheme));
-    list_add(list, count, ":authority", wring_str(authority));
-    list_add(list, count, ":path", wring_str(path));
-    list_add(list, count, "sec-websocket-version", wring_str("13"));
-    wring_result result =
-        options == NULL ? WRING_OK : options_add(options, storage, storage_len, list, count);
-    for (size_t i = 0; i < *count && result == WRING_OK; i++) {
-        bool safe = list[i].name.len > 0 && wring__header_text_is_safe(list[i].name) &&
-                    wring__header_text_is_safe(list[i].value);
-        result = safe ? WRING_OK : WRING_ERR_INVALID_HEADER;
+}
+
+/* What HTTP/1.1 refuses there is refused here as well, and Host: that is :authority. */
+static wring_result extra_add(wring_headers extra, wring_header *list, size_t *count) {
+    wring_result result = wring_h1_request_headers_check(extra, NULL);
+    for (size_t i = 0; i < extra.count && result == WRING_OK; i++) {
+        const wring_bytes name = extra.list[i].name;
+        result =
+            is_lower(name) && !wring__text_is(name, "host") ? WRING_OK : WRING_ERR_INVALID_HEADER;
+        list[(*count)++] = extra.list[i];
     }
     return result;
 }
 
-wring_result wring_h2_validate_response(int status, wring_headers headers,
-                                        const wring_h1_client_options *options,
-                                        wring_bytes *subprotocol) {
+static wring_result offer_add(const wring_upgrade_offer *offer, wring_mut_bytes storage,
+                              wring_header *list, size_t *count) {
+    wring_bytes joined;
+    wring_result result = subprotocols_join(offer, storage, &joined);
+    if (result != WRING_OK) {
+        return result;
+    }
+    own_add(list, count, "sec-websocket-protocol", joined, offer->extra);
+    own_add(list, count, "sec-websocket-extensions", wring_str(offer->extensions), offer->extra);
+    own_add(list, count, "origin", wring_str(offer->origin), offer->extra);
+    return extra_add(offer->extra, list, count);
+}
+
+wring_result wring_h2_request_headers(const wring_upgrade_offer *offer, wring_mut_bytes storage,
+                                      wring_header *list, wring_headers *out) {
+    wring_upgrade_offer o;
+    *out = (wring_headers){list, 0};
+    if (wring__upgrade_offer_adopt(offer, &o) != WRING_OK || o.scheme == NULL || o.host == NULL ||
+        o.target == NULL) {
+        return WRING_ERR_INVALID_ARGUMENT;
+    }
+    if (!o.peer_allows_connect) { /* RFC 8441 3 */
+        return WRING_ERR_PEER_NO_CONNECT_PROTOCOL;
+    }
+    size_t count = 0;
+    list_add(list, &count, ":method", wring_str("CONNECT"));
+    list_add(list, &count, ":protocol", wring_str("websocket"));
+    list_add(list, &count, ":scheme", wring_str(o.scheme));
+    list_add(list, &count, ":authority", wring_str(o.host));
+    list_add(list, &count, ":path", wring_str(o.target));
+    list_add(list, &count, "sec-websocket-version", wring_str("13"));
+    wring_result result = offer_add(&o, storage, list, &count);
+    for (size_t i = 0; i < count && result == WRING_OK; i++) {
+        bool safe = list[i].name.len > 0 && wring__header_text_is_safe(list[i].name) &&
+                    wring__header_text_is_safe(list[i].value);
+        result = safe ? WRING_OK : WRING_ERR_INVALID_HEADER;
+    }
+    out->count = count;
+    return result;
+}
+
+wring_result wring_h2_response_validate(const wring_upgrade_offer *offer, int status,
+                                        wring_headers headers, wring_bytes *subprotocol) {
+    wring_upgrade_offer o;
     *subprotocol = wring_bytes_of(NULL, 0);
+    if (wring__upgrade_offer_adopt(offer, &o) != WRING_OK) {
+        return WRING_ERR_INVALID_ARGUMENT;
+    }
     if (status < 200 || status > 299) {
         return WRING_ERR_UNEXPECTED_STATUS;
     }
-    return wring__answer_check(headers, options, subprotocol);
+    return wring__answer_check(headers, &o, subprotocol);
 }

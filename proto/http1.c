@@ -4,6 +4,8 @@
  */
 #include "proto/http1.h"
 
+#include "core/sized.h"
+
 /* RFC 9110 5.6.2 tchar, 5.5 field-vchar, RFC 3986 for the target: one table of classes. */
 enum {
     TOKEN = 1,  /* tchar */
@@ -319,7 +321,7 @@ wring_bytes wring__http1_reason(const wring__http1 *parser, const uint8_t *buffe
 
 void wring__http1_request(const wring__http1 *parser, const uint8_t *buffer, wring_header *list,
                           wring_request *out) {
-    memset(out, 0, sizeof *out);
+    *out = (wring_request){.struct_size = sizeof *out};
     out->method = wring_bytes_of(buffer, parser->method_len);
     out->target = wring_bytes_of(buffer + parser->target, parser->target_len);
     out->path = out->target;
@@ -337,23 +339,26 @@ void wring__http1_request(const wring__http1 *parser, const uint8_t *buffer, wri
 #define HEAD_MAX   (64u * 1024)
 #define TARGET_MAX (8u * 1024)
 
-wring_result wring_h1_parse_request(wring_bytes bytes, wring_header *list, wring_request *out,
+wring_result wring_h1_request_parse(wring_bytes bytes, wring_header *list, wring_request *out,
                                     size_t *head_len) {
     wring__http1 parser;
     wring__http1_init(&parser, WRING__HTTP1_REQUEST, HEAD_MAX, TARGET_MAX);
     wring_result result = wring__http1_parse(&parser, bytes);
     if (result == WRING_OK) {
-        wring__http1_request(&parser, bytes.data, list, out);
+        wring_request request;
+        wring__http1_request(&parser, bytes.data, list, &request);
         *head_len = parser.position;
+        result = wring__sized_give(out, &request, sizeof request);
     }
     return result;
 }
 
-wring_result wring_h1_parse_response(wring_bytes bytes, wring_header *list, int *status,
+wring_result wring_h1_response_parse(wring_bytes bytes, wring_header *list, int *status,
                                      wring_headers *headers, size_t *head_len) {
     wring__http1 parser;
     wring__http1_init(&parser, WRING__HTTP1_RESPONSE, HEAD_MAX, TARGET_MAX);
     wring_result result = wring__http1_parse(&parser, bytes);
+    result = result == WRING_ERR_HANDSHAKE_TOO_BIG ? WRING_ERR_HANDSHAKE_RESPONSE_TOO_BIG : result;
     if (result == WRING_OK) {
         *headers = wring__http1_headers(&parser, bytes.data, list);
         *status = parser.status;

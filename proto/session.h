@@ -1,280 +1,120 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * The inside of a session, for the host and for tests. The public contract is wring/session.h.
+ * A session drives one machine for a handler: the only place where the application's callbacks run.
+ * Above it stands the handler, below it whoever owns the stream (a worker's stream, or an
+ * embedder's transport), which tells it of bytes and time and then asks what to do
+ * (wring__session_settle).
  *
- * Two machines share the struct: receiving (header -> payload -> header ...) and the life of the
- * connection (ready -> open -> closing -> closed). An idle session holds no buffer.
+ * Reference rule: a callback may close, reply or stop at any point; the session stays valid until
+ * the stream's owner deinits the session, so nothing is freed under a running callback.
  */
 #ifndef WRING_PROTO_SESSION_H
 #define WRING_PROTO_SESSION_H
 
-#include "core/outq.h"
-#include "proto/deflate.h"
-#include "proto/frame.h"
-#include "wring/session.h"
+#include "proto/machine.h"
+#include "wring/handler.h"
 
-/** Where the receiving machine stands. */
-enum wring__rx_phase {
-    WRING__RX_HEADER,  /* collecting the header of the next frame */
-    WRING__RX_PAYLOAD, /* taking the payload of the frame whose header is known */
-    WRING__RX_INFLATE  /* the whole compressed message is here, and some of it is inflated */
-};
+/** Copies a handler of the API.
+ *  Errors: WRING_ERR_INVALID_CONFIG. */
+WRING_MUST_CHECK wring_result wring__handler_adopt(const wring_handler *in, wring_handler *out,
+                                                   wring_error *error);
 
-/** What the peer let pass that ended the session. */
-enum wring__silence {
-    WRING__SILENCE_NONE, /* nothing: the owner's own timeout, or another end */
-    WRING__SILENCE_CLOSE,
-    WRING__SILENCE_IDLE,
-    WRING__SILENCE_PING
-};
+/** A handler and what it is given: one for all sessions of a route. */
+typedef struct wring__binding {
+    const wring_handler *handler;
+    void *opts;
+} wring__binding;
 
-/** A frame or message that is not over yet. Exists only between its first byte and its last: what
- *  is whole in the bytes at hand needs none, and an idle session has none. */
-typedef struct wring__rx {
-    struct wring__rx *next; /* in the list of kept ones */
-
-    /* the message under assembly: only when a frame straddles feeds or a message is fragmented */
-    wring__block *block; /* what it lies in */
-    uint8_t *assembly;   /* its bytes */
-    size_t assembly_len;
-    size_t assembly_cap;
-    uint64_t fragment_bytes; /* what the open message's fragments are charged for */
-    uint8_t *control;        /* payload of a control frame that straddles feeds */
-    uint8_t *inflated;       /* the compressed message shown last; session->deflate's */
-    size_t inflated_cap;
-
-    /* with WRING__RX_INFLATE */
-    wring_bytes compressed; /* the message: in the assembly, in the bytes fed, or in `kept` */
-    wring__inflation inflation;
-    wring__block *kept; /* the message and what was fed behind it: what was lent had to go back */
-    size_t charged;     /* of the output so far, to the worker's memory */
-
-    /* the frame being received */
-    uint64_t payload_left;
-    uint32_t key;
-    uint32_t utf8; /* validator state of the text message, across frames and feeds */
-    uint8_t header[WRING__FRAME_HEADER_MAX];
-    uint8_t header_len; /* bytes of it collected over feeds */
-    uint8_t key_phase;  /* index into the masking key of the next payload byte */
-    uint8_t frame_opcode;
-    uint8_t message_opcode; /* TEXT or BINARY while a fragmented message is open, else 0 */
-    uint8_t control_len;
-    uint8_t phase;
-    bool frame_fin : 1;
-    bool frame_masked : 1;
-    bool assembly_lent : 1;      /* the last event showed it: free to reuse with the next call */
-    bool message_compressed : 1; /* the first frame of the open message had RSV1 */
-    bool pong_owed : 1;          /* the answer to the latest ping: too many wait before it */
-    uint8_t pong_len;
-    uint8_t pong[WRING_CONTROL_PAYLOAD_MAX];
-} wring__rx;
-
-/** An answer shorter than this is copied even if it is the message shown: that costs less than the
- *  count of references. */
-#define WRING__REFERENCE_MIN 512
-
-/** The bytes at hand, what they lie in, and the large message of them that was shown last. The
- *  sessions of a worker are fed one after the other, so they share one. */
-typedef struct wring__feed {
-    wring__block *block; /* what the bytes lie in, if they may be kept by a reference; or NULL */
-    const uint8_t *from; /* where they begin */
-    /* While the callback of a large message runs: a reply with the very same bytes is queued as a
-     * reference to them. */
-    const uint8_t *shown;
-    size_t shown_len; /* 0: none */
-    wring__block *shown_block;
-    /* The message before was answered so, and the next one follows it: where that answer ends. The
-     * next payload is unmasked to just where its own answer would have it, so that the answers to
-     * a burst of messages are one run of bytes. */
-    const uint8_t *burst_in; /* the frame this is about begins here; NULL: none */
-    uint8_t *burst_end;
-} wring__feed;
-
-/** What the sessions of one worker and configuration have in common: each keeps one pointer. */
-typedef struct wring__session_common {
-    wring_session_config config;                      /* frozen */
-    wring__chunk_cache *cache;                        /* NULL: malloc */
-    uint64_t (*ref_of)(const wring_session *session); /* NULL: they have no name */
-    wring__feed feed;
-    /** Asked for each message and control frame before the handler is; NULL: all are let in. What
-     * it returns instead of WRING_OK ends the session. */
-    wring_result (*admit)(wring_session *session, const wring_message *message);
-    bool admit_controls_only;         /* text and binary messages are let in without asking */
-    uint64_t queue_max;               /* bytes queued to a peer, above which no message is taken */
-    struct wring__pending **pendings; /* of the sessions with messages that wait */
-    uint32_t pending_count;
-    uint32_t pending_cap;
-    uint64_t *lost; /* counts messages that waited when their session ended; or NULL */
-    wring__rx *rx_kept;
-    uint32_t rx_kept_count;
-    uint32_t rx_kept_max;
-    size_t rx_kept_bytes; /* of their assemblies */
-} wring__session_common;
-
-/** One per connection, most of them idle: it is kept small. The out queue and the
- *  handler's state lie in the block of memory the session lies in, so their place is a distance. */
+/** What a handler sees as its session: the machine, and the handler it speaks to. */
 struct wring_session {
-    wring__session_common *common;
-    wring__rx *rx;           /* NULL: between messages */
-    wring__deflate *deflate; /* NULL: not negotiated */
-
-    /* bytes lent by feed and not yet used */
-    uint8_t *in;
-    size_t in_len;
-
-    uint64_t activity_ns; /* when the last bytes came; CLOSING: when the close began, 0 not known */
-    uint64_t ping_ns;     /* with ping_sent: when the ping was sent, or withheld */
-    int16_t out_distance;
-    int16_t user_distance; /* 0: no state */
-    uint16_t end_code;
-    int16_t end_result;
-    uint32_t pending_at; /* 1 + place in common->pendings; 0: no message waits */
-    uint8_t state;
-    uint8_t pongs; /* queued since the queue was last drained */
-    bool close_sent : 1;
-    bool close_received : 1;
-    bool end_pending : 1; /* WRING_EVENT_END is owed */
-    bool end_by_peer : 1;
-    bool ping_sent : 1;     /* since the last byte received: a sign of life is awaited */
-    bool ping_withheld : 1; /* with ping_sent: what was queued before has to be taken first */
-    bool tx_waits : 1;      /* as told: bytes are queued that the kernel has not taken */
-    bool tx_moved : 1;      /* as told: the kernel took some since the ping */
-    bool owned : 1;         /* made by wring_session_create: out belongs to the session */
-    bool pong_seen : 1;     /* an empty pong came: the answer to a keepalive ping */
-    bool message_open : 1;  /* one was begun in fragments and is not ended */
-    bool send_gated : 1;    /* not every frame may be sent: not OPEN, closing, or message_open */
-    uint8_t silence : 2;    /* wring__silence: with end_result WRING_ERR_TIMEOUT */
+    wring_machine machine;         /* first */
+    const wring__binding *binding; /* NULL before the start */
 };
 
-static inline wring__outq *wring__session_out(const wring_session *session) {
-    return (wring__outq *)(void *)((uint8_t *)(uintptr_t)session + session->out_distance);
-}
+/** What those who own a session answer for it; NULL: an embedder, who answers nothing. All slots
+ * are filled. */
+typedef struct wring__session_owner {
+    wring_ref (*ref)(const wring_session *session);
+    wring_loop (*loop)(const wring_session *session);
+    uint32_t (*worker)(const wring_session *session);
+    wring_server *(*server)(const wring_session *session);
+    wring_client *(*client)(const wring_session *session);
+    void (*log)(const wring_session *session, wring_log_level level, const char *event,
+                const char *text);
+    uint64_t (*queued_bytes)(const wring_session *session);
+    void (*pause)(wring_session *session);
+    void (*resume)(wring_session *session);
+} wring__session_owner;
 
-/** Fills in the defaults and checks.
- *  Errors: WRING_ERR_INVALID_CONFIG; `error` names the first bad field. */
-WRING_MUST_CHECK wring_result wring__session_config_adopt(const wring_session_config *in,
-                                                          wring_session_config *out,
-                                                          wring_error *error);
-
-/** @param config  adopted; copied.   Own: cache is borrowed for the life of `common`. */
-void wring__session_common_init(wring__session_common *common, const wring_session_config *config,
-                                wring__chunk_cache *cache);
-/** Its sessions are over. Legal on a zeroed one. */
-void wring__session_common_deinit(wring__session_common *common);
-
-/** Initialises a session in the caller's storage.
- *  Own: common and out are borrowed for the session's life; out lies within 32 KiB of it. */
-void wring__session_init(wring_session *session, wring__session_common *common, wring__outq *out);
-
-/** Where the handler's state is: within 32 KiB of the session, or NULL. */
-void wring__session_set_user(wring_session *session, void *user);
-
-/** Frees what the session holds; the out queue is its owner's. Legal on a zeroed session. */
+/** Prepares a session in the caller's storage.  Own: as wring__machine_init. */
+void wring__session_init(wring_session *session, wring__machine_common *common, wring__outq *out);
 void wring__session_deinit(wring_session *session);
 
-/** Compression was negotiated: in state READY.  Own: takes. */
-void wring__session_use_deflate(wring_session *session, wring__deflate *deflate);
+/** The upgrade is done: opens the session and calls init.
+ *  @param binding  borrowed for the session's life
+ *  @param state    handler->state_size zeroed bytes near the session, or NULL */
+void wring__session_start(wring_session *session, const wring__binding *binding, void *state,
+                          const wring_request *request, wring_time_ns now);
 
-/** Does as the configuration's `deflate` says.
- *  Errors: WRING_ERR_INVALID_CONFIG, WRING_ERR_NO_MEMORY. */
-WRING_MUST_CHECK wring_result wring__session_deflate_from_config(wring_session *session,
-                                                                 wring_error *error);
+/** Bytes came; they are unmasked in place. Every message in them is dispatched.
+ *  @param block  what they lie in, if an answer may keep it by a reference; or NULL */
+void wring__session_rx(wring_session *session, wring_mut_bytes bytes, wring__block *block,
+                       wring_time_ns now);
 
-/** wring_session_feed of bytes that lie in `block`: what is answered by reference keeps it. The
- * next feed, of whichever session, may come when this one's events have been taken.
- *  @param block  NULL: nothing may be kept */
-WRING_MUST_CHECK wring_result wring__session_feed(wring_session *session, wring_mut_bytes bytes,
-                                                  wring__block *block, uint64_t now_ns);
+/** Another turn: goes on with what wring__machine_has_more tells of. */
+void wring__session_resume(wring_session *session, wring_time_ns now);
 
-/** Where the next bytes of the frame in progress may be written (`at` and `len` of the block): they
- *  are then fed from there, and nothing is copied. The room grows with what was received, and stays
- *  until they are fed.  NULL: no frame is under way, or there is no memory for it. */
-wring__block *wring__session_rx_room(wring_session *session);
+/** The stream ended (WRING_ERR_TRUNCATED) or broke. */
+void wring__session_fail(wring_session *session, wring_result reason);
 
-/** Payload bytes that the frame in progress still lacks. */
-uint64_t wring__session_rx_missing(const wring_session *session);
+/** A due deadline. */
+void wring__session_expire(wring_session *session, wring_time_ns now);
 
-/** The same as wring_session_send, however much is queued already: for what was admitted as a
- *  whole.  Errors: those of wring_session_send but WRING_ERR_QUEUE_FULL. */
-WRING_MUST_CHECK wring_result wring__session_send_admitted(wring_session *session,
-                                                           const wring_frame *frame);
+/** Gives an info to the handler. False: the session is over or its handler takes none. */
+bool wring__session_info(wring_session *session, const wring_info *info);
 
-/** Queues a shared message: one framing for all server sessions. The caller has written its header
- *  with wring__session_frame_shared. Errors as wring_session_send. */
-WRING_MUST_CHECK wring_result wring__session_send_shared(wring_session *session,
-                                                         wring__shared *shared);
+/** A callback that is not the handler's. */
+void wring__session_visit(wring_session *session, wring_verdict (*visit)(wring_session *, void *),
+                          void *opts);
 
-/** Ends the session on the application's wish: a close frame (1000, if none was queued yet) goes
- *  out, then the stream is shut without waiting for the peer's. */
+/** Begins the close, or ends at once. */
+void wring__session_close(wring_session *session, uint16_t code, wring_bytes reason);
 void wring__session_stop(wring_session *session);
 
-/** The stream took what was queued, or most of it: a pong that is owed goes out. */
-void wring__session_drained(wring_session *session);
-
-/** A pong waits for wring__session_drained. */
-static inline bool wring__session_owes_pong(const wring_session *session) {
-    return session->rx != NULL && session->rx->pong_owed;
-}
-
-/** What a message that waits counts for besides its payload: else empty ones could wait without
- *  end. */
-#define WRING__WAITING_OVERHEAD 64
-
-/** Messages taken that are not queued yet, in bytes: all of them, and those behind the first. That
- *  one is being compressed, over several turns, and no peer is slow for it. (session_pending.c) */
-uint64_t wring__session_pending_bytes(const wring_session *session);
-uint64_t wring__session_pending_behind(const wring_session *session);
-
-/** Bytes it holds of a message under assembly, being inflated or being compressed. */
-static inline uint64_t wring__session_held(const wring_session *session) {
-    const wring__rx *rx = session->rx;
-    const uint64_t of_rx =
-        rx == NULL ? 0 : rx->assembly_cap + rx->charged + (rx->kept == NULL ? 0 : rx->kept->cap);
-    return of_rx + wring__session_pending_bytes(session);
-}
-
-static inline bool wring__session_is_inflating(const wring_session *session) {
-    return session->rx != NULL && session->rx->phase == WRING__RX_INFLATE;
-}
-
-/** It has had its share of this turn, and goes on with bytes it has kept: to be called in another
- *  turn, wring__session_pending_go_on and for events, and fed nothing before. Only for who calls
- *  wring__session_turn. */
-static inline bool wring__session_has_more(const wring_session *session) {
-    return (session->pending_at != 0 && !session->message_open) ||
-           wring__session_is_inflating(session);
-}
-void wring__session_pending_go_on(wring_session *session);
-/** Gives them up: nothing can be sent any more. */
-void wring__session_pending_drop(wring_session *session);
-
-/** Before it is fed or asked, by who has several sessions on a thread: how many turns there were.
- *  Its messages are inflated by so much in one of them, so that others have their turn. */
-static inline void wring__session_turn(wring_session *session, uint64_t turn) {
-    if (session->deflate != NULL) {
-        wring__deflate_turn(session->deflate, session, turn);
-    }
-}
-
-/** Before wring_session_expire, by an owner that sends as the peer takes it: a ping behind a queue
- *  would reach the kernel late, and its answer would be awaited too early.
- *  @param waits  bytes are queued that the kernel has not taken
- *  @param moved  it took some since this was last told */
-static inline void wring__session_tx_tell(wring_session *session, bool waits, bool moved) {
-    session->tx_waits = waits;
-    session->tx_moved |= moved;
-}
-
-/** Its clocks begin anew, as if bytes had come. */
-void wring__session_touch(wring_session *session, wring_time_ns now);
-
-/** How it ended, as a sentence: for a timeout which one it was. Cut to fit. */
-void wring__session_end_text(const wring_session *session, char *text, size_t cap);
-
-/** Ends the session for `reason`: its close code goes out, then the stream is shut. */
+/** Ends the session for `reason`, with its close code. */
 void wring__session_refuse(wring_session *session, wring_result reason);
 
-/** Writes the unmasked header of a shared message. Only its creator or only holder may. */
-void wring__session_frame_shared(wring__shared *shared);
+/** What was queued has gone out: a pong that is owed follows.
+ *  @param tell  the handler is told as well: the peer was slow, and reads again */
+void wring__session_drained(wring_session *session, bool tell);
+
+/** What the stream's owner has to do after anything it told the session: the same for a server, a
+ *  client and an embedder. */
+typedef struct wring__settled {
+    wring_time_ns deadline; /* when wring__session_expire is due; WRING_TIME_NEVER */
+    bool is_over;   /* the session is CLOSED: what is queued goes out, then the stream ends */
+    bool has_more;  /* bytes it has kept wait for wring__session_resume in another turn */
+    bool owes_pong; /* wring__session_drained is wanted once what is queued has gone out */
+} wring__settled;
+
+/** After each call of the functions above. Starts the clock of a close that has just begun. */
+static inline wring__settled wring__session_settle(wring_session *session, wring_time_ns now) {
+    const wring_machine *machine = &session->machine;
+    wring_time_ns deadline = wring_machine_deadline_ns(machine);
+    if (WRING_UNLIKELY(deadline == 0)) { /* a close just began: its clock starts now */
+        wring__session_expire(session, now);
+        deadline = wring_machine_deadline_ns(machine);
+    }
+    return (wring__settled){
+        .deadline = deadline,
+        .is_over = machine->state == WRING_MACHINE_CLOSED,
+        .has_more = wring__machine_has_more(machine),
+        .owes_pong = wring__machine_owes_pong(machine),
+    };
+}
+
+static inline bool wring__session_is_started(const wring_session *session) {
+    return session->binding != NULL;
+}
 
 #endif

@@ -4,6 +4,8 @@
  */
 #include "proto/upgrade.h"
 
+#include "core/sized.h"
+
 wring_result wring__subprotocol_choose(wring_headers headers, const wring_upgrade_options *options,
                                        wring_bytes *chosen) {
     *chosen = wring_bytes_of(NULL, 0);
@@ -24,7 +26,7 @@ wring_result wring__subprotocol_choose(wring_headers headers, const wring_upgrad
 }
 
 /* What the application offered by a header of its own stands in place of the options. */
-static bool subprotocol_is_offered(const wring_h1_client_options *options, wring_bytes chosen) {
+static bool subprotocol_is_offered(const wring_upgrade_offer *options, wring_bytes chosen) {
     const char *name = "sec-websocket-protocol";
     if (wring_headers_count(options->extra, name) > 0) {
         wring_list_cursor cursor = {0, 0};
@@ -43,14 +45,12 @@ static bool subprotocol_is_offered(const wring_h1_client_options *options, wring
     return false;
 }
 
-wring_result wring__answer_check(wring_headers headers, const wring_h1_client_options *options,
+wring_result wring__answer_check(wring_headers headers, const wring_upgrade_offer *offer,
                                  wring_bytes *subprotocol) {
     *subprotocol = wring_bytes_of(NULL, 0);
-    static const wring_h1_client_options none = {0};
-    options = options == NULL ? &none : options;
     const bool offered_extensions =
-        options->extensions != NULL ||
-        wring_headers_count(options->extra, "sec-websocket-extensions") > 0;
+        offer->extensions != NULL ||
+        wring_headers_count(offer->extra, "sec-websocket-extensions") > 0;
     if (!offered_extensions && wring_headers_count(headers, "sec-websocket-extensions") > 0) {
         return WRING_ERR_UNEXPECTED_EXTENSION;
     }
@@ -58,7 +58,7 @@ wring_result wring__answer_check(wring_headers headers, const wring_h1_client_op
         return WRING_OK;
     }
     return wring_headers_count(headers, "sec-websocket-protocol") == 1 &&
-                   subprotocol_is_offered(options, *subprotocol)
+                   subprotocol_is_offered(offer, *subprotocol)
                ? WRING_OK
                : WRING_ERR_UNEXPECTED_SUBPROTOCOL;
 }
@@ -71,4 +71,20 @@ bool wring__header_text_is_safe(wring_bytes text) {
         }
     }
     return true;
+}
+
+static wring_result adopt(void *out, uint32_t size, const void *in) {
+    const wring_result result = wring__sized_adopt(out, size, in, 2 * sizeof(void *), "", NULL);
+    return result == WRING_OK ? WRING_OK : WRING_ERR_INVALID_ARGUMENT;
+}
+
+wring_result wring__upgrade_options_adopt(const wring_upgrade_options *in,
+                                          wring_upgrade_options *out) {
+    static const wring_upgrade_options none = {.struct_size = sizeof none};
+    return adopt(out, sizeof *out, in == NULL ? &none : in);
+}
+
+wring_result wring__upgrade_offer_adopt(const wring_upgrade_offer *in, wring_upgrade_offer *out) {
+    static const wring_upgrade_offer none = {.struct_size = sizeof none};
+    return adopt(out, sizeof *out, in == NULL ? &none : in);
 }

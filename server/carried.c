@@ -9,7 +9,7 @@
 
 #include "server/request.h"
 #include "server/server.h"
-#include "wring/connect.h"
+#include "wring/upgrade.h"
 
 static wring__server_worker *worker_of(const wring__peer *peer) {
     return wring__peer_worker(peer);
@@ -29,7 +29,8 @@ static wring_result peer_init(wring__peer *peer, struct wring__mux *mux) {
         end->kind = WRING__END_MUX;
         end->state = WRING__END_OPEN;
         end->mux = mux;
-        wring__host_init(&peer->stream.host, &worker_of(peer)->sessions, &end->out);
+        wring__session_init(&peer->stream.session, wring__peer_default_sessions(worker_of(peer)),
+                            &end->out);
     }
     return result;
 }
@@ -41,7 +42,7 @@ static wring__stream *carried_open(struct wring__mux *mux) {
         wring__count(&worker->counters.refused_memory, 1);
         return NULL;
     }
-    wring__peer *peer = calloc(1, sizeof *peer + worker->server->state_size_max);
+    wring__peer *peer = calloc(1, sizeof *peer + worker->server->routes.state_size_max);
     if (peer == NULL || peer_init(peer, mux) != WRING_OK) {
         wring__peer_free(peer);
         return NULL;
@@ -71,6 +72,7 @@ static void carried_request(wring__stream *stream, wring_headers fields) {
     const uint8_t *mark = target.len == 0 ? NULL : memchr(target.data, '?', target.len);
     const size_t path_len = mark == NULL ? target.len : (size_t)(mark - target.data);
     wring_request request = {
+        .struct_size = sizeof request,
         .method = field(fields, ":method"),
         .target = target,
         .path = wring_bytes_of(target.data, path_len),
@@ -165,10 +167,11 @@ void wring__carried_drain(const wring__server_worker *worker, wring__endpoint *e
 /* ---- answers --------------------------------------------------------------------------------- */
 
 wring_result wring__carried_validate(wring_headers fields, const wring_upgrade_options *options,
-                                     wring_upgrade_info *out) {
-    wring_connect_info info;
-    const wring_result result = wring_h2_validate_request(fields, options, &info);
-    *out = (wring_upgrade_info){.origin = info.origin, .subprotocol = info.subprotocol};
+                                     wring_h1_upgrade_info *out) {
+    wring_h2_upgrade_info info = {.struct_size = sizeof info};
+    const wring_result result = wring_h2_request_validate(fields, options, &info);
+    *out = (wring_h1_upgrade_info){
+        .struct_size = sizeof *out, .origin = info.origin, .subprotocol = info.subprotocol};
     return result;
 }
 
@@ -176,11 +179,12 @@ static wring_result answer(wring__peer *peer, int status, wring_headers headers)
     return worker_of(peer)->server->carrier->answer(&peer->stream.end, status, headers);
 }
 
-wring_result wring__carried_accept(wring__peer *peer, const wring_upgrade_info *info,
+wring_result wring__carried_accept(wring__peer *peer, const wring_h1_upgrade_info *info,
                                    wring_headers extra) {
-    const wring_connect_info accepted = {.subprotocol = info->subprotocol};
+    const wring_h2_upgrade_info accepted = {.struct_size = sizeof accepted,
+                                            .subprotocol = info->subprotocol};
     wring_header list[3]; /* a status, a subprotocol, an extension */
-    size_t count = wring_h2_response_headers(&accepted, list);
+    size_t count = wring_h2_response_headers(&accepted, list).count;
     WRING_ASSERT(extra.count <= 1);
     for (size_t i = 0; i < extra.count; i++) {
         list[count++] = extra.list[i];

@@ -9,6 +9,7 @@
 
 #include "server/peer.h"
 #include "stream/carrier.h"
+#include "wring/upgrade.h"
 
 struct wring__server_worker;
 
@@ -23,9 +24,9 @@ void wring__carried_drain(const struct wring__server_worker *worker, wring__endp
 /** For the request of a peer that is carried, what proto/h1_upgrade.c is for others. */
 WRING_MUST_CHECK wring_result wring__carried_validate(wring_headers fields,
                                                       const wring_upgrade_options *options,
-                                                      wring_upgrade_info *out);
+                                                      wring_h1_upgrade_info *out);
 WRING_MUST_CHECK wring_result wring__carried_accept(wring__peer *peer,
-                                                    const wring_upgrade_info *info,
+                                                    const wring_h1_upgrade_info *info,
                                                     wring_headers extra);
 WRING_MUST_CHECK wring_result wring__carried_respond(wring__peer *peer,
                                                      const wring_http_response *response);

@@ -15,15 +15,16 @@
 #include "server/server.h"
 #include "server/slow.h"
 
-/* Nothing waits and the queue is short: nearly always. */
+/* Nothing waits and the queue is short: nearly always.
+ * @param soft_bytes  the smallest soft mark of any route: above it slow.c looks at the route's */
 static bool is_quick(const wring__peer *peer, uint64_t soft_bytes) {
     return wring__end_unsent(&peer->stream.end) <= soft_bytes &&
-           peer->stream.host.session.pending_at == 0 &&
+           peer->stream.session.machine.pending_at == 0 &&
            (peer->extra == NULL || peer->extra->backlog.count == 0);
 }
 
 static void send_quick(wring__peer *peer, wring__shared *message, uint64_t soft_bytes) {
-    wring_result result = wring__session_send_shared(&peer->stream.host.session, message);
+    wring_result result = wring__machine_send_shared(&peer->stream.session.machine, message);
     if (result == WRING_OK) {
         wring__end_flush(&peer->stream.end);
         if (WRING_UNLIKELY(wring__end_unsent(&peer->stream.end) > soft_bytes)) {
@@ -51,10 +52,11 @@ static void deliver_to(wring__peer *peer, const struct wring__topic *topic, wrin
 
 static void deliver_one(wring__server_worker *worker, const struct wring__topic *topic,
                         wring__shared *message, const wring__publication *about) {
-    const uint64_t soft_bytes = worker->server->config.send_soft_bytes;
+    const uint64_t soft_bytes = worker->io.soft_bytes;
     const wring__peer *except = wring__peer_named(worker, about->except);
     WRING_TRACE(PUBLISH, topic->count, message->payload_len);
     worker->io.mail_work += topic->count;
+    wring__count(&worker->io.messages.tx, topic->count);
     for (uint32_t i = 0; i < topic->count; i++) {
         wring__peer *peer = topic->subscriptions[i]->peer;
         if (peer != except) {
@@ -71,7 +73,7 @@ static void deliver_one(wring__server_worker *worker, const struct wring__topic 
 /* For who published some of it, or is slow: one by one. */
 static void deliver_each(wring__server_worker *worker, wring__peer *peer,
                          const struct wring__topic *topic) {
-    const uint64_t soft_bytes = worker->server->config.send_soft_bytes;
+    const uint64_t soft_bytes = worker->io.soft_bytes;
     const wring__batch *batch = topic->batch;
     for (uint32_t i = 0; i < batch->count; i++) {
         wring_bytes name;
@@ -96,13 +98,13 @@ static void authors_mark(wring__server_worker *worker, const wring__batch *batch
 
 static void deliver_joined(wring__server_worker *worker, const struct wring__topic *topic,
                            wring__shared *joined) {
-    const uint64_t soft_bytes = worker->server->config.send_soft_bytes;
+    const uint64_t soft_bytes = worker->io.soft_bytes;
     WRING_TRACE(PUBLISH, topic->count, joined->payload_len);
     authors_mark(worker, topic->batch, true);
     for (uint32_t i = 0; i < topic->count; i++) {
         wring__peer *peer = topic->subscriptions[i]->peer;
         /* a joined run is not compressed: who has a context gets each message's form */
-        const bool compressed = peer->stream.host.session.deflate != NULL;
+        const bool compressed = peer->stream.session.machine.deflate != NULL;
         if (wring__peer_has(peer, WRING__PEER_IS_AUTHOR) || compressed ||
             !is_quick(peer, soft_bytes)) {
             deliver_each(worker, peer, topic);
@@ -125,6 +127,7 @@ static void deliver_gathered(wring__server_worker *worker, struct wring__topic *
         }
     }
     worker->io.mail_work += topic->count;
+    wring__count(&worker->io.messages.tx, (uint64_t)topic->count * topic->batch->count);
 }
 
 void wring__deliver_batch(wring__server_worker *worker, struct wring__topic *topic) {
@@ -188,7 +191,7 @@ static bool reaches_current(const wring__server_worker *worker, const struct wri
                             const wring__publication *about) {
     const wring__peer *peer = worker->current;
     if (peer == NULL || (about->except != WRING_REF_NONE &&
-                         about->except == wring__stream_ref(&peer->stream.host.session))) {
+                         about->except == wring__stream_ref(&peer->stream.session))) {
         return false;
     }
     const wring__subscription *s = peer->subscriptions;
@@ -206,7 +209,11 @@ static bool gather_for_turn(wring__server_worker *worker, struct wring__topic *t
     if (*gathered != NULL && (*gathered != topic || at_once)) {
         wring__deliver_batch(worker, *gathered);
     }
-    if (at_once || !gather(worker, topic, message)) {
+    if (at_once) {
+        wring__deliver_batch(worker, topic); /* a window that the rules have since taken away */
+        return false;
+    }
+    if (!gather(worker, topic, message)) {
         return false;
     }
     *gathered = topic;

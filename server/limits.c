@@ -8,16 +8,17 @@
 
 #include "server/peer.h"
 #include "server/server.h"
+#include "server/tell.h"
 
 /* ---- unfinished handshakes ------------------------------------------------------------------- */
 
 wring_result wring__limits_init(wring__server_worker *worker) {
-    const uint32_t max = worker->server->config.max_handshakes;
+    const uint64_t max = worker->server->config.handshakes_max;
     wring__handshakes *h = &worker->handshakes;
-    if (max == WRING_OFF) {
+    if (max == WRING_UNLIMITED) {
         return WRING_OK;
     }
-    h->cap = max + 1;
+    h->cap = (uint32_t)max + 1;
     h->refs = calloc(h->cap, sizeof *h->refs);
     return h->refs == NULL ? WRING_ERR_NO_MEMORY : WRING_OK;
 }
@@ -65,6 +66,7 @@ static void handshake_begin(wring__peer *peer) {
     wring__peer *oldest = h->count < h->cap ? NULL : oldest_take(worker);
     if (oldest != NULL) {
         wring__count(&worker->counters.handshakes_evicted, 1);
+        wring__tell_handshake_evicted(oldest);
         wring__limits_handshake_over(oldest);
         wring__end_abort(&oldest->stream.end);
     }
@@ -83,15 +85,17 @@ void wring__limits_handshake_over(wring__peer *peer) {
     }
 }
 
-static bool meter_take(wring__meter *meter, wring_time_ns now, uint32_t rate, uint32_t burst) {
-    return rate == WRING_OFF || wring__meter_take(meter, now, WRING_NS_PER_SEC / rate, burst);
+/* A burst beyond 32 bits is no limit that anyone reaches. */
+static bool meter_take(wring__meter *meter, wring_time_ns now, uint64_t rate, uint64_t burst) {
+    const uint32_t most = burst > UINT32_MAX ? UINT32_MAX : (uint32_t)burst;
+    return rate == WRING_UNLIMITED || wring__meter_take(meter, now, WRING_NS_PER_SEC / rate, most);
 }
 
 /* ---- coming and going ------------------------------------------------------------------------ */
 
 static bool total_enter(wring_server *server) {
-    const uint32_t max = server->config.max_connections_total;
-    if (max == WRING_OFF || atomic_fetch_add(&server->connections, 1) < max) {
+    const uint64_t max = server->config.connections_total_max;
+    if (max == WRING_UNLIMITED || atomic_fetch_add(&server->connections, 1) < max) {
         return true;
     }
     atomic_fetch_sub(&server->connections, 1);
@@ -99,7 +103,7 @@ static bool total_enter(wring_server *server) {
 }
 
 static void total_leave(wring_server *server) {
-    if (server->config.max_connections_total != WRING_OFF) {
+    if (server->config.connections_total_max != WRING_UNLIMITED) {
         atomic_fetch_sub(&server->connections, 1);
     }
 }
@@ -107,7 +111,7 @@ static void total_leave(wring_server *server) {
 /* Before a byte of it is read: a ClientHello costs its sender next to nothing and us a signature.
  */
 static bool tls_is_admitted(wring__server_worker *worker) {
-    const uint32_t rate = worker->server->config.tls_handshake_rate;
+    const uint64_t rate = worker->server->config.tls_handshakes_per_second;
     if (worker->tls == NULL || meter_take(&worker->tls_handshakes, worker->io.now, rate, rate)) {
         return true;
     }
@@ -165,32 +169,32 @@ void wring__limits_closed(wring__peer *peer) {
 /* ---- rates and age --------------------------------------------------------------------------- */
 
 /* A tenth is taken off at random, so that what came together does not come back together. */
-static wring_time_ns age_deadline(const wring__peer *peer, uint32_t max_age_ms) {
+static wring_time_ns age_deadline(const wring__peer *peer, uint32_t age_max_ms) {
     const wring__server_worker *worker = wring__peer_worker(peer);
-    const wring_duration_ns age = max_age_ms * WRING_NS_PER_MS;
+    const wring_duration_ns age = age_max_ms * WRING_NS_PER_MS;
     return worker->io.clock.peer_now + age -
            wring__server_random(wring__peer_worker(peer)) % (age / 10 + 1);
 }
 
 void wring__limits_upgraded(wring__peer *peer) {
-    const wring_server_config *config = &wring__peer_worker(peer)->server->config;
+    const wring_policy *policy = wring__peer_policy(peer);
     wring__limits_handshake_over(peer);
-    if (config->max_age_ms == WRING_OFF) {
+    if (policy->age_max_ms == WRING_OFF) {
         return;
     }
     wring__peer_extra *extra = wring__peer_extra_make(peer);
     if (extra != NULL) {
-        extra->age_deadline = age_deadline(peer, config->max_age_ms);
+        extra->age_deadline = age_deadline(peer, policy->age_max_ms);
         wring__end_bring_deadline(&peer->stream.end, extra->age_deadline);
     }
 }
 
 wring_result wring__limits_admit(wring_session *session, const wring_message *message) {
     wring__peer *peer = wring__peer_of(session);
-    const wring_server_config *config = &wring__peer_worker(peer)->server->config;
+    const wring_policy *policy = wring__peer_policy(peer);
     const bool data = message->opcode == WRING_TEXT || message->opcode == WRING_BINARY;
-    const uint32_t rate = data ? config->message_rate : config->control_rate;
-    if (rate == WRING_OFF || message->opcode == WRING_CLOSE) {
+    const uint64_t rate = data ? policy->messages_per_second : policy->controls_per_second;
+    if (rate == WRING_UNLIMITED || message->opcode == WRING_CLOSE) {
         return WRING_OK;
     }
     wring__peer_extra *extra = wring__peer_extra_make(peer);
@@ -199,7 +203,7 @@ wring_result wring__limits_admit(wring_session *session, const wring_message *me
     }
     const bool ok =
         meter_take(data ? &extra->messages : &extra->controls, peer->stream.end.worker->now, rate,
-                   data ? config->message_burst : config->control_burst);
+                   data ? policy->messages_burst : policy->controls_burst);
     wring__count(&wring__peer_worker(peer)->counters.rate_ended, !ok);
     return ok ? WRING_OK : WRING_ERR_RATE_LIMIT;
 }

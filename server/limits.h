@@ -22,8 +22,12 @@ typedef struct wring__meter {
  *  @param interval  between two tokens   @param burst  tokens of a full bucket, at least 1 */
 static inline bool wring__meter_take(wring__meter *meter, wring_time_ns now,
                                      wring_duration_ns interval, uint32_t burst) {
-    const wring_time_ns full_at = meter->full_at > now ? meter->full_at : now;
-    if (full_at - now > interval * (burst - 1)) {
+    const wring_duration_ns most = interval * (burst - 1);
+    wring_time_ns full_at = meter->full_at > now ? meter->full_at : now;
+    if (full_at > now + most + interval) {
+        full_at = now; /* of a policy that was slower: this one begins anew */
+    }
+    if (full_at - now > most) {
         return false;
     }
     meter->full_at = full_at + interval;

@@ -7,6 +7,7 @@
 #include "core/shared.h"
 #include "server/peer.h"
 #include "server/server.h"
+#include "server/tell.h"
 
 #define LOOK_AGAIN_NS  (10 * WRING_NS_PER_MS)
 #define PATIENCE_NS    (WRING_NS_PER_SEC)
@@ -61,7 +62,7 @@ struct largest {
 static uint64_t bytes_of(const wring__peer *peer) {
     const uint64_t waiting = peer->extra == NULL ? 0 : peer->extra->backlog.bytes;
     return wring__end_held_bytes(&peer->stream.end) +
-           wring__session_held(&peer->stream.host.session) + waiting;
+           wring__machine_held(&peer->stream.session.machine) + waiting;
 }
 
 static void largest_add(wring__endpoint *end, void *arg) {
@@ -118,8 +119,10 @@ static void act(wring__server_worker *worker, uint64_t total, uint64_t budget) {
     memory->refuses = total >= percent(budget, 95);
     if (memory->stopped_since == 0 && total >= percent(budget, 85)) {
         reading_stop(worker);
+        wring__tell_memory(worker, true, total);
     } else if (memory->stopped_since != 0 && total < percent(budget, 80)) {
         reading_resume(worker);
+        wring__tell_memory(worker, false, total);
     }
     if (memory->stopped_since == 0) {
         return;
@@ -133,7 +136,7 @@ static void act(wring__server_worker *worker, uint64_t total, uint64_t budget) {
 }
 
 void wring__memory_look(wring__server_worker *worker) {
-    const uint64_t budget = worker->server->config.memory_budget;
+    const uint64_t budget = worker->server->config.memory_budget_bytes;
     if (budget == WRING_UNLIMITED) {
         return;
     }

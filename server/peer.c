@@ -13,6 +13,7 @@
 #include "server/request.h"
 #include "server/server.h"
 #include "server/slow.h"
+#include "server/tell.h"
 
 /* Draining: how long a connection without a whole request may yet send it. */
 #define UNHEARD_NS (500 * WRING_NS_PER_MS)
@@ -33,7 +34,7 @@ wring__peer_extra *wring__peer_extra_make(wring__peer *peer) {
     if (peer->extra == NULL) {
         peer->extra = calloc(1, sizeof *peer->extra);
         if (peer->extra != NULL) {
-            peer->extra->slow_deadline = WRING_TIME_NEVER;
+            peer->extra->congested_at = WRING_TIME_NEVER;
             peer->extra->age_deadline = WRING_TIME_NEVER;
         }
     }
@@ -80,6 +81,9 @@ static void peer_resume(wring__endpoint *end) {
 
 static void peer_end(wring__peer *peer, wring_result reason) {
     callbacks_begin(peer, 0);
+    if (!wring__stream_is_started(&peer->stream)) {
+        wring__tell_handshake_failed(peer, reason);
+    }
     wring__stream_fail(&peer->stream, reason);
 }
 
@@ -105,9 +109,9 @@ static void session_timer(wring__peer *peer) {
     WRING_ASSERT(wring__stream_is_started(&peer->stream));
     const wring_time_ns now = peer->stream.end.worker->clock.peer_now;
     if (worker_of(peer)->member.is_draining &&
-        peer->stream.host.session.state == WRING_SESSION_OPEN) {
+        peer->stream.session.machine.state == WRING_MACHINE_OPEN) {
         wring__peer_go_away(peer);
-    } else if (peer->extra != NULL && peer->extra->slow_deadline <= now) {
+    } else if (peer->extra != NULL && wring__slow_deadline(peer) <= now) {
         peer_refuse(peer, WRING_ERR_SLOW_CONSUMER);
     } else if (peer->extra != NULL && peer->extra->age_deadline <= now) {
         peer->extra->age_deadline = WRING_TIME_NEVER;
@@ -123,7 +127,7 @@ static void peer_timer(wring__endpoint *end) {
     callbacks_begin(peer, worker_of(peer)->member.is_draining ? WRING_TIME_NEVER : 0);
     if (!wring__stream_is_started(&peer->stream)) {
         if (worker_of(peer)->member.is_draining) {
-            wring__request_refuse_with(peer, 503, "the server is shutting down");
+            wring__request_refuse_draining(peer);
         } else {
             wring__request_refuse(peer, WRING_ERR_TIMEOUT); /* accept to upgrade took too long */
         }
@@ -132,7 +136,7 @@ static void peer_timer(wring__endpoint *end) {
     session_timer(peer);
     if (peer->extra != NULL) { /* the stream set its own deadline only */
         wring__end_bring_deadline(
-            end, wring__min_u64(peer->extra->slow_deadline, peer->extra->age_deadline));
+            end, wring__min_u64(wring__slow_deadline(peer), peer->extra->age_deadline));
     }
 }
 
@@ -141,9 +145,20 @@ static void peer_asked(wring__endpoint *end) {
     callbacks_begin(peer, 0);
     if (peer->extra != NULL && peer->extra->evict != WRING_OK) {
         peer_refuse(peer, peer->extra->evict);
-    } else if (wring__stream_is_started(&peer->stream) && wring__slow_drained(peer)) {
-        wring__stream_drained(&peer->stream);
+        return;
     }
+    bool tell = false;
+    if (wring__stream_is_started(&peer->stream) && wring__slow_drained(peer, &tell)) {
+        wring__stream_drained(&peer->stream, tell);
+    }
+}
+
+static void topics_mail(wring__peer *peer, const wring__mail *mail) {
+    if (!wring__topics_mail(peer, mail)) {
+        wring__count(&worker_of(peer)->io.counters.lost_mail, wring__mail_count(mail));
+    }
+    wring__shared_unref(mail->data);
+    wring__stream_settle(&peer->stream);
 }
 
 static void peer_mail(wring__endpoint *end, const wring__mail *mail) {
@@ -154,6 +169,12 @@ static void peer_mail(wring__endpoint *end, const wring__mail *mail) {
         !wring__slow_takes(peer, mail)) {
         wring__mail_lost(mail);
         wring__stream_settle(&peer->stream);
+        return;
+    }
+    const bool topics =
+        mail->kind == WRING__MAIL_SUBSCRIBE || mail->kind == WRING__MAIL_UNSUBSCRIBE;
+    if (topics && wring__stream_is_started(&peer->stream)) {
+        topics_mail(peer, mail);
         return;
     }
     wring__stream_mail(&peer->stream, mail);
@@ -179,7 +200,7 @@ static void peer_closed(wring__endpoint *end) {
     if (!wring__peer_is_carried(peer)) {
         wring__limits_closed(peer);
     }
-    wring__host_deinit(&peer->stream.host);
+    wring__session_deinit(&peer->stream.session);
     wring__peer_free(peer);
 }
 
@@ -189,6 +210,7 @@ static void peer_congested(wring__stream *stream) {
 
 static void peer_session_ended(wring__stream *stream) {
     wring__peer *peer = peer_of_stream(stream);
+    wring__tell_session_ended(peer);
     wring__slow_end(peer);
     wring__topics_unsubscribe_all(&worker_of(peer)->topics, peer);
 }
@@ -225,7 +247,11 @@ static void drain_unheard(wring__peer *peer) {
     wring__end_bring_deadline(&peer->stream.end, peer->stream.end.worker->clock.peer_now + moment);
 }
 
-wring_result wring__peer_accept(wring__worker *io, wring__socket socket) {
+wring__machine_common *wring__peer_default_sessions(const wring__server_worker *worker) {
+    return &worker->sessions[worker->server->routes.count - 1].common;
+}
+
+static wring_result accept_try(wring__worker *io, wring__socket socket) {
     wring__server_worker *worker = WRING_CONTAINER_OF(io, wring__server_worker, io);
     const wring_server *server = worker->server;
     wring__source *source;
@@ -240,7 +266,7 @@ wring_result wring__peer_accept(wring__worker *io, wring__socket socket) {
     if (result != WRING_OK) {
         return result;
     }
-    wring__peer *peer = calloc(1, sizeof *peer + server->state_size_max);
+    wring__peer *peer = calloc(1, sizeof *peer + server->routes.state_size_max);
     const bool made = peer != NULL && (source == NULL || wring__peer_extra_make(peer) != NULL);
     result = made ? wring__conn_open(&peer->stream.conn, io, &wring__peer_ops.super, socket)
                   : WRING_ERR_NO_MEMORY;
@@ -255,7 +281,8 @@ wring_result wring__peer_accept(wring__worker *io, wring__socket socket) {
             wring__end_abort(&peer->stream.end);
         }
     }
-    wring__host_init(&peer->stream.host, &worker->sessions, &peer->stream.end.out);
+    wring__session_init(&peer->stream.session, wring__peer_default_sessions(worker),
+                        &peer->stream.end.out);
     wring__limits_opened(peer, source);
     if (server->config.handshake_timeout_ms != WRING_OFF) {
         wring__end_set_deadline(&peer->stream.end,
@@ -266,6 +293,15 @@ wring_result wring__peer_accept(wring__worker *io, wring__socket socket) {
         drain_unheard(peer);
     }
     return WRING_OK;
+}
+
+wring_result wring__peer_accept(wring__worker *io, wring__socket socket) {
+    const wring_result result = accept_try(io, socket);
+    if (result != WRING_OK) {
+        wring__tell_connection_refused(WRING_CONTAINER_OF(io, wring__server_worker, io), socket,
+                                       result);
+    }
+    return result;
 }
 
 static bool is_drainable(const wring__endpoint *end) {
@@ -345,16 +381,52 @@ wring__peer *wring__peer_named(wring__server_worker *worker, wring_ref ref) {
     return end == NULL || !is_peer(end) ? NULL : peer_of_end(end);
 }
 
-int wring_session_worker(const wring_session *session) {
-    const wring__peer *peer = wring__peer_of(session);
-    return peer == NULL ? -1 : (int)worker_of(peer)->member.number;
+void wring__peer_close(wring__peer *peer, uint16_t code, wring_bytes reason) {
+    callbacks_begin(peer, WRING_TIME_NEVER);
+    wring__stream_close(&peer->stream, code, reason);
 }
 
-uint64_t wring_session_queued(const wring_session *session) {
-    const wring__peer *peer = wring__peer_of(session);
-    if (peer == NULL) {
-        return 0;
-    }
-    const uint64_t waiting = peer->extra == NULL ? 0 : peer->extra->backlog.bytes;
-    return wring__end_unsent(&peer->stream.end) + wring__session_pending_bytes(session) + waiting;
+void wring__peer_visit(wring__peer *peer, wring_verdict (*visit)(wring_session *, void *),
+                       void *opts) {
+    callbacks_begin(peer, 0);
+    wring__stream_visit(&peer->stream, visit, opts);
 }
+
+const wring_policy *wring__peer_policy(const wring__peer *peer) {
+    return &WRING_CONTAINER_OF(peer->stream.session.machine.common, wring__route_sessions, common)
+                ->policy;
+}
+
+/* ---- what a session asks its owner ----------------------------------------------------------- */
+
+static wring_server *session_server(const wring_session *session) {
+    return worker_of(wring__peer_of(session))->server;
+}
+
+static wring_client *session_client(const wring_session *session) {
+    (void)session;
+    return NULL;
+}
+
+static uint64_t session_queued_bytes(const wring_session *session) {
+    const wring__peer *peer = wring__peer_of(session);
+    const uint64_t waiting = peer->extra == NULL ? 0 : peer->extra->backlog.bytes;
+    return wring__stream_queued_bytes(session) + waiting;
+}
+
+static void session_log(const wring_session *session, wring_log_level level, const char *event,
+                        const char *text) {
+    wring__stream_log(session, &session_server(session)->log, level, event, text);
+}
+
+const wring__session_owner wring__peer_session_owner = {
+    .ref = wring__stream_ref,
+    .loop = wring__stream_loop,
+    .worker = wring__stream_worker,
+    .server = session_server,
+    .client = session_client,
+    .log = session_log,
+    .queued_bytes = session_queued_bytes,
+    .pause = wring__stream_pause,
+    .resume = wring__stream_unpause,
+};

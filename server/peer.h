@@ -18,9 +18,9 @@ typedef struct wring__peer_extra {
     wring__source *source; /* its address, where that is limited */
     wring__meter messages;
     wring__meter controls;
-    wring_time_ns age_deadline;  /* too old then: closed; WRING_TIME_NEVER */
-    wring_time_ns slow_deadline; /* congested until then: ended; WRING_TIME_NEVER */
-    wring_result evict;          /* the session is to be ended for this; WRING_OK: not */
+    wring_time_ns age_deadline; /* too old then: closed; WRING_TIME_NEVER */
+    wring_time_ns congested_at; /* since then; WRING_TIME_NEVER: not */
+    wring_result evict;         /* the session is to be ended for this; WRING_OK: not */
 } wring__peer_extra;
 
 typedef struct wring__peer {
@@ -36,6 +36,7 @@ typedef struct wring__peer {
 /** wring__endpoint.owner_flags of a peer. */
 enum wring__peer_flags {
     WRING__PEER_IN_HANDSHAKE = 1, /* counted as unfinished (limits.c) */
+    WRING__PEER_IS_CONGESTED = 4, /* above its soft mark, until it has drained (slow.c) */
     WRING__PEER_IS_AUTHOR = 2     /* during a delivery: has published some of it (deliver.c) */
 };
 
@@ -60,11 +61,21 @@ static inline struct wring__server_worker *wring__peer_worker(const wring__peer 
     return (struct wring__server_worker *)(void *)peer->stream.end.worker; /* it begins with it */
 }
 
+/** A callback of somebody else's for its session, which is open. */
+void wring__peer_visit(wring__peer *peer, wring_verdict (*visit)(wring_session *, void *),
+                       void *opts);
+
+/** What its route allows its session. */
+const wring_policy *wring__peer_policy(const wring__peer *peer);
+
 /** NULL when memory is out. */
 wring__peer_extra *wring__peer_extra_make(wring__peer *peer);
 
 /** What the endpoint of a peer calls. */
 extern const wring__stream_ops wring__peer_ops;
+
+/** Closes its session, behind all that was published to it before. */
+void wring__peer_close(wring__peer *peer, uint16_t code, wring_bytes reason);
 
 /** Closes its session with 1001: the server stops. */
 void wring__peer_go_away(wring__peer *peer);

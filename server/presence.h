@@ -5,7 +5,7 @@
  *
  * A table of slots by the topic's hash, a bit for each worker in each. Topics that share a slot
  * share its bits: then a worker may get a message it has no use for, never miss one. A bit is set
- * before wring_subscribe returns, and read by a publish that begins later.
+ * before wring_session_subscribe returns, and read by a publish that begins later.
  */
 #ifndef WRING_SERVER_PRESENCE_H
 #define WRING_SERVER_PRESENCE_H

@@ -14,7 +14,7 @@
 #include "core/ref.h"
 #include "core/sized.h"
 #include "io/registry.h"
-#include "proto/session.h"
+#include "proto/machine.h"
 #include "server/peer.h"
 #include "server/server.h"
 
@@ -32,7 +32,7 @@ wring__shared *wring__publication_create(const wring__publication *about, wring_
     uint8_t *behind = message->payload + payload.len;
     memcpy(behind, about, sizeof *about);
     memcpy(behind + sizeof *about, topic.data, topic.len);
-    wring__session_frame_shared(message);
+    wring__machine_frame_shared(message);
     return message;
 }
 
@@ -51,37 +51,48 @@ static bool is_here(const wring__server_worker *worker) {
     return wring__worker_current == &worker->io && wring__mailbox_is_empty(&worker->io.mailbox);
 }
 
-static wring_result hand_to(wring__server_worker *worker, wring__shared *message) {
-    if (is_here(worker)) {
+static wring_result hand_to(wring__server_worker *worker, uint32_t kind, wring__shared *message) {
+    if (kind == WRING__MAIL_PUBLISH && is_here(worker)) {
         wring__deliver(worker, message);
         return WRING_OK;
     }
-    wring__mail mail = {.kind = WRING__MAIL_PUBLISH,
+    wring__mail mail = {.kind = kind,
                         .ref = wring__ref_pack(atomic_load(&worker->address), 0, 0),
                         .data = wring__shared_ref(message)};
-    wring_result result = wring__registry_post(&mail);
+    wring_result result = wring__registry_post_to(worker->server, &mail);
     if (result != WRING_OK) {
         wring__shared_unref(message);
     }
     return result == WRING_ERR_CLOSED ? WRING_OK : result; /* its subscribers are gone */
 }
 
-static wring_result hand_out(wring_server *server, uint64_t hash, wring__shared *message) {
+static void mailbox_full_tell(wring_server *server, const wring__shared *message) {
+    wring__log_entry entry;
+    wring_bytes topic;
+    if (wring__log_begin(&entry, &server->log, WRING__LOG_MAILBOX_FULL)) {
+        (void)wring__publication_of(message, &topic);
+        wring__log_bytes(&entry, "topic", topic);
+        wring__log_write(&entry, "the mailbox of a worker is full: its subscribers miss a "
+                                 "publication (mailbox_items)");
+    }
+}
+
+static wring_result hand_out(wring_server *server, uint64_t hash, uint32_t kind,
+                             wring__shared *message) {
     WRING_TRACE_STOP();
     wring_result result = WRING_OK;
     for (uint32_t word = 0; word < server->presence.words; word++) {
         uint64_t bits = wring__presence_word(&server->presence, hash, word);
         for (; bits != 0; bits &= bits - 1) {
             uint32_t number = word * 64 + (uint32_t)__builtin_ctzll(bits);
-            wring_result handed = hand_to(&server->workers[number], message);
+            wring_result handed = hand_to(&server->workers[number], kind, message);
             result = handed == WRING_OK ? result : handed;
         }
     }
+    if (WRING_UNLIKELY(result == WRING_ERR_QUEUE_FULL)) {
+        mailbox_full_tell(server, message);
+    }
     return result;
-}
-
-static bool topic_is_legal(wring_bytes topic) {
-    return topic.len > 0 && topic.len <= WRING_TOPIC_MAX;
 }
 
 static bool has_subscribers(const wring_server *server, uint64_t hash) {
@@ -92,9 +103,15 @@ static bool has_subscribers(const wring_server *server, uint64_t hash) {
     return any != 0;
 }
 
+static bool frame_is_publishable(const wring_frame *frame) {
+    return (frame->opcode == WRING_TEXT || frame->opcode == WRING_BINARY) &&
+           frame->compress <= WRING_COMPRESS_ALWAYS &&
+           (frame->payload.data != NULL || frame->payload.len == 0);
+}
+
 static wring_result publish(wring_server *server, wring_bytes topic, const wring_frame *frame,
                             wring__publication about) {
-    if (!topic_is_legal(topic) || (frame->opcode != WRING_TEXT && frame->opcode != WRING_BINARY)) {
+    if (!wring__topic_is_legal(topic) || !frame_is_publishable(frame)) {
         return WRING_ERR_INVALID_ARGUMENT;
     }
     about.topic_len = topic.len;
@@ -102,23 +119,31 @@ static wring_result publish(wring_server *server, wring_bytes topic, const wring
     if (!has_subscribers(server, about.hash)) {
         return is_up(server) ? WRING_OK : WRING_ERR_CLOSED;
     }
+    wring__publish_rule rule;
+    wring__settings_judge(server, topic, &rule);
+    if (frame->payload.len > rule.message_bytes_max) {
+        return WRING_ERR_MESSAGE_TOO_BIG;
+    }
     wring__shared *message =
         wring__publication_create(&about, topic, (uint8_t)frame->opcode, frame->payload);
     if (message == NULL) {
         return WRING_ERR_NO_MEMORY;
     }
-    wring__server_deflate_publication(server, message, frame);
-    wring_result result = hand_out(server, about.hash, message);
+    wring_frame judged = *frame;
+    judged.compress = frame->compress == WRING_COMPRESS_DEFAULT ? rule.compress : frame->compress;
+    wring__server_deflate_publication(server, message, &judged, &rule.deflate);
+    wring_result result = hand_out(server, about.hash, WRING__MAIL_PUBLISH, message);
     wring__shared_unref(message);
     return result;
 }
 
-wring_result wring_publish(wring_server *server, wring_bytes topic, const wring_frame *frame) {
+wring_result wring_server_publish(wring_server *server, wring_bytes topic,
+                                  const wring_frame *frame) {
     return publish(server, topic, frame, (wring__publication){0});
 }
 
-wring_result wring_publish_from(wring_session *session, wring_bytes topic,
-                                const wring_frame *frame) {
+wring_result wring_session_publish(wring_session *session, wring_bytes topic,
+                                   const wring_frame *frame) {
     const wring__peer *peer = wring__peer_of(session);
     if (peer == NULL) {
         return WRING_ERR_INVALID_STATE;
@@ -127,10 +152,14 @@ wring_result wring_publish_from(wring_session *session, wring_bytes topic,
                    (wring__publication){.except = wring__stream_ref(session)});
 }
 
-wring_result wring_publish_with(wring_server *server, wring_bytes topic, const wring_frame *frame,
-                                const wring_publish_options *options) {
+wring_result wring_server_publish_with(wring_server *server, wring_bytes topic,
+                                       const wring_frame *frame,
+                                       const wring_publish_options *options) {
     wring_publish_options o;
     wring__publication about = {0};
+    if (options == NULL) {
+        return wring_server_publish(server, topic, frame);
+    }
     if (wring__sized_adopt(&o, sizeof o, options, sizeof o.struct_size, "wring_publish_options",
                            NULL) != WRING_OK) {
         return WRING_ERR_INVALID_ARGUMENT;
@@ -146,7 +175,7 @@ wring_result wring_publish_with(wring_server *server, wring_bytes topic, const w
     return publish(server, topic, frame, about);
 }
 
-uint32_t wring_topic_workers(const wring_server *server, wring_bytes topic) {
+uint32_t wring_server_topic_workers(const wring_server *server, wring_bytes topic) {
     const uint64_t hash = wring__hash(server->presence.seed, topic);
     uint32_t count = 0;
     for (uint32_t word = 0; word < server->presence.words; word++) {
@@ -154,4 +183,36 @@ uint32_t wring_topic_workers(const wring_server *server, wring_bytes topic) {
             (uint32_t)__builtin_popcountll(wring__presence_word(&server->presence, hash, word));
     }
     return count;
+}
+
+/* ---- all subscribers ------------------------------------------------------------------------- */
+
+/* By the mailbox in every case: handlers' callbacks do not run within each other. */
+static wring_result topic_tell(wring_server *server, wring_bytes topic, uint8_t opcode,
+                               uint16_t code, wring_bytes reason) {
+    if (!wring__topic_is_legal(topic) || (reason.data == NULL && reason.len > 0)) {
+        return WRING_ERR_INVALID_ARGUMENT;
+    }
+    const wring__publication about = {.hash = wring__hash(server->presence.seed, topic),
+                                      .topic_len = topic.len};
+    if (!has_subscribers(server, about.hash)) {
+        return is_up(server) ? WRING_OK : WRING_ERR_CLOSED;
+    }
+    wring__shared *message = wring__publication_create(&about, topic, opcode, reason);
+    if (message == NULL) {
+        return WRING_ERR_NO_MEMORY;
+    }
+    message->close_code = code;
+    const wring_result result = hand_out(server, about.hash, WRING__MAIL_TOPIC, message);
+    wring__shared_unref(message);
+    return result;
+}
+
+wring_result wring_server_close_topic(wring_server *server, wring_bytes topic, uint16_t code,
+                                      wring_bytes reason) {
+    return topic_tell(server, topic, WRING_CLOSE, code, reason);
+}
+
+wring_result wring_server_unsubscribe_topic(wring_server *server, wring_bytes topic) {
+    return topic_tell(server, topic, 0, 0, wring_bytes_of(NULL, 0));
 }

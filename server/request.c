@@ -5,17 +5,17 @@
  */
 #include "server/request.h"
 
-#include <arpa/inet.h>
-#include <netinet/in.h>
 #include <stdio.h>
 
+#include "proto/upgrade.h"
 #include "server/carried.h"
 #include "server/server.h"
+#include "server/tell.h"
+#include "wring/upgrade.h"
 
 #define RESPONSE_MAX 1024
 /* A certificate with more names is shown cut: the first ones say who it is. */
 #define PEER_NAMES_MAX 2048
-#define PEER_TEXT_MAX  (INET6_ADDRSTRLEN + 9)
 
 static wring__server_worker *worker_of(const wring__peer *peer) {
     return wring__peer_worker(peer);
@@ -64,7 +64,8 @@ static void respond(wring__peer *peer, const wring_http_response *asked, const c
     }
 }
 
-void wring__request_refuse_with(wring__peer *peer, int status, const char *text) {
+static void refuse(wring__peer *peer, int status, wring_result result, const char *text) {
+    wring__tell_request_refused(peer, status, result, text);
     char body[256];
     int len = snprintf(body, sizeof body, "%d %s: %s\n", status, wring_http_reason(status), text);
     wring_http_response response = {.status = status, .body = wring_bytes_of(body, (size_t)len)};
@@ -78,56 +79,17 @@ void wring__request_refuse_with(wring__peer *peer, int status, const char *text)
 }
 
 void wring__request_refuse(wring__peer *peer, wring_result result) {
-    wring__request_refuse_with(peer, wring_http_status(result), wring_result_text(result));
+    refuse(peer, wring_http_status(result), result, wring_result_text(result));
+}
+
+void wring__request_refuse_draining(wring__peer *peer) {
+    refuse(peer, 503, WRING_ERR_CLOSED, "the server is shutting down");
 }
 
 /* ---- routing and upgrading ------------------------------------------------------------------- */
 
-static bool route_matches(const wring_route *route, wring_bytes path) {
-    size_t len = strlen(route->path);
-    if (len > 0 && route->path[len - 1] == '*') {
-        return path.len >= len - 1 && memcmp(path.data, route->path, len - 1) == 0;
-    }
-    return wring_bytes_equal(path, wring_bytes_of(route->path, len));
-}
-
-static const wring_route *route_find(const wring_server *server, wring_bytes path) {
-    for (size_t i = 0; i < server->config.route_count; i++) {
-        if (route_matches(&server->config.routes[i], path)) {
-            return &server->config.routes[i];
-        }
-    }
-    return server->catch_all.handler == NULL ? NULL : &server->catch_all;
-}
-
-static const wring__binding *binding_of(const wring_server *server, const wring_route *route) {
-    const size_t last = server->config.route_count;
-    return &server->bindings[route == &server->catch_all ? last
-                                                         : (size_t)(route - server->config.routes)];
-}
-
-static wring_bytes peer_text(wring__peer *peer, char out[PEER_TEXT_MAX]) {
-    struct sockaddr_storage address;
-    wring__backend *backend = peer->stream.end.worker->backend;
-    char host[INET6_ADDRSTRLEN];
-    if (!backend->ops->peer(backend, wring__end_conn(&peer->stream.end)->socket, &address)) {
-        return wring_bytes_of(NULL, 0);
-    }
-    int len;
-    if (address.ss_family == AF_INET6) {
-        const struct sockaddr_in6 *v6 = (const struct sockaddr_in6 *)&address;
-        inet_ntop(AF_INET6, &v6->sin6_addr, host, sizeof host);
-        len = snprintf(out, PEER_TEXT_MAX, "[%s]:%u", host, ntohs(v6->sin6_port));
-    } else {
-        const struct sockaddr_in *v4 = (const struct sockaddr_in *)&address;
-        inet_ntop(AF_INET, &v4->sin_addr, host, sizeof host);
-        len = snprintf(out, PEER_TEXT_MAX, "%s:%u", host, ntohs(v4->sin_port));
-    }
-    return wring_bytes_of(out, len < 0 ? 0 : (size_t)len);
-}
-
 /* The 101 of HTTP/1.1. */
-static wring_result accept_write(wring__peer *peer, const wring_upgrade_info *info,
+static wring_result accept_write(wring__peer *peer, const wring_h1_upgrade_info *info,
                                  wring_headers extra) {
     char head[RESPONSE_MAX];
     size_t len = 0;
@@ -138,33 +100,47 @@ static wring_result accept_write(wring__peer *peer, const wring_upgrade_info *in
                                     wring_bytes_of(head, len));
 }
 
+static wring__route_sessions *sessions_of(wring__server_worker *worker, const wring__route *route) {
+    return &worker->sessions[route - worker->server->routes.list];
+}
+
+static const wring__policy *policy_of(const wring__server_worker *worker,
+                                      const wring__route *route) {
+    return &worker->settings->policies[route - worker->server->routes.list];
+}
+
 /* `fields`: what tells whether it is an upgrade. Of HTTP/1.1 the headers of the request. */
-static void upgrade(wring__peer *peer, const wring_route *route, wring_request *request,
+static void upgrade(wring__peer *peer, const wring__route *route, wring_request *request,
                     wring_headers fields) {
-    WRING_ASSERT(route->handler != NULL && !wring__stream_is_started(&peer->stream));
-    wring_upgrade_options options = {route->subprotocols, route->subprotocol_count};
-    wring_upgrade_info info;
+    WRING_ASSERT(route->config.handler != NULL && !wring__stream_is_started(&peer->stream));
+    const wring_upgrade_options options = {.struct_size = sizeof options,
+                                           .required_subprotocols = route->config.subprotocols,
+                                           .required_subprotocol_count =
+                                               route->config.subprotocol_count};
+    wring_h1_upgrade_info info = {.struct_size = sizeof info};
     wring_result result = wring__peer_is_carried(peer)
                               ? wring__carried_validate(fields, &options, &info)
-                              : wring_h1_validate_request(request->method, fields, &options, &info);
+                              : wring_h1_request_validate(request->method, fields, &options, &info);
     if (result != WRING_OK) {
         wring__request_refuse(peer, result);
         return;
     }
+    peer->stream.session.machine.common = &sessions_of(worker_of(peer), route)->common;
     char deflate[WRING_DEFLATE_TEXT_MAX];
-    const size_t deflate_len = wring__server_deflate_agree(peer, request->headers, deflate);
     const wring_header extension = {wring_str("Sec-WebSocket-Extensions"),
-                                    wring_bytes_of(deflate, deflate_len)};
-    const wring_headers extra = {&extension, deflate_len > 0 ? 1 : 0};
+                                    wring__server_deflate_agree(peer,
+                                                                policy_of(worker_of(peer), route),
+                                                                request->headers, deflate)};
+    const wring_headers extra = {&extension, extension.value.len > 0 ? 1 : 0};
     result = wring__peer_is_carried(peer) ? wring__carried_accept(peer, &info, extra)
                                           : accept_write(peer, &info, extra);
     if (result != WRING_OK) {
         wring__end_abort(&peer->stream.end);
         return;
     }
-    char text[PEER_TEXT_MAX];
+    char text[WRING__ADDRESS_TEXT];
     request->subprotocol = info.subprotocol;
-    request->peer = peer_text(peer, text);
+    request->peer = wring__peer_address(peer, text);
     wring_tls_info tls;
     char names[PEER_NAMES_MAX];
     wring__tls *stream = wring__end_tls(&peer->stream.end);
@@ -177,21 +153,31 @@ static void upgrade(wring__peer *peer, const wring_route *route, wring_request *
     wring__end_set_deadline(&peer->stream.end, WRING_TIME_NEVER); /* the handshake's is over */
     wring__limits_upgraded(peer);
     worker_of(peer)->current = peer; /* `init` may subscribe, publish and reply */
-    wring__stream_start(&peer->stream, binding_of(worker_of(peer)->server, route), peer->state,
-                        request);
+    wring__tell_session_opened(peer, &route->handler);
+    wring__stream_start(&peer->stream, &route->binding, peer->state, request);
     if (worker_of(peer)->member.is_draining &&
-        peer->stream.host.session.state == WRING_SESSION_OPEN) {
+        peer->stream.session.machine.state == WRING_MACHINE_OPEN) {
         wring__peer_go_away(peer); /* it had come before the drain began */
     }
 }
 
+/* What an application filled in could otherwise end the head, and begin another answer. */
+static bool response_is_legal(const wring_http_response *response) {
+    const bool status =
+        response->status == 0 || (response->status >= 200 && response->status < 600);
+    return status && wring__header_text_is_safe(wring_str(response->content_type)) &&
+           (response->body.data != NULL || response->body.len == 0);
+}
+
 void wring__request_take(wring__peer *peer, wring_request *request, wring_headers fields) {
-    const wring_route *route = route_find(worker_of(peer)->server, request->path);
+    wring__settings_look(worker_of(peer));
+    request->server = worker_of(peer)->server;
+    const wring__route *route = wring__routes_find(&request->server->routes, request->path);
     if (route == NULL) {
-        wring__request_refuse_with(peer, 404, "nothing is served at this path");
+        wring__request_refuse(peer, WRING_ERR_NOT_FOUND);
         return;
     }
-    if (route->respond == NULL) {
+    if (route->config.respond == NULL) {
         upgrade(peer, route, request, fields);
         return;
     }
@@ -203,9 +189,13 @@ void wring__request_take(wring__peer *peer, wring_request *request, wring_header
         wring__request_refuse(peer, WRING_ERR_BAD_HOST);
         return;
     }
-    wring_http_response response = {0};
-    route->respond(request, &response, route->opts);
-    respond(peer, &response, "");
+    wring_http_response response = {.struct_size = sizeof response};
+    route->config.respond(request, &response, route->config.opts);
+    if (response_is_legal(&response)) {
+        respond(peer, &response, "");
+    } else {
+        wring__request_refuse(peer, WRING_ERR_INVALID_HEADER);
+    }
 }
 
 /* ---- the request head ------------------------------------------------------------------------ */
@@ -218,7 +208,7 @@ static void head_done(wring__peer *peer, wring__http1 *parser, wring_result resu
         return;
     }
     wring__server_worker *worker = worker_of(peer);
-    wring_request request;
+    wring_request request = {.struct_size = sizeof request};
     wring__http1_request(parser, data.data, worker->headers, &request);
     size_t head_len = parser->position;
     wring__request_take(peer, &request, request.headers);
@@ -241,8 +231,8 @@ __attribute__((noinline)) void wring__request_rx(wring__peer *peer, wring_mut_by
         return;
     }
     if (peer->head == NULL) {
-        wring__http1_init(parser, WRING__HTTP1_REQUEST, config->max_handshake_size,
-                          (uint16_t)config->max_target_size);
+        wring__http1_init(parser, WRING__HTTP1_REQUEST, config->handshake_bytes_max,
+                          (uint16_t)config->target_bytes_max);
     }
     wring_result result = wring__head_feed(&peer->head, parser, bytes, &parser, &data);
     if (result == WRING_MORE) {

@@ -15,8 +15,9 @@ void wring__request_rx(wring__peer *peer, wring_mut_bytes bytes, wring__block *b
  *                 had of it (stream/carrier.h) */
 void wring__request_take(wring__peer *peer, wring_request *request, wring_headers fields);
 
-/** Answers with the status that belongs to `result`, or with this one, and ends the stream. */
+/** Answers with the status that belongs to `result`, and ends the stream. */
 void wring__request_refuse(wring__peer *peer, wring_result result);
-void wring__request_refuse_with(wring__peer *peer, int status, const char *text);
+/** ... with a 503, because the server is shutting down. */
+void wring__request_refuse_draining(wring__peer *peer);
 
 #endif

@@ -3,15 +3,20 @@
  * The inside of a server: frozen configuration, workers, and what a worker keeps as a server.
  *
  * server.c   create, start, stop: the threads
+ * member.c   one worker: its mail, its turns, its drain
  * peer.c     one accepted connection and its session
  * request.c  what comes before the session: request head, route, answer or upgrade
  * carried.c  peers that are streams of one connection
- * carried.c  peers that are streams of one connection
+ * routes.c   what a path leads to
+ * policy.c   what the sessions of a route may do
+ * settings.c what may change while it runs
+ * visit.c    walks over a worker's sessions
  * topics.c   a worker's slice of every topic: who is subscribed
  * presence.c which workers have subscribers of a topic
  * publish.c  publishing, from any thread
  * deliver.c  a published message to a worker's subscribers
  * batch.c    what is published within a coalescing window
+ * tell.c     what is refused or ends: counted, and told to the log
  * limits.c   how many connections, how fast, how old
  * sources.c  connections by source address
  * memory.c   the memory budget
@@ -24,23 +29,31 @@
 
 #include <stdatomic.h>
 
+#include "io/log.h"
+#include "core/refusals.h"
 #include "io/group.h"
-#include "proto/host.h"
+#include "proto/session.h"
 #include "proto/http1.h"
 #include "server/deflate.h"
 #include "server/limits.h"
 #include "server/memory.h"
+#include "server/routes.h"
+#include "server/settings.h"
 #include "server/topics.h"
 #include "wring/server.h"
 
 /** Mail kinds of a server's workers. */
 enum {
     WRING__MAIL_PUBLISH = WRING__MAIL_GROUP_OWNER, /* data: the message (publication.h) */
-    WRING__MAIL_RELOAD_TLS                         /* data: the new context, one reference */
+    WRING__MAIL_RELOAD_TLS,                        /* data: the new context, one reference */
+    WRING__MAIL_SETTINGS,                          /* there are new ones */
+    WRING__MAIL_TOPIC                              /* data: see wring__topic_mail */
 };
 
 /** Written by the worker only, with wring__count. */
 typedef struct wring__server_counters {
+    uint64_t upgraded;
+    uint64_t sessions_ended;
     uint64_t congested;
     uint64_t dropped_newest;
     uint64_t dropped_oldest;
@@ -57,14 +70,25 @@ typedef struct wring__server_counters {
     uint64_t refused_memory;
 } wring__server_counters;
 
+/** What the sessions of one route have in common on one worker. */
+typedef struct wring__route_sessions {
+    wring__machine_common common; /* first: each session keeps a pointer to it */
+    wring_policy policy;          /* adopted */
+} wring__route_sessions;
+
 typedef struct wring__server_worker {
     wring__worker io; /* first: the io layer's owner pointer and this are the same thing */
     wring__member member;
     wring_server *server;
     wring__topics topics;
-    wring__session_common sessions;
+    wring__topic_counts topic_counts;
+    wring__route_sessions *sessions; /* one a route */
+    wring__settings *settings;       /* a reference */
+    uint32_t settings_version;
+    struct wring__visit *visits; /* that go on */
     wring_deflate_stats deflate_stats;
     wring__server_counters counters;
+    wring__refusals refusals;
     wring__handshakes handshakes;
     wring__meter tls_handshakes;
     wring__memory memory;
@@ -83,21 +107,33 @@ typedef struct wring__server_worker {
 
 struct wring_server {
     wring_server_config config;
-    wring_route catch_all;    /* config.handler as a route */
-    wring__binding *bindings; /* one a route, the last is catch_all's */
-    size_t state_size_max;    /* of all routes' handlers */
+    wring__routes routes;
+    wring__settings_of settings;
     wring__group group;
     wring__server_worker *workers;
     wring__presence presence;
     wring__sources sources;
-    _Atomic uint32_t connections; /* of all workers, where max_connections_total is set */
-    uint16_t port;
+    _Atomic uint32_t connections; /* of all workers, where connections_total_max is set */
+    wring__log log;
+    wring_tls_server_config tls_config; /* config.tls points to it; its sni to tls_sni */
+    wring_tls_sni *tls_sni;
+    _Atomic uint16_t port;
     bool started;
+    bool announced;              /* its start was told to the log */
     pthread_mutex_t reload_lock; /* one reload at a time: guards tls */
     wring__tls_context *tls;     /* the one new workers begin with; NULL: plain */
     wring__server_deflate deflate;
     const struct wring__carrier *carrier; /* of connections with many streams; NULL: none */
 };
+
+/** config.c: fills in every default and checks.  Errors: WRING_ERR_INVALID_CONFIG. */
+WRING_MUST_CHECK wring_result wring__server_config_adopt(const wring_server_config *in,
+                                                         wring_server_config *out,
+                                                         wring_error *error);
+
+/** member.c: the workers of a server. */
+extern const wring__group_ops wring__server_group_ops;
+wring__listen_config wring__server_listen_config(const wring_server *server, uint16_t port);
 
 /** Before the start: the server runs on this backend. */
 void wring__server_set_backend(wring_server *server, wring__backend_choice backend);
@@ -107,6 +143,22 @@ static inline bool wring__server_worker_is_done(const wring__server_worker *work
     return wring__member_is_done(&worker->member);
 }
 void wring__server_drain(wring_server *server, uint32_t drain_ms);
+
+/** Before anything that settings decide: goes over to the newest ones, if there are any. */
+static inline void wring__settings_look(wring__server_worker *worker) {
+    if (WRING_UNLIKELY(
+            worker->settings_version !=
+            atomic_load_explicit(&worker->server->settings.version, memory_order_acquire))) {
+        wring__settings_take(worker);
+    }
+}
+
+/** Has the sessions of each route follow the worker's settings. */
+void wring__server_sessions_set(wring__server_worker *worker);
+
+/** topics.c: what is asked of all subscribers of a topic: a message with the opcode CLOSE closes
+ *  them, another one ends their subscriptions. Both come after what was gathered. */
+void wring__topic_mail(wring__server_worker *worker, wring__shared *message);
 
 /** deliver.c: queues a published message to every subscriber of the worker.
  *  Cost: one queue entry each. */
@@ -124,6 +176,9 @@ void wring__deliver_all_batches(wring__server_worker *worker);
 uint64_t wring__server_random(wring__server_worker *worker);
 
 /** peer.c: the connections of a worker. */
+extern const wring__session_owner wring__peer_session_owner;
+/** Of peers that have no route yet. */
+wring__machine_common *wring__peer_default_sessions(const wring__server_worker *worker);
 struct wring__peer *wring__peer_of_end(wring__endpoint *end); /* NULL: not a server's */
 /** Ends the session at once, and what it holds is freed. With nothing queued to it the peer gets a
  *  close frame; else the connection is cut, and what is queued is lost. */

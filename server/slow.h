@@ -21,14 +21,20 @@ void wring__slow_look(wring__peer *peer);
 void wring__slow_publish(wring__peer *peer, wring_slow_policy policy, wring__shared *message,
                          uint64_t id);
 
-/** For what came by wring_send: true when it is to be given to the session, as a whole. Else it was
- *  counted and must be freed: at the hard mark it ends the session or is dropped; nothing that
+/** For what came by wring_ref_send: true when it is to be given to the session, as a whole. Else it
+ * was counted and must be freed: at the hard mark it ends the session or is dropped; nothing that
  * waits is given up for it, as it has neither topic nor key. The close frame of a list that is
  * dropped is sent all the same, so callbacks may run. */
 bool wring__slow_takes(wring__peer *peer, const wring__mail *mail);
 
 /** The queue is short again: moves the backlog on. True when nothing of it waits any more. */
-bool wring__slow_drained(wring__peer *peer);
+bool wring__slow_drained(wring__peer *peer, bool *tell);
+
+/** When a congested session is ended; WRING_TIME_NEVER. */
+wring_time_ns wring__slow_deadline(const wring__peer *peer);
+
+/** Its marks may be others now. */
+void wring__slow_review(wring__peer *peer);
 
 /** The session is over: what waits is dropped, counted. */
 void wring__slow_end(wring__peer *peer);

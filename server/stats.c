@@ -9,6 +9,14 @@
 wring_result wring_server_get_stats(const wring_server *server, wring_server_stats *stats) {
     wring_server_stats full = {.struct_size = sizeof full};
     wring_server_stats *out = &full;
+    if (stats->struct_size >= offsetof(wring_server_stats, deflate) + sizeof full.deflate) {
+        full.deflate = stats->deflate; /* all else is only written */
+    }
+    if (wring__sized_give(stats, &full, sizeof full) != WRING_OK) { /* before it is followed */
+        return WRING_ERR_INVALID_ARGUMENT;
+    }
+    uint64_t ended = 0;
+    full = (wring_server_stats){.struct_size = sizeof full, .deflate = full.deflate};
     out->backend = server->group.picked;
     out->backend_reason = server->group.reason.text;
     for (uint32_t i = 0; i < server->config.workers; i++) {
@@ -21,6 +29,12 @@ wring_result wring_server_get_stats(const wring_server *server, wring_server_sta
         out->closed += wring__count_read(&counters->closed);
         out->rx_bytes += wring__count_read(&counters->rx_bytes);
         out->tx_bytes += wring__count_read(&counters->tx_bytes);
+        out->rx_messages += wring__count_read(&worker->io.messages.rx);
+        out->tx_messages += wring__count_read(&worker->io.messages.tx);
+        out->subscriptions += wring__count_read(&worker->topic_counts.subscriptions);
+        out->topics += wring__count_read(&worker->topic_counts.topics);
+        out->upgraded += wring__count_read(&worker->counters.upgraded);
+        ended += wring__count_read(&worker->counters.sessions_ended);
         out->turns += wring__count_read(&counters->turns);
         out->mail_stale += wring__count_read(&counters->stale_mail);
         out->mail_lost += wring__count_read(&counters->lost_mail);
@@ -29,7 +43,7 @@ wring_result wring_server_get_stats(const wring_server *server, wring_server_sta
         out->dropped_newest += wring__count_read(&worker->counters.dropped_newest);
         out->dropped_oldest += wring__count_read(&worker->counters.dropped_oldest);
         out->dropped_replaced += wring__count_read(&worker->counters.dropped_replaced);
-        out->memory_held += atomic_load_explicit(&worker->held, memory_order_relaxed);
+        out->memory_held_bytes += atomic_load_explicit(&worker->held, memory_order_relaxed);
         out->memory_stops += wring__count_read(&worker->counters.memory_stops);
         out->memory_evicted += wring__count_read(&worker->counters.memory_evicted);
         out->refused_memory += wring__count_read(&worker->counters.refused_memory);
@@ -40,10 +54,19 @@ wring_result wring_server_get_stats(const wring_server *server, wring_server_sta
         out->handshakes_evicted += wring__count_read(&worker->counters.handshakes_evicted);
         out->refused_tls_rate += wring__count_read(&worker->counters.refused_tls_rate);
         out->slow_ended += wring__count_read(&worker->counters.slow_ended);
-        out->mail_refused += atomic_load_explicit(&worker->io.mailbox.full, memory_order_relaxed);
+        out->mail_refused += atomic_load_explicit(&worker->io.mail_refused, memory_order_relaxed);
     }
-    out->memory_held += wring__shared_bytes();
-    wring__server_deflate_stats(server, out);
+    out->memory_held_bytes += wring__shared_bytes();
+    const wring_result result = wring__server_deflate_stats(server, out);
+    out->sessions = out->upgraded > ended ? out->upgraded - ended : 0;
     out->connections = out->accepted > out->closed ? out->accepted - out->closed : 0;
-    return wring__sized_give(stats, &full, sizeof full);
+    return result == WRING_OK ? wring__sized_give(stats, &full, sizeof full) : result;
+}
+
+uint64_t wring_server_refusals(const wring_server *server, wring_result reason) {
+    uint64_t sum = 0;
+    for (uint32_t i = 0; i < server->config.workers; i++) {
+        sum += wring__refusals_read(&server->workers[i].refusals, reason);
+    }
+    return sum;
 }

@@ -6,15 +6,17 @@
 
 #include <stdlib.h>
 
+#include "core/count.h"
 #include "core/hash.h"
 #include "server/peer.h"
+#include "server/publication.h"
 #include "server/server.h"
 #include "wring/server.h"
 
 #define BUCKETS_FIRST 64
 
 wring_result wring__topics_init(wring__topics *topics, wring__presence *presence, uint32_t worker,
-                                const wring_server_config *config) {
+                                const wring__topic_rules *rules, wring__topic_counts *counts) {
     memset(topics, 0, sizeof *topics);
     topics->bucket_count = BUCKETS_FIRST;
     topics->buckets = calloc(topics->bucket_count, sizeof(struct wring__topic *));
@@ -23,7 +25,8 @@ wring_result wring__topics_init(wring__topics *topics, wring__presence *presence
     }
     topics->presence = presence;
     topics->worker = worker;
-    topics->config = config;
+    topics->rules = rules;
+    topics->counts = counts;
     topics->slot_counts = calloc(WRING__PRESENCE_SLOTS, sizeof(uint32_t));
     return topics->slot_counts == NULL ? WRING_ERR_NO_MEMORY : WRING_OK;
 }
@@ -98,28 +101,17 @@ static void buckets_grow(wring__topics *topics) {
     free(old);
 }
 
-static bool rule_matches(const wring_topic_rule *rule, wring_bytes name) {
-    const size_t len = strlen(rule->name);
-    if (len > 0 && rule->name[len - 1] == '*') {
-        return name.len >= len - 1 && memcmp(name.data, rule->name, len - 1) == 0;
-    }
-    return wring_bytes_equal(name, wring_bytes_of(rule->name, len));
+static void rule_take(struct wring__topic *topic, void *of) {
+    const wring__topics *topics = of;
+    const wring_topic_rule rule =
+        wring__topic_rules_find(topics->rules, wring_bytes_of(topic->name, topic->name_len));
+    topic->coalesce_ns = rule.coalesce_us == WRING_OFF ? 0 : rule.coalesce_us * UINT64_C(1000);
+    topic->policy = rule.slow_policy;
 }
 
-/* By the first rule that matches; what it leaves open is the server's. */
-static void topic_rule(const wring_server_config *config, struct wring__topic *topic,
-                       wring_bytes name) {
-    wring_topic_rule found = {0};
-    for (size_t i = 0; i < config->topic_rule_count; i++) {
-        if (rule_matches(&config->topic_rules[i], name)) {
-            found = config->topic_rules[i];
-            break;
-        }
-    }
-    const uint32_t us = found.coalesce_us == 0 ? config->coalesce_us : found.coalesce_us;
-    topic->coalesce_ns = us == WRING_OFF ? 0 : us * UINT64_C(1000);
-    topic->policy =
-        found.slow_policy == WRING_SLOW_DEFAULT ? config->slow_policy : found.slow_policy;
+void wring__topics_set_rules(wring__topics *topics, const wring__topic_rules *rules) {
+    topics->rules = rules;
+    wring__topics_each(topics, rule_take, topics);
 }
 
 static struct wring__topic *topic_make(wring__topics *topics, wring_bytes name, uint64_t hash) {
@@ -130,13 +122,14 @@ static struct wring__topic *topic_make(wring__topics *topics, wring_bytes name, 
     if (topics->topic_count >= topics->bucket_count) {
         buckets_grow(topics);
     }
-    topic_rule(topics->config, topic, name);
     topic->hash = hash;
     topic->name_len = (uint8_t)name.len;
     memcpy(topic->name, name.data, name.len);
+    rule_take(topic, topics);
     topic->next = *bucket_of(topics, hash);
     *bucket_of(topics, hash) = topic;
     topics->topic_count++;
+    wring__count(&topics->counts->topics, 1);
     presence_add(topics, hash);
     return topic;
 }
@@ -151,6 +144,7 @@ static void topic_drop_when_empty(wring__topics *topics, struct wring__topic *to
     }
     *link = topic->next;
     topics->topic_count--;
+    wring__count(&topics->counts->topics, (uint64_t)-1);
     presence_remove(topics, topic->hash);
     topics->gathered = topics->gathered == topic ? NULL : topics->gathered;
     wring__batch_destroy(topic->batch);
@@ -209,7 +203,7 @@ static wring_result member_add(struct wring__topic *topic, wring__peer *peer) {
 }
 
 wring_result wring__topics_subscribe(wring__topics *topics, wring__peer *peer, wring_bytes name,
-                                     uint32_t max) {
+                                     uint64_t max) {
     uint64_t hash = wring__hash(topics->presence->seed, name);
     struct wring__topic *topic = wring__topics_find(topics, name, hash);
     if (topic != NULL && *subscription_link(peer, topic) != NULL) {
@@ -225,6 +219,7 @@ wring_result wring__topics_subscribe(wring__topics *topics, wring__peer *peer, w
         return WRING_ERR_NO_MEMORY;
     }
     wring_result result = member_add(topic, peer);
+    wring__count(&topics->counts->subscriptions, result == WRING_OK);
     topic_drop_when_empty(topics, topic);
     return result;
 }
@@ -235,6 +230,7 @@ static void member_remove(wring__topics *topics, wring__subscription **link) {
     wring__subscription *moved = topic->subscriptions[--topic->count];
     topic->subscriptions[subscription->index] = moved;
     moved->index = subscription->index;
+    wring__count(&topics->counts->subscriptions, (uint64_t)-1);
     *link = subscription->next;
     free(subscription);
     topic_drop_when_empty(topics, topic);
@@ -259,10 +255,6 @@ void wring__topics_unsubscribe_all(wring__topics *topics, wring__peer *peer) {
 
 /* ---- public ---------------------------------------------------------------------------------- */
 
-static bool name_is_legal(wring_bytes name) {
-    return name.len > 0 && name.len <= WRING_TOPIC_MAX;
-}
-
 /* Who comes or goes gets what was published while it was there, and no more. */
 static void window_end(wring__server_worker *worker, wring_bytes name) {
     struct wring__topic *topic =
@@ -272,24 +264,87 @@ static void window_end(wring__server_worker *worker, wring_bytes name) {
     }
 }
 
-wring_result wring_subscribe(wring_session *session, wring_bytes topic) {
-    wring__peer *peer = wring__peer_of(session);
-    if (peer == NULL || peer->stream.host.session.state == WRING_SESSION_CLOSED) {
-        return WRING_ERR_INVALID_STATE;
-    }
-    if (!name_is_legal(topic)) {
-        return WRING_ERR_INVALID_ARGUMENT;
-    }
+static wring_result subscribe(wring__peer *peer, wring_bytes topic) {
     wring__server_worker *worker = wring__peer_worker(peer);
     window_end(worker, topic);
     return wring__topics_subscribe(&worker->topics, peer, topic,
-                                   worker->server->config.max_subscriptions);
+                                   wring__peer_policy(peer)->subscriptions_max);
 }
 
-void wring_unsubscribe(wring_session *session, wring_bytes topic) {
+static void unsubscribe(wring__peer *peer, wring_bytes topic) {
+    window_end(wring__peer_worker(peer), topic);
+    wring__topics_unsubscribe(&wring__peer_worker(peer)->topics, peer, topic);
+}
+
+wring_result wring_session_subscribe(wring_session *session, wring_bytes topic) {
+    wring__peer *peer = wring__peer_of(session);
+    if (peer == NULL || peer->stream.session.machine.state == WRING_MACHINE_CLOSED) {
+        return WRING_ERR_INVALID_STATE;
+    }
+    if (!wring__topic_is_legal(topic)) {
+        return WRING_ERR_INVALID_ARGUMENT;
+    }
+    return subscribe(peer, topic);
+}
+
+void wring_session_unsubscribe(wring_session *session, wring_bytes topic) {
     wring__peer *peer = wring__peer_of(session);
     if (peer != NULL) {
-        window_end(wring__peer_worker(peer), topic);
-        wring__topics_unsubscribe(&wring__peer_worker(peer)->topics, peer, topic);
+        unsubscribe(peer, topic);
+    }
+}
+
+/* ---- from other threads ---------------------------------------------------------------------- */
+
+bool wring__topics_mail(wring__peer *peer, const wring__mail *mail) {
+    const wring__shared *shared = mail->data;
+    const wring_bytes topic = wring_bytes_of(shared->payload, shared->payload_len);
+    if (mail->kind == WRING__MAIL_UNSUBSCRIBE) {
+        unsubscribe(peer, topic);
+        return true;
+    }
+    return peer->stream.session.machine.state == WRING_MACHINE_OPEN &&
+           subscribe(peer, topic) == WRING_OK;
+}
+
+/* The subscribers, by refs: they and the topic may go meanwhile. NULL: no memory. */
+static wring_ref *subscribers_list(const struct wring__topic *topic) {
+    wring_ref *refs = malloc(topic->count * sizeof *refs);
+    for (uint32_t i = 0; refs != NULL && i < topic->count; i++) {
+        refs[i] = wring__stream_ref(&topic->subscriptions[i]->peer->stream.session);
+    }
+    return refs;
+}
+
+static void subscribers_tell(wring__server_worker *worker, struct wring__topic *topic,
+                             const wring__shared *message) {
+    const uint32_t count = topic->count;
+    const bool closes = message->opcode == WRING_CLOSE;
+    const wring_bytes reason = wring_bytes_of(message->payload, message->payload_len);
+    wring_ref *refs = subscribers_list(topic);
+    if (refs == NULL) {
+        wring__count(&worker->io.counters.lost_mail, 1);
+    }
+    wring_bytes name;
+    (void)wring__publication_of(message, &name); /* the topic may be freed */
+    for (uint32_t i = 0; refs != NULL && i < count; i++) {
+        wring__peer *peer = wring__peer_named(worker, refs[i]);
+        if (peer != NULL && closes) {
+            wring__peer_close(peer, message->close_code, reason);
+        } else if (peer != NULL) {
+            wring__topics_unsubscribe(&worker->topics, peer, name);
+        }
+    }
+    worker->io.mail_work += count;
+    free(refs);
+}
+
+void wring__topic_mail(wring__server_worker *worker, wring__shared *message) {
+    wring_bytes name;
+    const wring__publication about = wring__publication_of(message, &name);
+    window_end(worker, name);
+    struct wring__topic *topic = wring__topics_find(&worker->topics, name, about.hash);
+    if (topic != NULL) {
+        subscribers_tell(worker, topic, message);
     }
 }

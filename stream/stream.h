@@ -16,7 +16,8 @@
 
 #include "io/conn.h"
 #include "io/endpoint.h"
-#include "proto/host.h"
+#include "io/log.h"
+#include "proto/session.h"
 
 /** A multiplexed endpoint, with what its multiplexer keeps for it: as large as a connection, so
  * that what lies behind it is at the same place. */
@@ -42,7 +43,7 @@ typedef struct wring__stream {
         wring__mux_stream mux; /* kind WRING__END_MUX */
     };
     union {
-        wring__host host;           /* at the same place on every carrier */
+        wring_session session;      /* at the same place on every carrier */
         struct wring__mux *carried; /* of a connection that carries streams: has no session */
     };
 } wring__stream;
@@ -50,7 +51,7 @@ typedef struct wring__stream {
 /** The role of a stream. `super` is what its endpoint calls. */
 typedef struct wring__stream_ops {
     wring__end_ops super;
-    /** Optional. Something was queued, and the queue is above worker->soft_bytes or messages of the
+    /** Optional. Something was queued, and the queue is above its soft_bytes or messages of the
      *  session wait. */
     void (*congested)(wring__stream *stream);
     /** The session is over, once; the stream is shut when this returns. */
@@ -61,20 +62,16 @@ static inline wring__stream *wring__stream_of_end(wring__endpoint *end) {
     return WRING_CONTAINER_OF(end, wring__stream, end);
 }
 
-/** The ref of a stream's session: wring__session_common.ref_of for all of them. */
-wring_ref wring__stream_ref(const wring_session *session);
-
 /** The stream that carries a session; NULL for one of no worker, such as an embedder's. */
 static inline wring__stream *wring__stream_of(const wring_session *session) {
-    if (session->common->ref_of != wring__stream_ref) {
+    if (session->machine.common->owner == NULL) {
         return NULL;
     }
-    wring__host *host = WRING_CONTAINER_OF(session, wring__host, session);
-    return WRING_CONTAINER_OF(host, wring__stream, host);
+    return WRING_CONTAINER_OF(session, wring__stream, session);
 }
 
 static inline bool wring__stream_is_started(const wring__stream *stream) {
-    return wring__host_is_started(&stream->host);
+    return wring__session_is_started(&stream->session);
 }
 
 /* ---- what happens to it ---------------------------------------------------------------------- */
@@ -95,11 +92,16 @@ void wring__stream_fail(wring__stream *stream, wring_result reason);
 /** The deadline passed. */
 void wring__stream_expire(wring__stream *stream);
 
-/** The queue is short again: answers that waited for that go out, and the handler is told. */
-void wring__stream_drained(wring__stream *stream);
+/** The queue is short again: answers that waited for that go out.
+ *  @param tell  the handler is told */
+void wring__stream_drained(wring__stream *stream, bool tell);
 
 /** Does what the mail asks for, and frees what it carried; what is lost of it is counted. */
 void wring__stream_mail(wring__stream *stream, const wring__mail *mail);
+
+/** A callback of somebody else's for the session. */
+void wring__stream_visit(wring__stream *stream, wring_verdict (*visit)(wring_session *, void *),
+                         void *opts);
 
 /** Begins the close handshake, or ends the session at once for `reason`. */
 void wring__stream_close(wring__stream *stream, uint16_t code, wring_bytes reason);
@@ -107,6 +109,20 @@ void wring__stream_refuse(wring__stream *stream, wring_result reason);
 
 /** After anything else that may have queued bytes, ended the session or moved its deadline. */
 void wring__stream_settle(wring__stream *stream);
+
+/* ---- slots of wring__session_owner: sessions that a stream carries ----------------------------
+ */
+
+wring_ref wring__stream_ref(const wring_session *session);
+wring_loop wring__stream_loop(const wring_session *session);
+uint32_t wring__stream_worker(const wring_session *session);
+/** For the slot `log`: writes it to `log`, which may be NULL. */
+void wring__stream_log(const wring_session *session, wring__log *log, wring_log_level level,
+                       const char *event, const char *text);
+/** On the wire's side, and in the machine. */
+uint64_t wring__stream_queued_bytes(const wring_session *session);
+void wring__stream_pause(wring_session *session);
+void wring__stream_unpause(wring_session *session);
 
 /* ---- slots of wring__end_ops ---------------------------------------------------------------- */
 

@@ -22,7 +22,7 @@
 #include "proto/frame.h"
 #include "proto/kernels.h"
 #include "server/server.h"
-#include "wring/push.h"
+#include "wring/ref.h"
 
 #define KEY        UINT32_C(0x84C2B1F7)
 #define PAYLOAD    1024
@@ -98,18 +98,20 @@ static wring_verdict on_init(wring_session *session, const wring_request *reques
     (void)opts;
     refs[opened++] = wring_session_ref(session);
     const bool subscriber = scenario->kind == PUBLISH;
-    return !subscriber || wring_subscribe(session, wring_str("news")) == WRING_OK ? WRING_CONTINUE
-                                                                                  : WRING_STOP;
-}
-
-static wring_verdict on_in(wring_session *session, const wring_message *message) {
-    const wring_frame frame = {message->opcode, 0, message->payload};
-    return message->opcode != WRING_BINARY || wring_reply(session, &frame) == WRING_OK
+    return !subscriber || wring_session_subscribe(session, wring_str("news")) == WRING_OK
                ? WRING_CONTINUE
                : WRING_STOP;
 }
 
-static const wring_handler handler = {.name = "budget", .init = on_init, .handle_in = on_in};
+static wring_verdict on_in(wring_session *session, const wring_message *message) {
+    const wring_frame frame = {.opcode = message->opcode, .payload = message->payload};
+    return message->opcode != WRING_BINARY || wring_session_send(session, &frame) == WRING_OK
+               ? WRING_CONTINUE
+               : WRING_STOP;
+}
+
+static const wring_handler handler = {
+    .struct_size = sizeof handler, .name = "budget", .init = on_init, .handle_in = on_in};
 
 static const char request[] =
     "GET / HTTP/1.1\r\nHost: x\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
@@ -130,14 +132,14 @@ static void batch_make(void) {
 
 /* What comes from outside the worker: publishes, sends. */
 static void push_round(void) {
-    const wring_frame frame = wring_binary(wring_bytes_of(filler, scenario->payload));
+    const wring_frame frame = wring_frame_binary(wring_bytes_of(filler, scenario->payload));
     for (unsigned i = 0; scenario->kind == PUBLISH && i < scenario->messages; i++) {
-        if (wring_publish(server, wring_str("news"), &frame) != WRING_OK) {
+        if (wring_server_publish(server, wring_str("news"), &frame) != WRING_OK) {
             die("publish failed");
         }
     }
     for (unsigned i = 0; scenario->kind == SEND && i < scenario->connections; i++) {
-        if (wring_send(refs[i], &frame, 1) != WRING_OK) {
+        if (wring_ref_send(refs[i], &frame, 1) != WRING_OK) {
             die("send failed");
         }
     }

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * bench-decode: a server session reading pipelined client frames, to be counted, not timed.
+ * bench-decode: a server machine reading pipelined client frames, to be counted, not timed.
  *
  *     bench-decode session|payload text|binary LEN ROUNDS
  *
@@ -14,7 +14,7 @@
 
 #include "proto/frame.h"
 #include "proto/kernels.h"
-#include "wring/session.h"
+#include "wring/machine.h"
 
 #define FRAMES           512
 #define KEY              UINT32_C(0x84C2B1F7)
@@ -54,14 +54,14 @@ static void read_again(void) {
     memcpy(bench.read, bench.fresh, FRAMES * bench.frame_len);
 }
 
-static size_t round_session(wring_session *session) {
+static size_t round_machine(wring_machine *machine) {
     wring_event event;
     size_t messages = 0;
     wring_mut_bytes bytes = {bench.read, FRAMES * bench.frame_len};
-    if (wring_session_feed(session, bytes, 0) != WRING_OK) {
+    if (wring_machine_feed(machine, bytes, 0) != WRING_OK) {
         die("feed failed");
     }
-    while (wring_session_next(session, &event) == WRING_OK) {
+    while (wring_machine_next(machine, &event) == WRING_OK) {
         if (event.kind != WRING_EVENT_MESSAGE || event.message.payload.len != bench.payload_len) {
             die("a frame was not understood");
         }
@@ -90,25 +90,24 @@ int main(int argc, char **argv) {
         return 2;
     }
     const size_t rounds = strtoul(argv[4], NULL, 10);
-    wring_session_config config = {.struct_size = sizeof config};
-    wring_session *session;
+    wring_machine *machine;
     bench.opcode = strcmp(argv[2], "text") == 0 ? WRING_TEXT : WRING_BINARY;
     bench.payload_len = strtoul(argv[3], NULL, 10);
     if (bench.payload_len > LEN_MOST) {
         die("LEN is 65535 at most");
     }
     frames_create();
-    if (wring_session_create(&config, &session, NULL) != WRING_OK ||
-        wring_session_open(session, 0) != WRING_OK) {
-        die("no session");
+    if (wring_machine_create(NULL, &machine, NULL) != WRING_OK ||
+        wring_machine_open(machine, 0) != WRING_OK) {
+        die("no machine");
     }
     size_t messages = 0;
     const bool whole = strcmp(argv[1], "session") == 0;
     for (size_t i = 0; i < rounds; i++) {
         read_again();
-        messages += whole ? round_session(session) : round_payload();
+        messages += whole ? round_machine(machine) : round_payload();
     }
-    wring_session_destroy(session);
+    wring_machine_destroy(machine);
     free(bench.fresh);
     free(bench.read);
     return messages == rounds * FRAMES ? 0 : 1;

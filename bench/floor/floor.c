@@ -13,7 +13,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#include <wring/http.h>
+#include <wring/upgrade.h>
 
 #define BACKLOG 4096
 

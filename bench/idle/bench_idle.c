@@ -55,19 +55,20 @@ static bool subscribes;
 static wring_verdict idle_init(wring_session *session, const wring_request *request, void *opts) {
     (void)request;
     (void)opts;
-    if (subscribes && wring_subscribe(session, wring_str("news")) != WRING_OK) {
+    if (subscribes && wring_session_subscribe(session, wring_str("news")) != WRING_OK) {
         return WRING_STOP;
     }
     return WRING_CONTINUE;
 }
 
 static wring_verdict idle_in(wring_session *session, const wring_message *message) {
-    const wring_frame frame = {message->opcode, 0, message->payload};
+    const wring_frame frame = {.opcode = message->opcode, .payload = message->payload};
     const bool data = message->opcode == WRING_TEXT || message->opcode == WRING_BINARY;
-    return !data || wring_reply(session, &frame) == WRING_OK ? WRING_CONTINUE : WRING_STOP;
+    return !data || wring_session_send(session, &frame) == WRING_OK ? WRING_CONTINUE : WRING_STOP;
 }
 
-static wring_handler handler = {.name = "idle", .init = idle_init, .handle_in = idle_in};
+static wring_handler handler = {
+    .struct_size = sizeof handler, .name = "idle", .init = idle_init, .handle_in = idle_in};
 
 static void die(const char *what) {
     fprintf(stderr, "bench-idle: %s\n", what);
@@ -84,12 +85,14 @@ static wring_server *serve(const struct options *options) {
     const wring_deflate_config deflate = {.struct_size = sizeof deflate,
                                           .server_context_takeover = options->takeover,
                                           .client_context_takeover = options->takeover,
-                                          .takeover_budget = WRING_UNLIMITED};
+                                          .takeover_budget_bytes = WRING_UNLIMITED};
+    const wring_policy policy = {.struct_size = sizeof policy,
+                                 .deflate = options->deflate ? &deflate : NULL};
     const wring_server_config config = {
         .struct_size = sizeof config,
         .workers = 1,
         .handler = &handler,
-        .deflate = options->deflate ? &deflate : NULL,
+        .policy = &policy,
         .tls = options->tls_version == 0 ? NULL : &tls,
     };
     wring_server *server = NULL;

@@ -168,7 +168,7 @@ static void refused(load_link *link, wring_result result, const wring__http1 *pa
 
 static bool deflate_is_agreed(load_link *link, wring_headers headers) {
     static const wring_deflate_config wishes = {.struct_size = sizeof wishes};
-    wring_deflate_config config;
+    wring_deflate_config config = {.struct_size = sizeof config};
     wring_deflate_params params;
     bool accepted = false;
     wring_error error = {WRING_OK, 0, ""};
@@ -177,7 +177,7 @@ static bool deflate_is_agreed(load_link *link, wring_headers headers) {
     }
     config.server_max_window_bits = 15; /* nothing was said of it */
     const wring_result result =
-        wring_deflate_parse_response(headers, &config, false, &params, &accepted, &error);
+        wring_deflate_response_parse(headers, &config, false, &params, &accepted, &error);
     if (result != WRING_OK) {
         load_link_failf(link, "handshake: %s", error.text);
     } else if (!accepted) {
@@ -194,8 +194,8 @@ static void response_done(load_link *link, const wring__http1 *parser, wring_mut
     wring_header list[WRING__HTTP1_FIELDS_MAX];
     const wring_headers headers = wring__http1_headers(parser, data.data, list);
     wring_bytes subprotocol;
-    const wring_result result = wring_h1_validate_response(
-        parser->status, headers, link->key, &link->thread->run->config->upgrade, &subprotocol);
+    const wring_result result = wring_h1_response_validate(
+        &link->thread->run->config->upgrade, link->key, parser->status, headers, &subprotocol);
     if (result != WRING_OK) {
         refused(link, result, parser, headers, data);
         return;

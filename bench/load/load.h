@@ -33,6 +33,7 @@
 #include "wring/backend.h"
 #include "wring/http.h"
 #include "wring/tls.h"
+#include "wring/upgrade.h"
 
 typedef enum load_mode { LOAD_ECHO, LOAD_FANOUT, LOAD_CONNECT, LOAD_IDLE } load_mode;
 
@@ -70,7 +71,7 @@ typedef struct load_config {
     bool verify;       /* compares every byte of an answer */
     bool keep_refusal; /* the whole answer of a server that refuses the upgrade, in the result */
     bool deflate;      /* permessage-deflate is asked for; all messages are of one size */
-    wring_h1_client_options upgrade;
+    wring_upgrade_offer upgrade;        /* besides host and target */
     const wring_tls_client_config *tls; /* for wss:// */
     const load_address *sources;
     size_t source_count;

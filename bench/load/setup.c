@@ -18,6 +18,7 @@ void load_config_init(load_config *config) {
     config->topics = 1;
     config->connect_timeout = 15 * WRING_NS_PER_SEC;
     config->interval = WRING_NS_PER_SEC;
+    config->upgrade.struct_size = sizeof config->upgrade;
     load_sizes_fixed(&config->sizes, 64);
 }
 

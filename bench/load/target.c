@@ -82,9 +82,9 @@ static wring_result authorization_make(load_target *target, const load_config *c
 }
 
 /* config->upgrade, and what the URL adds to it. `list` has room for one more than its headers. */
-static wring_h1_client_options request_options(const load_target *target, const load_config *config,
-                                               wring_header *list) {
-    wring_h1_client_options options = config->upgrade;
+static wring_upgrade_offer request_options(const load_target *target, const load_config *config,
+                                           wring_header *list) {
+    wring_upgrade_offer options = config->upgrade;
     if (target->authorization != NULL) {
         for (size_t i = 0; i < options.extra.count; i++) {
             list[i] = options.extra.list[i];
@@ -101,7 +101,7 @@ static wring_result request_make(load_target *target, uint32_t topic, const load
     static const char key[] = "AAAAAAAAAAAAAAAAAAAAAA==";
     const wring_bytes path = target->url.target;
     wring_header list[LOAD_HEADERS_MAX + 1];
-    const wring_h1_client_options options = request_options(target, config, list);
+    wring_upgrade_offer offer = request_options(target, config, list);
     char *host =
         config->host != NULL ? strdup(config->host) : host_header(&target->url, target->host);
     char *full = NULL;
@@ -114,12 +114,14 @@ static wring_result request_make(load_target *target, uint32_t topic, const load
     wring_result result =
         host == NULL || filled == NULL || request == NULL ? WRING_ERR_NO_MEMORY : WRING_OK;
     wring_error why = {.text = ""};
+    offer.host = host;
+    offer.target = filled;
     if (result == WRING_OK) {
         result = wring_h1_request_headers_check(config->upgrade.extra, &why);
     }
     if (result == WRING_OK) {
-        result = wring_h1_request_write(host, filled, key, &options, request, REQUEST_MAX,
-                                        &target->request_lens[topic]);
+        result =
+            wring_h1_request_write(&offer, key, request, REQUEST_MAX, &target->request_lens[topic]);
     }
     if (result == WRING_OK) {
         const char *at = memmem(request, target->request_lens[topic], key, strlen(key));

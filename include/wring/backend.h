@@ -11,14 +11,15 @@
 
 WRING_BEGIN_DECLS
 
+/** What moves the bytes. */
 typedef enum wring_backend {
     WRING_BACKEND_AUTO = 0, /**< what the environment's WRING_BACKEND names; else uring where the
                                  system has it and allows it, and epoll where not */
     WRING_BACKEND_URING,    /**< io_uring (Linux 6.1); an error where it is not to be had */
-    WRING_BACKEND_EPOLL
+    WRING_BACKEND_EPOLL     /**< epoll */
 } wring_backend;
 
-/** "auto", "uring", "epoll"; NULL for none of them. */
+/** "auto", "uring", "epoll"; "" for none of them. */
 WRING_API const char *wring_backend_name(wring_backend backend);
 
 /** The backend of this name.  Errors: WRING_ERR_INVALID_ARGUMENT. */
@@ -30,7 +31,7 @@ WRING_API WRING_MUST_CHECK wring_result wring_backend_parse(const char *name, wr
  *                 failed with and what to do about that
  *  Errors: WRING_ERR_BACKEND (io_uring is asked for and is not to be had; or automatically when it
  *  fails for a reason that is not about io_uring, such as no memory or no descriptors left),
- *  WRING_ERR_INVALID_CONFIG (WRING_BACKEND names none).
+ *  WRING_ERR_INVALID_CONFIG (`wanted` is no wring_backend, or WRING_BACKEND names none).
  *  Thread: any. Cost: opens and closes a small ring, some 100 us. */
 WRING_API WRING_MUST_CHECK wring_result wring_backend_pick(wring_backend wanted, wring_backend *out,
                                                            wring_error *reason);

@@ -13,16 +13,18 @@
 
 #include "wring/export.h"
 
+WRING_BEGIN_DECLS
+
 /** A read-only view. `data` may be NULL when `len` is 0. Not NUL-terminated. */
 typedef struct wring_bytes {
-    const uint8_t *data;
-    size_t len;
+    const uint8_t *data; /**< the first byte */
+    size_t len;          /**< how many bytes */
 } wring_bytes;
 
 /** A view its holder may write through (unmasking happens in place). */
 typedef struct wring_mut_bytes {
-    uint8_t *data;
-    size_t len;
+    uint8_t *data; /**< the first byte */
+    size_t len;    /**< how many bytes */
 } wring_mut_bytes;
 
 /** View of a C string, without its terminating NUL; NULL gives an empty view. */
@@ -31,6 +33,7 @@ static inline wring_bytes wring_str(const char *s) {
     return b;
 }
 
+/** View of `len` bytes. */
 static inline wring_bytes wring_bytes_of(const void *data, size_t len) {
     wring_bytes b = {(const uint8_t *)data, len};
     return b;
@@ -43,8 +46,11 @@ static inline wring_bytes wring_bytes_of(const void *data, size_t len) {
  *  Returns the length written.   Thread: any. Cost: linear in `cap`. */
 WRING_API size_t wring_text_printable(wring_bytes text, char *out, size_t cap);
 
+/** True when both views show the same bytes. Not in constant time. */
 static inline bool wring_bytes_equal(wring_bytes a, wring_bytes b) {
     return a.len == b.len && (a.len == 0 || memcmp(a.data, b.data, a.len) == 0);
 }
+
+WRING_END_DECLS
 
 #endif

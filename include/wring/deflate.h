@@ -5,11 +5,12 @@
  * A server and a client take a wring_deflate_config and do the rest. An embedder negotiates with
  * the functions below and gives the outcome to its sessions:
  *
- *     wring_deflate_create(&config, &contexts, &error)            once a thread
+ *     wring_deflate_config_adopt(NULL, &config, &error)            once
+ *     wring_deflate_create(&config, &contexts, &error)             once a thread
  *     if (wring_deflate_negotiate(request.headers, &config, &params)) {
- *         wring_deflate_response(&params, text, sizeof text);      for the 101
- *         session_config.deflate = contexts;
- *         session_config.deflate_params = &params;
+ *         wring_deflate_response(&params, text);                   for the 101
+ *         machine_config.deflate = contexts;                       or wring_embed_options
+ *         machine_config.deflate_params = &params;
  *     }
  *
  * A side that negotiated no context takeover costs an idle connection nothing: its messages pass
@@ -24,51 +25,52 @@ WRING_BEGIN_DECLS
 
 /** The compressor's strategy; the numbers are zlib's. */
 typedef enum wring_deflate_strategy {
-    WRING_DEFLATE_DEFAULT = 0,
-    WRING_DEFLATE_FILTERED = 1,
-    WRING_DEFLATE_HUFFMAN_ONLY = 2,
-    WRING_DEFLATE_RLE = 3,
-    WRING_DEFLATE_FIXED = 4
+    WRING_DEFLATE_DEFAULT = 0,      /**< for most data */
+    WRING_DEFLATE_FILTERED = 1,     /**< for small values with a random distribution */
+    WRING_DEFLATE_HUFFMAN_ONLY = 2, /**< no search for repetitions */
+    WRING_DEFLATE_RLE = 3,          /**< only runs of one byte */
+    WRING_DEFLATE_FIXED = 4         /**< no dynamic codes */
 } wring_deflate_strategy;
 
-/** For `min_bytes`: no message is too short (an empty one has nothing to compress). */
+/** For `message_bytes_min`: no message is too short (an empty one has nothing to compress). */
 #define WRING_DEFLATE_ALL 1
 
 /** 0 takes the default. */
 typedef struct wring_deflate_config {
-    uint32_t struct_size;           /**< sizeof(wring_deflate_config) */
-    bool server_context_takeover;   /**< the server's compressor keeps its window over messages, if
-                                         the client allows it; default no */
-    bool client_context_takeover;   /**< the client's, if the server allows it; default no */
-    uint8_t server_max_window_bits; /**< largest LZ77 window of the server, 8 to 15; default 15,
-                                       with takeover 12, since each connection then has its own */
-    uint8_t client_max_window_bits; /**< ... of the client; the same */
-    uint8_t level;                  /**< 1 (fastest) to 9 (smallest); default 5 */
-    uint8_t mem_level;              /**< zlib's memLevel, 1 to 9; default 5 */
-    wring_deflate_strategy strategy;
-    uint32_t min_bytes;        /**< shorter messages go plain; default 256. WRING_DEFLATE_ALL: none
-                                    does for its length; WRING_OFF: all do, and what the peer
-                                    compresses is inflated all the same */
-    uint32_t takeover_idle_ms; /**< contexts of a connection not used for so long are released;
-                                    default 30,000, WRING_OFF: never */
-    uint64_t max_inflated_bytes;  /**< of one message; default 64 MiB; max_message counts as well */
-    uint64_t takeover_budget;     /**< bytes of all contexts of the process; beyond it connections
-                                       negotiate without takeover; default 256 MiB */
-    uint64_t inflate_turn_bytes;  /**< inflated for one connection in a turn of its worker, or a
-                                       quarter of that in compressed bytes, then the others have
-                                       theirs; default 128 KiB, WRING_UNLIMITED. Not for
-                                       an embedder's sessions */
-    uint64_t compress_turn_bytes; /**< compressed of one long message in a turn: it goes out in
-                                       fragments, and what is sent after it waits; default 64 KiB,
-                                       WRING_UNLIMITED. Not for an embedder's sessions */
+    uint32_t struct_size;            /**< sizeof(wring_deflate_config) */
+    bool server_context_takeover;    /**< the server's compressor keeps its window over messages, if
+                                          the client allows it; default no */
+    bool client_context_takeover;    /**< the client's, if the server allows it; default no */
+    uint8_t server_max_window_bits;  /**< largest LZ77 window of the server, 8 to 15; default 15,
+                                        with takeover 12, since each connection then has its own */
+    uint8_t client_max_window_bits;  /**< ... of the client; the same */
+    uint8_t level;                   /**< 1 (fastest) to 9 (smallest); default 5 */
+    uint8_t mem_level;               /**< zlib's memLevel, 1 to 9; default 5 */
+    wring_deflate_strategy strategy; /**< zlib's strategy */
+    uint32_t message_bytes_min; /**< shorter messages go plain; default 256. WRING_DEFLATE_ALL: none
+                             does for its length; WRING_OFF: all do, and what the peer
+                             compresses is inflated all the same */
+    uint32_t takeover_idle_ms;  /**< contexts of a connection not used for so long are released;
+                                     default 30,000, WRING_OFF: never */
+    uint64_t
+        inflated_bytes_max; /**< of one message; default 64 MiB; message_bytes_max counts as well */
+    uint64_t takeover_budget_bytes; /**< bytes of all contexts of the process; beyond it connections
+                                   negotiate without takeover; default 256 MiB */
+    uint64_t inflate_turn_bytes;    /**< inflated for one connection in a turn of its worker, or a
+                                         quarter of that in compressed bytes, then the others have
+                                         theirs; default 128 KiB, WRING_UNLIMITED. Not for
+                                         an embedder's sessions */
+    uint64_t compress_turn_bytes;   /**< compressed of one long message in a turn: it goes out in
+                                         fragments, and what is sent after it waits; default 64 KiB,
+                                         WRING_UNLIMITED. Not for an embedder's sessions */
 } wring_deflate_config;
 
 /** What two ends agreed on. */
 typedef struct wring_deflate_params {
-    uint8_t server_max_window_bits; /**< 8 to 15 */
-    uint8_t client_max_window_bits;
-    bool server_no_context_takeover;
-    bool client_no_context_takeover;
+    uint8_t server_max_window_bits;  /**< 8 to 15 */
+    uint8_t client_max_window_bits;  /**< 8 to 15 */
+    bool server_no_context_takeover; /**< the server's compressor begins each message anew */
+    bool client_no_context_takeover; /**< the client's compressor begins each message anew */
     bool server_window_asked; /**< the client offered server_max_window_bits: it is answered */
 } wring_deflate_params;
 
@@ -85,19 +87,19 @@ WRING_API WRING_MUST_CHECK wring_result wring_deflate_config_adopt(const wring_d
 
 /** Server: the first offer in the request that can be accepted, with this configuration's wishes.
  *  Offers with a malformed, unknown, repeated or out-of-range parameter are passed over.
- *  @param config  adopted
  *  Returns false when there is none: the session goes without.   RFC: 7692 5, 7.1 */
 WRING_API bool wring_deflate_negotiate(wring_headers headers, const wring_deflate_config *config,
                                        wring_deflate_params *out);
 
-/** Server: the value of Sec-WebSocket-Extensions in the response.  Returns its length. */
-WRING_API size_t wring_deflate_response(const wring_deflate_params *params,
-                                        char out[WRING_DEFLATE_TEXT_MAX]);
+/** Server: the value of Sec-WebSocket-Extensions in the response, in `out` and
+ *  NUL-terminated there. */
+WRING_API wring_bytes wring_deflate_response(const wring_deflate_params *params,
+                                             char out[WRING_DEFLATE_TEXT_MAX]);
 
-/** Client: the offer, for Sec-WebSocket-Extensions of the request.  @param config  adopted
- *  Returns its length. */
-WRING_API size_t wring_deflate_offer(const wring_deflate_config *config,
-                                     char out[WRING_DEFLATE_TEXT_MAX]);
+/** Client: the offer, the value of Sec-WebSocket-Extensions in the request, in `out` and
+ *  NUL-terminated there.   */
+WRING_API wring_bytes wring_deflate_offer(const wring_deflate_config *config,
+                                          char out[WRING_DEFLATE_TEXT_MAX]);
 
 /** Client: what the server made of the offer of the same configuration.
  *  @param accepted  false: the response has no permessage-deflate, the session goes without
@@ -106,7 +108,7 @@ WRING_API size_t wring_deflate_offer(const wring_deflate_config *config,
  *  is unknown, repeated or out of range); WRING_ERR_EXTENSION_MISMATCH (it contradicts the offer).
  *  `error` names the parameter. The connection has to be failed.   RFC: 7692 5.1, 7.1 */
 WRING_API WRING_MUST_CHECK wring_result
-wring_deflate_parse_response(wring_headers headers, const wring_deflate_config *config, bool others,
+wring_deflate_response_parse(wring_headers headers, const wring_deflate_config *config, bool others,
                              wring_deflate_params *out, bool *accepted, wring_error *error);
 
 /* ---- contexts -------------------------------------------------------------------------------- */
@@ -116,6 +118,7 @@ typedef struct wring_deflate wring_deflate;
 
 /** What passed through them. */
 typedef struct wring_deflate_stats {
+    uint32_t struct_size;       /**< sizeof(wring_deflate_stats), set by the caller */
     uint64_t tx_messages;       /**< compressed */
     uint64_t tx_bytes_before;   /**< their payloads */
     uint64_t tx_bytes_after;    /**< ... on the wire */
@@ -129,13 +132,20 @@ typedef struct wring_deflate_stats {
     uint64_t tx_interrupted;    /**< ... not yet compressed whole */
 } wring_deflate_stats;
 
-/** Own: give; to be destroyed after the last session that uses it.
+/** Makes the contexts of one thread.
+ *  Own:    give; to be destroyed after the last session that uses them
  *  Errors: WRING_ERR_INVALID_CONFIG, WRING_ERR_NO_MEMORY. */
 WRING_API WRING_MUST_CHECK wring_result wring_deflate_create(const wring_deflate_config *config,
                                                              wring_deflate **out,
                                                              wring_error *error);
-WRING_API void wring_deflate_destroy(wring_deflate *deflate); /* NULL is legal */
-WRING_API void wring_deflate_get_stats(const wring_deflate *deflate, wring_deflate_stats *out);
+
+/** Frees them. No session may use them any more. NULL is legal. */
+WRING_API void wring_deflate_destroy(wring_deflate *deflate);
+
+/** What passed through them.  @param out  its struct_size set
+ *  Errors: WRING_ERR_INVALID_ARGUMENT without struct_size. */
+WRING_API wring_result wring_deflate_get_stats(const wring_deflate *deflate,
+                                               wring_deflate_stats *out);
 
 WRING_END_DECLS
 

@@ -10,6 +10,7 @@
 
 /** A number; one whose worker has ended is answered with WRING_ERR_CLOSED. */
 typedef uint32_t wring_loop;
+/** No worker. */
 #define WRING_LOOP_NONE 0u
 
 #endif

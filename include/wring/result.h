@@ -26,7 +26,8 @@ typedef enum wring_class {
     WRING_CLASS_FATAL   /**< an invariant broke; a bug in wring */
 } wring_class;
 
-/* X(name, number, class, close code sent to the peer or 0, text) */
+/** Every result: X(name, number, class, close code sent to the peer or 0, text). For programs that
+ *  walk all of them. */
 #define WRING_RESULT_TABLE(X)                                                                      \
     X(OK, 0, OK, 0, "success")                                                                     \
     X(MORE, -1, MORE, 0, "more input is needed")                                                   \
@@ -36,7 +37,6 @@ typedef enum wring_class {
     X(ERR_INVALID_HEADER, -13, CALLER, 0, "a header has a CR, LF, NUL or other illegal byte")      \
     X(ERR_INVALID_URL, -14, CALLER, 0, "the URL is not a well-formed ws:// or wss:// URL")         \
     X(ERR_CLOSED, -15, CALLER, 0, "the connection is closed or closing")                           \
-    X(ERR_NO_RECV, -16, CALLER, 0, "the transport has no recv, which this call needs")             \
     X(ERR_PEER_NO_CONNECT_PROTOCOL, -17, CALLER, 0,                                                \
       "the peer did not advertise SETTINGS_ENABLE_CONNECT_PROTOCOL = 1")                           \
     X(ERR_TLS_CONFIG, -18, CALLER, 0, "a certificate, key or other TLS setting cannot be used")    \
@@ -68,6 +68,7 @@ typedef enum wring_class {
     X(ERR_MISSING_SCHEME, -69, PEER, 0, "the :scheme pseudo-header is missing")                    \
     X(ERR_MISSING_AUTHORITY, -70, PEER, 0, "the :authority pseudo-header is missing")              \
     X(ERR_MISSING_PATH, -71, PEER, 0, "the :path pseudo-header is missing")                        \
+    X(ERR_NOT_FOUND, -72, PEER, 0, "nothing is served at this path")                               \
     X(ERR_TLS_CERTIFICATE_EXPIRED, -75, PEER, 0,                                                   \
       "the peer's certificate has expired or is not valid yet")                                    \
     X(ERR_TLS_SELF_SIGNED, -76, PEER, 0, "the peer's certificate is self-signed and not trusted")  \
@@ -128,11 +129,15 @@ WRING_API wring_class wring_result_class(wring_result result);
 /** The close code the peer is sent for this error, 0 where none is (RFC 6455 7.4.1). Any thread. */
 WRING_API uint16_t wring_result_close_code(wring_result result);
 
-/** An error with what a person needs to act on it: which limit, which value, which file. */
+/** An error with what a person needs to act on it: which limit, which value, which file. A call
+ *  that takes one writes it when it fails, and leaves it alone when it succeeds (wring_backend_pick
+ *  writes it in either case). NULL is legal.
+ *  Out-parameters of a call that failed have no defined value, except pointers to what it should
+ *  have created: those are NULL. */
 typedef struct wring_error {
-    wring_result code;
-    int system_errno; /**< the errno behind it, 0 if none */
-    char text[320];   /**< NUL-terminated sentence, never empty when code is an error */
+    wring_result code; /**< what went wrong; the call's result */
+    int system_errno;  /**< the errno behind it, 0 if none */
+    char text[320];    /**< NUL-terminated sentence, never empty when code is an error */
 } wring_error;
 
 /** Fills `error` (may be NULL) and returns `code`, so that it can end a function. Any thread. */

@@ -1,134 +1,121 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * A WebSocket server: N pinned workers, each with its own ring, listener and connections.
+ * A WebSocket server: pinned worker threads, each with its own ring, listener and connections.
  *
+ *     static const wring_handler echo = {.struct_size = sizeof echo, .handle_in = on_message};
+ *     wring_server_config config = {.struct_size = sizeof config, .port = 8080, .handler = &echo};
  *     wring_server *server;
- *     wring_server_config config = {.struct_size = sizeof config, .port = 8080,
- *                                   .handler = &echo_handler};
- *     if (wring_server_create(&config, &server, &error) != WRING_OK || ...
+ *     if (wring_server_create(&config, &server, &error) != WRING_OK ||
+ *         wring_server_start(server, &error) != WRING_OK) { ... error.text ... }
  */
 #ifndef WRING_SERVER_H
 #define WRING_SERVER_H
 
 #include "wring/backend.h"
-#include "wring/deflate.h"
 #include "wring/handler.h"
 #include "wring/http.h"
+#include "wring/log.h"
 #include "wring/loop.h"
+#include "wring/policy.h"
+#include "wring/tls.h"
+#include "wring/topic.h"
 
 WRING_BEGIN_DECLS
 
-typedef struct wring_server wring_server;
-
-/** A plain HTTP answer. Everything is borrowed until the callback's caller has copied it. */
+/** A plain HTTP answer, to be filled in. What it points to is copied after `respond` has returned:
+ *  it must not lie on the stack of `respond`. */
 typedef struct wring_http_response {
-    int status;               /**< default 200 */
+    uint32_t struct_size;     /**< sizeof(wring_http_response), set by the library */
+    int status;               /**< 200 to 599; default 200. Another one is answered with 500 */
     const char *content_type; /**< default "text/plain; charset=utf-8" */
-    wring_bytes body;
+    wring_bytes body;         /**< empty by default */
 } wring_http_response;
 
 /** What a path leads to: a WebSocket handler, or a callback that answers plain HTTP. */
 typedef struct wring_route {
-    const char *path; /**< exact; "/topic/" followed by '*' matches any rest */
-    const wring_handler *handler;
-    void *opts;                      /**< passed to handler->init or respond */
-    const char *const *subprotocols; /**< one of them must be offered; the first offered wins */
-    size_t subprotocol_count;
-    /** Answers a GET without upgrade, on a worker thread; NULL for a WebSocket route. */
+    uint32_t struct_size;            /**< sizeof(wring_route) */
+    const char *path;                /**< begins with '/'; exact, byte by byte, or with a '*' at its
+                                          end, which matches any rest */
+    const wring_handler *handler;    /**< NULL: `respond` is set */
+    void *opts;                      /**< given to the handler's init, or to respond */
+    const char *const *subprotocols; /**< a client has to offer one of them, or gets 400; the first
+                                          one it offers wins */
+    size_t subprotocol_count;        /**< elements of it */
+    /** Answers a GET without upgrade, on a worker thread; NULL for a WebSocket route. Other
+     *  methods, HEAD included, get 405. */
     void (*respond)(const wring_request *request, wring_http_response *response, void *opts);
+    const wring_policy *policy; /**< what is different here from the server's; NULL: nothing */
 } wring_route;
 
-/** What becomes of a message published to a peer that does not keep up. */
-typedef enum wring_slow_policy {
-    WRING_SLOW_DEFAULT,
-    WRING_SLOW_DISCONNECT,  /**< at the hard mark the session ends with WRING_ERR_SLOW_CONSUMER:
-                               1008,  or 1013 with allow_iana_close_codes. The server's default */
-    WRING_SLOW_DROP_NEWEST, /**< at the hard mark the message is dropped */
-    WRING_SLOW_DROP_OLDEST, /**< above the soft mark messages wait, and at the hard mark those that
-                                 wait longest are dropped. What else is sent may overtake them */
-    WRING_SLOW_KEEP_LATEST  /**< the same, and of those that wait only the newest of each topic and
-                                 key is kept */
-} wring_slow_policy;
-
-/** How topics behave whose name matches. */
-typedef struct wring_topic_rule {
-    const char *name;              /**< exact; a '*' at its end matches any rest */
-    wring_slow_policy slow_policy; /**< WRING_SLOW_DEFAULT: the server's */
-    uint32_t coalesce_us;          /**< 0: the server's; WRING_OFF: none */
-} wring_topic_rule;
-
-/** 0 and NULL take the default. Copied; what it points to (routes, handlers, opts, strings) is
- *  borrowed until wring_server_destroy. */
+/** What a server is made from. 0 and NULL take the default. Copied with every record it points to:
+ *  routes, handlers, policies, rules. Strings and `opts` are borrowed until wring_server_destroy.
+ */
 typedef struct wring_server_config {
     uint32_t struct_size; /**< sizeof(wring_server_config) */
     uint16_t port;        /**< 0: picked by the system, see wring_server_port */
+    bool share_port;      /**< other servers may listen at the same port, such as the one that
+                                replaces this one: the kernel spreads connections over all of them.
+                                Default: when another program listens there, starting fails */
+    bool unpinned;        /**< do not pin workers to CPUs */
     const char *host;     /**< numeric address; default "127.0.0.1" */
-    uint32_t workers;     /**< threads; default one per CPU this process may run on, most 255 */
-
-    const wring_handler *handler; /**< short for one route that matches every path */
-    void *handler_opts;
-    const char *const *subprotocols;
-    size_t subprotocol_count;
-    const wring_route *routes; /**< tried in order; the first match wins */
-    size_t route_count;
-
-    wring_session_config session;  /**< limits and timeouts of each session; role is ignored */
-    uint32_t handshake_timeout_ms; /**< accept to the end of the upgrade; default 15,000 */
-    uint32_t max_handshake_size;   /**< bytes of a request head; default 64 KiB */
-    uint32_t max_target_size;      /**< bytes of a request target; default 8 KiB */
-    uint32_t max_connections;      /**< per worker; default 1,048,576 */
-    uint32_t backlog;              /**< listen queue per worker; default 4,096 */
-    uint64_t pause_bytes;          /**< queued to a peer before its bytes are read no further;
-                                        default 1 MiB */
-    uint32_t receive_buffers;      /**< per worker, a power of two; default 1,024 */
-    uint32_t receive_buffer_size;  /**< bytes; default 16 KiB and a header */
-    uint32_t ring_entries;      /**< io_uring: submission queue entries per worker; default 1,024 */
-    uint32_t mailbox_items;     /**< per worker; default 65,536 */
-    uint32_t busy_poll_us;      /**< a worker with nothing to do looks for work so long
-                                     before it sleeps; default 0, most 1,000,000 */
-    uint32_t max_subscriptions; /**< topics per connection; default 1,024 */
-    bool unpinned;              /**< do not pin workers to CPUs */
-    const wring_tls_server_config *tls;  /**< wss:// instead of ws://; NULL: plain */
-    const wring_deflate_config *deflate; /**< permessage-deflate is accepted; NULL: never */
-
-    uint64_t send_soft_bytes;      /**< queued to a peer before it counts as slow; default 64 KiB */
-    uint64_t send_hard_bytes;      /**< queued before wring_send is refused and `slow_policy` acts;
-                                        default twice pause_bytes. Replies are taken up to
-                                        session.max_message more */
-    wring_slow_policy slow_policy; /**< default WRING_SLOW_DISCONNECT */
-    uint32_t slow_timeout_ms;      /**< above the soft mark for so long ends the session, whatever
-                                        the policy; default off */
-    uint32_t coalesce_us;          /**< what is published to a topic within so long, rounded up to
-                                        milliseconds, leaves as one send for each subscriber;
-                                        default off: with the turn */
-    uint64_t memory_budget;        /**< bytes of queues and messages, of all workers together;
-                                        default half of the memory of the machine or, if less,
-                                        of its control group (memory.max) */
-    uint32_t drain_spread_ms; /**< when stopping, closes are spread over so long; WRING_OFF: all at
-                                   once; default a millisecond each, half of drain_ms at most */
-    uint32_t max_connections_total; /**< of all workers together; default unlimited */
-    uint32_t
-        max_connections_per_source;     /**< of one address (IPv6: of one /64); default unlimited */
-    uint32_t max_handshakes;            /**< unfinished ones, per worker: one more ends the oldest;
-                                             default 16,384 */
-    uint32_t max_handshakes_per_source; /**< unfinished ones of one address; default unlimited */
-    uint32_t message_rate;  /**< messages a second and connection; then 1008; default unlimited */
-    uint32_t message_burst; /**< ... and so many at once; default twice message_rate */
-    uint32_t control_rate;  /**< the same of pings and pongs; default 100 */
-    uint32_t control_burst; /**< default 500 */
-    uint32_t max_age_ms;    /**< a session that old, less up to a tenth by chance, is closed with
-                                 1001; default off */
-    const wring_topic_rule *topic_rules; /**< tried in order; the first match wins */
-    size_t topic_rule_count;
-    uint32_t tls_handshake_rate; /**< TLS handshakes begun a second, per worker, and so many at
-                                      once: one more is closed unread; default unlimited */
-    bool share_port; /**< other servers may listen at the same port, such as the one that replaces
-                          this one: the kernel spreads connections over all of them. Default: when
-                          another program listens there, starting fails */
+    uint32_t workers;     /**< threads; default one per CPU this process may run on. All servers and
+                                pools of a process have 255 together */
     wring_backend backend; /**< default WRING_BACKEND_AUTO */
+
+    /* what is served */
+    const wring_handler *handler;    /**< short for one route that matches every path */
+    void *handler_opts;              /**< given to the handler's init */
+    const char *const *subprotocols; /**< of that route, as in wring_route */
+    size_t subprotocol_count;        /**< elements of it */
+    const wring_route *routes;       /**< tried in order; the first match wins */
+    size_t route_count;              /**< elements of it */
+    const wring_policy *policy; /**< of all sessions; routes may have their own; NULL: defaults */
+    const wring_topic_rule *topic_rules; /**< tried in order; the first match wins */
+    size_t topic_rule_count;             /**< elements of it */
+    uint32_t coalesce_us;     /**< what is published to a topic within this time, rounded up to
+                                   milliseconds, leaves as one send for each subscriber; default
+                                   WRING_OFF: what is published within a turn of the worker. What
+                                   waits for
+                               a session that closes itself is lost */
+    uint32_t drain_spread_ms; /**< when stopping, closes are spread over this time; WRING_OFF:
+                                   all at once; default 1 ms each, half of drain_ms at most */
+    const wring_tls_server_config *tls; /**< wss:// instead of ws://; NULL: plain */
+    const wring_log_config *log;        /**< NULL: no log */
+
+    /* handshakes */
+    uint32_t handshake_timeout_ms; /**< accept to the end of the upgrade; default 15,000 */
+    uint32_t handshake_bytes_max;  /**< request head; default 64 KiB */
+    uint32_t target_bytes_max;     /**< request target; default 8 KiB */
+    uint64_t handshakes_max;       /**< unfinished, per worker: one more ends the oldest; default
+                                        16,384 */
+    uint64_t handshakes_per_source_max; /**< unfinished, of one address; default WRING_UNLIMITED */
+    uint64_t tls_handshakes_per_second; /**< TLS handshakes begun, per worker, and this many at
+                                             once: one more is closed unread; default
+                                             WRING_UNLIMITED */
+
+    /* connections and memory */
+    uint64_t connections_max;            /**< per worker; default 1,048,576 */
+    uint64_t connections_total_max;      /**< of all workers together; default WRING_UNLIMITED */
+    uint64_t connections_per_source_max; /**< of one address (IPv6: of one /64); default
+                                              WRING_UNLIMITED */
+    uint64_t pause_bytes;         /**< queued to a peer above which nothing more is read from it;
+                                       default 1 MiB */
+    uint64_t memory_budget_bytes; /**< queues and messages of all workers together; default half of
+                                       the memory of the machine or, if less, of its control group
+                                       (memory.max) */
+
+    /* workers */
+    uint32_t backlog;              /**< listen queue, per worker; default 4,096 connections */
+    uint32_t receive_buffers;      /**< per worker, a power of two; default 1,024 */
+    uint32_t receive_buffer_bytes; /**< default 16 KiB and a header */
+    uint32_t ring_entries;  /**< io_uring: submission queue entries per worker; default 1,024 */
+    uint32_t mailbox_items; /**< per worker; default 65,536 */
+    uint32_t busy_poll_us;  /**< a worker with nothing to do looks for work for this time before it
+                                 sleeps; default WRING_OFF, at most 1,000,000 */
 } wring_server_config;
 
-/** Fills in every default, as wring_server_create does; for showing the configuration. */
+/** Fills in every default, as wring_server_create does, for showing the configuration; those of
+ *  its policy are wring_policy_adopt's.   Thread: any. */
 WRING_API WRING_MUST_CHECK wring_result wring_server_config_adopt(const wring_server_config *in,
                                                                   wring_server_config *out,
                                                                   wring_error *error);
@@ -139,16 +126,18 @@ WRING_API WRING_MUST_CHECK wring_result wring_server_config_adopt(const wring_se
 WRING_API WRING_MUST_CHECK wring_result wring_server_create(const wring_server_config *config,
                                                             wring_server **out, wring_error *error);
 
-/** Binds, starts the workers, and returns when all of them accept.
+/** Binds, starts the workers, and returns when all of them accept. A stopped server may be started
+ *  again.
  *  Errors: WRING_ERR_ADDRESS, WRING_ERR_BACKEND, WRING_ERR_SYSTEM, WRING_ERR_INVALID_CONFIG (the
- *  environment's WRING_BACKEND names no backend); then nothing is left running. */
+ *          environment's WRING_BACKEND names no backend, or there are more than 255 workers),
+ *          WRING_ERR_INVALID_STATE (it runs already). Then nothing new is left running. */
 WRING_API WRING_MUST_CHECK wring_result wring_server_start(wring_server *server,
                                                            wring_error *error);
 
 /** Reads the files of config.tls again, for new connections; those that are open keep what they
  *  have. A file that cannot be used leaves everything as it was.
  *  Errors: WRING_ERR_TLS_CONFIG (the text names the file and why), WRING_ERR_INVALID_STATE (no
- * TLS), WRING_ERR_NO_MEMORY.   Thread: any but a worker's. Cost: milliseconds. */
+ *  TLS), WRING_ERR_NO_MEMORY.   Thread: any but a worker's. Cost: milliseconds. */
 WRING_API WRING_MUST_CHECK wring_result wring_server_reload_tls(wring_server *server,
                                                                 wring_error *error);
 
@@ -156,127 +145,127 @@ WRING_API WRING_MUST_CHECK wring_result wring_server_reload_tls(wring_server *se
 WRING_API uint16_t wring_server_port(const wring_server *server);
 
 /** How many workers the server has.   Thread: any. */
-WRING_API uint32_t wring_server_workers(const wring_server *server);
+WRING_API uint32_t wring_server_worker_count(const wring_server *server);
 
 /** A worker as the home of clients, from 0; WRING_LOOP_NONE while it does not run.   Thread: any.
  */
 WRING_API wring_loop wring_server_loop(const wring_server *server, uint32_t worker);
 
-/** The worker a session lives on, from 0; -1 for a session no server owns.   Thread: its worker. */
-WRING_API int wring_session_worker(const wring_session *session);
+/** Replaces the policy of a route, or of the whole server, while it runs. No session is dropped:
+ * open sessions have the new limits, rates and marks from their next message or timeout on;
+ * age_max_ms and compression count for new sessions. Routes without a value of their own take the
+ * server's new one.
+ *  @param path    a route's, as it was configured (of several with the same path the first); NULL:
+ *                 the server's own policy, which `handler` of the configuration has
+ *  @param policy  copied; takes the place of the old one as a whole; NULL: nothing is set
+ *  Errors: WRING_ERR_INVALID_CONFIG (`error` names the field), WRING_ERR_INVALID_ARGUMENT (no such
+ *          route), WRING_ERR_NO_MEMORY. Then nothing has changed. Else the change is complete when
+ *          this returns, and each worker takes it over in its next turn
+ *  Thread: any */
+WRING_API WRING_MUST_CHECK wring_result wring_server_set_policy(wring_server *server,
+                                                                const char *path,
+                                                                const wring_policy *policy,
+                                                                wring_error *error);
 
-/** Bytes queued to the peer; 0 for a session no server owns.   Thread: its worker. */
-WRING_API uint64_t wring_session_queued(const wring_session *session);
+/** A visit to the sessions of one worker. */
+typedef struct wring_visit {
+    uint32_t struct_size; /**< sizeof(wring_visit) */
+    /** For each session, on its worker. All calls of wring/session.h are legal, and the verdict is
+     *  obeyed as that of another callback. */
+    wring_verdict (*session)(wring_session *session, void *opts);
+    /** Optional. Once, at the end, on the worker; or on the thread that stops the server when that
+     *  comes first: then `is_whole` is false. */
+    void (*done)(uint64_t visited, bool is_whole, void *opts);
+    void *opts; /**< given to both; borrowed until `done` was called */
+} wring_visit;
 
-/** Reads no further from the peer, so that it is slowed down by TCP: messages that are here already
- *  may still come. While paused, nothing of the session's idle and ping timeouts runs. It ends when
- *  the session is closed from here. For sessions of servers and of clients, from one of their
- *  callbacks; a session that no worker owns is left alone. */
-WRING_API void wring_session_pause(wring_session *session);
-
-/** Reads on: from handle_info or drained, as nothing else comes from a paused peer. */
-WRING_API void wring_session_resume(wring_session *session);
+/** Visits the open sessions of a worker. A session that is open from this call to the end of the
+ *  visit is visited exactly once; one that comes or goes meanwhile, once or not at all.
+ *  @param worker  from 0
+ *  @param visit   copied
+ *  Errors: WRING_ERR_INVALID_ARGUMENT (no such worker), WRING_ERR_CLOSED (it does not run),
+ *          WRING_ERR_QUEUE_FULL, WRING_ERR_NO_MEMORY. Then nothing of `visit` is called.
+ *  Thread: any. Cost: at most 1,024 sessions in a turn of the worker */
+WRING_API WRING_MUST_CHECK wring_result wring_server_visit(wring_server *server, uint32_t worker,
+                                                           const wring_visit *visit);
 
 /** Stops: no more accepts, every session is closed with 1001, and when all are gone or
- *  `drain_ms` is over the workers end. Blocks until then; not from a callback. */
+ *  `drain_ms` is over the workers end. Blocks until then. Sessions that are left when `drain_ms` is
+ *  over are cut off; 0 cuts all off at once.
+ *  Thread: any except the server's workers; create, start, stop and destroy of one server by one
+ *          thread at a time */
 WRING_API void wring_server_stop(wring_server *server, uint32_t drain_ms);
 
-/** Frees a stopped server. NULL is legal. */
+/** Frees a stopped server: one that runs is an error of the program, which is aborted. NULL is
+ *  legal.
+ *  Thread: as wring_server_stop */
 WRING_API void wring_server_destroy(wring_server *server);
 
-/** Sums over all workers since start; read them before wring_server_stop.   Thread: any; read
- * without stopping them. */
+/** Sums over all workers since the server was created, also while it is stopped. The caller zeroes
+ *  it except for struct_size and, where it is wanted, `deflate`. */
 typedef struct wring_server_stats {
-    uint32_t struct_size; /**< sizeof(wring_server_stats), set by the caller */
-    uint64_t connections; /**< open now */
-    uint64_t accepted;
-    uint64_t accept_errors;
-    uint32_t accept_errno; /**< of the last of them; 0: none */
-    uint64_t closed;
-    uint64_t rx_bytes;
-    uint64_t tx_bytes;
-    uint64_t turns;
-    uint64_t mail_refused;       /**< pushes that found a mailbox full */
-    uint64_t mail_stale;         /**< mail for a session that was gone */
-    uint64_t mail_lost;          /**< frames of wring_send, but close frames, and posted infos that
-                                      came too late: their session was gone, had begun to close, or
-                                      was ended for its slow peer. Those in stale mail included,
-                                      and what waited behind a message in fragments when its session
-                                      ended */
-    uint64_t reads_paused;       /**< times a connection was not read because its queue was full */
-    uint64_t congested;          /**< times a connection went above its soft mark */
-    uint64_t dropped_newest;     /**< messages, and frames of wring_send, that found a connection at
-                                      its hard mark */
-    uint64_t dropped_oldest;     /**< messages that waited and were dropped */
+    uint32_t struct_size;    /**< sizeof(wring_server_stats), set by the caller */
+    uint64_t connections;    /**< open now */
+    uint64_t accepted;       /**< connections since the start */
+    uint64_t accept_errors;  /**< times that accepting failed */
+    uint32_t accept_errno;   /**< of the last of them; 0: none */
+    uint64_t closed;         /**< connections since the start */
+    uint64_t rx_bytes;       /**< received; with TLS as it came */
+    uint64_t tx_bytes;       /**< sent; with TLS as it went */
+    uint64_t turns;          /**< rounds of the workers */
+    uint64_t mail_refused;   /**< pushes that found a mailbox full */
+    uint64_t mail_stale;     /**< mail for a session that was gone */
+    uint64_t mail_lost;      /**< what other threads handed over in vain: frames of wring_ref_send
+                                  (close frames aside), posted infos and subscriptions whose session
+                                  was gone, had begun to close, or was ended because it was slow.
+                                  Includes what mail_stale carried, and what waited behind a message
+                                  in fragments when its session ended */
+    uint64_t reads_paused;   /**< times a connection was not read because its queue was full */
+    uint64_t congested;      /**< times a connection went above its soft mark */
+    uint64_t dropped_newest; /**< messages, and frames of wring_ref_send, that found a connection at
+                                  its hard mark */
+    uint64_t dropped_oldest; /**< messages that waited and were dropped */
     uint64_t dropped_replaced;   /**< messages that waited and were replaced by a newer one */
     uint64_t slow_ended;         /**< sessions ended with WRING_ERR_SLOW_CONSUMER */
     uint64_t rate_ended;         /**< sessions ended with WRING_ERR_RATE_LIMIT */
     uint64_t too_old;            /**< sessions closed at their maximum age */
-    uint64_t refused_total;      /**< connections over max_connections_total */
+    uint64_t refused_total;      /**< connections over connections_total_max */
     uint64_t refused_source;     /**< connections over a limit of their address */
-    uint64_t memory_held;        /**< bytes that count for memory_budget, now */
+    uint64_t memory_held_bytes;  /**< bytes that count for memory_budget_bytes, now */
     uint64_t memory_stops;       /**< times a worker stopped reading for the budget */
     uint64_t memory_evicted;     /**< sessions ended with WRING_ERR_MEMORY_BUDGET */
     uint64_t refused_memory;     /**< connections refused for the budget */
     uint64_t handshakes_evicted; /**< unfinished ones that had to go for a newer one */
-    uint64_t refused_tls_rate;   /**< connections over tls_handshake_rate */
+    uint64_t refused_tls_rate;   /**< connections over tls_handshakes_per_second */
 
-    uint64_t deflate_connections; /**< open now, with permessage-deflate */
-    uint64_t deflate_published;   /**< times a published message was compressed */
-    uint64_t deflate_published_bytes_before;
-    uint64_t deflate_published_bytes_after;
-    wring_deflate_stats deflate; /**< messages of single connections */
+    uint64_t deflate_connections;            /**< open now, with permessage-deflate */
+    uint64_t deflate_published;              /**< times a published message was compressed */
+    uint64_t deflate_published_bytes_before; /**< their payloads */
+    uint64_t deflate_published_bytes_after;  /**< ... compressed */
+    wring_deflate_stats *deflate; /**< room for the counts of single connections' messages, given
+                                       by the caller; NULL: not wanted */
+
+    uint64_t rx_messages;   /**< text and binary messages that handlers were given */
+    uint64_t tx_messages;   /**< text and binary messages sent: a publication counts once for each
+                                 subscriber, also for those it was dropped for */
+    uint64_t subscriptions; /**< now */
+    uint64_t topics;        /**< with subscribers, now; a topic counts once on each worker */
+    uint64_t sessions;      /**< open now, of all connections */
+    uint64_t upgraded;      /**< sessions since the start */
 
     wring_backend backend;      /**< which one it runs on; AUTO before the first start */
     const char *backend_reason; /**< a sentence; the server's, until its next start */
 } wring_server_stats;
-/** Errors: WRING_ERR_INVALID_ARGUMENT without struct_size. */
+
+/** How many connections and requests this server refused for `reason`, and how many sessions and
+ *  handshakes ended for it, since its start. WRING_OK: sessions that ended by a close handshake.
+ *  To list all reasons, walk WRING_RESULT_TABLE.
+ *  Thread: any. Cost: a walk over the workers */
+WRING_API uint64_t wring_server_refusals(const wring_server *server, wring_result reason);
+
+/** Reads the counters.  @param out  its struct_size set, and `deflate` where it is wanted
+ *  Errors: WRING_ERR_INVALID_ARGUMENT without struct_size.   Thread: any. */
 WRING_API wring_result wring_server_get_stats(const wring_server *server, wring_server_stats *out);
-
-/* ---- topics ---------------------------------------------------------------------------------- */
-
-/** Longest topic name in bytes. */
-#define WRING_TOPIC_MAX 255
-
-/** Subscribes the session, from one of its callbacks; a second time does nothing. It ends with the
- *  session.  Errors: WRING_ERR_INVALID_ARGUMENT (empty or too long), WRING_ERR_TOO_MANY_TOPICS,
- *  WRING_ERR_NO_MEMORY, WRING_ERR_INVALID_STATE (not a server's session). */
-WRING_API WRING_MUST_CHECK wring_result wring_subscribe(wring_session *session, wring_bytes topic);
-
-/** From a callback of the session. Not being subscribed is legal. */
-WRING_API void wring_unsubscribe(wring_session *session, wring_bytes topic);
-
-/** Sends one TEXT or BINARY frame to every subscriber on every worker: framed once, shared.
- *  The messages of one thread to one topic arrive in order.
- *  Errors: WRING_ERR_INVALID_ARGUMENT, WRING_ERR_NO_MEMORY, WRING_ERR_CLOSED (no worker is up: not
- *  started, or stopped), WRING_ERR_QUEUE_FULL (at least one
- *  worker's mailbox was full; its subscribers miss the message, the others get it).
- *  Thread: any, callbacks included. Cost: one allocation, one mailbox item for each worker
- *  that has subscribers; next to nothing when there are none. */
-WRING_API WRING_MUST_CHECK wring_result wring_publish(wring_server *server, wring_bytes topic,
-                                                      const wring_frame *frame);
-
-/** The same to every subscriber but the session itself, from one of its callbacks.
- *  Errors: those of wring_publish; WRING_ERR_INVALID_STATE (not a server's session). */
-WRING_API WRING_MUST_CHECK wring_result wring_publish_from(wring_session *session,
-                                                           wring_bytes topic,
-                                                           const wring_frame *frame);
-
-/** More of a publish. Zeroed is legal but for struct_size. */
-typedef struct wring_publish_options {
-    uint32_t struct_size; /**< sizeof(wring_publish_options) */
-    wring_session *from;  /**< misses the message; only from one of its callbacks */
-    uint64_t key;         /**< for WRING_SLOW_KEEP_LATEST: what a newer message replaces */
-} wring_publish_options;
-
-/** wring_publish with options.  Errors: as wring_publish; WRING_ERR_INVALID_ARGUMENT without
- *  struct_size; WRING_ERR_INVALID_STATE when `from` is no session of this server. */
-WRING_API WRING_MUST_CHECK wring_result wring_publish_with(wring_server *server, wring_bytes topic,
-                                                           const wring_frame *frame,
-                                                           const wring_publish_options *options);
-
-/** How many workers have subscribers of the topic; now and then one too many.   Thread: any. */
-WRING_API uint32_t wring_topic_workers(const wring_server *server, wring_bytes topic);
 
 WRING_END_DECLS
 

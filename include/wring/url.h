@@ -15,10 +15,10 @@ typedef struct wring_url {
     bool secure;          /**< wss */
     wring_bytes userinfo; /**< what stands before '@', percent-encoded; empty if nothing */
     wring_bytes host;     /**< name or address, without the brackets of an IPv6 literal */
-    bool host_is_ipv6;
-    uint16_t port;      /**< the scheme's default when the URL has none: 80, 443 */
-    bool port_is_given; /**< and is not the default: it belongs in the Host header */
-    wring_bytes target; /**< path and query; empty or beginning with '?' means "/" before it */
+    bool host_is_ipv6;    /**< it stood in brackets */
+    uint16_t port;        /**< the scheme's default when the URL has none: 80, 443 */
+    bool port_is_given;   /**< and is not the default: it belongs in the Host header */
+    wring_bytes target;   /**< path and query; empty or beginning with '?' means "/" before it */
 } wring_url;
 
 /** Parses a ws:// or wss:// URL; scheme and host are case-insensitive.

@@ -35,7 +35,8 @@ static void too_big(struct script *s, const struct test_case *c) {
     want_failed(s, 1009);
 }
 
-/* Four frames within max_frame bring a message to max_message; the fifth is one byte too much. */
+/* Four frames within frame_bytes_max bring a message to message_bytes_max; the fifth is one byte
+ * too much. */
 static void message_too_big(struct script *s, const struct test_case *c) {
     (void)c;
     const text part = text_fill(16 << 20, "0123456789abcdef");

@@ -77,7 +77,7 @@ wring_deflate_config deflate_client_config(const struct deflate_set *set) {
         .client_context_takeover = set->peer_takeover,
         .server_max_window_bits = bits_of(set->own_bits),
         .client_max_window_bits = bits_of(set->peer_bits),
-        .min_bytes = 1,
+        .message_bytes_min = 1,
     };
 }
 

@@ -11,10 +11,10 @@ static void check(bool ok) {
     }
 }
 
-wring_session *echo_client_create(wring_deflate **contexts) {
-    wring_session_config config = {.struct_size = sizeof config, .role = WRING_ROLE_CLIENT};
+wring_machine *echo_client_create(wring_deflate **contexts) {
+    wring_machine_config config = {.struct_size = sizeof config, .role = WRING_ROLE_CLIENT};
     wring_deflate_params params;
-    wring_session *session;
+    wring_machine *machine;
     *contexts = NULL;
     if (link_deflate != NULL) {
         const wring_deflate_config deflate = deflate_client_config(link_deflate);
@@ -23,25 +23,26 @@ wring_session *echo_client_create(wring_deflate **contexts) {
         config.deflate = *contexts;
         config.deflate_params = &params;
     }
-    check(wring_session_create(&config, &session, NULL) == WRING_OK);
-    check(wring_session_open(session, 1) == WRING_OK);
-    return session;
+    check(wring_machine_create(&config, &machine, NULL) == WRING_OK);
+    check(wring_machine_open(machine, 1) == WRING_OK);
+    return machine;
 }
 
-void echo_client_feed(wring_session *session, wring_mut_bytes bytes) {
+void echo_client_feed(wring_machine *machine, wring_mut_bytes bytes) {
     wring_event event;
-    check(wring_session_feed(session, bytes, 1) == WRING_OK);
-    while (wring_session_next(session, &event) == WRING_OK) {
+    check(wring_machine_feed(machine, bytes, 1) == WRING_OK);
+    while (wring_machine_next(machine, &event) == WRING_OK) {
         const bool data =
             event.kind == WRING_EVENT_MESSAGE &&
             (event.message.opcode == WRING_TEXT || event.message.opcode == WRING_BINARY);
         if (data) {
-            const wring_frame frame = {event.message.opcode, 0, event.message.payload};
-            check(wring_session_send(session, &frame) == WRING_OK);
+            const wring_frame frame = {.opcode = event.message.opcode,
+                                       .payload = event.message.payload};
+            check(wring_machine_send(machine, &frame) == WRING_OK);
         }
     }
 }
 
-bool echo_client_is_done(const wring_session *session) {
-    return wring_session_is_finished(session);
+bool echo_client_is_done(const wring_machine *machine) {
+    return wring_machine_is_finished(machine);
 }

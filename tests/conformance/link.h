@@ -31,9 +31,9 @@ struct link_ops {
 
 extern const struct link_ops link_server_loopback; /* `wring serve` at link_target */
 extern const struct link_ops link_server_sim;
-extern const struct link_ops link_client_loopback; /* a session in client role */
+extern const struct link_ops link_client_loopback; /* a machine in client role */
 extern const struct link_ops link_client_sim;
-extern const struct link_ops link_client_wss; /* wring_connect, over TLS */
+extern const struct link_ops link_client_wss; /* wring_client_create, over TLS */
 
 extern const char *link_target; /* host:port of link_server_loopback */
 

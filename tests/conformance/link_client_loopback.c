@@ -13,7 +13,7 @@
 #include "tests/conformance/deflate.h"
 #include "tests/conformance/echo_client.h"
 #include "tests/conformance/link_loopback.h"
-#include "wring/http.h"
+#include "wring/upgrade.h"
 
 struct client_link {
     int listener, fd;
@@ -31,15 +31,15 @@ static int client_connect(uint16_t port) {
 }
 
 static const char *client_offer(char out[WRING_DEFLATE_TEXT_MAX]) {
-    wring_deflate_config config;
     if (link_deflate == NULL) {
         return NULL;
     }
-    config = deflate_client_config(link_deflate);
-    return wring_deflate_offer(&config, out) > 0 ? out : NULL;
+    const wring_deflate_config config = deflate_client_config(link_deflate);
+    (void)wring_deflate_offer(&config, out);
+    return out;
 }
 
-/* The session is made with what the response has to say. */
+/* The machine is made with what the response has to say. */
 static bool client_accepts(wring_headers headers) {
     if (link_deflate == NULL) {
         return true;
@@ -48,7 +48,7 @@ static bool client_accepts(wring_headers headers) {
     const wring_deflate_params want = deflate_client_params(link_deflate);
     wring_deflate_params params = {0};
     bool accepted;
-    return wring_deflate_parse_response(headers, &config, false, &params, &accepted, NULL) ==
+    return wring_deflate_response_parse(headers, &config, false, &params, &accepted, NULL) ==
                WRING_OK &&
            accepted && params.server_max_window_bits == want.server_max_window_bits &&
            params.client_max_window_bits == want.client_max_window_bits &&
@@ -64,37 +64,39 @@ static bool client_handshake(int fd) {
     wring_bytes subprotocol;
     int status;
     char offer[WRING_DEFLATE_TEXT_MAX];
-    const wring_h1_client_options options = {.extensions = client_offer(offer)};
+    const wring_upgrade_offer asked = {.struct_size = sizeof asked,
+                                       .host = "localhost",
+                                       .target = "/",
+                                       .extensions = client_offer(offer)};
     return wring_h1_client_key(key) == WRING_OK &&
-           wring_h1_request_write("localhost", "/", key, &options, request, sizeof request,
-                                  &request_len) == WRING_OK &&
+           wring_h1_request_write(&asked, key, request, sizeof request, &request_len) == WRING_OK &&
            loopback_write(fd, request, request_len) &&
            loopback_read_head(fd, head, sizeof head, &len) &&
-           wring_h1_parse_response(wring_bytes_of((uint8_t *)head, len), list, &status, &headers,
+           wring_h1_response_parse(wring_bytes_of((uint8_t *)head, len), list, &status, &headers,
                                    &head_len) == WRING_OK &&
-           wring_h1_validate_response(status, headers, key, &options, &subprotocol) == WRING_OK &&
+           wring_h1_response_validate(&asked, key, status, headers, &subprotocol) == WRING_OK &&
            client_accepts(headers);
 }
 
 static void client_echo(int fd) {
     static _Thread_local uint8_t buffer[65536];
     wring_deflate *contexts;
-    wring_session *session = echo_client_create(&contexts);
+    wring_machine *machine = echo_client_create(&contexts);
     loopback_prepare(fd);
-    while (!echo_client_is_done(session)) {
-        const wring_bytes out = wring_session_output(session);
+    while (!echo_client_is_done(machine)) {
+        const wring_bytes out = wring_machine_output(machine);
         const struct moved moved = loopback_move(fd, out.data, out.len, buffer, sizeof buffer);
         if (moved.sent > 0) {
-            wring_session_sent(session, moved.sent);
+            wring_machine_sent(machine, moved.sent);
         }
         if (moved.received > 0) {
-            echo_client_feed(session, (wring_mut_bytes){buffer, moved.received});
+            echo_client_feed(machine, (wring_mut_bytes){buffer, moved.received});
         }
         if (moved.end || moved.reset || moved.timeout) {
             break;
         }
     }
-    wring_session_destroy(session);
+    wring_machine_destroy(machine);
     wring_deflate_destroy(contexts);
 }
 
@@ -126,16 +128,16 @@ static bool server_handshake(int fd) {
     char head[1024], response[512];
     size_t len, head_len, response_len;
     wring_header list[WRING_HTTP_FIELDS_MAX];
-    wring_request request;
-    wring_upgrade_info info;
+    wring_request request = {.struct_size = sizeof request};
+    wring_h1_upgrade_info info = {.struct_size = sizeof info};
     char answer[DEFLATE_TEXT];
     deflate_answer(link_deflate, answer);
     const wring_header extension = {wring_str("Sec-WebSocket-Extensions"), wring_str(answer)};
     const wring_headers extra = {&extension, answer[0] == 0 ? 0 : 1};
     return loopback_read_head(fd, head, sizeof head, &len) &&
-           wring_h1_parse_request(wring_bytes_of((uint8_t *)head, len), list, &request,
+           wring_h1_request_parse(wring_bytes_of((uint8_t *)head, len), list, &request,
                                   &head_len) == WRING_OK &&
-           wring_h1_validate_request(request.method, request.headers, NULL, &info) == WRING_OK &&
+           wring_h1_request_validate(request.method, request.headers, NULL, &info) == WRING_OK &&
            wring_h1_response_write(&info, extra, response, sizeof response, &response_len) ==
                WRING_OK &&
            loopback_write(fd, response, response_len);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * The tester is a server over TLS, by OpenSSL on a socket; wring_connect reaches it as wss:// with
- * a handler that echoes. So the client is tested as it ships: resolver, dial, TLS, upgrade,
+ * The tester is a server over TLS, by OpenSSL on a socket; wring_client_create reaches it as wss://
+ * with a handler that echoes. So the client is tested as it ships: resolver, dial, TLS, upgrade,
  * session.
  */
 #include <arpa/inet.h>
@@ -18,6 +18,7 @@
 #include "tests/conformance/deflate.h"
 #include "tests/conformance/link_loopback.h"
 #include "wring/client.h"
+#include "wring/upgrade.h"
 
 struct wss_link {
     wring_client *client;
@@ -57,14 +58,15 @@ static void set_up(void) {
 
 static wring_verdict echo(wring_session *session, const wring_message *message) {
     if (message->opcode == WRING_TEXT || message->opcode == WRING_BINARY) {
-        const wring_frame frame = {message->opcode, 0, message->payload};
-        return wring_reply(session, &frame) == WRING_OK ? WRING_CONTINUE : WRING_STOP;
+        const wring_frame frame = {.opcode = message->opcode, .payload = message->payload};
+        return wring_session_send(session, &frame) == WRING_OK ? WRING_CONTINUE : WRING_STOP;
     }
     return WRING_CONTINUE;
 }
 
 static wring_client *client_start(uint16_t port) {
-    static const wring_handler handler = {.name = "echo", .handle_in = echo};
+    static const wring_handler handler = {
+        .struct_size = sizeof handler, .name = "echo", .handle_in = echo};
     const wring_tls_client_config tls = {.struct_size = sizeof tls, .ca_file = cert_path("ca.pem")};
     const struct deflate_set none = {0};
     const wring_deflate_config deflate =
@@ -76,8 +78,8 @@ static wring_client *client_start(uint16_t port) {
     wring_client *client = NULL;
     char url[64];
     snprintf(url, sizeof url, "wss://localhost:%u/", port);
-    check(wring_connect(wring_pool_loop(pool), url, &config, &client, NULL) == WRING_OK,
-          "wring_connect");
+    check(wring_client_create(wring_pool_loop(pool), url, &config, &client, NULL) == WRING_OK,
+          "wring_client_create");
     return client;
 }
 
@@ -99,16 +101,16 @@ static bool server_handshake(SSL *ssl) {
     char head[1024], response[512];
     size_t len, head_len, response_len;
     wring_header list[WRING_HTTP_FIELDS_MAX];
-    wring_request request;
-    wring_upgrade_info info;
+    wring_request request = {.struct_size = sizeof request};
+    wring_h1_upgrade_info info = {.struct_size = sizeof info};
     char answer[DEFLATE_TEXT];
     deflate_answer(link_deflate, answer);
     const wring_header extension = {wring_str("Sec-WebSocket-Extensions"), wring_str(answer)};
     const wring_headers extra = {&extension, answer[0] == 0 ? 0 : 1};
     return SSL_accept(ssl) == 1 && head_read(ssl, head, sizeof head, &len) &&
-           wring_h1_parse_request(wring_bytes_of((uint8_t *)head, len), list, &request,
+           wring_h1_request_parse(wring_bytes_of((uint8_t *)head, len), list, &request,
                                   &head_len) == WRING_OK &&
-           wring_h1_validate_request(request.method, request.headers, NULL, &info) == WRING_OK &&
+           wring_h1_request_validate(request.method, request.headers, NULL, &info) == WRING_OK &&
            wring_h1_response_write(&info, extra, response, sizeof response, &response_len) ==
                WRING_OK &&
            SSL_write(ssl, response, (int)response_len) == (int)response_len;

@@ -18,13 +18,14 @@ struct server_sim {
 
 static wring_verdict echo_in(wring_session *session, const wring_message *message) {
     if (message->opcode == WRING_TEXT || message->opcode == WRING_BINARY) {
-        const wring_frame frame = {message->opcode, 0, message->payload};
-        EXPECT(wring_reply(session, &frame) == WRING_OK);
+        const wring_frame frame = {.opcode = message->opcode, .payload = message->payload};
+        EXPECT(wring_session_send(session, &frame) == WRING_OK);
     }
     return WRING_CONTINUE;
 }
 
-static const wring_handler echo = {.name = "echo", .handle_in = echo_in};
+static const wring_handler echo = {
+    .struct_size = sizeof echo, .name = "echo", .handle_in = echo_in};
 
 /* A round of the world. False after a long row of rounds in which nothing happened: one alone means
  * little, a fault may have struck in the last operation due. */
@@ -97,7 +98,7 @@ static void *server_sim_open(uint64_t seed) {
                                                  .client_context_takeover = true,
                                                  .server_max_window_bits = 15,
                                                  .client_max_window_bits = 15,
-                                                 .min_bytes = 1,
+                                                 .message_bytes_min = 1,
                                                  /* no timers: when nothing is due, nothing comes */
                                                  .takeover_idle_ms = WRING_OFF};
     sim_seed = seed;

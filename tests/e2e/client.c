@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * wring_connect for the tests' scripts. Usage: e2e-client [options] MODE URL
+ * wring_client_create for the tests' scripts. Usage: e2e-client [options] MODE URL
  *
  *   listen   with a handler: each thing that happens is one line of JSON
  *   echo     blocking: text and binary of every size must come back as they went
@@ -19,6 +19,7 @@
 
 struct options {
     wring_client_config client;
+    wring_session_config session;
     wring_tls_client_config tls;
     wring_deflate_config deflate;
     const char *subprotocols[8];
@@ -31,7 +32,10 @@ struct options {
 };
 
 static struct options options = {
-    .client = {.struct_size = sizeof options.client, .headers = {options.headers, 0}},
+    .client = {.struct_size = sizeof options.client,
+               .session = &options.session,
+               .headers = {options.headers, 0}},
+    .session = {.struct_size = sizeof options.session},
     .tls = {.struct_size = sizeof options.tls},
     .close_after = 1,
     .size_max = 16 << 20,
@@ -83,12 +87,12 @@ static wring_verdict on_init(wring_session *session, const wring_request *reques
     line_end();
     wring_result result = WRING_OK;
     if (options.ping != NULL) {
-        const wring_frame frame = {WRING_PING, 0, wring_str(options.ping)};
-        result = wring_reply(session, &frame);
+        const wring_frame frame = {WRING_PING, 0, 0, wring_str(options.ping)};
+        result = wring_session_send(session, &frame);
     }
     if (options.say != NULL && result == WRING_OK) {
-        const wring_frame frame = wring_text(wring_str(options.say));
-        result = wring_reply(session, &frame);
+        const wring_frame frame = wring_frame_text(wring_str(options.say));
+        result = wring_session_send(session, &frame);
     }
     messages = 0;
     return result == WRING_OK ? WRING_CONTINUE : WRING_STOP;
@@ -160,7 +164,10 @@ static void renewal_fill(struct renewal *r, uint32_t attempt, const char *url) {
                    slash == NULL ? (int)strlen(url) : (int)(slash - url), url);
     (void)snprintf(r->token, sizeof r->token, "Bearer %u", attempt);
     r->header = (wring_header){wring_str("Authorization"), wring_str(r->token)};
-    r->renewal = (wring_client_renewal){attempt, renewed, {&r->header, 1}};
+    r->renewal = (wring_client_renewal){.struct_size = sizeof r->renewal,
+                                        .attempt = attempt,
+                                        .url = renewed,
+                                        .headers = {&r->header, 1}};
 }
 
 static void *renew_later(void *arg) {
@@ -213,9 +220,9 @@ static int complain(const char *what, wring_result result, size_t size) {
 }
 
 static int echo_one(wring_client *client, wring_opcode opcode, const uint8_t *data, size_t size) {
-    const wring_frame frame = {opcode, 0, wring_bytes_of(data, size)};
+    const wring_frame frame = {.opcode = opcode, .payload = wring_bytes_of(data, size)};
     wring_message answer;
-    wring_result result = wring_client_exchange(client, &frame, WAIT_MS, &answer);
+    wring_result result = wring_client_ask(client, &frame, WAIT_MS, &answer);
     if (result != WRING_OK) {
         return complain("no answer", result, size);
     }
@@ -227,7 +234,7 @@ static int echo_one(wring_client *client, wring_opcode opcode, const uint8_t *da
 }
 
 static int mirror_one(wring_client *client, const uint8_t *data, size_t size) {
-    const wring_frame frame = wring_text(wring_bytes_of(data, size));
+    const wring_frame frame = wring_frame_text(wring_bytes_of(data, size));
     wring_result result = wring_client_send(client, &frame, 1);
     size_t got = 0;
     while (result == WRING_OK && got < size) {
@@ -268,7 +275,7 @@ static int all_sizes(wring_client *client, bool mirror) {
         }
         free(data);
     }
-    wring_end end;
+    wring_end end = {.struct_size = sizeof end};
     wring_client_close(client, 4001, wring_str("done"));
     if (wring_client_wait_closed(client, WAIT_MS, &end) != WRING_OK) {
         return complain("no close", WRING_ERR_TIMEOUT, 0);
@@ -299,7 +306,7 @@ static bool deflate_take(const char *text) {
                                              .client_context_takeover = n[1] != 0,
                                              .server_max_window_bits = (uint8_t)n[2],
                                              .client_max_window_bits = (uint8_t)n[3],
-                                             .min_bytes = 1};
+                                             .message_bytes_min = 1};
     options.client.deflate = &options.deflate;
     return true;
 }
@@ -359,7 +366,7 @@ static bool option_take(int option, char *value) {
         client->proxy_from_env = true;
         return true;
     case 't':
-        client->timeout_ms = number;
+        client->connect_timeout_ms = number;
         return true;
     case 's':
         options.subprotocols[client->subprotocol_count++ % 8] = value;
@@ -371,11 +378,10 @@ static bool option_take(int option, char *value) {
         header_add(value);
         return true;
     case 'm':
-        client->max_handshake_size = number;
+        client->handshake_bytes_max = number;
         return true;
     case 'T':
-        client->session.struct_size = sizeof client->session;
-        client->session.close_timeout_ms = number;
+        options.session.close_timeout_ms = number;
         return true;
     case 'r':
         client->reconnect_min_ms = number;
@@ -427,8 +433,11 @@ static bool options_parse(int argc, char **argv) {
 }
 
 int main(int argc, char **argv) {
-    static const wring_handler handler = {
-        .name = "listen", .init = on_init, .handle_in = on_message, .terminate = on_terminate};
+    static const wring_handler handler = {.struct_size = sizeof handler,
+                                          .name = "listen",
+                                          .init = on_init,
+                                          .handle_in = on_message,
+                                          .terminate = on_terminate};
     if (!options_parse(argc, argv)) {
         fputs("Usage: e2e-client [options] listen|echo|mirror URL\n", stderr);
         return 2;
@@ -448,8 +457,8 @@ int main(int argc, char **argv) {
         return 2;
     }
     int code = 2;
-    if (wring_connect(wring_pool_loop(pool), argv[optind + 1], &options.client, &client, &error) ==
-        WRING_OK) {
+    if (wring_client_create(wring_pool_loop(pool), argv[optind + 1], &options.client, &client,
+                            &error) == WRING_OK) {
         code = strcmp(mode, "listen") == 0 ? listen_to(client)
                                            : all_sizes(client, strcmp(mode, "mirror") == 0);
         wring_client_destroy(client);

@@ -1,6 +1,6 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: Apache-2.0
-"""wring_connect against servers nobody here wrote: Node's ws, python3-websockets, libwebsockets'
+"""wring_client_create against servers nobody here wrote: Node's ws, python3-websockets, libwebsockets'
 test server; and against `wring serve`. Plain and over TLS; every kind of message, both closes."""
 import asyncio
 import concurrent.futures

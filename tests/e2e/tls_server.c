@@ -34,14 +34,14 @@ static wring_verdict greet(wring_session *session, const wring_request *request,
                  tls->version, tls->cipher, tls->server_name == NULL ? "" : tls->server_name, names,
                  (int)tls->alpn.len, tls->alpn.len == 0 ? "" : (const char *)tls->alpn.data,
                  tls->resumed ? "true" : "false", tls->peer_verified ? "true" : "false");
-    const wring_frame frame = wring_text(wring_bytes_of(text, (size_t)len));
-    return wring_reply(session, &frame) == WRING_OK ? WRING_CONTINUE : WRING_STOP;
+    const wring_frame frame = wring_frame_text(wring_bytes_of(text, (size_t)len));
+    return wring_session_send(session, &frame) == WRING_OK ? WRING_CONTINUE : WRING_STOP;
 }
 
 static wring_verdict echo(wring_session *session, const wring_message *message) {
     if (message->opcode == WRING_TEXT || message->opcode == WRING_BINARY) {
-        const wring_frame frame = {message->opcode, 0, message->payload};
-        return wring_reply(session, &frame) == WRING_OK ? WRING_CONTINUE : WRING_STOP;
+        const wring_frame frame = {.opcode = message->opcode, .payload = message->payload};
+        return wring_session_send(session, &frame) == WRING_OK ? WRING_CONTINUE : WRING_STOP;
     }
     return WRING_CONTINUE;
 }
@@ -73,15 +73,24 @@ static void reload_by_line(wring_server *server) {
 }
 
 int main(int argc, char **argv) {
-    static const wring_handler handler = {
-        .name = "greet", .init = greet, .handle_in = echo, .terminate = ended};
+    static const wring_handler handler = {.struct_size = sizeof handler,
+                                          .name = "greet",
+                                          .init = greet,
+                                          .handle_in = echo,
+                                          .terminate = ended};
     static const char *const alpn[] = {"http/1.1", "wring"};
     if (argc < 2) {
         return 2;
     }
     const wring_tls_sni sni[] = {
-        {"rsa.example", path(argv[1], "rsa.pem"), path(argv[1], "rsa.key")},
-        {"*.second.example", path(argv[1], "second.pem"), path(argv[1], "second.key")},
+        {.struct_size = sizeof(wring_tls_sni),
+         .server_name = "rsa.example",
+         .cert_file = path(argv[1], "rsa.pem"),
+         .key_file = path(argv[1], "rsa.key")},
+        {.struct_size = sizeof(wring_tls_sni),
+         .server_name = "*.second.example",
+         .cert_file = path(argv[1], "second.pem"),
+         .key_file = path(argv[1], "second.key")},
     };
     const wring_tls_server_config tls = {
         .struct_size = sizeof tls,

@@ -6,7 +6,8 @@
 
 #include <stdlib.h>
 
-#include "wring/push.h"
+#include "proto/session.h"
+#include "wring/ref.h"
 
 #define FILLER_MAX 65535
 
@@ -38,14 +39,18 @@ static const uint8_t *filler(void) {
 
 /* ---- sending --------------------------------------------------------------------------------- */
 
+static wring_machine_state state_of(const wring_session *session) {
+    return wring_machine_get_state(&session->machine);
+}
+
 static bool is_open(const wring_session *session) {
-    return wring_session_get_state(session) == WRING_SESSION_OPEN;
+    return state_of(session) == WRING_MACHINE_OPEN;
 }
 
 /* Once this end's close frame went out, or the session is over, nothing is taken. */
 static void send_frame(fuzz_app *app, wring_session *session, wring_frame frame) {
     bool open = is_open(session);
-    wring_result result = wring_reply(session, &frame);
+    wring_result result = wring_session_send(session, &frame);
     FUZZ_CHECK(result == (open ? WRING_OK : WRING_ERR_CLOSED));
     if (result != WRING_OK) {
         return;
@@ -59,7 +64,7 @@ static void send_frame(fuzz_app *app, wring_session *session, wring_frame frame)
 
 static void echo(fuzz_app *app, wring_session *session, const wring_message *message) {
     if (message != NULL && (message->opcode == WRING_TEXT || message->opcode == WRING_BINARY)) {
-        wring_frame frame = {message->opcode, 0, message->payload};
+        const wring_frame frame = {.opcode = message->opcode, .payload = message->payload};
         send_frame(app, session, frame);
     }
 }
@@ -69,10 +74,11 @@ static void list(fuzz_app *app, wring_session *session) {
     wring_frame frames[16];
     size_t count = fuzz_u8(&app->script) & 15;
     for (size_t i = 0; i < count; i++) {
-        frames[i] = (wring_frame){opcodes[i & 3], 0, wring_bytes_of(filler(), i * 8)};
+        frames[i] =
+            (wring_frame){.opcode = opcodes[i & 3], .payload = wring_bytes_of(filler(), i * 8)};
     }
     bool open = is_open(session);
-    wring_result result = wring_reply_list(session, frames, count);
+    wring_result result = wring_session_send_list(session, frames, count);
     FUZZ_CHECK(result == (open || count == 0 ? WRING_OK : WRING_ERR_CLOSED));
     for (size_t i = 0; i < count && open; i++) {
         wring_message message = {frames[i].opcode, 0, frames[i].payload};
@@ -86,14 +92,15 @@ static void list(fuzz_app *app, wring_session *session) {
 static void large(fuzz_app *app, wring_session *session) {
     size_t len = wring__min_size(fuzz_u16(&app->script), app->budget);
     app->budget -= len;
-    send_frame(app, session, wring_binary(wring_bytes_of(filler(), len)));
+    send_frame(app, session, wring_frame_binary(wring_bytes_of(filler(), len)));
 }
 
 /* What no caller may send is refused, and leaves the session as it was. */
 static void refused(fuzz_app *app, wring_session *session, wring_opcode opcode) {
-    wring_frame frame = {opcode, 0, wring_bytes_of(filler(), 126u + fuzz_u8(&app->script))};
+    const wring_frame frame = {.opcode = opcode,
+                               .payload = wring_bytes_of(filler(), 126u + fuzz_u8(&app->script))};
     bool open = is_open(session);
-    FUZZ_CHECK(wring_reply(session, &frame) ==
+    FUZZ_CHECK(wring_session_send(session, &frame) ==
                (open ? WRING_ERR_INVALID_ARGUMENT : WRING_ERR_CLOSED));
     FUZZ_CHECK(is_open(session) == open);
 }
@@ -117,7 +124,8 @@ static void close_with(fuzz_app *app, wring_session *session, bool as_frame) {
     len &= ~(size_t)1;
     bool open = is_open(session);
     if (as_frame) {
-        wring_frame frame = {WRING_CLOSE, code, wring_bytes_of(reason, len)};
+        const wring_frame frame = {
+            .opcode = WRING_CLOSE, .close_code = code, .payload = wring_bytes_of(reason, len)};
         send_frame(app, session, frame);
         code = code == 0 ? WRING_CLOSE_NO_STATUS : code;
     } else {
@@ -136,17 +144,17 @@ static void topic(fuzz_app *app, wring_session *session) {
     wring_result want = app->server == NULL ? WRING_ERR_INVALID_STATE
                         : name.len == 0     ? WRING_ERR_INVALID_ARGUMENT
                                             : WRING_OK;
-    wring_result result = wring_subscribe(session, name);
-    FUZZ_CHECK(want != WRING_OK || wring_session_get_state(session) == WRING_SESSION_CLOSED ||
+    wring_result result = wring_session_subscribe(session, name);
+    FUZZ_CHECK(want != WRING_OK || state_of(session) == WRING_MACHINE_CLOSED ||
                result == WRING_OK || result == WRING_ERR_TOO_MANY_TOPICS);
     FUZZ_CHECK(want == WRING_OK || result != WRING_OK);
     if (app->server != NULL && name.len > 0) {
-        wring_frame frame = wring_text(wring_str("published"));
-        FUZZ_CHECK(wring_publish(app->server, name, &frame) == WRING_OK);
+        wring_frame frame = wring_frame_text(wring_str("published"));
+        FUZZ_CHECK(wring_server_publish(app->server, name, &frame) == WRING_OK);
         app->mailed = true;
     }
     if ((fuzz_u8(&app->script) & 1) != 0) {
-        wring_unsubscribe(session, name);
+        wring_session_unsubscribe(session, name);
     }
 }
 
@@ -155,33 +163,34 @@ static void lost(const wring_info *info) {
 }
 
 void fuzz_app_push(fuzz_app *app, wring_bytes *in) {
-    wring_frame frames[3] = {wring_text(wring_str("mailed")),
-                             wring_binary(wring_bytes_of(filler(), 600)),
-                             {WRING_CLOSE, fuzz_u16(in), wring_str("by mail")}};
+    wring_frame frames[3] = {
+        wring_frame_text(wring_str("mailed")),
+        wring_frame_binary(wring_bytes_of(filler(), 600)),
+        {.opcode = WRING_CLOSE, .close_code = fuzz_u16(in), .payload = wring_str("by mail")}};
     wring_info info = {7, app};
     wring_result result;
     app->mailed = true;
     switch (fuzz_u8(in) & 7) {
     case 0:
-        result = wring_send(app->ref, frames, 1);
+        result = wring_ref_send(app->ref, frames, 1);
         break;
     case 1:
-        result = wring_send(app->ref, frames + 1, 1);
+        result = wring_ref_send(app->ref, frames + 1, 1);
         break;
     case 2:
-        result = wring_send(app->ref, frames, 2);
+        result = wring_ref_send(app->ref, frames, 2);
         break;
     case 3:
-        result = wring_send(app->ref, frames, 3);
+        result = wring_ref_send(app->ref, frames, 3);
         break;
     case 4:
-        result = wring_close(app->ref, frames[2].close_code, frames[2].payload);
+        result = wring_ref_close(app->ref, frames[2].close_code, frames[2].payload);
         break;
     case 5:
-        result = wring_stop(app->ref);
+        result = wring_ref_stop(app->ref);
         break;
     default:
-        result = wring_post(app->ref, &info, lost);
+        result = wring_ref_post(app->ref, &info, lost);
         app->posts += result == WRING_OK;
     }
     FUZZ_CHECK(result == (app->ref == WRING_REF_NONE ? WRING_ERR_CLOSED : WRING_OK));
@@ -196,7 +205,7 @@ static bool act_once(fuzz_app *app, wring_session *session, const wring_message 
         echo(app, session, message);
         break;
     case TEXT:
-        send_frame(app, session, wring_text(wring_str("reply")));
+        send_frame(app, session, wring_frame_text(wring_str("reply")));
         break;
     case LIST:
         list(app, session);
@@ -224,7 +233,7 @@ static bool act_once(fuzz_app *app, wring_session *session, const wring_message 
         break;
     case LATE:
         close_with(app, session, false);
-        send_frame(app, session, wring_text(wring_str("late")));
+        send_frame(app, session, wring_frame_text(wring_str("late")));
         break;
     case PUSH:
         fuzz_app_push(app, &app->script);
@@ -248,8 +257,12 @@ bool fuzz_app_act(fuzz_app *app, wring_session *session, const wring_message *me
     return false;
 }
 
+/* Its opts; its state says the same since init. */
 static fuzz_app *app_of(const wring_session *session) {
-    return *(fuzz_app **)wring_session_user(session);
+    fuzz_app *app = wring_session_opts(session);
+    FUZZ_CHECK(*(fuzz_app **)wring_session_user(session) == app);
+    FUZZ_CHECK(wring_session_server(session) == app->server);
+    return app;
 }
 
 static wring_verdict verdict(fuzz_app *app, wring_session *session, const wring_message *message) {
@@ -266,7 +279,7 @@ static wring_verdict app_init(wring_session *session, const wring_request *reque
     fuzz_app *app = opts;
     fuzz_app **state = wring_session_user(session);
     FUZZ_CHECK(*state == NULL && app->inits == 0 && is_open(session));
-    FUZZ_CHECK(request->method.len > 0);
+    FUZZ_CHECK(request->struct_size == sizeof *request && request->method.len > 0);
     *state = app;
     app->inits++;
     app->ref = wring_session_ref(session);
@@ -291,14 +304,15 @@ static wring_verdict app_handle_info(wring_session *session, const wring_info *i
 
 static void app_terminate(wring_session *session, const wring_end *end) {
     fuzz_app *app = app_of(session);
-    FUZZ_CHECK(app->terminates == 0);
-    FUZZ_CHECK(wring_session_get_state(session) == WRING_SESSION_CLOSED);
+    FUZZ_CHECK(app->terminates == 0 && end->struct_size == sizeof *end && end->text[0] != 0);
+    FUZZ_CHECK(state_of(session) == WRING_MACHINE_CLOSED);
     (void)fuzz_app_act(app, session, NULL); /* too late for everything */
     app->terminates++;
     app->end = *end;
 }
 
-const wring_handler fuzz_app_handler = {.name = "fuzz",
+const wring_handler fuzz_app_handler = {.struct_size = sizeof fuzz_app_handler,
+                                        .name = "fuzz",
                                         .state_size = sizeof(fuzz_app *),
                                         .init = app_init,
                                         .handle_in = app_handle_in,
@@ -326,17 +340,15 @@ void fuzz_app_check(const fuzz_app *app, const fuzz_wire *wire, bool cut) {
     }
 }
 
-void fuzz_app_check_got(const fuzz_app *app, const wring_session_config *config, wring_bytes bytes,
-                        bool cut) {
+void fuzz_app_check_got(const fuzz_app *app, wring_role role, const wring_session_config *config,
+                        wring_bytes bytes, bool cut) {
     fuzz_log want = {0};
-    wring_session *session;
+    wring_machine *machine = fuzz_machine_open(role, config);
     wring_event event;
     uint8_t *copy = fuzz_copy(bytes);
     wring_mut_bytes fed = {copy, bytes.len};
-    FUZZ_CHECK(wring_session_create(config, &session, NULL) == WRING_OK);
-    FUZZ_CHECK(wring_session_open(session, 1) == WRING_OK);
-    FUZZ_CHECK(wring_session_feed(session, fed, 2) == WRING_OK);
-    while (wring_session_next(session, &event) == WRING_OK) {
+    FUZZ_CHECK(wring_machine_feed(machine, fed, 2) == WRING_OK);
+    while (wring_machine_next(machine, &event) == WRING_OK) {
         if (event.kind == WRING_EVENT_MESSAGE) {
             fuzz_log_message(&want, &event.message);
         }
@@ -345,7 +357,7 @@ void fuzz_app_check_got(const fuzz_app *app, const wring_session_config *config,
     if (!cut && app->inits == 1 && app->end.by_peer && app->end.result != WRING_ERR_TIMEOUT) {
         FUZZ_CHECK(app->got.len == want.len);
     }
-    wring_session_destroy(session);
+    wring_machine_destroy(machine);
     free(copy);
     fuzz_log_free(&want);
 }

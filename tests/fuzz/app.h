@@ -43,10 +43,11 @@ void fuzz_app_push(fuzz_app *app, wring_bytes *in);
  * session, is what was sent: all of it, or a prefix when the stream was cut. */
 void fuzz_app_check(const fuzz_app *app, const fuzz_wire *wire, bool cut);
 
-/* What was shown is what a session of its own makes of `bytes`, all that came for it: the whole of
- * it when the session ended by what the peer did and nothing was lost, else a prefix. */
-void fuzz_app_check_got(const fuzz_app *app, const wring_session_config *config, wring_bytes bytes,
-                        bool cut);
+/* What was shown is what a machine of its own, of this role, makes of `bytes`, all that came for
+ * it: the whole of it when the session ended by what the peer did and nothing was lost, else a
+ * prefix. */
+void fuzz_app_check_got(const fuzz_app *app, wring_role role, const wring_session_config *config,
+                        wring_bytes bytes, bool cut);
 
 void fuzz_app_free(fuzz_app *app);
 

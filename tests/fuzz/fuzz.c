@@ -110,12 +110,29 @@ void fuzz_log_free(fuzz_log *log) {
     memset(log, 0, sizeof *log);
 }
 
-/* ---- what a session wrote -------------------------------------------------------------------- */
+/* ---- a machine ------------------------------------------------------------------------------- */
+
+wring_machine *fuzz_machine_open(wring_role role, const wring_session_config *session) {
+    const wring_machine_config config = {
+        .struct_size = sizeof config, .role = role, .session = session};
+    wring_machine *machine;
+    FUZZ_CHECK(wring_machine_create(&config, &machine, NULL) == WRING_OK);
+    FUZZ_CHECK(wring_machine_open(machine, 1) == WRING_OK);
+    return machine;
+}
+
+wring_end fuzz_machine_end(const wring_machine *machine) {
+    wring_end end = {.struct_size = sizeof end};
+    FUZZ_CHECK(wring_machine_get_end(machine, &end) == WRING_OK);
+    return end;
+}
+
+/* ---- what a machine wrote -------------------------------------------------------------------- */
 
 /* Walks the frames; returns the length of those that are whole. */
 static size_t frames_walk(wring_role reader, wring_bytes bytes) {
     wring__frame_rules rules = {
-        .role = reader, .max_frame = UINT64_MAX, .message_left = UINT64_MAX};
+        .role = reader, .frame_bytes_max = UINT64_MAX, .message_left = UINT64_MAX};
     size_t at = 0;
     while (at < bytes.len) {
         wring__frame_header header;
@@ -159,27 +176,24 @@ fuzz_wire fuzz_wire_read(wring_role writer, wring_bytes bytes, bool cut) {
     wring_role reader = writer == WRING_ROLE_SERVER ? WRING_ROLE_CLIENT : WRING_ROLE_SERVER;
     size_t whole = frames_walk(reader, bytes);
     FUZZ_CHECK(cut || whole == bytes.len);
-    wring_session_config config = {.struct_size = sizeof config,
-                                   .role = reader,
-                                   .max_frame = WRING_UNLIMITED,
-                                   .max_message = WRING_UNLIMITED,
-                                   .allow_iana_close_codes = true};
-    wring_session *session;
-    FUZZ_CHECK(wring_session_create(&config, &session, NULL) == WRING_OK);
-    FUZZ_CHECK(wring_session_open(session, 1) == WRING_OK);
+    const wring_session_config config = {.struct_size = sizeof config,
+                                         .frame_bytes_max = WRING_UNLIMITED,
+                                         .message_bytes_max = WRING_UNLIMITED,
+                                         .allow_iana_close_codes = true};
+    wring_machine *machine = fuzz_machine_open(reader, &config);
     uint8_t *copy = fuzz_copy(bytes);
     wring_mut_bytes fed = {copy, bytes.len};
-    FUZZ_CHECK(wring_session_feed(session, fed, 2) == WRING_OK);
+    FUZZ_CHECK(wring_machine_feed(machine, fed, 2) == WRING_OK);
     wring_event event;
-    while (wring_session_next(session, &event) == WRING_OK) {
+    while (wring_machine_next(machine, &event) == WRING_OK) {
         if (event.kind == WRING_EVENT_MESSAGE) {
             wire_message(&wire, &event.message);
         } else {
-            FUZZ_CHECK(wire.closed && event.end.result == WRING_OK);
+            FUZZ_CHECK(wire.closed && fuzz_machine_end(machine).result == WRING_OK);
         }
     }
     free(copy);
-    wring_session_destroy(session);
+    wring_machine_destroy(machine);
     return wire;
 }
 

@@ -1,14 +1,14 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
  * What the fuzz targets share: checks, taking an input apart, a log to compare two runs by, and a
- * judge of what a session writes. One thread. Nothing depends on anything but the input: random
+ * judge of what a machine writes. One thread. Nothing depends on anything but the input: random
  * bytes, which OpenSSL gives the library otherwise, are the same in every call (fuzz.c).
  */
 #ifndef WRING_TESTS_FUZZ_H
 #define WRING_TESTS_FUZZ_H
 
 #include "core/base.h"
-#include "wring/session.h"
+#include "wring/machine.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len);
 
@@ -55,7 +55,13 @@ void fuzz_log_end(fuzz_log *log, const wring_end *end);
 bool fuzz_log_equal(const fuzz_log *a, const fuzz_log *b);
 void fuzz_log_free(fuzz_log *log);
 
-/* ---- what a session wrote -------------------------------------------------------------------- */
+/* ---- a machine ------------------------------------------------------------------------------- */
+
+/* An open one, at 1 ns. */
+wring_machine *fuzz_machine_open(wring_role role, const wring_session_config *session);
+wring_end fuzz_machine_end(const wring_machine *machine);
+
+/* ---- what a machine wrote -------------------------------------------------------------------- */
 
 typedef struct fuzz_wire {
     fuzz_log pongs;    /* fuzz_log_message of each */
@@ -65,7 +71,7 @@ typedef struct fuzz_wire {
     uint16_t close_code;
 } fuzz_wire;
 
-/* Reads `bytes`, written by the end `writer`, with a session of the other role: every frame is
+/* Reads `bytes`, written by the end `writer`, with a machine of the other role: every frame is
  * whole, legal, in its shortest form, and nothing follows a close. `cut` allows an unfinished frame
  * at the end. Free it with fuzz_wire_free. */
 fuzz_wire fuzz_wire_read(wring_role writer, wring_bytes bytes, bool cut);
@@ -74,7 +80,7 @@ void fuzz_wire_free(fuzz_wire *wire);
 /* RFC 3629, written unlike the library's validator. */
 bool fuzz_is_utf8(wring_bytes text);
 
-/* Appends one frame as a peer of the session of role `reader` would send it. */
+/* Appends one frame as a peer of the machine of role `reader` would send it. */
 void fuzz_frame_write(fuzz_log *out, wring_role reader, uint8_t first, wring_bytes payload,
                       uint32_t key);
 

@@ -170,7 +170,7 @@ static void same_check(const wring__http1 *a, const wring__http1 *b) {
 
 static void views_check(const fuzz_head *head, const wring__http1 *parser, wring_bytes bytes) {
     wring_header list[WRING__HTTP1_FIELDS_MAX];
-    wring_request request;
+    wring_request request = {.struct_size = sizeof request};
     FUZZ_CHECK(parser->position == head->len);
     if (head->kind == WRING__HTTP1_REQUEST) {
         wring__http1_request(parser, bytes.data, list, &request);

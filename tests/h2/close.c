@@ -42,8 +42,8 @@ static wring_verdict on_init(wring_session *session, const wring_request *reques
 
 static wring_verdict on_in(wring_session *session, const wring_message *message) {
     if (message->opcode == WRING_BINARY) {
-        const wring_frame frame = {WRING_BINARY, 0, message->payload};
-        const wring_result result = wring_reply(session, &frame);
+        const wring_frame frame = {WRING_BINARY, 0, 0, message->payload};
+        const wring_result result = wring_session_send(session, &frame);
         EXPECT(result == WRING_OK || result == WRING_ERR_CLOSED);
     } else if (wring_bytes_equal(message->payload, wring_str("close"))) {
         wring_session_close(session, 4000, wring_str("as asked"));
@@ -59,8 +59,11 @@ static void on_terminate(wring_session *session, const wring_end *end) {
     broken += end->result == WRING_ERR_TRUNCATED || end->result == WRING_ERR_TRANSPORT;
 }
 
-static const wring_handler handler = {
-    .name = "h2", .init = on_init, .handle_in = on_in, .terminate = on_terminate};
+static const wring_handler handler = {.struct_size = sizeof handler,
+                                      .name = "h2",
+                                      .init = on_init,
+                                      .handle_in = on_in,
+                                      .terminate = on_terminate};
 
 static void on_open(sim_client *client) {
     (void)client;
@@ -79,7 +82,7 @@ static void on_message(sim_client *client, const wring_message *message) {
 
 static void message_send(struct talker *talker) {
     const unsigned i = talker->sent++;
-    const wring_frame frame = {WRING_BINARY, 0, wring_bytes_of(text + i, sizes[i])};
+    const wring_frame frame = {WRING_BINARY, 0, 0, wring_bytes_of(text + i, sizes[i])};
     sim_client_send(&talker->super, frame);
 }
 
@@ -88,13 +91,13 @@ static void finish(struct talker *talker) {
     talker->is_done = true;
     switch (talker->way) {
     case CLOSES:
-        wring_session_close(talker->super.session, 4001, wring_str("done"));
+        wring_machine_close(talker->super.machine, 4001, wring_str("done"));
         break;
     case IS_CLOSED:
-        sim_client_send(&talker->super, wring_text(wring_str("close")));
+        sim_client_send(&talker->super, wring_frame_text(wring_str("close")));
         break;
     case IS_STOPPED:
-        sim_client_send(&talker->super, wring_text(wring_str("stop")));
+        sim_client_send(&talker->super, wring_frame_text(wring_str("stop")));
         break;
     case RESETS:
         talker->sent = 0;
@@ -234,7 +237,7 @@ void sim_h2_refused(uint64_t seed) {
     sim_run_end(&run);
     for (unsigned i = 0; i < CLIENTS; i++) {
         EXPECT(sim_h2_status(&talkers[i].super) == kinds[seed / 3 % 2].status);
-        EXPECT(talkers[i].super.session == NULL);
+        EXPECT(talkers[i].super.machine == NULL);
         sim_client_deinit(&talkers[i].super);
     }
     EXPECT(live == 0);

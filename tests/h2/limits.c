@@ -16,28 +16,29 @@ static uint64_t refused; /* of all seeds */
 
 static wring_verdict on_in(wring_session *session, const wring_message *message) {
     if (message->opcode == WRING_TEXT) {
-        const wring_frame frame = wring_text(message->payload);
-        EXPECT(wring_reply(session, &frame) == WRING_OK);
+        const wring_frame frame = wring_frame_text(message->payload);
+        EXPECT(wring_session_send(session, &frame) == WRING_OK);
     }
     return WRING_CONTINUE;
 }
 
-static const wring_handler handler = {.name = "limits", .handle_in = on_in};
+static const wring_handler handler = {
+    .struct_size = sizeof handler, .name = "limits", .handle_in = on_in};
 
 static void on_open(sim_client *client) {
-    sim_client_send(client, wring_text(wring_str("hello")));
+    sim_client_send(client, wring_frame_text(wring_str("hello")));
 }
 
 static void on_message(sim_client *client, const wring_message *message) {
     if (message->opcode == WRING_TEXT) {
         EXPECT(wring_bytes_equal(message->payload, wring_str("hello")));
-        wring_session_close(client->session, WRING_CLOSE_NORMAL, wring_str(""));
+        wring_machine_close(client->machine, WRING_CLOSE_NORMAL, wring_str(""));
     }
 }
 
 static void begin(sim_run *run, uint64_t seed, uint32_t slots) {
     wring_server_config config = {
-        .workers = 1, .handler = &handler, .mailbox_items = 4096, .max_connections = slots};
+        .workers = 1, .handler = &handler, .mailbox_items = 4096, .connections_max = slots};
     sim_h2_plan_now.share = CLIENTS;
     sim_h2_plan_now.is_full = true;
     sim_run_begin_config(run, seed, &config);
@@ -80,7 +81,7 @@ void sim_h2_slots(uint64_t seed) {
     EXPECT(sim_h2_connections() == 1);
     for (unsigned i = 0; i < CLIENTS; i++) {
         const bool ok = clients[i].ended && clients[i].end.result == WRING_OK;
-        EXPECT(ok == (clients[i].session != NULL));
+        EXPECT(ok == (clients[i].machine != NULL));
         EXPECT(ok || sim_h2_was_reset(&clients[i]));
         served += ok;
         sim_client_deinit(&clients[i]);
@@ -108,7 +109,7 @@ void sim_h2_idle(uint64_t seed) {
     EXPECT(wring__sim_now(run.world) >= IDLE_MS * WRING_NS_PER_MS);
     EXPECT(sim_h2_connections() == 1);
     /* NULL: its request was so long on its way that it found the connection over */
-    EXPECT(clients[1].session == NULL || (clients[1].ended && clients[1].end.result == WRING_OK));
+    EXPECT(clients[1].machine == NULL || (clients[1].ended && clients[1].end.result == WRING_OK));
     for (unsigned i = 0; i < CLIENTS; i++) {
         sim_client_deinit(&clients[i]);
     }

@@ -15,32 +15,36 @@ static wring_server *server;
 static wring_verdict chat_join(wring_session *session, const wring_request *request, void *opts) {
     (void)request;
     (void)opts;
-    return wring_subscribe(session, wring_str("all")) == WRING_OK ? WRING_CONTINUE : WRING_STOP;
+    return wring_session_subscribe(session, wring_str("all")) == WRING_OK ? WRING_CONTINUE
+                                                                          : WRING_STOP;
 }
 
 static wring_verdict chat_in(wring_session *session, const wring_message *message) {
     (void)session;
     if (message->opcode == WRING_TEXT) {
-        const wring_frame frame = wring_text(message->payload);
-        return wring_publish(server, wring_str("all"), &frame) == WRING_OK ? WRING_CONTINUE
-                                                                           : WRING_STOP;
+        const wring_frame frame = wring_frame_text(message->payload);
+        return wring_server_publish(server, wring_str("all"), &frame) == WRING_OK ? WRING_CONTINUE
+                                                                                  : WRING_STOP;
     }
     return WRING_CONTINUE;
 }
 
 static wring_verdict echo_in(wring_session *session, const wring_message *message) {
     if (message->opcode == WRING_TEXT || message->opcode == WRING_BINARY) {
-        const wring_frame frame = {message->opcode, 0, message->payload};
-        return wring_reply(session, &frame) == WRING_OK ? WRING_CONTINUE : WRING_STOP;
+        const wring_frame frame = {.opcode = message->opcode, .payload = message->payload};
+        return wring_session_send(session, &frame) == WRING_OK ? WRING_CONTINUE : WRING_STOP;
     }
     return WRING_CONTINUE;
 }
 
 int main(int argc, char **argv) {
-    static const wring_handler echo = {.name = "echo", .handle_in = echo_in};
-    static const wring_handler chat = {.name = "chat", .init = chat_join, .handle_in = chat_in};
-    const wring_route routes[] = {{.path = "/echo", .handler = &echo},
-                                  {.path = "/chat", .handler = &chat}};
+    static const wring_handler echo = {
+        .struct_size = sizeof echo, .name = "echo", .handle_in = echo_in};
+    static const wring_handler chat = {
+        .struct_size = sizeof chat, .name = "chat", .init = chat_join, .handle_in = chat_in};
+    const wring_route routes[] = {
+        {.struct_size = sizeof(wring_route), .path = "/echo", .handler = &echo},
+        {.struct_size = sizeof(wring_route), .path = "/chat", .handler = &chat}};
     const wring_tls_server_config tls = {.struct_size = sizeof tls,
                                          .cert_file = argc > 2 ? argv[1] : NULL,
                                          .key_file = argc > 2 ? argv[2] : NULL};

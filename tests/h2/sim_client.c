@@ -7,7 +7,7 @@
 #include <stdlib.h>
 
 #include "tests/h2/sim_h2.h"
-#include "wring/connect.h"
+#include "wring/upgrade.h"
 
 #define CONNECTIONS_MAX 8192
 #define FIELDS_MAX      16
@@ -146,13 +146,13 @@ static ssize_t on_data_wanted(nghttp2_session *session, int32_t id, uint8_t *out
         return NGHTTP2_ERR_DEFERRED;
     }
     const bool is_dropped = s->is_cut || s->client->phase == CLIENT_GONE;
-    wring_session *session_of = is_dropped ? NULL : s->client->session;
+    wring_machine *machine = is_dropped ? NULL : s->client->machine;
     const wring_bytes bytes =
-        session_of == NULL ? wring_bytes_of(NULL, 0) : wring_session_output(session_of);
+        machine == NULL ? wring_bytes_of(NULL, 0) : wring_machine_output(machine);
     const size_t len = !s->is_stepped ? 0 : bytes.len < cap ? bytes.len : cap;
     if (len > 0) {
         memcpy(out, bytes.data, len);
-        wring_session_sent(session_of, len);
+        wring_machine_sent(machine, len);
     } else if (s->is_cut || (s->is_final && bytes.len == 0)) {
         *flags |= NGHTTP2_DATA_FLAG_EOF;
     } else {
@@ -296,15 +296,20 @@ static nghttp2_nv nv_of(const wring_header *header) {
 
 static void request_send(struct stream *s) {
     char offer[WRING_DEFLATE_TEXT_MAX];
-    char storage[64];
-    wring_header list[WRING_CONNECT_HEADERS_MAX];
-    nghttp2_nv fields[WRING_CONNECT_HEADERS_MAX];
-    size_t count = 0;
+    uint8_t storage[64];
+    wring_header list[WRING_H2_REQUEST_HEADERS_MAX];
+    nghttp2_nv fields[WRING_H2_REQUEST_HEADERS_MAX];
+    wring_headers headers;
     const char *protocol = sim_h2_plan_now.protocol;
-    const wring_h1_client_options options = {.extensions = sim_client_offer(s->client, offer)};
-    EXPECT(wring_h2_client_request("http", "sim", "/", true, &options, storage, sizeof storage,
-                                   list, &count) == WRING_OK);
-    for (size_t i = 0, n = 0; i < count; i++) {
+    const wring_upgrade_offer asked = {.struct_size = sizeof asked,
+                                       .peer_allows_connect = true,
+                                       .scheme = "http",
+                                       .host = "sim",
+                                       .target = "/",
+                                       .extensions = sim_client_offer(s->client, offer)};
+    EXPECT(wring_h2_request_headers(&asked, (wring_mut_bytes){storage, sizeof storage}, list,
+                                    &headers) == WRING_OK);
+    for (size_t i = 0, n = 0; i < headers.count; i++) {
         if (wring_bytes_equal(list[i].name, wring_str(":protocol"))) {
             list[i].value = wring_str(protocol == NULL ? "" : protocol);
         } else if (wring_bytes_equal(list[i].name, wring_str(":method")) && protocol == NULL) {
@@ -314,7 +319,8 @@ static void request_send(struct stream *s) {
         n += protocol != NULL || !wring_bytes_equal(list[i].name, wring_str(":protocol"));
     }
     const nghttp2_data_provider body = {.read_callback = on_data_wanted};
-    s->id = nghttp2_submit_request(s->connection->session, NULL, fields, count - (protocol == NULL),
+    s->id = nghttp2_submit_request(s->connection->session, NULL, fields,
+                                   headers.count - (protocol == NULL),
                                    protocol == NULL ? NULL : &body, s);
     EXPECT(s->id > 0);
 }
@@ -322,17 +328,17 @@ static void request_send(struct stream *s) {
 static void rx_give(struct stream *s) {
     sim_client *client = s->client;
     const size_t len = s->rx_len;
-    if (s->is_answered && client->session == NULL && s->status == 200) {
+    if (s->is_answered && client->machine == NULL && s->status == 200) {
         wring_bytes subprotocol;
         const wring_headers headers = {s->fields, s->field_count};
-        const wring_h1_client_options options = {.extensions =
-                                                     client->contexts == NULL ? NULL : ""};
-        EXPECT(wring_h2_validate_response(s->status, headers, &options, &subprotocol) == WRING_OK);
+        const wring_upgrade_offer asked = {.struct_size = sizeof asked,
+                                           .extensions = client->contexts == NULL ? NULL : ""};
+        EXPECT(wring_h2_response_validate(&asked, s->status, headers, &subprotocol) == WRING_OK);
         sim_client_open(client, headers);
     }
     if (len > 0) {
         s->rx_len = 0;
-        if (client->session != NULL) {
+        if (client->machine != NULL) {
             sim_client_bytes(client, s->rx, len);
         }
         if (!s->connection->is_closed) {
@@ -364,7 +370,7 @@ static void step(sim_client *client, bool may_send) {
     connection_receive(s->connection);
     rx_give(s);
     if (s->end || s->reset || connection->is_closed || (connection->went_away && s->id == 0)) {
-        if (client->session != NULL) {
+        if (client->machine != NULL) {
             sim_client_eof(client);
         }
         gone(client);

@@ -19,7 +19,7 @@ static wring_verdict on_init(wring_session *session, const wring_request *reques
     (void)request;
     (void)opts;
     live++;
-    EXPECT(wring_subscribe(session, wring_str("news")) == WRING_OK);
+    EXPECT(wring_session_subscribe(session, wring_str("news")) == WRING_OK);
     return WRING_CONTINUE;
 }
 
@@ -29,7 +29,8 @@ static void on_terminate(wring_session *session, const wring_end *end) {
     ended_as_slow += end->result == WRING_ERR_SLOW_CONSUMER;
 }
 
-static const wring_handler handler = {.name = "stall", .init = on_init, .terminate = on_terminate};
+static const wring_handler handler = {
+    .struct_size = sizeof handler, .name = "stall", .init = on_init, .terminate = on_terminate};
 
 static void on_open(sim_client *client) {
     (void)client;
@@ -64,18 +65,19 @@ static void news_publish(sim_run *run) {
     for (size_t i = 0; i < sizeof text; i++) { /* not to be compressed */
         text[i] = (uint8_t)wring__sim_random(run->world, 256);
     }
-    const wring_frame frame = {WRING_BINARY, 0, wring_bytes_of(text, sizeof text)};
-    EXPECT(wring_publish(run->server, wring_str("news"), &frame) == WRING_OK);
+    const wring_frame frame = {WRING_BINARY, 0, 0, wring_bytes_of(text, sizeof text)};
+    EXPECT(wring_server_publish(run->server, wring_str("news"), &frame) == WRING_OK);
 }
+
+static const wring_policy policy = {.struct_size = sizeof policy,
+                                    .send_soft_bytes = 1000,
+                                    .send_hard_bytes = 1 << 20,
+                                    .slow_timeout_ms = 50};
 
 void sim_h2_stall(uint64_t seed) {
     sim_run run;
-    wring_server_config config = {.workers = 1,
-                                  .handler = &handler,
-                                  .mailbox_items = 4096,
-                                  .send_soft_bytes = 1000,
-                                  .send_hard_bytes = 1 << 20,
-                                  .slow_timeout_ms = 50};
+    wring_server_config config = {
+        .workers = 1, .handler = &handler, .policy = &policy, .mailbox_items = 4096};
     opened = live = ended_as_slow = 0;
     sim_h2_plan_now.share = CLIENTS;
     sim_h2_plan_now.is_full = true;

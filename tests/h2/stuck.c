@@ -29,22 +29,23 @@ static wring_verdict on_in(wring_session *session, const wring_message *message)
     if (message->opcode == WRING_TEXT) {
         stuck_ref = wring_session_ref(session);
     } else if (message->opcode == WRING_BINARY) {
-        const wring_frame frame = {WRING_BINARY, 0, message->payload};
-        EXPECT(wring_reply(session, &frame) == WRING_OK);
+        const wring_frame frame = {WRING_BINARY, 0, 0, message->payload};
+        EXPECT(wring_session_send(session, &frame) == WRING_OK);
         if (wring_session_ref(session) == stuck_ref) {
             arrived++;
-            const uint64_t queued = wring_session_queued(session);
+            const uint64_t queued = wring_session_queued_bytes(session);
             queued_max = queued > queued_max ? queued : queued_max;
         }
     }
     return WRING_CONTINUE;
 }
 
-static const wring_handler handler = {.name = "stuck", .handle_in = on_in};
+static const wring_handler handler = {
+    .struct_size = sizeof handler, .name = "stuck", .handle_in = on_in};
 
 static void on_open(sim_client *client) {
     if (client == &readers[0].super) {
-        sim_client_send(client, wring_text(wring_str("it is me")));
+        sim_client_send(client, wring_frame_text(wring_str("it is me")));
     }
 }
 
@@ -58,10 +59,10 @@ static void on_message(sim_client *client, const wring_message *message) {
 
 static void act(struct reader *reader) {
     if (reader->super.phase == CLIENT_OPEN && reader->sent < MESSAGES) {
-        const wring_frame frame = {WRING_BINARY, 0, wring_bytes_of(text + reader->sent++, SIZE)};
+        const wring_frame frame = {WRING_BINARY, 0, 0, wring_bytes_of(text + reader->sent++, SIZE)};
         sim_client_send(&reader->super, frame);
     } else if (reader->super.phase == CLIENT_OPEN && reader->received == MESSAGES) {
-        wring_session_close(reader->super.session, 1000, wring_str(""));
+        wring_machine_close(reader->super.machine, 1000, wring_str(""));
     }
 }
 

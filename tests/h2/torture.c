@@ -28,7 +28,7 @@ static wring_verdict on_init(wring_session *session, const wring_request *reques
     (void)request;
     (void)opts;
     sessions++;
-    told |= wring_subscribe(session, wring_str("news")) != WRING_OK;
+    told |= wring_session_subscribe(session, wring_str("news")) != WRING_OK;
     return WRING_CONTINUE;
 }
 
@@ -36,11 +36,11 @@ static wring_verdict on_in(wring_session *session, const wring_message *message)
     if (message->opcode != WRING_TEXT) {
         return WRING_CONTINUE;
     }
-    const wring_frame echo = {WRING_TEXT, 0, message->payload};
-    const wring_frame news = {WRING_BINARY, 0, message->payload};
-    const wring_result result = wring_reply(session, &echo);
+    const wring_frame echo = {WRING_TEXT, 0, 0, message->payload};
+    const wring_frame news = {WRING_BINARY, 0, 0, message->payload};
+    const wring_result result = wring_session_send(session, &echo);
     told |= result != WRING_OK;
-    told |= wring_publish(run.server, wring_str("news"), &news) != WRING_OK;
+    told |= wring_server_publish(run.server, wring_str("news"), &news) != WRING_OK;
     return result == WRING_OK ? WRING_CONTINUE : WRING_STOP;
 }
 
@@ -50,7 +50,8 @@ static void on_terminate(wring_session *session, const wring_end *end) {
     told |= end->result != WRING_OK;
 }
 
-static const wring_handler handler = {.name = "server",
+static const wring_handler handler = {.struct_size = sizeof handler,
+                                      .name = "server",
                                       .state_size = 40,
                                       .init = on_init,
                                       .handle_in = on_in,
@@ -63,7 +64,7 @@ static void on_open(sim_client *client) {
     static const size_t sizes[MESSAGES] = {10, 3000, 200};
     for (int i = 0; i < MESSAGES; i++) {
         memset(data, 'a' + i, sizes[i]);
-        sim_client_send(client, wring_text(wring_bytes_of(data, sizes[i])));
+        sim_client_send(client, wring_frame_text(wring_bytes_of(data, sizes[i])));
     }
 }
 
@@ -90,7 +91,7 @@ static void clients_step(void) {
         struct talker *talker = &talkers[i];
         if (talker->super.phase == CLIENT_OPEN && talker->received == MESSAGES && !talker->closes) {
             talker->closes = true;
-            wring_session_close(talker->super.session, 1000, wring_str(""));
+            wring_machine_close(talker->super.machine, 1000, wring_str(""));
         }
         sim_client_step(&talker->super);
     }
@@ -99,15 +100,20 @@ static void clients_step(void) {
 /* ---- the run --------------------------------------------------------------------------------- */
 
 static void begin(void) {
-    static const wring_topic_rule rule = {.name = "news", .slow_policy = WRING_SLOW_DROP_OLDEST};
+    static const wring_topic_rule rule = {
+        .struct_size = sizeof rule, .name = "news", .slow_policy = WRING_SLOW_DROP_OLDEST};
+    static const wring_session_config session = {.struct_size = sizeof session,
+                                                 .idle_timeout_ms = 3000};
+    static const wring_policy policy = {.struct_size = sizeof policy,
+                                        .session = &session,
+                                        .send_soft_bytes = 1000,
+                                        .send_hard_bytes = 8000};
     wring_server_config config = {.workers = 1,
                                   .handler = &handler,
+                                  .policy = &policy,
                                   .mailbox_items = 4096,
-                                  .send_soft_bytes = 1000,
-                                  .send_hard_bytes = 8000,
                                   .topic_rules = &rule,
-                                  .topic_rule_count = 1,
-                                  .session.idle_timeout_ms = 3000};
+                                  .topic_rule_count = 1};
     sim_h2_begin(0);
     h2_carrier_limits.window = 1000;
     sim_h2_plan_now.is_full = true;

@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: Apache-2.0
-"""The documents stay true: each C snippet in README.md and docs/*.md compiles, each relative link and
+"""The documents stay true: each C and C++ snippet in README.md and docs/*.md compiles, each relative link and
 each file named in backticks exists.
 
     doc_snippets.py             checks the tree, prints each finding, exits 1 if there is one
@@ -8,11 +8,14 @@ each file named in backticks exists.
 
 A ```c block with `int main` is a whole program. Any other has <!-- compile --> on the line before
 it, is compiled at file scope, and sees wring/wring.h, stdio.h, stdlib.h and string.h. A block that
-is neither is a finding: nothing is shown that nobody compiled. No snippet sees another.
+is neither is a finding: nothing is shown that nobody compiled. No snippet sees another. The same holds
+for ```cpp blocks, which are C++17; a part sees wring/wring.hpp, string, memory and the literals of
+chrono.
 """
 import os
 import pathlib
 import re
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -23,9 +26,15 @@ PRELUDE = "".join(f"#include <{name}>\n" for name in
                   ("stdio.h", "stdlib.h", "string.h", "wring/wring.h"))
 COMPILE = [os.environ.get("CC", "cc"), "-std=c11", "-fsyntax-only", f"-I{ROOT}/include", "-Wall",
            "-Werror", "-xc", "-"]
+PRELUDE_CPP = "".join(f"#include <{name}>\n" for name in
+                      ("iostream", "memory", "string", "wring/wring.hpp"))
+PRELUDE_CPP += "using namespace std::chrono_literals;\n"
+COMPILE_CPP = [os.environ.get("CXX", "c++"), "-std=c++17", "-fsyntax-only", f"-I{ROOT}/include",
+               "-Wall", "-Wextra", "-Werror", "-Wno-unused-parameter", "-xc++", "-"]
 # A part shows functions and tables that other parts would use.
-COMPILE_PART = COMPILE[:-2] + ["-Wno-unused-function", "-Wno-unused-variable"] + COMPILE[-2:]
-PATH_IN_CODE = re.compile(r"`((?:[\w.-]+/)+[\w.-]+\.(?:c|h|py|mjs|sh|md|html|cmake|pml))[`:]")
+PART = ["-Wno-unused-function", "-Wno-unused-variable"]
+LANGUAGES = {"c": (COMPILE, PRELUDE), "cpp": (COMPILE_CPP, PRELUDE_CPP)}
+PATH_IN_CODE = re.compile(r"`((?:[\w.-]+/)+[\w.-]+\.(?:c|h|cpp|hpp|py|mjs|sh|md|html|cmake|pml))[`:]")
 
 
 def blocks(text):
@@ -48,10 +57,13 @@ def without_code(text):
                   flags=re.S | re.M)
 
 
-def compile_block(name, line, body, whole):
-    source = ("" if whole else PRELUDE) + f'#line {line} "{name}"\n' + body + "\n"
-    done = subprocess.run(COMPILE if whole else COMPILE_PART, input=source, capture_output=True,
-                          text=True, cwd=ROOT)
+def compile_block(name, line, language, body, whole):
+    command, prelude = LANGUAGES[language]
+    if shutil.which(command[0]) is None:
+        return ""  # no compiler of C++: see tests/cpp
+    source = ("" if whole else prelude) + f'#line {line} "{name}"\n' + body + "\n"
+    done = subprocess.run(command[:-2] + ([] if whole else PART) + command[-2:], input=source,
+                          capture_output=True, text=True, cwd=ROOT)
     return "" if done.returncode == 0 else done.stderr.strip()
 
 
@@ -59,13 +71,13 @@ def check_snippets(name, text):
     for line, language, body, before in blocks(text):
         if language == "unclosed":
             yield f"{name}:{line}: a code block is not closed"
-        if language != "c":
+        if language not in LANGUAGES:
             continue
         whole = re.search(r"\bint main\b", body) is not None
         if not whole and before.strip() != MARK:
             yield f"{name}:{line}: neither a whole program nor marked {MARK}"
             continue
-        errors = compile_block(name, line, body, whole)
+        errors = compile_block(name, line, language, body, whole)
         if errors:
             yield f"{name}:{line}: does not compile\n{errors}"
 
@@ -123,11 +135,20 @@ static wring_verdict in(wring_session *session, const wring_message *message) {
     return message->opcode == WRING_TEXT ? WRING_STOP : WRING_CONTINUE;
 }
 ```
+```cpp
+#include <wring/wring.hpp>
+int main() { return wring::text("x").payload.len == 1 ? 0 : 1; }
+```
+<!-- compile -->
+```cpp
+struct state { void on_message(wring::session session, const wring::message &) { session.close(); } };
+```
 """
 BAD = {
     "does not compile": "```c\nint main(void) { return wring_no_such_function(); }\n```\n",
     "unused-variable": "```c\nint main(void) { int unused; return 0; }\n```\n",
     "wring_nothing": f"{MARK}\n```c\nstatic wring_nothing nothing;\n```\n",
+    "no_such_member": f"{MARK}\n```cpp\nint one(wring::session s) {{ return s.no_such_member; }}\n```\n",
     "neither a whole program": "```c\nstatic int one;\n```\n",
     "not closed": "```c\nint main(void) { return 0; }\n",
     "missing.md does not exist": "see [this](missing.md)\n",

@@ -47,7 +47,7 @@ def tracked():
     # Untracked files count too, so that a lint speaks before the commit; not what git ignores.
     out = subprocess.run(["git", "ls-files", "-co", "--exclude-standard"], cwd=ROOT,
                          capture_output=True, text=True, check=True).stdout
-    return [p for p in out.splitlines() if p.endswith((".c", ".h")) and (ROOT / p).exists()]
+    return [p for p in out.splitlines() if p.endswith((".c", ".h", ".cpp", ".hpp")) and (ROOT / p).exists()]
 
 
 def without_comments(text):
@@ -86,7 +86,7 @@ def functions(text):
     start = None
     for number, line in enumerate(lines, 1):
         if start is None and line.rstrip().endswith("{") and not line.startswith((" ", "}", "#")) \
-                and "=" not in line and not re.match(r"(typedef |static )?(const )?(struct|enum|union)\b[^()]*\{$", line):
+                and "=" not in line and not re.match(r"(typedef |static )?(const )?(struct|class|enum|union)\b[^()]*\{$", line):
             start = number
         elif start is None and line.rstrip().endswith(") {") and line.startswith(" "):
             depth_zero = not any(l.startswith("{") for l in lines[max(0, number - 8):number - 1])
@@ -147,7 +147,7 @@ def findings():
 
 
 SELFTEST = [
-    (check_includes, "io/bad.c", '#include "proto/session.h"\n'),
+    (check_includes, "io/bad.c", '#include "proto/machine.h"\n'),
     (check_includes, "core/bad.c", "#include <liburing.h>\n"),
     (check_includes, "io/bad.c", "#include <openssl/ssl.h>\n"),
     (check_includes, "cli/bad.c", '#include "io/conn.h"\n'),

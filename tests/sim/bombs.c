@@ -9,7 +9,7 @@
 
 #include "server/peer.h"
 #include "tests/sim/sim_test.h"
-#include "wring/push.h"
+#include "wring/ref.h"
 
 #define BOMBERS     12 /* more than are inflated at the same time */
 #define PLACES      8
@@ -34,8 +34,8 @@ static wring_verdict bomb_shown(wring_session *session, const wring_message *mes
     for (size_t i = 0; i < BOMB_BYTES; i++) {
         EXPECT(message->payload.data[i] == (i % 1000 == 0 ? 'x' : 'o'));
     }
-    const wring_frame answer = {WRING_BINARY, 0, wring_str("seen")};
-    wring_result result = wring_reply(session, &answer);
+    const wring_frame answer = {WRING_BINARY, 0, 0, wring_str("seen")};
+    wring_result result = wring_session_send(session, &answer);
     EXPECT(result == WRING_OK || result == WRING_ERR_CLOSED);
     return WRING_CONTINUE;
 }
@@ -56,18 +56,19 @@ static wring_verdict bombs_in(wring_session *session, const wring_message *messa
     if (message->payload.len > 1000) {
         return bomb_shown(session, message);
     }
-    const wring_frame answer = {WRING_TEXT, WRING_COMPRESS, message->payload};
-    EXPECT(wring_reply(session, &answer) == WRING_OK);
+    const wring_frame answer = {WRING_TEXT, 0, WRING_COMPRESS_ALWAYS, message->payload};
+    EXPECT(wring_session_send(session, &answer) == WRING_OK);
     if (++app.by_shown == BY_MESSAGES / 2 && app.closes) {
         for (unsigned i = 0; i < BOMBERS; i += 3) {
-            wring_result result = wring_close(app.bombers[i], 4000, wring_str("enough"));
+            wring_result result = wring_ref_close(app.bombers[i], 4000, wring_str("enough"));
             EXPECT(result == WRING_OK || result == WRING_ERR_CLOSED);
         }
     }
     return WRING_CONTINUE;
 }
 
-static const wring_handler handler = {.name = "bombs", .handle_in = bombs_in};
+static const wring_handler handler = {
+    .struct_size = sizeof handler, .name = "bombs", .handle_in = bombs_in};
 
 /* ---- the clients ----------------------------------------------------------------------------- */
 
@@ -77,13 +78,13 @@ struct bomber {
 };
 
 static void bomber_open(sim_client *super) {
-    const wring_frame here = {WRING_BINARY, WRING_PLAIN, wring_str("here I am")};
+    const wring_frame here = {WRING_BINARY, 0, WRING_COMPRESS_NEVER, wring_str("here I am")};
     sim_client_send(super, here);
 }
 
 static void bomber_message(sim_client *super, const wring_message *message) {
     if (message->opcode == WRING_BINARY) {
-        wring_session_close(super->session, 1000, wring_str(""));
+        wring_machine_close(super->machine, 1000, wring_str(""));
     }
 }
 
@@ -95,11 +96,12 @@ static void bomber_act(struct bomber *bomber) {
     for (size_t i = 0; i < BOMB_BYTES; i++) {
         bomb[i] = i % 1000 == 0 ? 'x' : 'o';
     }
-    const wring_frame frame = {WRING_TEXT, WRING_COMPRESS, wring_bytes_of(bomb, BOMB_BYTES)};
+    const wring_frame frame = {WRING_TEXT, 0, WRING_COMPRESS_ALWAYS,
+                               wring_bytes_of(bomb, BOMB_BYTES)};
     sim_client_send(&bomber->super, frame);
     bomber->thrown = true;
     if (wring__sim_random(bomber->super.run->world, 2) == 0) { /* more input behind the bomb */
-        const wring_frame ping = {WRING_PING, 0, wring_str("?")};
+        const wring_frame ping = {WRING_PING, 0, 0, wring_str("?")};
         sim_client_send(&bomber->super, ping);
     }
 }
@@ -133,10 +135,11 @@ static void bystander_act(struct bystander *by, bool bombs_burn, int round) {
         return;
     }
     if (by->answered == BY_MESSAGES) {
-        wring_session_close(by->super.session, 1000, wring_str(""));
+        wring_machine_close(by->super.machine, 1000, wring_str(""));
         return;
     }
-    const wring_frame frame = {WRING_TEXT, WRING_COMPRESS, wring_str("hello, hello, hello, hello")};
+    const wring_frame frame = {WRING_TEXT, 0, WRING_COMPRESS_ALWAYS,
+                               wring_str("hello, hello, hello, hello")};
     sim_client_send(&by->super, frame);
     by->sent++;
     by->sent_at = round;
@@ -155,7 +158,7 @@ struct look {
 static void look_at(wring__endpoint *end, void *arg) {
     struct look *look = arg;
     const wring__peer *peer = wring__peer_of_end(end);
-    const wring__rx *rx = peer == NULL ? NULL : peer->stream.host.session.rx;
+    const wring__rx *rx = peer == NULL ? NULL : peer->stream.session.machine.rx;
     EXPECT(end->slot < WRING_ARRAY_LEN(look->before));
     const size_t now = rx == NULL ? 0 : rx->inflation.out.len;
     size_t *before = &look->before[end->slot];
@@ -182,7 +185,7 @@ static const wring_deflate_config *deflate_make(wring_deflate_config *config, bo
     *config = (wring_deflate_config){.struct_size = sizeof *config,
                                      .server_context_takeover = takeover,
                                      .client_context_takeover = takeover,
-                                     .min_bytes = 8,
+                                     .message_bytes_min = 8,
                                      .takeover_idle_ms = 5,
                                      .inflate_turn_bytes = SHARE};
     return config;

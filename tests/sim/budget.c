@@ -38,20 +38,21 @@ static unsigned rounds;
 
 static wring_verdict budget_in(wring_session *session, const wring_message *message) {
     if (message->opcode == WRING_TEXT) {
-        wring_frame frame = wring_text(message->payload);
-        (void)!wring_reply(session, &frame);
+        wring_frame frame = wring_frame_text(message->payload);
+        (void)!wring_session_send(session, &frame);
     }
     return WRING_CONTINUE;
 }
 
-static const wring_handler handler = {.name = "budget", .handle_in = budget_in};
+static const wring_handler handler = {
+    .struct_size = sizeof handler, .name = "budget", .handle_in = budget_in};
 
 /* ---- the clients ----------------------------------------------------------------------------- */
 
 static void neighbour_ask(struct neighbour *neighbour) {
     char text[32];
     const int len = snprintf(text, sizeof text, "question %u", neighbour->sent++);
-    sim_client_send(&neighbour->super, wring_text(wring_bytes_of(text, (size_t)len)));
+    sim_client_send(&neighbour->super, wring_frame_text(wring_bytes_of(text, (size_t)len)));
 }
 
 static void on_neighbour_open(sim_client *client) {
@@ -70,7 +71,7 @@ static void on_neighbour_message(sim_client *client, const wring_message *messag
 }
 
 static void on_hog_open(sim_client *client) {
-    sim_client_send(client, wring_binary(wring_bytes_of(hog_message, sizeof hog_message)));
+    sim_client_send(client, wring_frame_binary(wring_bytes_of(hog_message, sizeof hog_message)));
 }
 
 static void on_late_open(sim_client *client) {
@@ -84,7 +85,7 @@ static void on_nothing(sim_client *client, const wring_message *message) {
 }
 
 static void on_hog_message(sim_client *client, const wring_message *message) {
-    const uint16_t code = client->run->server->config.session.allow_iana_close_codes
+    const uint16_t code = sim_run_policy(client->run)->session.allow_iana_close_codes
                               ? WRING_CLOSE_TRY_AGAIN_LATER
                               : WRING_CLOSE_POLICY_VIOLATION;
     EXPECT(message->opcode == WRING_CLOSE && message->close_code == code);
@@ -99,7 +100,7 @@ static void client_begin(sim_client *client, sim_run *run, void (*on_open)(sim_c
 }
 
 static bool hog_has_sent(const sim_client *hog) {
-    return hog->session != NULL && wring_session_output(hog->session).len < HOG_BYTES - HOG_SENT;
+    return hog->machine != NULL && wring_machine_output(hog->machine).len < HOG_BYTES - HOG_SENT;
 }
 
 /* One connection after another: each is let in, and leaves, or is refused without an answer. */
@@ -122,7 +123,7 @@ static void late_step(sim_run *run) {
 static uint64_t held(void) {
     wring_server_stats stats = {.struct_size = sizeof stats};
     wring_server_get_stats(late.run->server, &stats);
-    return stats.memory_held;
+    return stats.memory_held_bytes;
 }
 
 /* What a session held is free when it is over, not when its connection is. */
@@ -131,7 +132,7 @@ static void over_is_free(wring__endpoint *end, void *unused) {
     const wring__peer *peer = wring__peer_of_end(end);
     (void)unused;
     if (peer != NULL && end->state > WRING__END_OPEN) {
-        EXPECT(wring__session_held(&peer->stream.host.session) == 0);
+        EXPECT(wring__machine_held(&peer->stream.session.machine) == 0);
         /* or is about to be: the receive into it has been asked to end */
         EXPECT(end->state != WRING__END_LINGERING || !conn->is_direct || conn->recv_cancelled);
         ending++;
@@ -218,11 +219,14 @@ static void end(sim_run *run) {
 
 void sim_budget(uint64_t seed) {
     sim_run run;
+    const wring_session_config session = {.struct_size = sizeof session,
+                                          .allow_iana_close_codes = seed % 4 >= 2};
+    const wring_policy policy = {.struct_size = sizeof policy, .session = &session};
     wring_server_config config = {.workers = 1 + (uint32_t)(seed % 2),
                                   .handler = &handler,
                                   .mailbox_items = 4096,
-                                  .session.allow_iana_close_codes = seed % 4 >= 2,
-                                  .memory_budget = BUDGET};
+                                  .policy = &policy,
+                                  .memory_budget_bytes = BUDGET};
     sim_run_calm = true; /* megabytes through pipes of a byte would take too long */
     sim_run_begin_config(&run, seed, &config);
     sim_run_calm = false;

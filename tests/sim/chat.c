@@ -19,18 +19,18 @@ static wring_verdict chat_init(wring_session *session, const wring_request *requ
     (void)request;
     (void)opts;
     live++;
-    EXPECT(wring_subscribe(session, wring_str("room")) == WRING_OK);
-    EXPECT(wring_subscribe(session, wring_str("room")) == WRING_OK); /* twice is once */
-    wring_frame joined = wring_text(wring_str("joined"));
-    EXPECT(wring_reply(session, &joined) == WRING_OK);
+    EXPECT(wring_session_subscribe(session, wring_str("room")) == WRING_OK);
+    EXPECT(wring_session_subscribe(session, wring_str("room")) == WRING_OK); /* twice is once */
+    wring_frame joined = wring_frame_text(wring_str("joined"));
+    EXPECT(wring_session_send(session, &joined) == WRING_OK);
     return WRING_CONTINUE;
 }
 
 static wring_verdict chat_in(wring_session *session, const wring_message *message) {
     (void)session;
     if (message->opcode == WRING_TEXT) {
-        wring_frame frame = wring_text(message->payload);
-        EXPECT(wring_publish(current->server, wring_str("room"), &frame) == WRING_OK);
+        wring_frame frame = wring_frame_text(message->payload);
+        EXPECT(wring_server_publish(current->server, wring_str("room"), &frame) == WRING_OK);
     }
     return WRING_CONTINUE;
 }
@@ -41,8 +41,11 @@ static void chat_terminate(wring_session *session, const wring_end *end) {
     live--;
 }
 
-static const wring_handler chat = {
-    .name = "chat", .init = chat_init, .handle_in = chat_in, .terminate = chat_terminate};
+static const wring_handler chat = {.struct_size = sizeof chat,
+                                   .name = "chat",
+                                   .init = chat_init,
+                                   .handle_in = chat_in,
+                                   .terminate = chat_terminate};
 
 struct chat_client {
     sim_client super;
@@ -102,7 +105,7 @@ static void on_message(sim_client *super, const wring_message *message) {
 static void say(struct chat_client *client) {
     char text[64];
     int len = snprintf(text, sizeof text, "%u says %u", client->index, client->said++);
-    sim_client_send(&client->super, wring_text(wring_bytes_of(text, (size_t)len)));
+    sim_client_send(&client->super, wring_frame_text(wring_bytes_of(text, (size_t)len)));
 }
 
 static void act(struct chat_client *client) {
@@ -206,7 +209,7 @@ void sim_chat(uint64_t seed) {
     }
     for (unsigned i = 0; i < client_count; i++) {
         if (clients[i].super.phase == CLIENT_OPEN) {
-            wring_session_close(clients[i].super.session, 1000, wring_str(""));
+            wring_machine_close(clients[i].super.machine, 1000, wring_str(""));
         }
     }
     for (; !all_are_gone(); round++) {

@@ -9,7 +9,7 @@
 
 #include "tests/certs/certs.h"
 #include "tests/sim/client_test.h"
-#include "wring/push.h"
+#include "wring/ref.h"
 
 #define SUBJECTS_MAX 4
 #define MESSAGES_MAX 12
@@ -51,7 +51,8 @@ static size_t message_fill(const struct subject *s, unsigned index, uint8_t *out
 
 static wring_frame message_frame(const struct subject *s, unsigned index, uint8_t *data) {
     const size_t len = message_fill(s, index, data);
-    return (wring_frame){index % 2 == 0 ? WRING_TEXT : WRING_BINARY, 0, wring_bytes_of(data, len)};
+    const wring_bytes payload = wring_bytes_of(data, len);
+    return index % 2 == 0 ? wring_frame_text(payload) : wring_frame_binary(payload);
 }
 
 static void message_check(struct subject *s, const wring_message *message) {
@@ -67,7 +68,7 @@ static void send_some(struct subject *s, wring_session *session) {
     uint8_t data[SIZE_MOST];
     while (s->sent < s->planned && client_random(s->watch.world, 3) != 0) {
         const wring_frame frame = message_frame(s, s->sent, data);
-        const wring_result result = session != NULL ? wring_reply(session, &frame)
+        const wring_result result = session != NULL ? wring_session_send(session, &frame)
                                                     : wring_client_send(s->watch.client, &frame, 1);
         if (result != WRING_OK) {
             EXPECT(result == WRING_ERR_CLOSED || result == WRING_ERR_QUEUE_FULL);
@@ -200,11 +201,10 @@ static void plan_config(struct subject *s, client_world *world) {
     config->handler = s->kind == READS_ITS_INBOX ? NULL : &handler;
     config->handler_opts = &s->watch;
     config->inbox_bytes = 1000;
-    config->max_handshake_size = PEER_HEAD_MAX;
-    config->session.struct_size = sizeof config->session;
+    config->handshake_bytes_max = PEER_HEAD_MAX;
     if (s->kind == MEETS_A_PEER) {
-        config->session.idle_timeout_ms = PEER_IDLE_MS;
-        config->session.ping_interval_ms = PEER_PING_MS;
+        s->watch.session.idle_timeout_ms = PEER_IDLE_MS;
+        s->watch.session.ping_interval_ms = PEER_PING_MS;
     }
     if (client_random(world, 4) != 0) {
         config->reconnect_min_ms = 1 + (uint32_t)client_random(world, 500);
@@ -276,7 +276,7 @@ static void inbox_act(struct subject *s) {
         uint8_t data[300] = {0};
         const uint64_t number = s->sent + 1;
         memcpy(data, &number, sizeof number);
-        const wring_frame frame = {WRING_BINARY, 0, wring_bytes_of(data, sizeof data)};
+        const wring_frame frame = {WRING_BINARY, 0, 0, wring_bytes_of(data, sizeof data)};
         s->sent += wring_client_send(s->watch.client, &frame, 1) == WRING_OK;
     }
 }
@@ -301,7 +301,7 @@ static void act(struct subject *s) {
         inbox_act(s);
     } else if (client_random(watch->world, 50) == 0) {
         const wring_info info = {1, s};
-        s->posted += wring_post(wring_client_ref(watch->client), &info, on_lost) == WRING_OK;
+        s->posted += wring_ref_post(wring_client_ref(watch->client), &info, on_lost) == WRING_OK;
     }
 }
 

@@ -8,7 +8,7 @@
 #include <stdio.h>
 
 #include "tests/sim/client_test.h"
-#include "wring/push.h"
+#include "wring/ref.h"
 
 #define MESSAGES     40
 #define PING_MS      500
@@ -88,12 +88,15 @@ static void on_status(wring_client *client, const wring_client_report *report, v
     }
 }
 
-static const wring_handler handler = {
-    .name = "pausing", .init = on_init, .handle_in = on_message, .handle_info = on_info};
+static const wring_handler handler = {.struct_size = sizeof handler,
+                                      .name = "pausing",
+                                      .init = on_init,
+                                      .handle_in = on_message,
+                                      .handle_info = on_info};
 
 /* One message whenever the clock has moved, so that the echoes of some come to a paused session. */
 static void send_one(void) {
-    const wring_frame frame = {WRING_BINARY, 0, wring_bytes_of(&p.sent, 1)};
+    const wring_frame frame = {WRING_BINARY, 0, 0, wring_bytes_of(&p.sent, 1)};
     if (p.sent < MESSAGES && p.sent_at != now() &&
         wring_client_send(p.client, &frame, 1) == WRING_OK) {
         p.sent++;
@@ -111,7 +114,7 @@ static void act(void) {
         if (p.received >= p.closes_at) {
             wring_client_close(p.client, WRING_CLOSE_NORMAL, wring_str(""));
         } else {
-            EXPECT(wring_post(p.ref, &info, NULL) != WRING_ERR_QUEUE_FULL);
+            EXPECT(wring_ref_post(p.ref, &info, NULL) != WRING_ERR_QUEUE_FULL);
         }
     }
 }
@@ -125,13 +128,13 @@ void sim_client_pause(uint64_t seed) {
     }
     char url[64];
     (void)snprintf(url, sizeof url, "ws://127.0.0.1:%u/", p.world.run.server->port);
+    const wring_session_config session = {
+        .struct_size = sizeof session, .ping_interval_ms = PING_MS, .pong_timeout_ms = PONG_MS};
     const wring_client_config config = {.struct_size = sizeof config,
                                         .handler = &handler,
                                         .on_status = on_status,
-                                        .session = {.struct_size = sizeof config.session,
-                                                    .ping_interval_ms = PING_MS,
-                                                    .pong_timeout_ms = PONG_MS}};
-    EXPECT(wring_connect(wring_pool_loop(p.world.pool), url, &config, &p.client, &error) ==
+                                        .session = &session};
+    EXPECT(wring_client_create(wring_pool_loop(p.world.pool), url, &config, &p.client, &error) ==
            WRING_OK);
     for (int round = 0; !p.closed; round++) {
         EXPECT(round < 1000000);

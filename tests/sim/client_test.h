@@ -107,7 +107,8 @@ struct watch {
     client_world *world;
     wring_client *client; /* NULL once given up */
     wring_client_config config;
-    struct peer *peer;        /* NULL: the real server */
+    wring_session_config session; /* of config */
+    struct peer *peer;            /* NULL: the real server */
     wring_result dial_result; /* OK, or how every attempt ends: nobody listens, nobody answers */
     bool asked_to_close;
     wring_time_ns asked_at;
@@ -134,7 +135,8 @@ struct watch {
 
 extern const wring_handler watch_handler;
 
-/* Fills in handler and callbacks; the rest of watch->config is the scenario's, then connects. */
+/* Fills in callbacks; the rest of watch->config and watch->session is the scenario's. Then it
+ * connects, and both have their defaults. */
 void watch_connect(struct watch *watch, const char *url);
 void watch_close(struct watch *watch);
 /* Its handler ends the session at hand; the first who closes it starts the clock. */

@@ -27,15 +27,15 @@ static bool is_never_late(const struct watch *watch) {
 /* A deadline is kept to the tick, whatever the weather. */
 static bool is_timely(const struct watch *watch) {
     const wring_time_ns now = now_of(watch);
-    const uint32_t idle_ms = watch->config.session.idle_timeout_ms;
+    const uint32_t idle_ms = watch->session.idle_timeout_ms;
     if (watch->status == WRING_CLIENT_CONNECTING) {
-        expect_at(watch, watch->connecting_at + watch->config.timeout_ms * WRING_NS_PER_MS);
+        expect_at(watch, watch->connecting_at + watch->config.connect_timeout_ms * WRING_NS_PER_MS);
         return true;
     }
     if (watch->closing_at != WRING_TIME_NEVER) {
         return now >= watch->closing_at + 5 * WRING_NS_PER_SEC;
     }
-    return idle_ms != 0 && now >= watch->opened_at + idle_ms * WRING_NS_PER_MS;
+    return idle_ms != WRING_OFF && now >= watch->opened_at + idle_ms * WRING_NS_PER_MS;
 }
 
 /* What the weather may do to any connection. */
@@ -121,7 +121,7 @@ static void to_open(struct watch *watch, const wring_client *client,
     EXPECT(watch->peer == NULL || behaviour_facts[watch->peer->behaviour].opens);
     EXPECT(watch->dial_result == WRING_OK);
     EXPECT(now_of(watch) <=
-           watch->connecting_at + watch->config.timeout_ms * WRING_NS_PER_MS + TICK);
+           watch->connecting_at + watch->config.connect_timeout_ms * WRING_NS_PER_MS + TICK);
     watch->opened_at = now_of(watch);
     watch->closing_at = WRING_TIME_NEVER;
     watch->opens++;
@@ -139,10 +139,10 @@ static void count_anew_if_stable(struct watch *watch) {
 static void to_waiting(struct watch *watch, const wring_client_report *report) {
     const wring_client_config *config = &watch->config;
     EXPECT(watch->status == WRING_CLIENT_CONNECTING || watch->status == WRING_CLIENT_OPEN);
-    EXPECT(may_go_on(watch) && config->reconnect_min_ms > 0);
+    EXPECT(may_go_on(watch) && config->reconnect_min_ms != WRING_OFF);
     check_reason(watch, report);
     count_anew_if_stable(watch);
-    EXPECT(config->reconnect_attempts == 0 || watch->attempt < config->reconnect_attempts);
+    EXPECT(watch->attempt < config->reconnect_attempts);
     uint64_t bound = config->reconnect_min_ms;
     for (uint32_t i = 0; i < watch->backoff && bound < config->reconnect_max_ms; i++) {
         bound *= 2;
@@ -161,9 +161,8 @@ static void to_closed(struct watch *watch, const wring_client_report *report) {
         check_reason(watch, report);
     }
     count_anew_if_stable(watch);
-    EXPECT(watch->asked_to_close || watch->config.reconnect_min_ms == 0 ||
-           (watch->config.reconnect_attempts > 0 &&
-            watch->attempt >= watch->config.reconnect_attempts));
+    EXPECT(watch->asked_to_close || watch->config.reconnect_min_ms == WRING_OFF ||
+           watch->attempt >= watch->config.reconnect_attempts);
 }
 
 static void on_status(wring_client *client, const wring_client_report *report, void *opts) {
@@ -228,7 +227,8 @@ static void session_terminate(wring_session *session, const wring_end *end) {
     watch->end = *end;
 }
 
-const wring_handler watch_handler = {.name = "watch",
+const wring_handler watch_handler = {.struct_size = sizeof watch_handler,
+                                     .name = "watch",
                                      .state_size = sizeof(struct watch *),
                                      .init = session_init,
                                      .handle_in = session_in,
@@ -243,7 +243,7 @@ static bool on_retry(wring_client *client, const wring_client_report *report, ui
     (void)client;
     (void)opts;
     EXPECT(report->status == WRING_CLIENT_WAITING && report->delay_ms == *delay_ms);
-    EXPECT(wring_client_retry_default(report) ==
+    EXPECT(wring_client_report_is_retryable(report) ==
            !(report->by_peer && report->close_code >= PEER_CLOSE));
     return true;
 }
@@ -267,16 +267,20 @@ void watch_connect(struct watch *watch, const char *url) {
     watch->status = -1;
     watch->closing_at = WRING_TIME_NEVER;
     watch->config.struct_size = sizeof watch->config;
+    watch->session.struct_size = sizeof watch->session;
+    watch->config.session = &watch->session;
     watch->config.on_status = on_status;
     watch->config.on_status_opts = watch;
     watch->config.retry = on_retry;
     watch->config.renew = on_renew;
     watch->config.renew_opts = watch;
-    EXPECT(wring_connect(wring_pool_loop(watch->world->pool), url, &watch->config, &client,
-                         &error) == WRING_OK);
+    EXPECT(wring_client_create(wring_pool_loop(watch->world->pool), url, &watch->config, &client,
+                               &error) == WRING_OK);
     client->random = client_random(watch->world, UINT64_MAX); /* its jitter replays */
     watch->client = client;
     watch->config = client->settings.config; /* with the defaults */
+    watch->session = client->settings.session;
+    watch->config.session = &watch->session;
 }
 
 void watch_session_closes(struct watch *watch) {

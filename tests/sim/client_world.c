@@ -33,8 +33,8 @@ static wring_verdict echo_in(wring_session *session, const wring_message *messag
     if (message->opcode != WRING_TEXT && message->opcode != WRING_BINARY) {
         return WRING_CONTINUE;
     }
-    wring_frame frame = {message->opcode, 0, message->payload};
-    wring_result result = wring_reply(session, &frame);
+    wring_frame frame = {.opcode = message->opcode, .payload = message->payload};
+    wring_result result = wring_session_send(session, &frame);
     EXPECT(result == WRING_OK || result == WRING_ERR_CLOSED);
     if (state->left > 0 && --state->left == 0) {
         if (client_random(state->world, 2) == 0) {
@@ -51,7 +51,8 @@ static void echo_terminate(wring_session *session, const wring_end *end) {
     live--;
 }
 
-static const wring_handler echo = {.name = "echo",
+static const wring_handler echo = {.struct_size = sizeof echo,
+                                   .name = "echo",
                                    .state_size = sizeof(struct echo_state),
                                    .init = echo_init,
                                    .handle_in = echo_in,
@@ -79,7 +80,7 @@ static void world_begin(client_world *world, uint64_t seed, bool tls) {
     const wring_pool_config config = {
         .struct_size = sizeof config,
         .receive_buffers = 1u << client_random(world, 5),
-        .receive_buffer_size = buffer_sizes[client_random(world, 3)],
+        .receive_buffer_bytes = buffer_sizes[client_random(world, 3)],
         .mailbox_items = 256,
         .pause_bytes = client_random(world, 2) == 0 ? 500 : 0,
     };

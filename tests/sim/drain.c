@@ -23,7 +23,8 @@ static void drain_terminate(wring_session *session, const wring_end *end) {
     cut_off += end->result == WRING_ERR_TIMEOUT;
 }
 
-static const wring_handler handler = {.name = "drain", .terminate = drain_terminate};
+static const wring_handler handler = {
+    .struct_size = sizeof handler, .name = "drain", .terminate = drain_terminate};
 
 static void on_open(sim_client *client) {
     (void)client;

@@ -14,11 +14,11 @@
 
 static wring_verdict echo_in(wring_session *session, const wring_message *message) {
     if (message->opcode == WRING_TEXT || message->opcode == WRING_BINARY) {
-        wring_frame frame = {message->opcode, 0, message->payload};
-        wring_result result = wring_reply(session, &frame);
+        wring_frame frame = {.opcode = message->opcode, .payload = message->payload};
+        wring_result result = wring_session_send(session, &frame);
         /* CLOSED only while the server drains: a client that was cut sent on into the dark */
-        EXPECT(result == WRING_OK || (result == WRING_ERR_CLOSED &&
-                                      wring_session_get_state(session) == WRING_SESSION_CLOSING));
+        EXPECT(result == WRING_OK ||
+               (result == WRING_ERR_CLOSED && sim_session_state(session) == WRING_MACHINE_CLOSING));
     }
     return WRING_CONTINUE;
 }
@@ -27,6 +27,7 @@ static unsigned live; /* sessions between init and terminate */
 
 static wring_verdict echo_init(wring_session *session, const wring_request *request, void *opts) {
     (void)opts;
+    EXPECT(request->struct_size == sizeof *request);
     EXPECT(wring_bytes_equal(request->path, wring_str("/")));
     EXPECT(wring_session_ref(session) != WRING_REF_NONE);
     live++;
@@ -40,8 +41,11 @@ static void echo_terminate(wring_session *session, const wring_end *end) {
     live--;
 }
 
-static const wring_handler echo = {
-    .name = "echo", .init = echo_init, .handle_in = echo_in, .terminate = echo_terminate};
+static const wring_handler echo = {.struct_size = sizeof echo,
+                                   .name = "echo",
+                                   .init = echo_init,
+                                   .handle_in = echo_in,
+                                   .terminate = echo_terminate};
 
 struct echo_client {
     sim_client super;
@@ -71,11 +75,11 @@ static void send_some(struct echo_client *client) {
     while (client->sent < client->planned && wring__sim_random(world, 4) != 0) {
         unsigned i = client->sent++;
         fill(data, client->messages[i].len, client->messages[i].first);
-        wring_frame frame = {client->messages[i].opcode, 0,
-                             wring_bytes_of(data, client->messages[i].len)};
+        wring_frame frame = {.opcode = client->messages[i].opcode,
+                             .payload = wring_bytes_of(data, client->messages[i].len)};
         sim_client_send(&client->super, frame);
         if (wring__sim_random(world, 5) == 0) {
-            wring_frame ping = {WRING_PING, 0, wring_str("are you there")};
+            wring_frame ping = {WRING_PING, 0, 0, wring_str("are you there")};
             sim_client_send(&client->super, ping);
             client->pings++;
         }
@@ -135,7 +139,7 @@ static void act(struct echo_client *client) {
     send_some(client);
     if (client->received == client->planned) {
         client->closing = true;
-        wring_session_close(client->super.session, 4321, wring_str("done"));
+        wring_machine_close(client->super.machine, 4321, wring_str("done"));
     }
 }
 

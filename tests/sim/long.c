@@ -33,14 +33,15 @@ static uint64_t waited; /* over all seeds */
 
 static wring_verdict echo_in(wring_session *session, const wring_message *message) {
     if (message->opcode == WRING_BINARY) {
-        const wring_frame frame = {message->opcode, 0, message->payload};
-        const wring_result result = wring_reply(session, &frame);
+        const wring_frame frame = {.opcode = message->opcode, .payload = message->payload};
+        const wring_result result = wring_session_send(session, &frame);
         EXPECT(result == WRING_OK || result == WRING_ERR_CLOSED);
     }
     return WRING_CONTINUE;
 }
 
-static const wring_handler echo = {.name = "long", .handle_in = echo_in};
+static const wring_handler echo = {
+    .struct_size = sizeof echo, .name = "long", .handle_in = echo_in};
 
 /* Each message's bytes begin elsewhere. */
 static wring_bytes message_of(const struct talker *talker, unsigned i) {
@@ -50,7 +51,7 @@ static wring_bytes message_of(const struct talker *talker, unsigned i) {
 static void on_open(sim_client *super) {
     const struct talker *talker = (const struct talker *)super;
     for (unsigned i = 0; i < talker->planned; i++) {
-        sim_client_send(super, wring_binary(message_of(talker, i)));
+        sim_client_send(super, wring_frame_binary(message_of(talker, i)));
     }
 }
 
@@ -84,7 +85,7 @@ static bool meets_fate(const struct talker *talker) {
         all_behind += talker->lengths[i];
     }
     return talker->super.phase == CLIENT_OPEN &&
-           wring_session_output(talker->super.session).len <= talker->fate_at + all_behind;
+           wring_machine_output(talker->super.machine).len <= talker->fate_at + all_behind;
 }
 
 /* False: nothing more is expected of it. */

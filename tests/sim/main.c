@@ -17,15 +17,15 @@ static wring__trace_entry entries[TRACE_KEEP];
  * released while the world still turns. A turn inflates less than many messages are. */
 static const wring_deflate_config *deflate_of(uint64_t seed) {
     static const wring_deflate_config without = {.struct_size = sizeof without,
-                                                 .min_bytes = 8,
+                                                 .message_bytes_min = 8,
                                                  .inflate_turn_bytes = 300,
                                                  .compress_turn_bytes = 200};
     static const wring_deflate_config with = {.struct_size = sizeof with,
                                               .server_context_takeover = true,
                                               .client_context_takeover = true,
-                                              .min_bytes = 1,
+                                              .message_bytes_min = 1,
                                               .takeover_idle_ms = 5,
-                                              .takeover_budget = 400000,
+                                              .takeover_budget_bytes = 400000,
                                               .inflate_turn_bytes = 50,
                                               .compress_turn_bytes = 30};
     return seed % 3 == 0 ? NULL : seed % 3 == 1 ? &without : &with;

@@ -11,7 +11,7 @@
 #include <stdlib.h>
 
 #include "tests/sim/pubsub_oracle.h"
-#include "wring/push.h"
+#include "wring/ref.h"
 
 #define CLIENTS_MAX 6
 #define LIST_MAX    3
@@ -61,14 +61,15 @@ static void publish(wring_session *self, uint32_t self_index) {
     struct oracle_mail mail = {
         .kind = MAIL_PUBLISH, .session = ORACLE_NOBODY, .topic = dice(ORACLE_TOPICS)};
     mail.first_message = oracle_message(mail.topic);
-    const wring_frame frame = wring_text(oracle_text(mail.first_message, text));
+    const wring_frame frame = wring_frame_text(oracle_text(mail.first_message, text));
     const bool not_self = self != NULL && dice(3) == 0;
     mail.session = not_self ? self_index : ORACLE_NOBODY;
     const wring_publish_options options = {
         .struct_size = sizeof options, .from = not_self ? self : NULL, .key = dice(3)};
     oracle_before(self_index);
-    oracle_after(wring_publish_with(world.run->server, topic_name(mail.topic), &frame, &options),
-                 &mail);
+    oracle_after(
+        wring_server_publish_with(world.run->server, topic_name(mail.topic), &frame, &options),
+        &mail);
 }
 
 /* One frame or a list, which may end with a close frame. */
@@ -79,16 +80,16 @@ static void send_some(uint32_t self, wring_ref ref, uint32_t to) {
     for (uint32_t i = 0; i < mail.count; i++) {
         const uint32_t message = oracle_message(ORACLE_TOPICS);
         mail.first_message = i == 0 ? message : mail.first_message;
-        frames[i] = wring_text(oracle_text(message, text[i]));
+        frames[i] = wring_frame_text(oracle_text(message, text[i]));
     }
     uint32_t count = mail.count;
     if (dice(60) == 0 && world.policy == WRING_SLOW_DEFAULT) { /* dropped, it would close no one */
         mail.closes = true;
         mail.code = any_code();
-        frames[count++] = (wring_frame){WRING_CLOSE, mail.code, wring_str("by list")};
+        frames[count++] = (wring_frame){WRING_CLOSE, mail.code, 0, wring_str("by list")};
     }
     oracle_before(self);
-    oracle_after(wring_send(ref, frames, count), &mail);
+    oracle_after(wring_ref_send(ref, frames, count), &mail);
 }
 
 static void on_lost(const wring_info *info) {
@@ -100,7 +101,7 @@ static void post(uint32_t self, wring_ref ref) {
     const wring_info info = {77, &world};
     const struct oracle_mail mail = {.kind = MAIL_OTHER, .session = ORACLE_NOBODY};
     oracle_before(self);
-    const wring_result result = wring_post(ref, &info, on_lost);
+    const wring_result result = wring_ref_post(ref, &info, on_lost);
     oracle_after(result, &mail);
     world.posted += result == WRING_OK;
 }
@@ -109,11 +110,11 @@ static void close_or_stop(uint32_t self, wring_ref ref, uint32_t whom) {
     struct oracle_mail mail = {.kind = MAIL_CLOSE, .session = whom, .code = any_code()};
     oracle_before(self);
     if (dice(2) == 0) {
-        oracle_after(wring_close(ref, mail.code, wring_str("by ref")), &mail);
+        oracle_after(wring_ref_close(ref, mail.code, wring_str("by ref")), &mail);
     } else {
         mail.kind = MAIL_STOP;
         mail.code = WRING_CLOSE_NORMAL;
-        oracle_after(wring_stop(ref), &mail);
+        oracle_after(wring_ref_stop(ref), &mail);
     }
 }
 
@@ -151,24 +152,25 @@ static void act_any_thread(wring_session *self, uint32_t self_index) {
 /* What a session may do in its own callbacks; true: it stops. */
 static bool act_self(wring_session *session, uint32_t index) {
     char text[ORACLE_TEXT_MAX];
-    if (world.draining && wring_session_get_state(session) == WRING_SESSION_CLOSING) {
+    if (world.draining && sim_session_state(session) == WRING_MACHINE_CLOSING) {
         oracle_close(index, WRING_CLOSE_GOING_AWAY);
     }
     const uint32_t topic = dice(ORACLE_TOPICS);
-    const bool over = wring_session_get_state(session) == WRING_SESSION_CLOSED;
+    const bool over = sim_session_state(session) == WRING_MACHINE_CLOSED;
     const uint32_t what = dice(20);
     if (what < 9) {
-        const wring_result result = wring_subscribe(session, topic_name(topic));
+        const wring_result result = wring_session_subscribe(session, topic_name(topic));
         EXPECT(result == (over ? WRING_ERR_INVALID_STATE : WRING_OK));
         oracle_subscribe(index, topic, result == WRING_OK);
     } else if (what < 13) {
-        wring_unsubscribe(session, topic_name(topic));
+        wring_session_unsubscribe(session, topic_name(topic));
         oracle_subscribe(index, topic, false);
     } else if (what < 18) {
         const uint32_t message = oracle_message(ORACLE_TOPICS);
-        const wring_frame frame = wring_text(oracle_text(message, text));
+        const wring_frame frame = wring_frame_text(oracle_text(message, text));
         const bool closed = oracle_is_closed(index);
-        EXPECT(wring_reply(session, &frame) == (over || closed ? WRING_ERR_CLOSED : WRING_OK));
+        EXPECT(wring_session_send(session, &frame) ==
+               (over || closed ? WRING_ERR_CLOSED : WRING_OK));
         oracle_reply(index, message);
     } else if (what == 18 && dice(6) == 0) {
         const uint16_t code = any_code();
@@ -208,8 +210,8 @@ static wring_verdict on_init(wring_session *session, const wring_request *reques
     const uint32_t index = oracle_session_begin(session);
     *(uint32_t *)wring_session_user(session) = index;
     const int len = snprintf(text, sizeof text, "you are %u", index);
-    const wring_frame frame = wring_binary(wring_bytes_of(text, (size_t)len));
-    EXPECT(wring_reply(session, &frame) == WRING_OK);
+    const wring_frame frame = wring_frame_binary(wring_bytes_of(text, (size_t)len));
+    EXPECT(wring_session_send(session, &frame) == WRING_OK);
     return act(session, index) ? WRING_STOP : WRING_CONTINUE;
 }
 
@@ -227,7 +229,8 @@ static wring_verdict on_info(wring_session *session, const wring_info *info) {
 }
 
 static wring_verdict on_drained(wring_session *session) {
-    EXPECT(wring_session_queued(session) <= world.run->server->config.send_soft_bytes);
+    EXPECT(wring_session_queued_bytes(session) <=
+           sim_run_policy(world.run)->config.send_soft_bytes);
     return act(session, index_of(session)) ? WRING_STOP : WRING_CONTINUE;
 }
 
@@ -242,7 +245,8 @@ static void on_end(wring_session *session, const wring_end *end) {
     (void)act(session, index_of(session)); /* too late for itself, not for others */
 }
 
-static const wring_handler pubsub = {.name = "pubsub",
+static const wring_handler pubsub = {.struct_size = sizeof pubsub,
+                                     .name = "pubsub",
                                      .state_size = sizeof(uint32_t),
                                      .init = on_init,
                                      .handle_in = on_in,
@@ -297,15 +301,15 @@ static void client_end(struct pubsub_client *client) {
 
 static void client_act(struct pubsub_client *client) {
     if (client->super.phase != CLIENT_OPEN ||
-        wring_session_get_state(client->super.session) != WRING_SESSION_OPEN) {
+        wring_machine_get_state(client->super.machine) != WRING_MACHINE_OPEN) {
         return;
     }
     const uint32_t what = dice(40);
     if (client->planned == 0) {
-        wring_session_close(client->super.session, 3999, wring_str(""));
+        wring_machine_close(client->super.machine, 3999, wring_str(""));
     } else if (what < 8) {
         client->planned--;
-        sim_client_send(&client->super, wring_text(wring_str("go")));
+        sim_client_send(&client->super, wring_frame_text(wring_str("go")));
     } else if (what == 8 && dice(20) == 0) {
         sim_client_cut(&client->super, dice(2) == 0);
     }
@@ -361,16 +365,18 @@ static void mailboxes_empty(void) {
 
 static void server_begin(sim_run *run, uint64_t seed) {
     static const uint32_t mailboxes[] = {2, 4, 16, 4096};
+    wring_policy policy = {.struct_size = sizeof policy};
     wring_server_config config = {.handler = &pubsub,
+                                  .policy = &policy,
                                   .workers = 1 + (uint32_t)(seed % ORACLE_WORKERS),
                                   .mailbox_items = mailboxes[seed / 7 % 4]};
     if (world.policy == WRING_SLOW_DEFAULT) {
-        config.send_soft_bytes = UINT32_MAX;
-        config.send_hard_bytes = UINT64_C(2) * UINT32_MAX;
+        policy.send_soft_bytes = UINT32_MAX;
+        policy.send_hard_bytes = UINT64_C(2) * UINT32_MAX;
     } else {
-        config.slow_policy = world.policy;
-        config.send_soft_bytes = 100 + seed / 3 % 7 * 150;
-        config.send_hard_bytes = config.send_soft_bytes + 1 + seed / 5 % 5 * 400;
+        policy.slow_policy = world.policy;
+        policy.send_soft_bytes = 100 + seed / 3 % 7 * 150;
+        policy.send_hard_bytes = policy.send_soft_bytes + 1 + seed / 5 % 5 * 400;
     }
     sim_run_begin_config(run, seed, &config);
 }

@@ -216,12 +216,21 @@ void oracle_after(wring_result result, const struct oracle_mail *mail) {
 
 /* ---- callbacks ------------------------------------------------------------------------------- */
 
+static uint32_t worker_of(const wring_session *session) {
+    const wring_loop loop = wring_session_loop(session);
+    uint32_t worker = 0;
+    while (wring_server_loop(oracle.run->server, worker) != loop) {
+        EXPECT(++worker < worker_count());
+    }
+    return worker;
+}
+
 uint32_t oracle_session_begin(const wring_session *owner) {
     EXPECT(oracle.session_count < ORACLE_SESSIONS);
     const uint32_t index = oracle.session_count++;
     struct oracle_session *session = &oracle.sessions[index];
     session->ref = wring_session_ref(owner);
-    session->worker = (uint32_t)wring_session_worker(owner);
+    session->worker = worker_of(owner);
     (void)up_to_date(index); /* nothing before this moment was for it */
     EXPECT(session->expected.count == 0);
     return index;

@@ -59,7 +59,6 @@ static void plan(struct returning *r, client_world *world, uint64_t seed) {
     r->watch.on_change = on_change;
     config->handler = &watch_handler;
     config->handler_opts = &r->watch;
-    config->session.struct_size = sizeof config->session;
     config->reconnect_min_ms = 100 + (uint32_t)client_random(world, 400);
     config->reconnect_max_ms = 5000 + (uint32_t)client_random(world, 5000);
     uint16_t port = PORT;
@@ -79,15 +78,15 @@ static void plan(struct returning *r, client_world *world, uint64_t seed) {
     case NEVER_STABLE:
         r->watch.peer = &r->peer;
         r->peer.only = PEER_OPENS_AND_IS_SILENT;
-        config->session.idle_timeout_ms = PEER_IDLE_MS;
+        r->watch.session.idle_timeout_ms = PEER_IDLE_MS;
         config->reconnect_stable_ms = r->course == STABLE ? PEER_IDLE_MS : PEER_IDLE_MS + 100;
         config->reconnect_attempts = SESSIONS;
         break;
     case PINGS:
         r->watch.peer = &r->peer;
         r->peer.only = PEER_OPENS_AND_ANSWERS_PINGS_LATE;
-        config->session.idle_timeout_ms = PEER_IDLE_MS;
-        config->session.ping_interval_ms = PEER_PING_MS;
+        r->watch.session.idle_timeout_ms = PEER_IDLE_MS;
+        r->watch.session.ping_interval_ms = PEER_PING_MS;
         config->reconnect_stable_ms = 1;
         break;
     case COURSES:

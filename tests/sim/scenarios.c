@@ -22,5 +22,6 @@ const sim_scenario sim_scenarios[] = {
     {"budget", sim_budget, NULL},
     {"c14-bombs", sim_bombs, NULL},
     {"long", sim_long, sim_long_sum},
+    {"settings", sim_settings, NULL},
     {NULL, NULL, NULL},
 };

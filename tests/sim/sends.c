@@ -1,15 +1,16 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * wring_send to sessions that read, sleep and close, under each policy: a list arrives whole, in
- * order and together, or not at all, and every frame that was taken either arrives or is counted.
- * Some of these sessions are in the middle of a message of their own that goes out in fragments.
+ * wring_ref_send to sessions that read, sleep and close, under each policy: a list arrives whole,
+ * in order and together, or not at all, and every frame that was taken either arrives or is
+ * counted. Some of these sessions are in the middle of a message of their own that goes out in
+ * fragments.
  */
 #include <stdio.h>
 #include <stdlib.h>
 
 #include "core/ref.h"
 #include "tests/sim/sim_test.h"
-#include "wring/push.h"
+#include "wring/ref.h"
 
 #define READERS_MAX 4
 #define SENDS       80
@@ -59,9 +60,9 @@ static wring_verdict sends_info(wring_session *session, const wring_info *info) 
     const wring_bytes piece = wring_str(pieces[*step]);
     (void)info;
     handled++;
-    wring_result result = *step == 0              ? wring_message_begin(session, WRING_TEXT, piece)
-                          : *step < STREAM_PIECES ? wring_message_continue(session, piece)
-                                                  : wring_message_end(session, piece);
+    wring_result result = *step == 0 ? wring_session_message_begin(session, WRING_TEXT, piece)
+                          : *step < STREAM_PIECES ? wring_session_message_continue(session, piece)
+                                                  : wring_session_message_end(session, piece);
     EXPECT(result == WRING_OK || result == WRING_ERR_QUEUE_FULL || result == WRING_ERR_CLOSED);
     if (result == WRING_OK) {
         streams += *step == STREAM_PIECES;
@@ -70,7 +71,8 @@ static wring_verdict sends_info(wring_session *session, const wring_info *info) 
     return WRING_CONTINUE;
 }
 
-static const wring_handler sends = {.name = "sends",
+static const wring_handler sends = {.struct_size = sizeof sends,
+                                    .name = "sends",
                                     .state_size = sizeof(unsigned),
                                     .handle_in = sends_in,
                                     .handle_info = sends_info};
@@ -79,7 +81,7 @@ static const wring_handler sends = {.name = "sends",
 
 static void on_open(sim_client *client) {
     const char who = (char)('0' + ((struct reader *)client - readers));
-    sim_client_send(client, wring_text(wring_bytes_of(&who, 1)));
+    sim_client_send(client, wring_frame_text(wring_bytes_of(&who, 1)));
 }
 
 static void on_message(sim_client *client, const wring_message *message) {
@@ -129,11 +131,11 @@ static void list_send(struct reader *reader, unsigned number) {
         for (int at = len - pad; at < len; at++) { /* hardly to be compressed */
             text[i][at] = (char)('!' + dice(94));
         }
-        frames[i] = wring_text(wring_bytes_of(text[i], (size_t)len));
+        frames[i] = wring_frame_text(wring_bytes_of(text[i], (size_t)len));
     }
     const bool closes = dice(SENDS) == 0;
-    frames[count] = (wring_frame){WRING_CLOSE, 4001, wring_str("the end")};
-    wring_result result = wring_send(reader->ref, frames, count + closes);
+    frames[count] = (wring_frame){WRING_CLOSE, 4001, 0, wring_str("the end")};
+    wring_result result = wring_ref_send(reader->ref, frames, count + closes);
     EXPECT(result == WRING_OK || result == WRING_ERR_QUEUE_FULL);
     reader->taken += result == WRING_OK ? count : 0;
     refused += result != WRING_OK;
@@ -163,9 +165,9 @@ static void everything_sent(sim_run *run) {
         struct reader *reader = &readers[dice(reader_count)];
         list_send(reader, number);
         const wring_info info = {0};
-        posted += dice(2) == 0 && wring_post(reader->ref, &info, NULL) == WRING_OK;
+        posted += dice(2) == 0 && wring_ref_post(reader->ref, &info, NULL) == WRING_OK;
         if (dice(SENDS) == 0 && reader->super.phase == CLIENT_OPEN) { /* it closes, and we send */
-            wring_session_close(reader->super.session, 1000, wring_str(""));
+            wring_machine_close(reader->super.machine, 1000, wring_str(""));
         }
         for (unsigned rounds = dice(4); rounds > 0; rounds--) {
             round_run(run, false);
@@ -176,7 +178,7 @@ static void everything_sent(sim_run *run) {
 static void everyone_leaves(sim_run *run) {
     for (unsigned i = 0; i < reader_count; i++) {
         if (readers[i].super.phase == CLIENT_OPEN) {
-            wring_session_close(readers[i].super.session, 1000, wring_str(""));
+            wring_machine_close(readers[i].super.machine, 1000, wring_str(""));
         }
     }
     bool gone = false;
@@ -207,6 +209,20 @@ static void check(sim_run *run) {
     EXPECT(stats.dropped_oldest + stats.dropped_replaced == 0);
 }
 
+static void begin(sim_run *run, uint64_t seed) {
+    const wring_session_config session = {.struct_size = sizeof session, .message_bytes_max = 400};
+    const wring_policy limits = {.struct_size = sizeof limits,
+                                 .session = &session,
+                                 .send_soft_bytes = 200,
+                                 .send_hard_bytes = 600,
+                                 .slow_policy = policy};
+    wring_server_config config = {.workers = 1 + (uint32_t)(seed % 2),
+                                  .handler = &sends,
+                                  .policy = &limits,
+                                  .mailbox_items = seed % 5 == 0 ? 2 : 4096};
+    sim_run_begin_config(run, seed, &config);
+}
+
 void sim_sends(uint64_t seed) {
     static const wring_slow_policy policies[] = {WRING_SLOW_DISCONNECT, WRING_SLOW_DROP_NEWEST,
                                                  WRING_SLOW_DROP_OLDEST, WRING_SLOW_KEEP_LATEST};
@@ -214,14 +230,7 @@ void sim_sends(uint64_t seed) {
     current = &run;
     joined = refused = posted = handled = streams = streams_received = 0;
     policy = policies[seed / 3 % 4];
-    wring_server_config config = {.workers = 1 + (uint32_t)(seed % 2),
-                                  .handler = &sends,
-                                  .mailbox_items = seed % 5 == 0 ? 2 : 4096,
-                                  .session.max_message = 400,
-                                  .send_soft_bytes = 200,
-                                  .send_hard_bytes = 600,
-                                  .slow_policy = policy};
-    sim_run_begin_config(&run, seed, &config);
+    begin(&run, seed);
     reader_count = 1 + dice(READERS_MAX);
     for (unsigned i = 0; i < reader_count; i++) {
         memset(&readers[i], 0, sizeof readers[i]);

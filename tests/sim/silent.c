@@ -10,7 +10,7 @@
 #include "io/conn_tls.h"
 #include "server/peer.h"
 #include "tests/sim/sim_test.h"
-#include "wring/push.h"
+#include "wring/ref.h"
 
 #define SILENT     14 /* with what they send in a turn they could fill four buffers */
 #define SILENT_TLS 5
@@ -47,8 +47,8 @@ static struct {
 /* ---- the server ------------------------------------------------------------------------------ */
 
 static void answer(wring_session *session, wring_opcode opcode, wring_bytes payload) {
-    const wring_frame frame = {opcode, WRING_PLAIN, payload};
-    const wring_result result = wring_reply(session, &frame);
+    const wring_frame frame = {opcode, 0, WRING_COMPRESS_NEVER, payload};
+    const wring_result result = wring_session_send(session, &frame);
     EXPECT(result == WRING_OK || result == WRING_ERR_CLOSED); /* evicted, or at the end */
 }
 
@@ -78,7 +78,8 @@ static wring_verdict silent_info(wring_session *session, const wring_info *info)
     return WRING_CONTINUE;
 }
 
-static const wring_handler handler = {.name = "silent",
+static const wring_handler handler = {.struct_size = sizeof handler,
+                                      .name = "silent",
                                       .state_size = sizeof(bool),
                                       .handle_in = silent_in,
                                       .handle_info = silent_info};
@@ -114,12 +115,13 @@ static void silent_step(struct silent *silent) {
         sim_client_talk(&silent->super);
     }
     if (silent->super.phase == CLIENT_OPEN && silent->sent < MESSAGES &&
-        wring_session_output(silent->super.session).len < PIPE) {
+        wring_machine_output(silent->super.machine).len < PIPE) {
         uint8_t bytes[MESSAGE];
         memset(bytes, (int)(silent->sent * 7), sizeof bytes);
         memcpy(bytes, &silent->sent, sizeof silent->sent);
         silent->sent++;
-        const wring_frame frame = {WRING_BINARY, WRING_PLAIN, wring_bytes_of(bytes, sizeof bytes)};
+        const wring_frame frame = {WRING_BINARY, 0, WRING_COMPRESS_NEVER,
+                                   wring_bytes_of(bytes, sizeof bytes)};
         sim_client_send(&silent->super, frame);
     }
 }
@@ -129,7 +131,7 @@ static void neighbour_step(struct silent *neighbour) {
     EXPECT(neighbour->super.phase != CLIENT_GONE);
     if (neighbour->super.phase == CLIENT_OPEN && neighbour->sent == neighbour->received) {
         neighbour->sent++;
-        sim_client_send(&neighbour->super, wring_text(wring_str("are you there?")));
+        sim_client_send(&neighbour->super, wring_frame_text(wring_str("are you there?")));
     }
 }
 
@@ -150,7 +152,7 @@ static void round_run(sim_run *run) {
     }
     wring_server_stats stats = {.struct_size = sizeof stats};
     wring_server_get_stats(run->server, &stats);
-    EXPECT(it.stop != STOP_BUDGET || stats.memory_held <= BUDGET + BUDGET / 4);
+    EXPECT(it.stop != STOP_BUDGET || stats.memory_held_bytes <= BUDGET + BUDGET / 4);
     for (unsigned i = 0; i < it.silent_count; i++) {
         silent_step(&it.silent[i]);
     }
@@ -206,7 +208,7 @@ static void read_all(sim_run *run) {
     const wring_info info = {0};
     it.reads = true;
     for (unsigned i = 0; i < it.ref_count; i++) {
-        EXPECT(wring_post(it.refs[i], &info, NULL) == WRING_OK);
+        EXPECT(wring_ref_post(it.refs[i], &info, NULL) == WRING_OK);
     }
     it.ref_count = it.silent_count; /* it is not paused again */
     for (unsigned i = 0; i < it.silent_count; i++) {
@@ -250,11 +252,13 @@ void sim_silent(uint64_t seed) {
     memset(&it, 0, sizeof it);
     it.silent_count = tls ? SILENT_TLS : SILENT;
     it.stop = (enum stop)(seed / 2 % STOPS);
+    static const wring_policy policy = {.struct_size = sizeof policy,
+                                        .send_hard_bytes = 64 << 20}; /* no reply is refused */
     wring_server_config config = {.workers = 1 + (uint32_t)(seed / 6 % 2),
                                   .handler = &handler,
+                                  .policy = &policy,
                                   .mailbox_items = 4096,
-                                  .send_hard_bytes = 64 << 20, /* a reply is never refused */
-                                  .memory_budget = it.stop == STOP_BUDGET ? BUDGET : 0};
+                                  .memory_budget_bytes = it.stop == STOP_BUDGET ? BUDGET : 0};
     sim_tls_random_begin(seed);
     sim_run_tls = tls ? &server_tls : NULL;
     sim_run_pipe_bytes = PIPE;

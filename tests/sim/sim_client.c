@@ -1,19 +1,23 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * A client of a scenario: the pull-style session in client role on a simulated socket.
+ * A client of a scenario: the sans-I/O machine in client role on a simulated socket.
  */
 #include <stdlib.h>
 
 #include "proto/http1.h"
 #include "tests/sim/sim_test.h"
+#include "wring/upgrade.h"
 
 static void dial(sim_client *client) {
     char offer[WRING_DEFLATE_TEXT_MAX];
-    const wring_h1_client_options options = {.extensions = sim_client_offer(client, offer)};
+    const wring_upgrade_offer asked = {.struct_size = sizeof asked,
+                                       .host = "sim",
+                                       .target = "/",
+                                       .extensions = sim_client_offer(client, offer)};
     client->socket = wring__sim_dial(client->run->world, client->run->port);
     EXPECT(client->socket != WRING__SOCKET_NONE);
     EXPECT(wring_h1_client_key(client->key) == WRING_OK);
-    EXPECT(wring_h1_request_write("sim", "/", client->key, &options, (char *)client->request,
+    EXPECT(wring_h1_request_write(&asked, client->key, (char *)client->request,
                                   sizeof client->request, &client->request_len) == WRING_OK);
     client->phase = CLIENT_UPGRADING;
     if (client->run->client_tls != NULL) {
@@ -54,9 +58,10 @@ static void head_bytes(sim_client *client, const uint8_t *data, size_t len) {
     }
     EXPECT(result == WRING_OK);
     const wring_headers headers = wring__http1_headers(&parser, client->head, list);
-    const wring_h1_client_options options = {.extensions = client->contexts == NULL ? NULL : ""};
-    EXPECT(wring_h1_validate_response(parser.status, headers, client->key, &options,
-                                      &subprotocol) == WRING_OK);
+    const wring_upgrade_offer asked = {.struct_size = sizeof asked,
+                                       .extensions = client->contexts == NULL ? NULL : ""};
+    EXPECT(wring_h1_response_validate(&asked, client->key, parser.status, headers, &subprotocol) ==
+           WRING_OK);
     sim_client_open(client, headers);
     if (client->head_len > parser.position) {
         sim_client_bytes(client, client->head + parser.position,
@@ -97,7 +102,7 @@ static void receive(sim_client *client) {
     } else if (len > 0) {
         tls_bytes(client, buffer, len);
     }
-    if (end && client->session != NULL) {
+    if (end && client->machine != NULL) {
         sim_client_eof(client);
     }
     if (end) {
@@ -131,11 +136,11 @@ static void transmit(sim_client *client) {
         client->request_sent +=
             plain_send(client, wring_bytes_of(client->request + client->request_sent,
                                               client->request_len - client->request_sent));
-    } else if (client->session != NULL) {
-        wring_bytes out = wring_session_output(client->session);
+    } else if (client->machine != NULL) {
+        wring_bytes out = wring_machine_output(client->machine);
         size_t taken = out.len == 0 ? 0 : plain_send(client, out);
         if (taken > 0) {
-            wring_session_sent(client->session, taken);
+            wring_machine_sent(client->machine, taken);
         }
     }
     if (client->tls != NULL) {

@@ -36,6 +36,23 @@ void sim_run_begin_mailbox(sim_run *run, uint64_t seed, const wring_handler *han
     sim_run_begin_config(run, seed, &config);
 }
 
+/* What the scenario set, and what all servers have here. */
+static wring_policy policy_make(const wring_policy *given) {
+    wring_policy policy = {.struct_size = sizeof policy};
+    policy = given == NULL ? policy : *given;
+    policy.deflate = sim_deflate;
+    policy.controls_per_second = WRING_UNLIMITED;
+    return policy;
+}
+
+static void server_create(sim_run *run, const wring_server_config *config) {
+    const wring_policy policy = policy_make(config->policy);
+    wring_server_config whole = *config;
+    wring_error error;
+    whole.policy = &policy;
+    EXPECT(wring_server_create(&whole, &run->server, &error) == WRING_OK);
+}
+
 void sim_run_begin_config(sim_run *run, uint64_t seed, wring_server_config *config) {
     wring__sim_config world = {.seed = seed,
                                .pipe_bytes = sim_run_pipe_bytes,
@@ -45,23 +62,20 @@ void sim_run_begin_config(sim_run *run, uint64_t seed, wring_server_config *conf
     run->world = wring__sim_create(&world);
     config->struct_size = sizeof *config;
     config->receive_buffers = buffer_counts[wring__sim_random(run->world, 4)];
-    config->receive_buffer_size = buffer_sizes[wring__sim_random(run->world, 4)];
+    config->receive_buffer_bytes = buffer_sizes[wring__sim_random(run->world, 4)];
     if (sim_run_has_room) {
         config->receive_buffers = 64;
-        config->receive_buffer_size = 8192;
+        config->receive_buffer_bytes = 8192;
     }
     config->pause_bytes = wring__sim_random(run->world, 2) == 0 ? 300 : 0;
     run->client_tls = NULL;
     /* the world's clock may stand still for long stretches of one-byte pipes */
     config->handshake_timeout_ms = WRING_OFF;
     config->tls = sim_run_tls;
-    config->deflate = sim_deflate;
-    config->control_rate = WRING_OFF;
-    wring_error error;
-    EXPECT(wring_server_create(config, &run->server, &error) == WRING_OK);
+    server_create(run, config);
     run->server->carrier = sim_run_carrier;
     wring__server_set_backend(run->server, wring__sim_backend(run->world));
-    EXPECT(wring_server_start(run->server, &error) == WRING_OK);
+    EXPECT(wring_server_start(run->server, NULL) == WRING_OK);
     run->port = wring_server_port(run->server);
 }
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
  * What the scenarios share: a server of several workers over one simulated world, clients that are
- * pull-style sessions on simulated sockets, and the loop that runs both until nothing moves.
+ * sans-I/O machines on simulated sockets, and the loop that runs both until nothing moves.
  */
 #ifndef WRING_TESTS_SIM_TEST_H
 #define WRING_TESTS_SIM_TEST_H
@@ -35,12 +35,22 @@ void sim_run_begin(sim_run *run, uint64_t seed, const wring_handler *handler, vo
                    uint32_t workers);
 void sim_run_begin_mailbox(sim_run *run, uint64_t seed, const wring_handler *handler, void *opts,
                            uint32_t workers, uint32_t mailbox_items);
-/* With what the scenario set in `config`; the rest by the seed. The world begins with the run. */
+/* With what the scenario set in `config` and its policy; the rest by the seed. The world begins
+ * with the run. */
 void sim_run_begin_config(sim_run *run, uint64_t seed, wring_server_config *config);
+/* The server's own policy as it is now, with its defaults. */
+static inline const wring__policy *sim_run_policy(const sim_run *run) {
+    return wring__settings_policy(run->server->settings.newest);
+}
 /* One round: every worker a turn, in an order by the seed. */
 void sim_run_workers(sim_run *run);
 /* Drains the server and checks that nothing is left of it. */
 void sim_run_end(sim_run *run);
+
+/* What a callback of the server may ask of its session. */
+static inline wring_machine_state sim_session_state(const wring_session *session) {
+    return wring_machine_get_state(&session->machine);
+}
 
 /* TLS: from begin to end its lengths are the same in each run of a seed. */
 void sim_tls_random_begin(uint64_t seed);
@@ -54,7 +64,7 @@ typedef struct sim_client sim_client;
 struct sim_client {
     sim_run *run;
     wring__socket socket;
-    wring_session *session; /* NULL: not upgraded yet */
+    wring_machine *machine; /* NULL: not upgraded yet */
     wring__tls *tls;        /* NULL: plain */
     wring__outq tls_out;
     wring_deflate *contexts; /* NULL: nothing is offered */
@@ -113,6 +123,7 @@ void sim_drain(uint64_t seed);
 void sim_suspend(uint64_t seed);
 void sim_budget(uint64_t seed);
 void sim_long(uint64_t seed);
+void sim_settings(uint64_t seed);
 void sim_silent(uint64_t seed);
 void sim_long_sum(uint64_t seeds);
 void sim_pubsub(uint64_t seed);

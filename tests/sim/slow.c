@@ -8,7 +8,7 @@
 #include <stdlib.h>
 
 #include "tests/sim/sim_test.h"
-#include "wring/push.h"
+#include "wring/ref.h"
 
 #define READERS_MAX 4
 #define MESSAGES    60
@@ -48,10 +48,10 @@ static bool ending; /* by lists: see lists_send */
 static wring_verdict slow_init(wring_session *session, const wring_request *request, void *opts) {
     (void)request;
     (void)opts;
-    EXPECT(wring_subscribe(session, wring_str("news")) == WRING_OK);
+    EXPECT(wring_session_subscribe(session, wring_str("news")) == WRING_OK);
     refs[ref_count++] = wring_session_ref(session);
-    wring_frame frame = wring_text(wring_str("joined"));
-    EXPECT(wring_reply(session, &frame) == WRING_OK);
+    wring_frame frame = wring_frame_text(wring_str("joined"));
+    EXPECT(wring_session_send(session, &frame) == WRING_OK);
     return WRING_CONTINUE;
 }
 
@@ -59,8 +59,8 @@ static wring_verdict slow_in(wring_session *session, const wring_message *messag
     if (message->opcode == WRING_TEXT) {
         const wring_publish_options options = {
             .struct_size = sizeof options, .from = session, .key = 1 + published % KEYS};
-        wring_frame frame = wring_text(message->payload);
-        EXPECT(wring_publish_with(current->server, wring_str("news"), &frame, &options) ==
+        wring_frame frame = wring_frame_text(message->payload);
+        EXPECT(wring_server_publish_with(current->server, wring_str("news"), &frame, &options) ==
                WRING_OK);
         published++;
         publisher_ref = wring_session_ref(session);
@@ -88,12 +88,13 @@ static void slow_terminate(wring_session *session, const wring_end *end) {
 }
 
 static wring_verdict slow_drained(wring_session *session) {
-    EXPECT(wring_session_queued(session) <= current->server->config.send_soft_bytes);
+    EXPECT(wring_session_queued_bytes(session) <= sim_run_policy(current)->config.send_soft_bytes);
     drained++;
     return WRING_CONTINUE;
 }
 
-static const wring_handler slow = {.name = "slow",
+static const wring_handler slow = {.struct_size = sizeof slow,
+                                   .name = "slow",
                                    .init = slow_init,
                                    .handle_in = slow_in,
                                    .handle_info = slow_info,
@@ -143,7 +144,7 @@ static void publish(sim_client *client, unsigned number) {
     char text[128];
     int pad = (int)wring__sim_random(client->run->world, 60);
     int len = snprintf(text, sizeof text, "number %u %*s", number, pad, "");
-    sim_client_send(client, wring_text(wring_bytes_of(text, (size_t)len)));
+    sim_client_send(client, wring_frame_text(wring_bytes_of(text, (size_t)len)));
 }
 
 /* ---- the run --------------------------------------------------------------------------------- */
@@ -226,10 +227,10 @@ static void lists_send(sim_run *run) {
     for (size_t i = 0; i < sizeof filler; i++) { /* hardly to be compressed */
         filler[i] = (char)('!' + wring__sim_random(run->world, 94));
     }
-    const wring_frame fill[2] = {wring_text(wring_bytes_of(filler, sizeof filler)),
-                                 wring_text(wring_bytes_of(filler, sizeof filler))};
-    const wring_frame last[2] = {wring_text(wring_str("dropped")),
-                                 {WRING_CLOSE, 4001, wring_str("the end")}};
+    const wring_frame fill[2] = {wring_frame_text(wring_bytes_of(filler, sizeof filler)),
+                                 wring_frame_text(wring_bytes_of(filler, sizeof filler))};
+    const wring_frame last[2] = {wring_frame_text(wring_str("dropped")),
+                                 {WRING_CLOSE, 4001, 0, wring_str("the end")}};
     ending = true;
     for (unsigned i = 0; i < reader_count; i++) {
         readers[i].is_told = readers[i].super.phase == CLIENT_OPEN;
@@ -238,10 +239,10 @@ static void lists_send(sim_run *run) {
         if (refs[i] == publisher_ref) {
             continue;
         }
-        if (wring_send(refs[i], fill, 2) == WRING_OK) {
-            EXPECT(wring_send(refs[i], last, 2) == WRING_OK);
+        if (wring_ref_send(refs[i], fill, 2) == WRING_OK) {
+            EXPECT(wring_ref_send(refs[i], last, 2) == WRING_OK);
         } else { /* full already: the sender knows */
-            (void)!wring_close(refs[i], 4001, wring_str("the end"));
+            (void)!wring_ref_close(refs[i], 4001, wring_str("the end"));
         }
     }
 }
@@ -258,13 +259,13 @@ static void clients_end(sim_run *run) {
     const bool server_closes = pauses && publisher.phase == CLIENT_OPEN;
     if (server_closes) { /* a session that is paused and then closed is read for the close */
         const wring_info info = {.tag = TAG_PAUSE_AND_CLOSE};
-        EXPECT(wring_post(publisher_ref, &info, NULL) == WRING_OK);
+        EXPECT(wring_ref_post(publisher_ref, &info, NULL) == WRING_OK);
     } else if (publisher.phase == CLIENT_OPEN) {
-        wring_session_close(publisher.session, 1000, wring_str(""));
+        wring_machine_close(publisher.machine, 1000, wring_str(""));
     }
     for (unsigned i = 0; i < reader_count; i++) {
         if (readers[i].super.phase == CLIENT_OPEN && !ending) {
-            wring_session_close(readers[i].super.session, 1000, wring_str(""));
+            wring_machine_close(readers[i].super.machine, 1000, wring_str(""));
         }
     }
     bool gone = false;
@@ -289,7 +290,7 @@ static void pause_check(sim_run *run) {
         round_run(run, false);
     }
     EXPECT(published == before);
-    EXPECT(wring_post(paused, &info, NULL) == WRING_OK);
+    EXPECT(wring_ref_post(paused, &info, NULL) == WRING_OK);
     paused = WRING_REF_NONE;
 }
 
@@ -316,6 +317,24 @@ static void messages_send(sim_run *run) {
     }
 }
 
+static void begin(sim_run *run, uint64_t seed) {
+    const wring_topic_rule rule = {.struct_size = sizeof rule,
+                                   .name = "new*",
+                                   .slow_policy = policy,
+                                   .coalesce_us = seed % 8 < 4 ? 0 : 2000};
+    const wring_policy limits = {.struct_size = sizeof limits,
+                                 .send_soft_bytes = 200,
+                                 .send_hard_bytes = 600,
+                                 .slow_policy = policy}; /* of what wring_ref_send brings */
+    wring_server_config config = {.workers = 1 + (uint32_t)(seed % 3),
+                                  .handler = &slow,
+                                  .policy = &limits,
+                                  .mailbox_items = 4096,
+                                  .topic_rules = &rule,
+                                  .topic_rule_count = 1};
+    sim_run_begin_config(run, seed, &config);
+}
+
 void sim_slow(uint64_t seed) {
     static const wring_slow_policy policies[] = {WRING_SLOW_DISCONNECT, WRING_SLOW_DROP_NEWEST,
                                                  WRING_SLOW_DROP_OLDEST, WRING_SLOW_KEEP_LATEST};
@@ -326,17 +345,7 @@ void sim_slow(uint64_t seed) {
     pauses = seed % 16 >= 8;
     paused = WRING_REF_NONE;
     policy = policies[seed % 4];
-    const wring_topic_rule rule = {
-        .name = "new*", .slow_policy = policy, .coalesce_us = seed % 8 < 4 ? 0 : 2000};
-    wring_server_config config = {.workers = 1 + (uint32_t)(seed % 3),
-                                  .handler = &slow,
-                                  .mailbox_items = 4096,
-                                  .send_soft_bytes = 200,
-                                  .send_hard_bytes = 600,
-                                  .slow_policy = policy, /* of what wring_send brings */
-                                  .topic_rules = &rule,
-                                  .topic_rule_count = 1};
-    sim_run_begin_config(&run, seed, &config);
+    begin(&run, seed);
     clients_begin(&run);
     messages_send(&run);
     check();

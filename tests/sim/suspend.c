@@ -24,7 +24,8 @@ static void suspend_terminate(wring_session *session, const wring_end *end) {
     ended_for_silence += end->result == WRING_ERR_TIMEOUT;
 }
 
-static const wring_handler handler = {.name = "suspend", .terminate = suspend_terminate};
+static const wring_handler handler = {
+    .struct_size = sizeof handler, .name = "suspend", .terminate = suspend_terminate};
 
 static void on_open(sim_client *client) {
     (void)client;
@@ -79,16 +80,19 @@ static void drain_interrupted(sim_run *run) {
     }
 }
 
+static const wring_session_config timeouts = {.struct_size = sizeof timeouts,
+                                              .ping_interval_ms = 1000,
+                                              .pong_timeout_ms = 500,
+                                              .idle_timeout_ms = 2500,
+                                              .close_timeout_ms = 500};
+static const wring_policy policy = {.struct_size = sizeof policy, .session = &timeouts};
+
 void sim_suspend(uint64_t seed) {
     sim_run run;
     wring_server_config config = {.workers = 1 + (uint32_t)(seed % 2),
                                   .handler = &handler,
                                   .drain_spread_ms = WRING_OFF,
-                                  .session = {.struct_size = sizeof config.session,
-                                              .ping_interval_ms = 1000,
-                                              .pong_timeout_ms = 500,
-                                              .idle_timeout_ms = 2500,
-                                              .close_timeout_ms = 500}};
+                                  .policy = &policy};
     open_count = ended_in_order = ended_for_silence = 0;
     memset(dead, 0, sizeof dead);
     sim_run_pipe_bytes = 4096; /* of one byte, answers take longer than the timeouts */

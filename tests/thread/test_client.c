@@ -29,8 +29,8 @@ static wring_pool *pool;
 
 static wring_verdict echo(wring_session *session, const wring_message *message) {
     if (message->opcode == WRING_TEXT || message->opcode == WRING_BINARY) {
-        const wring_frame frame = {message->opcode, 0, message->payload};
-        return wring_reply(session, &frame) == WRING_OK ? WRING_CONTINUE : WRING_STOP;
+        const wring_frame frame = {.opcode = message->opcode, .payload = message->payload};
+        return wring_session_send(session, &frame) == WRING_OK ? WRING_CONTINUE : WRING_STOP;
     }
     return WRING_CONTINUE;
 }
@@ -49,19 +49,22 @@ static wring_verdict flood(wring_session *session, const wring_request *request,
     CHECK(data != NULL);
     for (uint32_t i = 0; i < FLOOD_MESSAGES; i++) {
         memcpy(data, &i, sizeof i);
-        const wring_frame frame = wring_binary(wring_bytes_of(data, FLOOD_BYTES));
-        CHECK(wring_reply(session, &frame) == WRING_OK);
+        const wring_frame frame = wring_frame_binary(wring_bytes_of(data, FLOOD_BYTES));
+        CHECK(wring_session_send(session, &frame) == WRING_OK);
     }
     free(data);
     return WRING_CONTINUE;
 }
 
-static const wring_handler echo_handler = {.name = "echo", .handle_in = echo};
-static const wring_handler flood_handler = {.name = "flood", .init = flood};
+static const wring_handler echo_handler = {
+    .struct_size = sizeof echo_handler, .name = "echo", .handle_in = echo};
+static const wring_handler flood_handler = {
+    .struct_size = sizeof flood_handler, .name = "flood", .init = flood};
 
 static wring_server *server_run_with(uint16_t port, const wring_tls_server_config *tls) {
-    static const wring_route routes[] = {{.path = "/echo", .handler = &echo_handler},
-                                         {.path = "/flood", .handler = &flood_handler}};
+    static const wring_route routes[] = {
+        {.struct_size = sizeof(wring_route), .path = "/echo", .handler = &echo_handler},
+        {.struct_size = sizeof(wring_route), .path = "/flood", .handler = &flood_handler}};
     const wring_server_config config = {.struct_size = sizeof config,
                                         .port = port,
                                         .workers = 2,
@@ -106,7 +109,7 @@ static uint16_t port_pick(void) {
 static wring_client *client_of(wring_loop loop, const char *to, const wring_client_config *config) {
     wring_client *client = NULL;
     wring_error error;
-    if (wring_connect(loop, to, config, &client, &error) != WRING_OK) {
+    if (wring_client_create(loop, to, config, &client, &error) != WRING_OK) {
         fprintf(stderr, "%s\n", error.text);
         abort();
     }
@@ -133,12 +136,12 @@ static void *exchange_some(void *arg) {
             char text[64];
             wring_message answer;
             const int len = snprintf(text, sizeof text, "%p %u %d", arg, round, i);
-            const wring_frame frame = wring_text(wring_bytes_of(text, (size_t)len));
-            CHECK(wring_client_exchange(client, &frame, WAIT_MS, &answer) == WRING_OK);
+            const wring_frame frame = wring_frame_text(wring_bytes_of(text, (size_t)len));
+            CHECK(wring_client_ask(client, &frame, WAIT_MS, &answer) == WRING_OK);
             CHECK(wring_bytes_equal(answer.payload, frame.payload));
         }
         if (round % 2 == 0) {
-            wring_end end;
+            wring_end end = {.struct_size = sizeof end};
             wring_client_close(client, 4001, wring_str("done"));
             CHECK(wring_client_wait_closed(client, WAIT_MS, &end) == WRING_OK);
             CHECK(end.result == WRING_OK && end.close_code == 4001);
@@ -174,13 +177,15 @@ static void hear_no_more(wring_session *session, const wring_end *end) {
     terminated++;
 }
 
-static const wring_handler hear_handler = {
-    .name = "hear", .handle_in = hear, .terminate = hear_no_more};
+static const wring_handler hear_handler = {.struct_size = sizeof hear_handler,
+                                           .name = "hear",
+                                           .handle_in = hear,
+                                           .terminate = hear_no_more};
 
 static void *send_many(void *arg) {
     for (uint32_t i = 0; i < rounds * 50; i++) {
         const uint32_t said[2] = {(uint32_t)(uintptr_t)arg, i};
-        const wring_frame frame = wring_binary(wring_bytes_of(said, sizeof said));
+        const wring_frame frame = wring_frame_binary(wring_bytes_of(said, sizeof said));
         wring_result result;
         while ((result = wring_client_send(shared, &frame, 1)) == WRING_ERR_QUEUE_FULL) {
             usleep(100);
@@ -215,13 +220,13 @@ static void what_comes_too_late_is_counted(void) {
     wring_client *client = client_of(wring_pool_loop(pool), url, NULL);
     CHECK(wring_client_wait(client, WAIT_MS, NULL) == WRING_OK);
     const wring_ref ref = wring_client_ref(client);
-    const wring_frame frame = wring_text(wring_str("late"));
+    const wring_frame frame = wring_frame_text(wring_str("late"));
     const wring_frame frames[] = {frame, frame, frame};
     wring_pool_stats before = {.struct_size = sizeof before};
     wring_pool_stats after = {.struct_size = sizeof after};
     wring_pool_get_stats(pool, &before);
-    CHECK(wring_close(ref, WRING_CLOSE_NORMAL, wring_str("")) == WRING_OK);
-    CHECK(wring_send(ref, frames, 3) == WRING_OK);
+    CHECK(wring_ref_close(ref, WRING_CLOSE_NORMAL, wring_str("")) == WRING_OK);
+    CHECK(wring_ref_send(ref, frames, 3) == WRING_OK);
     CHECK(wring_client_wait_closed(client, WAIT_MS, NULL) == WRING_OK);
     do {
         usleep(1000);
@@ -239,7 +244,7 @@ static void nothing_to_send_and_no_reason(void) {
     CHECK(wring_client_send(client, NULL, 1) == WRING_ERR_INVALID_ARGUMENT);
     CHECK(wring_client_renew(client, WRING_OK, NULL) == WRING_ERR_INVALID_STATE);
     const wring_bytes missing = {NULL, 7};
-    wring_end end;
+    wring_end end = {.struct_size = sizeof end};
     wring_client_close(client, WRING_CLOSE_NORMAL, missing);
     CHECK(wring_client_wait_closed(client, WAIT_MS, &end) == WRING_OK);
     CHECK(end.result == WRING_OK && end.close_code == WRING_CLOSE_NORMAL);
@@ -264,7 +269,8 @@ static void *renew_all(void *arg) {
     wring_client *client = arg;
     const wring_header header = {wring_str("X-Token"), wring_str("t")};
     while (wring_client_get_status(client) != WRING_CLIENT_CLOSED) {
-        const wring_client_renewal renewal = {0, url, {&header, 1}};
+        const wring_client_renewal renewal = {
+            .struct_size = sizeof renewal, .url = url, .headers = {&header, 1}};
         const wring_result result = wring_client_renew(client, WRING_OK, &renewal);
         CHECK(result == WRING_OK || result == WRING_ERR_INVALID_STATE ||
               result == WRING_ERR_CLOSED);
@@ -287,7 +293,7 @@ static void each_attempt_is_renewed_once(void) {
     while (atomic_load(&asked) < rounds) {
         const wring_ref ref = wring_client_ref(client);
         if (ref != WRING_REF_NONE) {
-            const wring_result ignored = wring_stop(ref);
+            const wring_result ignored = wring_ref_stop(ref);
             (void)ignored;
         }
         usleep(200);
@@ -309,7 +315,7 @@ static void *connect_and_leave(void *arg) {
             usleep(i * 37 % 1000);
         }
         if (i % 5 == 2) {
-            const wring_frame frame = wring_text(wring_str("perhaps"));
+            const wring_frame frame = wring_frame_text(wring_str("perhaps"));
             (void)!wring_client_send(client, &frame, 1);
         }
         wring_client_destroy(client);
@@ -370,7 +376,7 @@ static void a_full_inbox_is_read_no_further_with_tls(void) {
     bool full = false;
     for (; sent < 4000; sent++) { /* what comes back comes in small records */
         memcpy(data, &sent, sizeof sent);
-        const wring_frame frame = wring_binary(wring_bytes_of(data, sizeof data));
+        const wring_frame frame = wring_frame_binary(wring_bytes_of(data, sizeof data));
         if (wring_client_send(client, &frame, 1) != WRING_OK) {
             break;
         }
@@ -407,14 +413,15 @@ static void on_gone(wring_client *client, const wring_client_report *report, voi
 }
 
 static void given_up_with_a_full_inbox_it_closes_in_order(const wring_server *server) {
+    static const wring_session_config session = {.struct_size = sizeof session,
+                                                 .close_timeout_ms = WAIT_MS};
     char to[64];
     snprintf(to, sizeof to, "ws://127.0.0.1:%u/flood", wring_server_port(server));
     for (int closes_first = 0; closes_first < 2; closes_first++) {
-        const wring_client_config config = {
-            .struct_size = sizeof config,
-            .inbox_bytes = 1 << 20,
-            .session = {.struct_size = sizeof config.session, .close_timeout_ms = WAIT_MS},
-            .on_status = on_gone};
+        const wring_client_config config = {.struct_size = sizeof config,
+                                            .inbox_bytes = 1 << 20,
+                                            .session = &session,
+                                            .on_status = on_gone};
         wring_client *client = client_of(wring_pool_loop(pool), to, &config);
         gone_with = 0;
         CHECK(wring_client_wait(client, WAIT_MS, NULL) == WRING_OK);
@@ -441,7 +448,7 @@ static void much_at_once_comes_back(const wring_server *server) {
     CHECK(wring_client_wait(client, WAIT_MS, NULL) == WRING_OK);
     for (uint32_t i = 0; i < MUCH_MESSAGES; i++) {
         memcpy(data, &i, sizeof i);
-        const wring_frame frame = wring_binary(wring_bytes_of(data, MUCH_BYTES));
+        const wring_frame frame = wring_frame_binary(wring_bytes_of(data, MUCH_BYTES));
         CHECK(wring_client_send(client, &frame, 1) == WRING_OK);
     }
     free(data);
@@ -461,10 +468,10 @@ static void back_when_the_server_is(wring_server **server) {
         .struct_size = sizeof config, .reconnect_min_ms = 5, .reconnect_max_ms = 50};
     wring_client *client = client_of(wring_pool_loop(pool), url, &config);
     for (int life = 0; life < 3; life++) {
-        const wring_frame frame = wring_text(wring_str("still there?"));
+        const wring_frame frame = wring_frame_text(wring_str("still there?"));
         wring_message answer;
         CHECK(wring_client_wait(client, WAIT_MS, NULL) == WRING_OK);
-        CHECK(wring_client_exchange(client, &frame, WAIT_MS, &answer) == WRING_OK);
+        CHECK(wring_client_ask(client, &frame, WAIT_MS, &answer) == WRING_OK);
         wring_server_stop(*server, 1000);
         wring_server_destroy(*server);
         while (wring_client_get_status(client) == WRING_CLIENT_OPEN) {
@@ -491,12 +498,12 @@ static void loops_that_end(wring_server *server) {
     wring_client *waiting = client_of(pooled, url, &again); /* nobody listens any more */
     wring_pool_destroy(pool, 1000);
     CHECK(wring_client_wait_closed(waiting, WAIT_MS, NULL) == WRING_OK);
-    const wring_frame frame = wring_text(wring_str("late"));
+    const wring_frame frame = wring_frame_text(wring_str("late"));
     CHECK(wring_client_send(waiting, &frame, 1) == WRING_ERR_CLOSED);
     wring_client *none;
-    CHECK(wring_connect(pooled, url, NULL, &none, NULL) == WRING_ERR_CLOSED);
-    CHECK(wring_connect(loop, url, NULL, &none, NULL) == WRING_ERR_CLOSED);
-    CHECK(wring_connect(WRING_LOOP_NONE, url, NULL, &none, NULL) == WRING_ERR_CLOSED);
+    CHECK(wring_client_create(pooled, url, NULL, &none, NULL) == WRING_ERR_CLOSED);
+    CHECK(wring_client_create(loop, url, NULL, &none, NULL) == WRING_ERR_CLOSED);
+    CHECK(wring_client_create(WRING_LOOP_NONE, url, NULL, &none, NULL) == WRING_ERR_CLOSED);
     wring_client_destroy(guest);
     wring_client_destroy(other);
     wring_client_destroy(waiting);

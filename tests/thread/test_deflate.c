@@ -33,15 +33,15 @@ static atomic_uint echoed;
 static wring_verdict server_init(wring_session *session, const wring_request *request, void *opts) {
     (void)request;
     (void)opts;
-    CHECK(wring_subscribe(session, wring_str("news")) == WRING_OK);
+    CHECK(wring_session_subscribe(session, wring_str("news")) == WRING_OK);
     return WRING_CONTINUE;
 }
 
 /* The answer passes through the connection's own compressor, between published messages. */
 static wring_verdict server_in(wring_session *session, const wring_message *message) {
-    const wring_frame frame = {message->opcode, 0, message->payload};
+    const wring_frame frame = {.opcode = message->opcode, .payload = message->payload};
     if (message->opcode == WRING_TEXT) {
-        CHECK(wring_reply(session, &frame) == WRING_OK);
+        CHECK(wring_session_send(session, &frame) == WRING_OK);
     }
     return WRING_CONTINUE;
 }
@@ -88,15 +88,16 @@ static wring_verdict client_in(wring_session *session, const wring_message *mess
     (void)message_write(want, publisher, number);
     CHECK(memcmp(want, message->payload.data, LEN) == 0);
     if (number % 16 == 0) { /* something of our own on this connection */
-        const wring_frame frame = wring_text(wring_bytes_of(want, LEN));
-        CHECK(wring_reply(session, &frame) == WRING_OK);
+        const wring_frame frame = wring_frame_text(wring_bytes_of(want, LEN));
+        CHECK(wring_session_send(session, &frame) == WRING_OK);
     }
     atomic_fetch_add(&received, 1);
     return WRING_CONTINUE;
 }
 
 static wring_client *client_start(wring_pool *pool, unsigned kind) {
-    static const wring_handler handler = {.name = "subscriber",
+    static const wring_handler handler = {.struct_size = sizeof handler,
+                                          .name = "subscriber",
                                           .state_size = sizeof(struct seen),
                                           .init = client_init,
                                           .handle_in = client_in};
@@ -109,7 +110,7 @@ static wring_client *client_start(wring_pool *pool, unsigned kind) {
     wring_client *client;
     char url[64];
     snprintf(url, sizeof url, "ws://127.0.0.1:%u/", wring_server_port(server));
-    CHECK(wring_connect(wring_pool_loop(pool), url, &config, &client, NULL) == WRING_OK);
+    CHECK(wring_client_create(wring_pool_loop(pool), url, &config, &client, NULL) == WRING_OK);
     CHECK(wring_client_wait(client, 10000, NULL) == WRING_OK);
     return client;
 }
@@ -121,8 +122,8 @@ static void *publish(void *number) {
     char text[LEN + 1];
     for (unsigned i = 0; i < MESSAGES; i++) {
         const size_t len = message_write(text, self, i);
-        const wring_frame frame = wring_binary(wring_bytes_of(text, len));
-        CHECK(wring_publish(server, wring_str("news"), &frame) == WRING_OK);
+        const wring_frame frame = wring_frame_binary(wring_bytes_of(text, len));
+        CHECK(wring_server_publish(server, wring_str("news"), &frame) == WRING_OK);
     }
     return NULL;
 }
@@ -139,20 +140,22 @@ static void wait_for(const atomic_uint *counter, unsigned want, const char *what
 
 int main(void) {
     static const wring_handler handler = {
-        .name = "news", .init = server_init, .handle_in = server_in};
+        .struct_size = sizeof handler, .name = "news", .init = server_init, .handle_in = server_in};
     const wring_deflate_config deflate = {.struct_size = sizeof deflate,
                                           .server_context_takeover = true,
                                           .client_context_takeover = true,
                                           .server_max_window_bits = 15};
+    const wring_policy policy = {.struct_size = sizeof policy, .deflate = &deflate};
     const wring_server_config config = {.struct_size = sizeof config,
                                         .workers = WORKERS,
                                         .handler = &handler,
-                                        .deflate = &deflate,
+                                        .policy = &policy,
                                         .unpinned = true};
     wring_pool *pool;
     wring_client *clients[CLIENTS];
     pthread_t threads[PUBLISHERS];
-    wring_server_stats stats = {.struct_size = sizeof stats};
+    wring_deflate_stats of_connections = {.struct_size = sizeof of_connections};
+    wring_server_stats stats = {.struct_size = sizeof stats, .deflate = &of_connections};
     CHECK(wring_server_create(&config, &server, NULL) == WRING_OK);
     CHECK(wring_server_start(server, NULL) == WRING_OK);
     CHECK(wring_pool_create(NULL, &pool, NULL) == WRING_OK);
@@ -177,14 +180,14 @@ int main(void) {
            (unsigned long long)stats.deflate_published_bytes_after);
     CHECK(stats.deflate_published == 2 * PUBLISHERS * MESSAGES); /* windows of 15 and of 10 */
     CHECK(stats.deflate_published_bytes_after * 3 < stats.deflate_published_bytes_before);
-    CHECK(stats.deflate.tx_messages > 0 && stats.deflate.rx_messages > 0);
+    CHECK(of_connections.tx_messages > 0 && of_connections.rx_messages > 0);
     for (unsigned i = 0; i < CLIENTS; i++) {
         wring_client_destroy(clients[i]);
     }
     wring_pool_destroy(pool, 1000);
     wring_server_stop(server, 1000);
     wring_server_get_stats(server, &stats);
-    CHECK(stats.deflate_connections == 0 && stats.deflate.context_bytes == 0);
+    CHECK(stats.deflate_connections == 0 && of_connections.context_bytes == 0);
     wring_server_destroy(server);
     return 0;
 }

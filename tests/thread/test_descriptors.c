@@ -46,12 +46,13 @@ static void files_limit(rlim_t count) {
 
 static wring_verdict on_init(wring_session *session, const wring_request *request, void *opts) {
     (void)opts;
-    wring_frame frame = wring_text(request->peer);
-    CHECK(wring_reply(session, &frame) == WRING_OK);
+    wring_frame frame = wring_frame_text(request->peer);
+    CHECK(wring_session_send(session, &frame) == WRING_OK);
     return WRING_CONTINUE;
 }
 
-static const wring_handler handler = {.name = "who", .init = on_init};
+static const wring_handler handler = {
+    .struct_size = sizeof handler, .name = "who", .init = on_init};
 
 static int server_run(const char *host) {
     files_limit(SERVER_FILES);
@@ -181,7 +182,8 @@ static int clients_run(const char *host) {
              atomic_load(&shared->port));
     CHECK(wring_pool_create(&config, &pool, &error) == WRING_OK);
     for (int i = 0; i < CLIENTS; i++) {
-        CHECK(wring_connect(wring_pool_loop(pool), url, NULL, &clients[i], &error) == WRING_OK);
+        CHECK(wring_client_create(wring_pool_loop(pool), url, NULL, &clients[i], &error) ==
+              WRING_OK);
     }
     for (int i = 0; i < CLIENTS; i++) {
         if (wring_client_wait(clients[i], 60000, &error) != WRING_OK) {

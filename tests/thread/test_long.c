@@ -24,9 +24,9 @@ static const size_t sizes[] = {20,    4096,   16384,  20000,   40000,
                                65536, 100000, 262144, 1048576, 3000001};
 
 static wring_verdict on_message(wring_session *session, const wring_message *message) {
-    wring_frame frame = {message->opcode, 0, message->payload};
-    CHECK(wring_reply(session, &frame) == WRING_OK);
-    CHECK(wring_reply(session, &frame) == WRING_OK);
+    wring_frame frame = {.opcode = message->opcode, .payload = message->payload};
+    CHECK(wring_session_send(session, &frame) == WRING_OK);
+    CHECK(wring_session_send(session, &frame) == WRING_OK);
     return WRING_CONTINUE;
 }
 
@@ -148,7 +148,8 @@ static void *client(void *arg) {
 }
 
 int main(void) {
-    static const wring_handler handler = {.name = "twice", .handle_in = on_message};
+    static const wring_handler handler = {
+        .struct_size = sizeof handler, .name = "twice", .handle_in = on_message};
     wring_server_config config = {
         .struct_size = sizeof config, .workers = 1, .handler = &handler, .receive_buffers = 64};
     wring_error error;

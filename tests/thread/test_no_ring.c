@@ -28,7 +28,7 @@
         }                                                                                          \
     } while (0)
 
-static const wring_handler nothing = {.name = "nothing"};
+static const wring_handler nothing = {.struct_size = sizeof nothing, .name = "nothing"};
 
 static unsigned open_files(void) {
     unsigned count = 0;

@@ -21,14 +21,14 @@
         }                                                                                          \
     } while (0)
 
-static const wring_handler nothing = {.name = "nothing"};
+static const wring_handler nothing = {.struct_size = sizeof nothing, .name = "nothing"};
 static _Atomic bool over;
 static _Atomic unsigned taken, refused;
 
 static void *publish(void *server) {
-    const wring_frame frame = {WRING_TEXT, 0, wring_str("news")};
+    const wring_frame frame = {WRING_TEXT, 0, 0, wring_str("news")};
     while (!atomic_load(&over)) {
-        const wring_result result = wring_publish(server, wring_str("topic"), &frame);
+        const wring_result result = wring_server_publish(server, wring_str("topic"), &frame);
         CHECK(result == WRING_OK || result == WRING_ERR_CLOSED || result == WRING_ERR_QUEUE_FULL);
         atomic_fetch_add(result == WRING_ERR_CLOSED ? &refused : &taken, 1);
     }
@@ -40,7 +40,7 @@ static void round_run(void) {
                                         .workers = WORKERS,
                                         .handler = &nothing,
                                         .receive_buffers = 2,
-                                        .receive_buffer_size = 256,
+                                        .receive_buffer_bytes = 256,
                                         .ring_entries = 8,
                                         .mailbox_items = 64,
                                         .unpinned = true};

@@ -32,7 +32,7 @@ static _Atomic unsigned terminated;
 static wring_verdict on_init(wring_session *session, const wring_request *request, void *opts) {
     (void)request;
     (void)opts;
-    CHECK(wring_subscribe(session, wring_str("all")) == WRING_OK);
+    CHECK(wring_session_subscribe(session, wring_str("all")) == WRING_OK);
     atomic_store(&refs[atomic_fetch_add(&joined, 1)], wring_session_ref(session));
     return WRING_CONTINUE;
 }
@@ -67,17 +67,17 @@ static void *push(void *arg) {
         for (unsigned c = 0; c < CLIENTS; c++) {
             wring_frame frames[2];
             int len = snprintf(text, sizeof text, "s%u %u", self, i * 2);
-            frames[0] = wring_text(wring_bytes_of(text, (size_t)len));
+            frames[0] = wring_frame_text(wring_bytes_of(text, (size_t)len));
             char more[64];
             int more_len = snprintf(more, sizeof more, "s%u %u", self, i * 2 + 1);
-            frames[1] = wring_text(wring_bytes_of(more, (size_t)more_len));
-            must(wring_send(atomic_load(&refs[c]), frames, 2));
+            frames[1] = wring_frame_text(wring_bytes_of(more, (size_t)more_len));
+            must(wring_ref_send(atomic_load(&refs[c]), frames, 2));
             wring_info info = {99, &handled};
-            must(wring_post(atomic_load(&refs[c]), &info, on_lost));
+            must(wring_ref_post(atomic_load(&refs[c]), &info, on_lost));
         }
         int len = snprintf(text, sizeof text, "p%u %u", self, i);
-        wring_frame frame = wring_text(wring_bytes_of(text, (size_t)len));
-        must(wring_publish(server, wring_str("all"), &frame));
+        wring_frame frame = wring_frame_text(wring_bytes_of(text, (size_t)len));
+        must(wring_server_publish(server, wring_str("all"), &frame));
     }
     return NULL;
 }
@@ -142,8 +142,11 @@ static void *client(void *arg) {
 }
 
 int main(void) {
-    static const wring_handler handler = {
-        .name = "pushed", .init = on_init, .handle_info = on_info, .terminate = on_end};
+    static const wring_handler handler = {.struct_size = sizeof handler,
+                                          .name = "pushed",
+                                          .init = on_init,
+                                          .handle_info = on_info,
+                                          .terminate = on_end};
     wring_server_config config = {.struct_size = sizeof config, .workers = 4, .handler = &handler};
     wring_error error;
     pthread_t pushers[PUSHERS];
@@ -166,7 +169,7 @@ int main(void) {
         pthread_join(pushers[i], NULL);
     }
     for (int i = 0; i < CLIENTS; i++) {
-        must(wring_close(atomic_load(&refs[i]), 4000, wring_str("that was all")));
+        must(wring_ref_close(atomic_load(&refs[i]), 4000, wring_str("that was all")));
     }
     for (int i = 0; i < CLIENTS; i++) {
         pthread_join(clients[i], NULL);
@@ -175,12 +178,12 @@ int main(void) {
         sched_yield();
     }
     wring_info info = {99, &handled};
-    must(wring_post(refs[0], &info, on_lost)); /* the session is gone: the info comes back */
+    must(wring_ref_post(refs[0], &info, on_lost)); /* the session is gone: the info comes back */
     while (atomic_load(&given_back) == 0) {
         sched_yield();
     }
     CHECK(atomic_load(&handled) == CLIENTS * PUSHERS * MESSAGES);
-    must(wring_stop(refs[0]));
+    must(wring_ref_stop(refs[0]));
     wring_server_stats stats = {.struct_size = sizeof stats};
     wring_server_get_stats(server, &stats);
     printf("%llu connections, %llu turns, %llu mails came too late\n",
@@ -188,7 +191,7 @@ int main(void) {
            (unsigned long long)stats.mail_stale);
     wring_ref ref = refs[1];
     wring_server_stop(server, 1000);
-    CHECK(wring_stop(ref) == WRING_ERR_CLOSED); /* its worker is gone */
+    CHECK(wring_ref_stop(ref) == WRING_ERR_CLOSED); /* its worker is gone */
     wring_server_destroy(server);
     return 0;
 }

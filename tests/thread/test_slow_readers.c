@@ -79,13 +79,13 @@ static void sleep_ms(unsigned ms) {
 static wring_verdict on_init(wring_session *session, const wring_request *request, void *opts) {
     (void)request;
     (void)opts;
-    CHECK(wring_subscribe(session, wring_str("news")) == WRING_OK);
+    CHECK(wring_session_subscribe(session, wring_str("news")) == WRING_OK);
     atomic_fetch_add(&begun, 1);
     return WRING_CONTINUE;
 }
 
 static wring_verdict on_drained(wring_session *session) {
-    CHECK(wring_session_queued(session) <= SOFT);
+    CHECK(wring_session_queued_bytes(session) <= SOFT);
     atomic_fetch_add(&drained, 1);
     return WRING_CONTINUE;
 }
@@ -97,14 +97,19 @@ static void on_end(wring_session *session, const wring_end *end) {
 }
 
 static void server_begin(wring_slow_policy policy) {
-    static const wring_handler handler = {
-        .name = "slow", .init = on_init, .drained = on_drained, .terminate = on_end};
+    static const wring_handler handler = {.struct_size = sizeof handler,
+                                          .name = "slow",
+                                          .init = on_init,
+                                          .drained = on_drained,
+                                          .terminate = on_end};
+    const wring_policy marks = {.struct_size = sizeof marks,
+                                .send_soft_bytes = SOFT,
+                                .send_hard_bytes = HARD,
+                                .slow_policy = policy};
     const wring_server_config config = {.struct_size = sizeof config,
                                         .workers = is_bench ? 1 : 2,
                                         .handler = &handler,
-                                        .send_soft_bytes = SOFT,
-                                        .send_hard_bytes = HARD,
-                                        .slow_policy = policy,
+                                        .policy = &marks,
                                         .unpinned = true};
     wring_error error;
     atomic_store(&begun, 0);
@@ -123,8 +128,9 @@ static void publish(unsigned number) {
     const wring_publish_options options = {.struct_size = sizeof options, .key = number % KEYS};
     memcpy(payload, &number, sizeof number);
     memcpy(payload + 8, &now, sizeof now);
-    const wring_frame frame = wring_binary(wring_bytes_of(payload, number % 2 == 0 ? SHORT : LONG));
-    CHECK(wring_publish_with(server, wring_str("news"), &frame, &options) == WRING_OK);
+    const wring_frame frame =
+        wring_frame_binary(wring_bytes_of(payload, number % 2 == 0 ? SHORT : LONG));
+    CHECK(wring_server_publish_with(server, wring_str("news"), &frame, &options) == WRING_OK);
 }
 
 /* ---- clients --------------------------------------------------------------------------------- */

@@ -30,15 +30,15 @@ static _Atomic unsigned ended;
 static wring_verdict on_init(wring_session *session, const wring_request *request, void *opts) {
     (void)request;
     (void)opts;
-    CHECK(wring_subscribe(session, wring_str("all")) == WRING_OK);
+    CHECK(wring_session_subscribe(session, wring_str("all")) == WRING_OK);
     atomic_fetch_add(&begun, 1);
     return WRING_CONTINUE;
 }
 
 static wring_verdict on_in(wring_session *session, const wring_message *message) {
-    const wring_frame frame = {message->opcode, 0, message->payload};
+    const wring_frame frame = {.opcode = message->opcode, .payload = message->payload};
     if (message->opcode == WRING_BINARY) {
-        CHECK(wring_reply(session, &frame) == WRING_OK);
+        CHECK(wring_session_send(session, &frame) == WRING_OK);
     }
     return WRING_CONTINUE;
 }
@@ -134,8 +134,8 @@ static void publish_all(size_t len) {
     for (unsigned i = 0; i < PUBLISHES; i++) {
         memset(payload, (int)(i & 0x7F), len);
         memcpy(payload, &i, sizeof i);
-        const wring_frame frame = wring_binary(wring_bytes_of(payload, len));
-        CHECK(wring_publish(server, wring_str("all"), &frame) == WRING_OK);
+        const wring_frame frame = wring_frame_binary(wring_bytes_of(payload, len));
+        CHECK(wring_server_publish(server, wring_str("all"), &frame) == WRING_OK);
     }
     for (unsigned c = 0; c < CLIENTS; c++) {
         for (unsigned i = 0; i < PUBLISHES; i++) {
@@ -145,14 +145,17 @@ static void publish_all(size_t len) {
 }
 
 static void run(uint32_t entries, uint32_t buffers) {
-    static const wring_handler handler = {
-        .name = "tight", .init = on_init, .handle_in = on_in, .terminate = on_end};
+    static const wring_handler handler = {.struct_size = sizeof handler,
+                                          .name = "tight",
+                                          .init = on_init,
+                                          .handle_in = on_in,
+                                          .terminate = on_end};
     const wring_server_config config = {.struct_size = sizeof config,
                                         .workers = 2,
                                         .handler = &handler,
                                         .ring_entries = entries,
                                         .receive_buffers = buffers,
-                                        .receive_buffer_size = 256,
+                                        .receive_buffer_bytes = 256,
                                         .unpinned = true};
     wring_error error;
     CHECK(wring_server_create(&config, &server, &error) == WRING_OK);

@@ -67,28 +67,37 @@ static void on_stop(const char *function) {
 
 static wring_server *server;
 
+static unsigned worker_of(const wring_session *session) {
+    unsigned worker = 0;
+    while (wring_server_loop(server, worker) != wring_session_loop(session)) {
+        CHECK(++worker < wring_server_worker_count(server));
+    }
+    return worker;
+}
+
 static wring_verdict on_init(wring_session *session, const wring_request *request, void *opts) {
     (void)opts;
     char text[16];
-    const int worker = wring_session_worker(session);
+    const unsigned worker = worker_of(session);
     worker_threads[worker] = pthread_self();
     if (wring_bytes_equal(request->path, wring_str("/listen")) &&
-        wring_subscribe(session, wring_str("tour")) != WRING_OK) {
+        wring_session_subscribe(session, wring_str("tour")) != WRING_OK) {
         return WRING_STOP;
     }
-    const int len = snprintf(text, sizeof text, "%d", worker);
-    const wring_frame frame = {WRING_TEXT, 0, wring_bytes_of(text, (size_t)len)};
-    return wring_reply(session, &frame) == WRING_OK ? WRING_CONTINUE : WRING_STOP;
+    const int len = snprintf(text, sizeof text, "%u", worker);
+    const wring_frame frame = {WRING_TEXT, 0, 0, wring_bytes_of(text, (size_t)len)};
+    return wring_session_send(session, &frame) == WRING_OK ? WRING_CONTINUE : WRING_STOP;
 }
 
 static wring_verdict on_message(wring_session *session, const wring_message *message) {
     (void)session;
-    const wring_frame frame = {message->opcode, 0, message->payload};
-    return wring_publish(server, wring_str("tour"), &frame) == WRING_OK ? WRING_CONTINUE
-                                                                        : WRING_STOP;
+    const wring_frame frame = {.opcode = message->opcode, .payload = message->payload};
+    return wring_server_publish(server, wring_str("tour"), &frame) == WRING_OK ? WRING_CONTINUE
+                                                                               : WRING_STOP;
 }
 
-static const wring_handler handler = {.name = "tour", .init = on_init, .handle_in = on_message};
+static const wring_handler handler = {
+    .struct_size = sizeof handler, .name = "tour", .init = on_init, .handle_in = on_message};
 
 /* ---- the message ----------------------------------------------------------------------------- */
 
@@ -100,7 +109,7 @@ static wring_client *client_on(wring_pool *pool, const char *path, char worker) 
         wring_client *client;
         wring_error error;
         wring_message message;
-        CHECK(wring_connect(wring_pool_loop(pool), url, NULL, &client, &error) == WRING_OK);
+        CHECK(wring_client_create(wring_pool_loop(pool), url, NULL, &client, &error) == WRING_OK);
         CHECK(wring_client_wait(client, WAIT_MS, &error) == WRING_OK);
         CHECK(wring_client_receive(client, WAIT_MS, &message) == WRING_OK);
         if (message.payload.data[0] == (uint8_t)worker) {
@@ -190,7 +199,7 @@ int main(int argc, char **argv) {
     wring_client *listener = client_on(pool, "/listen", '1');
 
     wring_message message;
-    const wring_frame frame = {WRING_TEXT, 0, wring_str("a small text message")};
+    const wring_frame frame = {WRING_TEXT, 0, 0, wring_str("a small text message")};
     atomic_store(&armed, true);
     for (int i = 0; i < 2; i++) {
         CHECK(wring_client_send(sender, &frame, 1) == WRING_OK);

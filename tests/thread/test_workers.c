@@ -149,7 +149,7 @@ static void *work(void *arg) {
     }
     pthread_barrier_wait(&down);
     if (open) {
-        CHECK(atomic_load(&worker->io.mailbox.full) == atomic_load(&worker->refused));
+        CHECK(atomic_load(&worker->io.mail_refused) == atomic_load(&worker->refused));
         wring__worker_deinit(&worker->io);
     }
     return NULL;

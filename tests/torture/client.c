@@ -58,8 +58,11 @@ static wring_result tls_settings(void) {
 }
 
 static wring_result server_create(void) {
-    static const wring_handler handler = {.name = "none"};
-    const wring_tls_sni sni = {"localhost", cert_path("server.pem"), cert_path("server.key")};
+    static const wring_handler handler = {.struct_size = sizeof handler, .name = "none"};
+    const wring_tls_sni sni = {.struct_size = sizeof sni,
+                               .server_name = "localhost",
+                               .cert_file = cert_path("server.pem"),
+                               .key_file = cert_path("server.key")};
     const wring_tls_server_config tls = {.struct_size = sizeof tls,
                                          .cert_file = cert_path("server.pem"),
                                          .key_file = cert_path("server.key"),

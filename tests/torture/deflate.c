@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * permessage-deflate of an embedder: two sessions that talk, each end with contexts of its own.
+ * permessage-deflate of an embedder: two machines that talk, each end with contexts of its own.
  * What it costs in a server and its clients is in world.c.
  */
 #include <stdlib.h>
 #include <string.h>
 
-#include "proto/session.h"
+#include "proto/machine.h"
 #include "tests/torture/torture.h"
 
 #define MESSAGES 4
@@ -14,7 +14,7 @@
 
 struct end {
     wring_deflate *contexts;
-    wring_session *session;
+    wring_machine *machine;
     wring_result ended; /* WRING_MORE: it is not */
     unsigned received;
 };
@@ -23,7 +23,9 @@ static uint8_t text[LONGEST + MESSAGES];
 
 static wring_frame message_of(unsigned i) {
     static const size_t sizes[MESSAGES] = {40, LONGEST, 1, 900};
-    const wring_frame frame = {WRING_TEXT, WRING_COMPRESS, wring_bytes_of(text + i, sizes[i])};
+    const wring_frame frame = {.opcode = WRING_TEXT,
+                               .compress = WRING_COMPRESS_ALWAYS,
+                               .payload = wring_bytes_of(text + i, sizes[i])};
     return frame;
 }
 
@@ -37,21 +39,23 @@ static wring_result end_begin(struct end *end, wring_role role, bool takeover) {
     *end = (struct end){.ended = WRING_MORE};
     wring_result result = wring_deflate_create(&contexts, &end->contexts, &error);
     if (result == WRING_OK) {
-        const wring_session_config config = {.struct_size = sizeof config,
+        const wring_machine_config config = {.struct_size = sizeof config,
                                              .role = role,
                                              .deflate = end->contexts,
                                              .deflate_params = &params};
-        result = wring_session_create(&config, &end->session, &error);
+        result = wring_machine_create(&config, &end->machine, &error);
     }
     CHECK(result == WRING_OK || (error.code == result && error.text[0] != 0));
-    return result == WRING_OK ? wring_session_open(end->session, 1) : result;
+    return result == WRING_OK ? wring_machine_open(end->machine, 1) : result;
 }
 
 static void events_take(struct end *end) {
     wring_event event;
-    while (wring_session_next(end->session, &event) == WRING_OK) {
+    while (wring_machine_next(end->machine, &event) == WRING_OK) {
         if (event.kind == WRING_EVENT_END) {
-            end->ended = event.end.result;
+            wring_end ended = {.struct_size = sizeof ended};
+            CHECK(wring_machine_get_end(end->machine, &ended) == WRING_OK);
+            end->ended = ended.result;
             continue;
         }
         if (event.message.opcode == WRING_TEXT) {
@@ -63,26 +67,26 @@ static void events_take(struct end *end) {
 
 /* What `from` has to say arrives, and is compressed and inflated over turns. */
 static wring_result carry(struct end *from, struct end *to, uint64_t *turn) {
-    while (wring__session_has_more(from->session)) {
-        wring__session_turn(from->session, ++*turn);
-        wring__session_pending_go_on(from->session);
+    while (wring__machine_has_more(from->machine)) {
+        wring__machine_turn(from->machine, ++*turn);
+        wring__machine_pending_go_on(from->machine);
         events_take(from);
     }
     if (from->ended != WRING_MORE) {
         return from->ended;
     }
-    for (wring_bytes out; (out = wring_session_output(from->session)).len > 0;) {
+    for (wring_bytes out; (out = wring_machine_output(from->machine)).len > 0;) {
         uint8_t copy[97];
         const size_t len = out.len < sizeof copy ? out.len : sizeof copy;
         memcpy(copy, out.data, len);
-        wring__session_turn(to->session, ++*turn);
-        CHECK(wring_session_feed(to->session, (wring_mut_bytes){copy, len}, *turn) == WRING_OK);
+        wring__machine_turn(to->machine, ++*turn);
+        CHECK(wring_machine_feed(to->machine, (wring_mut_bytes){copy, len}, *turn) == WRING_OK);
         events_take(to);
-        while (wring__session_has_more(to->session)) {
-            wring__session_turn(to->session, ++*turn);
+        while (wring__machine_has_more(to->machine)) {
+            wring__machine_turn(to->machine, ++*turn);
             events_take(to);
         }
-        wring_session_sent(from->session, len);
+        wring_machine_sent(from->machine, len);
         if (to->ended != WRING_MORE) {
             return to->ended;
         }
@@ -93,13 +97,13 @@ static wring_result carry(struct end *from, struct end *to, uint64_t *turn) {
 static wring_result talk(struct end *a, struct end *b) {
     uint64_t turn = 0;
     uint64_t now = 1;
-    wring__session_turn(a->session, ++turn); /* from now on turns are told of */
-    wring__session_turn(b->session, ++turn);
+    wring__machine_turn(a->machine, ++turn); /* from now on turns are told of */
+    wring__machine_turn(b->machine, ++turn);
     for (unsigned i = 0; i < 2 * MESSAGES; i++) {
         struct end *from = i % 2 == 0 ? a : b;
         struct end *to = i % 2 == 0 ? b : a;
         const wring_frame frame = message_of(i / 2);
-        wring_result result = wring_session_send(from->session, &frame);
+        wring_result result = wring_machine_send(from->machine, &frame);
         if (result == WRING_OK) {
             result = carry(from, to, &turn);
         }
@@ -107,8 +111,8 @@ static wring_result talk(struct end *a, struct end *b) {
             return result;
         }
         now += 2000000000; /* contexts that rest go, their windows stay */
-        wring_session_expire(a->session, now);
-        wring_session_expire(b->session, now);
+        wring_machine_expire(a->machine, now);
+        wring_machine_expire(b->machine, now);
     }
     CHECK(a->received == MESSAGES && b->received == MESSAGES);
     return WRING_OK;
@@ -126,8 +130,8 @@ static wring_result run(bool takeover) {
     if (result == WRING_OK) {
         result = talk(&a, &b);
     }
-    wring_session_destroy(a.session);
-    wring_session_destroy(b.session);
+    wring_machine_destroy(a.machine);
+    wring_machine_destroy(b.machine);
     wring_deflate_destroy(a.contexts);
     wring_deflate_destroy(b.contexts);
     CHECK(wring__deflate_budget_used() == 0);

@@ -6,5 +6,5 @@
 
 #include "tests/torture/torture.h"
 
-const torture_case *const torture_lists[] = {torture_session, torture_handshake, torture_client,
+const torture_case *const torture_lists[] = {torture_machine, torture_handshake, torture_client,
                                              torture_deflate, torture_world,     NULL};

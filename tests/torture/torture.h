@@ -42,7 +42,7 @@ typedef struct torture_case {
 /* What the program runs; the last one is NULL. */
 extern const torture_case *const torture_lists[];
 
-extern const torture_case torture_session[];
+extern const torture_case torture_machine[];
 extern const torture_case torture_handshake[];
 extern const torture_case torture_client[];
 extern const torture_case torture_deflate[];

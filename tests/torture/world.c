@@ -47,7 +47,7 @@ static wring_verdict server_init(wring_session *session, const wring_request *re
     (void)request;
     (void)opts;
     world.sessions++;
-    note(wring_subscribe(session, wring_str("news")));
+    note(wring_session_subscribe(session, wring_str("news")));
     return WRING_CONTINUE;
 }
 
@@ -55,11 +55,11 @@ static wring_verdict server_in(wring_session *session, const wring_message *mess
     if (message->opcode != WRING_TEXT) {
         return WRING_CONTINUE;
     }
-    const wring_frame echo = {WRING_TEXT, 0, message->payload};
-    const wring_frame news = {WRING_BINARY, 0, message->payload};
-    const wring_result result = wring_reply(session, &echo);
+    const wring_frame echo = wring_frame_text(message->payload);
+    const wring_frame news = wring_frame_binary(message->payload);
+    const wring_result result = wring_session_send(session, &echo);
     note(result);
-    note(wring_publish(world.server, wring_str("news"), &news));
+    note(wring_server_publish(world.server, wring_str("news"), &news));
     return result == WRING_OK ? WRING_CONTINUE : WRING_STOP;
 }
 
@@ -69,7 +69,8 @@ static void server_terminate(wring_session *session, const wring_end *end) {
     note(end->result);
 }
 
-static const wring_handler server_handler = {.name = "server",
+static const wring_handler server_handler = {.struct_size = sizeof server_handler,
+                                             .name = "server",
                                              .state_size = 40,
                                              .init = server_init,
                                              .handle_in = server_in,
@@ -79,15 +80,17 @@ static wring_result server_begin(void) {
     const wring_tls_server_config tls = {.struct_size = sizeof tls,
                                          .cert_file = cert_path("server.pem"),
                                          .key_file = cert_path("server.key")};
+    const wring_session_config session = {.struct_size = sizeof session, .idle_timeout_ms = 3000};
+    const wring_policy policy = {
+        .struct_size = sizeof policy, .session = &session, .deflate = world.deflate};
     const wring_server_config config = {
         .struct_size = sizeof config,
         .workers = 1,
         .handler = &server_handler,
         .receive_buffers = 4,
-        .receive_buffer_size = 700, /* the longest message straddles */
-        .session = {.struct_size = sizeof config.session, .idle_timeout_ms = 3000},
+        .receive_buffer_bytes = 700, /* the longest message straddles */
+        .policy = &policy,
         .tls = world.tls ? &tls : NULL,
-        .deflate = world.deflate,
     };
     wring_error error = {0};
     wring_result result = wring_server_create(&config, &world.server, &error);
@@ -105,12 +108,11 @@ static wring_verdict talk_init(wring_session *session, const wring_request *requ
     (void)request;
     static uint8_t data[3000];
     static const size_t sizes[MESSAGES] = {10, 3000, 200};
-    struct talker **talker = wring_session_user(session);
-    *talker = opts;
+    (void)opts;
     for (int i = 0; i < MESSAGES; i++) {
         memset(data, 'a' + i, sizes[i]);
-        const wring_frame frame = {WRING_TEXT, 0, wring_bytes_of(data, sizes[i])};
-        const wring_result result = wring_reply(session, &frame);
+        const wring_frame frame = wring_frame_text(wring_bytes_of(data, sizes[i]));
+        const wring_result result = wring_session_send(session, &frame);
         note(result);
         if (result != WRING_OK) {
             return WRING_STOP;
@@ -120,7 +122,7 @@ static wring_verdict talk_init(wring_session *session, const wring_request *requ
 }
 
 static wring_verdict talk_in(wring_session *session, const wring_message *message) {
-    struct talker *talker = *(struct talker **)wring_session_user(session);
+    struct talker *talker = wring_session_opts(session);
     if (message->opcode == WRING_TEXT) {
         CHECK(message->payload.data[0] == 'a' + talker->received); /* in order, none left out */
         if (++talker->received == MESSAGES) {
@@ -131,7 +133,7 @@ static wring_verdict talk_in(wring_session *session, const wring_message *messag
 }
 
 static const wring_handler talk_handler = {
-    .name = "talker", .state_size = sizeof(void *), .init = talk_init, .handle_in = talk_in};
+    .struct_size = sizeof talk_handler, .name = "talker", .init = talk_init, .handle_in = talk_in};
 
 static void on_status(wring_client *client, const wring_client_report *report, void *opts) {
     (void)client;
@@ -145,11 +147,12 @@ static void on_status(wring_client *client, const wring_client_report *report, v
 
 static wring_result talker_begin(struct talker *talker) {
     const wring_tls_client_config tls = {.struct_size = sizeof tls, .ca_file = cert_path("ca.pem")};
+    const wring_session_config session = {.struct_size = sizeof session, .idle_timeout_ms = 4000};
     const wring_client_config config = {
         .struct_size = sizeof config,
         .handler = &talk_handler,
         .handler_opts = talker,
-        .session = {.struct_size = sizeof config.session, .idle_timeout_ms = 4000},
+        .session = &session,
         .tls = world.tls ? &tls : NULL,
         .deflate = world.deflate,
         .on_status = on_status,
@@ -160,7 +163,7 @@ static wring_result talker_begin(struct talker *talker) {
     (void)snprintf(url, sizeof url, "%s://127.0.0.1:%u/", world.tls ? "wss" : "ws",
                    wring_server_port(world.server));
     const wring_result result =
-        wring_connect(wring_pool_loop(world.pool), url, &config, &talker->client, &error);
+        wring_client_create(wring_pool_loop(world.pool), url, &config, &talker->client, &error);
     CHECK(result == WRING_OK || error.text[0] != 0);
     talker->closed = result != WRING_OK;
     return result;
@@ -200,7 +203,7 @@ static bool all_closed(void) {
 static void work(void) {
     wring_error error = {0};
     const wring_pool_config config = {
-        .struct_size = sizeof config, .receive_buffers = 4, .receive_buffer_size = 500};
+        .struct_size = sizeof config, .receive_buffers = 4, .receive_buffer_bytes = 500};
     wring_result result =
         wring__pool_create_on(&config, wring__sim_backend(world.sim), &world.pool, &error);
     note(result);
@@ -216,9 +219,10 @@ static void work(void) {
 
 /* What the case is for was done. */
 static void deflate_check(void) {
-    wring_server_stats stats = {.struct_size = sizeof stats};
+    wring_deflate_stats deflate = {.struct_size = sizeof deflate};
+    wring_server_stats stats = {.struct_size = sizeof stats, .deflate = &deflate};
     wring_server_get_stats(world.server, &stats);
-    CHECK(stats.deflate.rx_interrupted > 0 && stats.deflate.tx_messages > 0);
+    CHECK(deflate.rx_interrupted > 0 && deflate.tx_messages > 0);
     CHECK(stats.deflate_published > 0);
 }
 
@@ -296,7 +300,7 @@ static wring_result tls_world(void) {
  * several turns. Contexts are given up at once when they rest. */
 static wring_result deflate_world(void) {
     const wring_deflate_config config = {.struct_size = sizeof config,
-                                         .min_bytes = 1,
+                                         .message_bytes_min = 1,
                                          .inflate_turn_bytes = 500,
                                          .compress_turn_bytes = 400};
     return run(false, &config);
@@ -306,7 +310,7 @@ static wring_result takeover_world(void) {
     const wring_deflate_config config = {.struct_size = sizeof config,
                                          .server_context_takeover = true,
                                          .client_context_takeover = true,
-                                         .min_bytes = 1,
+                                         .message_bytes_min = 1,
                                          .takeover_idle_ms = 1,
                                          .inflate_turn_bytes = 500,
                                          .compress_turn_bytes = 400};

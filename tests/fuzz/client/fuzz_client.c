@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
  * A client from its request to its last frame: wring_h1_request_write, the response head as it
- * trickles in, wring_h1_validate_response, then a session in client role over a stream of the
- * embedder's (wring/transport.h). The input is what the server answers, what the application does
+ * trickles in, wring_h1_response_validate, then a session in client role over a stream of the
+ * embedder's (wring/embed.h). The input is what the server answers, what the application does
  * (app.h), and when the stream fails. Checked: the request is one a server accepts; callbacks and
  * the stream's calls come as promised, none after close; what goes out is masked, legal, and all
  * that was sent.
@@ -11,9 +11,11 @@
  */
 #include <stdlib.h>
 
+#include "proto/session.h"
 #include "tests/fuzz/app.h"
 #include "tests/fuzz/head.h"
-#include "wring/transport.h"
+#include "wring/embed.h"
+#include "wring/upgrade.h"
 
 enum {
     FLAG_ACCEPT = 1, /* a legal 101 comes first */
@@ -45,11 +47,11 @@ struct scene {
     wring_session_config config;
     uint64_t now;
     char key[25];
-    wring_session *session; /* NULL before the upgrade and after the end */
-    fuzz_log head;          /* the response as far as it came */
-    fuzz_log held;          /* said, to be received with what follows */
-    fuzz_log given;         /* what the session was given */
-    fuzz_log out;           /* what the session sent */
+    wring_embed *embed; /* NULL before the upgrade and after the end */
+    fuzz_log head;      /* the response as far as it came */
+    fuzz_log held;      /* said, to be received with what follows */
+    fuzz_log given;     /* what the session was given */
+    fuzz_log out;       /* what the session sent */
     bool hold;
     bool send_fails;
     bool asking_fails;
@@ -99,7 +101,8 @@ static bool stream_peername(void *handle, char *out, size_t cap) {
     return true;
 }
 
-static const wring_transport stream = {.name = "fuzz",
+static const wring_transport stream = {.struct_size = sizeof stream,
+                                       .name = "fuzz",
                                        .send = stream_send,
                                        .activate = stream_activate,
                                        .close = stream_close,
@@ -110,22 +113,26 @@ static void settled(struct scene *scene, wring_result result) {
     FUZZ_CHECK(result == WRING_OK || result == WRING_ERR_CLOSED);
     FUZZ_CHECK((result == WRING_ERR_CLOSED) == scene->closed);
     if (scene->closed) {
-        scene->session = NULL;
+        scene->embed = NULL;
     } else {
-        FUZZ_CHECK(wring_session_output(scene->session).len == 0); /* nothing is kept back */
-        FUZZ_CHECK(wring_session_get_state(scene->session) != WRING_SESSION_CLOSED);
-        FUZZ_CHECK(wring_session_deadline(scene->session) != 0);
+        const wring_machine *machine = &wring_embed_session(scene->embed)->machine;
+        FUZZ_CHECK(wring_machine_output(machine).len == 0); /* nothing is kept back */
+        FUZZ_CHECK(wring_machine_get_state(machine) != WRING_MACHINE_CLOSED);
+        FUZZ_CHECK(wring_embed_deadline_ns(scene->embed) != 0);
     }
 }
 
 /* ---- the upgrade ----------------------------------------------------------------------------- */
 
-static wring_h1_client_options options_of(const struct scene *scene) {
-    wring_h1_client_options options = {.subprotocols = subprotocols,
+static wring_upgrade_offer offer_of(const struct scene *scene) {
+    const wring_upgrade_offer offer = {.struct_size = sizeof offer,
+                                       .host = "h:1",
+                                       .target = "/x?y",
+                                       .subprotocols = subprotocols,
                                        .subprotocol_count =
                                            (scene->flags & FLAG_SUBPROTOCOL) != 0 ? 1 : 0,
                                        .origin = "http://h"};
-    return options;
+    return offer;
 }
 
 /* The request is one that the server's half of this library accepts. */
@@ -133,18 +140,20 @@ static void request_make(struct scene *scene) {
     char request[512];
     size_t len;
     size_t head_len;
-    wring_h1_client_options options = options_of(scene);
+    const wring_upgrade_offer offer = offer_of(scene);
     FUZZ_CHECK(wring_h1_client_key(scene->key) == WRING_OK);
-    FUZZ_CHECK(wring_h1_request_write("h:1", "/x?y", scene->key, &options, request, sizeof request,
-                                      &len) == WRING_OK);
-    wring_header list[WRING_HTTP_FIELDS_MAX];
-    wring_request parsed;
-    FUZZ_CHECK(wring_h1_parse_request(wring_bytes_of(request, len), list, &parsed, &head_len) ==
+    FUZZ_CHECK(wring_h1_request_write(&offer, scene->key, request, sizeof request, &len) ==
                WRING_OK);
-    wring_upgrade_options required = {subprotocols, options.subprotocol_count};
-    wring_upgrade_info info;
+    wring_header list[WRING_HTTP_FIELDS_MAX];
+    wring_request parsed = {.struct_size = sizeof parsed};
+    FUZZ_CHECK(wring_h1_request_parse(wring_bytes_of(request, len), list, &parsed, &head_len) ==
+               WRING_OK);
+    const wring_upgrade_options required = {.struct_size = sizeof required,
+                                            .required_subprotocols = subprotocols,
+                                            .required_subprotocol_count = offer.subprotocol_count};
+    wring_h1_upgrade_info info = {.struct_size = sizeof info};
     FUZZ_CHECK(head_len == len && wring_bytes_equal(parsed.path, wring_str("/x")));
-    FUZZ_CHECK(wring_h1_validate_request(parsed.method, parsed.headers, &required, &info) ==
+    FUZZ_CHECK(wring_h1_request_validate(parsed.method, parsed.headers, &required, &info) ==
                WRING_OK);
 }
 
@@ -154,26 +163,34 @@ static void data_give(struct scene *scene, const uint8_t *data, size_t len) {
     FUZZ_CHECK(scene->asked == 1);
     fuzz_log_bytes(&scene->given, wring_bytes_of(data, len));
     scene->asked = 0;
-    settled(scene, wring_transport_data(scene->session, bytes, scene->now));
+    settled(scene, wring_embed_feed(scene->embed, bytes, scene->now));
     FUZZ_CHECK(scene->closed || scene->asked == 1);
     free(copy);
 }
 
 static void upgraded(struct scene *scene, wring_bytes subprotocol) {
-    wring_request request = {
-        .method = wring_str("GET"), .target = wring_str("/x?y"), .subprotocol = subprotocol};
+    wring_request request = {.struct_size = sizeof request,
+                             .method = wring_str("GET"),
+                             .target = wring_str("/x?y"),
+                             .subprotocol = subprotocol};
     wring_error error;
     scene->upgraded = true;
-    wring_result result = wring_accept(&stream, scene, &request, &fuzz_app_handler, &scene->app,
-                                       &scene->config, scene->now, &scene->session, &error);
+    const wring_embed_options options = {.struct_size = sizeof options,
+                                         .role = WRING_ROLE_CLIENT,
+                                         .transport = &stream,
+                                         .stream = scene,
+                                         .handler = &fuzz_app_handler,
+                                         .opts = &scene->app,
+                                         .request = &request,
+                                         .session = &scene->config};
+    wring_result result = wring_embed_accept(&options, scene->now, &scene->embed, &error);
     FUZZ_CHECK(scene->app.inits == 1 && scene->asked == 0);
     settled(scene, result);
     uint8_t early = 0;
     wring_mut_bytes bytes = {&early, 1};
     if (!scene->closed) {
-        FUZZ_CHECK(wring_transport_data(scene->session, bytes, scene->now) ==
-                   WRING_ERR_INVALID_STATE);
-        settled(scene, wring_activate(scene->session, scene->now));
+        FUZZ_CHECK(wring_embed_feed(scene->embed, bytes, scene->now) == WRING_ERR_INVALID_STATE);
+        settled(scene, wring_embed_activate(scene->embed, scene->now));
     }
 }
 
@@ -190,10 +207,10 @@ static void head_receive(struct scene *scene, wring_bytes bytes) {
         return;
     }
     if (result == WRING_OK) {
-        wring_h1_client_options options = options_of(scene);
-        result = wring_h1_validate_response(parser.status,
+        const wring_upgrade_offer offer = offer_of(scene);
+        result = wring_h1_response_validate(&offer, scene->key, parser.status,
                                             wring__http1_headers(&parser, scene->head.data, list),
-                                            scene->key, &options, &subprotocol);
+                                            &subprotocol);
     }
     if (result != WRING_OK) {
         scene->refused = true;
@@ -250,19 +267,19 @@ static void server_frame(struct scene *scene, wring_bytes *in, bool closes) {
 }
 
 static void stream_ends(struct scene *scene, wring_result reason) {
-    wring_transport_ended(scene->session, reason, scene->now);
+    wring_embed_fail(scene->embed, reason, scene->now);
     settled(scene, WRING_ERR_CLOSED);
     FUZZ_CHECK(scene->app.end.result == reason && scene->app.end.by_peer);
 }
 
 static void application_acts(struct scene *scene) {
-    (void)fuzz_app_act(&scene->app, scene->session, NULL);
-    settled(scene, wring_flush(scene->session, scene->now));
+    (void)fuzz_app_act(&scene->app, wring_embed_session(scene->embed), NULL);
+    settled(scene, wring_embed_flush(scene->embed, scene->now));
 }
 
 /* What needs a living session is left out without one. */
 static void session_act(struct scene *scene, wring_bytes *in, enum act op) {
-    if (scene->session == NULL) {
+    if (scene->embed == NULL) {
         return;
     }
     if (op == ACT_END) {
@@ -271,7 +288,7 @@ static void session_act(struct scene *scene, wring_bytes *in, enum act op) {
         stream_ends(scene, WRING_ERR_TRANSPORT);
     } else if (op == ACT_TIME) {
         scene->now += (uint64_t)fuzz_u8(in) * 100 * WRING_NS_PER_MS;
-        settled(scene, wring_tick(scene->session, scene->now));
+        settled(scene, wring_embed_expire(scene->embed, scene->now));
     } else if (op == ACT_APPLICATION) {
         application_acts(scene);
     }
@@ -316,7 +333,7 @@ static void out_check(const struct scene *scene) {
     fuzz_wire wire = fuzz_wire_read(WRING_ROLE_CLIENT,
                                     wring_bytes_of(scene->out.data, scene->out.len), scene->failed);
     fuzz_app_check(&scene->app, &wire, scene->failed);
-    fuzz_app_check_got(&scene->app, &scene->config,
+    fuzz_app_check_got(&scene->app, WRING_ROLE_CLIENT, &scene->config,
                        wring_bytes_of(scene->given.data, scene->given.len), scene->failed);
     fuzz_wire_free(&wire);
 }
@@ -328,10 +345,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len) {
     bool timeouts = (scene.flags & FLAG_TIMEOUTS) != 0;
     scene.config = (wring_session_config){
         .struct_size = sizeof scene.config,
-        .role = WRING_ROLE_CLIENT,
-        .max_frame = (limits & 1) != 0 ? 100 : 0,
-        .max_message = (limits & 2) != 0 ? 200 : 0,
-        .max_fragment_bytes = (limits & 4) != 0 ? 500 : 0,
+        .frame_bytes_max = (limits & 1) != 0 ? 100 : 0,
+        .message_bytes_max = (limits & 2) != 0 ? 200 : 0,
+        .fragment_bytes_max = (limits & 4) != 0 ? 500 : 0,
         .idle_timeout_ms = timeouts ? 900 : 0,
         .ping_interval_ms = timeouts ? 300 : 0,
         .allow_iana_close_codes = (scene.flags & FLAG_IANA) != 0,
@@ -345,7 +361,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len) {
     while (in.len > 0) {
         act(&scene, &in);
     }
-    if (scene.session != NULL) {
+    if (scene.embed != NULL) {
         stream_ends(&scene, WRING_ERR_TRUNCATED);
     }
     out_check(&scene);

@@ -24,7 +24,7 @@ static wring_deflate_config config_take(wring_bytes *in) {
         .server_max_window_bits = (uint8_t)(8 + (bits & 7)),
         .client_max_window_bits = (uint8_t)(8 + (bits >> 4 & 7)),
     };
-    wring_deflate_config adopted;
+    wring_deflate_config adopted = {.struct_size = sizeof adopted};
     FUZZ_CHECK(wring_deflate_config_adopt(&config, &adopted, NULL) == WRING_OK);
     return adopted;
 }
@@ -69,8 +69,9 @@ static void answer_check(const wring_deflate_params *said) {
     wring_header header;
     wring_deflate_params heard;
     bool accepted = false;
-    FUZZ_CHECK(wring_deflate_response(said, text) == strlen(text));
-    FUZZ_CHECK(wring_deflate_parse_response(one_header(&header, text), &all, false, &heard,
+    const wring_bytes view = wring_deflate_response(said, text);
+    FUZZ_CHECK(wring_bytes_equal(view, wring_str(text)));
+    FUZZ_CHECK(wring_deflate_response_parse(one_header(&header, text), &all, false, &heard,
                                             &accepted, NULL) == WRING_OK);
     FUZZ_CHECK(accepted);
     FUZZ_CHECK(heard.server_no_context_takeover == said->server_no_context_takeover);
@@ -101,7 +102,7 @@ static void client_run(wring_headers headers, wring_bytes all, const wring_defla
     wring_error error = {0};
     bool accepted = true;
     wring_result result =
-        wring_deflate_parse_response(headers, config, false, &params, &accepted, &error);
+        wring_deflate_response_parse(headers, config, false, &params, &accepted, &error);
     switch (result) {
     case WRING_OK:
         break;
@@ -140,7 +141,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len) {
     client_run(headers, all, &config);
     char offer[WRING_DEFLATE_TEXT_MAX];
     wring_header header;
-    FUZZ_CHECK(wring_deflate_offer(&config, offer) == strlen(offer));
+    const wring_bytes view = wring_deflate_offer(&config, offer);
+    FUZZ_CHECK(wring_bytes_equal(view, wring_str(offer)));
     server_run(one_header(&header, offer), wring_str(offer), &config);
     free(copy);
     return 0;

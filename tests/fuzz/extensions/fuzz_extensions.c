@@ -123,7 +123,9 @@ static void tokens_check(wring_headers headers, const char *name, const struct l
 }
 
 static void subprotocols_check(wring_headers headers, const struct list *offered) {
-    wring_upgrade_options options = {protocols, 2};
+    const wring_upgrade_options options = {.struct_size = sizeof options,
+                                           .required_subprotocols = protocols,
+                                           .required_subprotocol_count = 2};
     wring_bytes chosen;
     wring_bytes want = {NULL, 0};
     for (size_t i = 0; i < offered->count && want.len == 0; i++) {
@@ -138,7 +140,8 @@ static void subprotocols_check(wring_headers headers, const struct list *offered
     FUZZ_CHECK(chosen.len == want.len && (want.len == 0 || chosen.data == want.data));
     FUZZ_CHECK(wring__subprotocol_choose(headers, NULL, &chosen) == WRING_OK && chosen.len == 0);
 
-    wring_h1_client_options asked = {.subprotocols = protocols, .subprotocol_count = 2};
+    wring_upgrade_offer asked = {
+        .struct_size = sizeof asked, .subprotocols = protocols, .subprotocol_count = 2};
     result = wring__answer_check(headers, &asked, &chosen);
     if (wring_headers_count(headers, "sec-websocket-extensions") > 0) {
         FUZZ_CHECK(result == WRING_ERR_UNEXPECTED_EXTENSION);

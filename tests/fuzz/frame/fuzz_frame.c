@@ -3,7 +3,7 @@
  * The frame header decoder: against a decoder that waits for the whole header and then applies the
  * rules of RFC 6455 5.2 one by one, at every length of the input, and through encode and decode.
  *
- *     flags | max_frame | message_left | bytes
+ *     flags | frame_bytes_max | message_left | bytes
  */
 #include <stdlib.h>
 
@@ -52,7 +52,7 @@ static wring_result expect(wring_bytes bytes, const wring__frame_rules *rules) {
         masked != (rules->role == WRING_ROLE_SERVER)) {
         return WRING_ERR_PROTOCOL;
     }
-    bool too_big = length > rules->max_frame || length > rules->message_left;
+    bool too_big = length > rules->frame_bytes_max || length > rules->message_left;
     return !control && too_big ? WRING_ERR_MESSAGE_TOO_BIG : WRING_OK;
 }
 
@@ -92,7 +92,7 @@ static void write_check(wring_bytes in, wring_role role) {
     length &= INT64_MAX;
     wring__frame_rules rules = {.role = role,
                                 .message_is_open = opcode == WRING_CONTINUATION,
-                                .max_frame = UINT64_MAX,
+                                .frame_bytes_max = UINT64_MAX,
                                 .message_left = UINT64_MAX};
     bool masked = role == WRING_ROLE_SERVER;
     uint8_t out[WRING__FRAME_HEADER_MAX];
@@ -115,7 +115,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len) {
         .message_is_open = (flags & FLAG_OPEN) != 0,
         .compression = (flags & FLAG_COMPRESSION) != 0,
     };
-    rules.max_frame = limit_take(&in);
+    rules.frame_bytes_max = limit_take(&in);
     rules.message_left = limit_take(&in);
     wring__frame_header whole;
     wring_result verdict = decode(in, &rules, &whole);

@@ -8,6 +8,7 @@
 #include <stdlib.h>
 
 #include "tests/fuzz/head.h"
+#include "wring/upgrade.h"
 
 enum { FLAG_SUBPROTOCOL = 1 };
 
@@ -17,16 +18,16 @@ static const char *const subprotocols[] = {"chat", "superchat"};
 static void stateless_check(wring_bytes bytes) {
     wring__http1 parser;
     wring_header list[WRING_HTTP_FIELDS_MAX];
-    wring_request request;
+    wring_request request = {.struct_size = sizeof request};
     size_t head_len = 0;
     wring__http1_init(&parser, WRING__HTTP1_REQUEST, 65536, 8192);
-    wring_result result = wring_h1_parse_request(bytes, list, &request, &head_len);
+    wring_result result = wring_h1_request_parse(bytes, list, &request, &head_len);
     FUZZ_CHECK(result == wring__http1_parse(&parser, bytes));
     FUZZ_CHECK(result != WRING_OK || head_len == parser.position);
 }
 
 static void required_check(const fuzz_head *head, wring_bytes method,
-                           const wring_upgrade_info *info) {
+                           const wring_h1_upgrade_info *info) {
     wring_bytes value = {NULL, 0};
     FUZZ_CHECK(wring_bytes_equal(method, wring_str("GET"))); /* RFC 6455 4.2.1 */
     FUZZ_CHECK(fuzz_head_count(head, "host", NULL) == 1);
@@ -41,7 +42,7 @@ static void required_check(const fuzz_head *head, wring_bytes method,
 }
 
 /* What a server answers is what a client that asked for it takes. */
-static void answer_check(const wring_upgrade_info *info) {
+static void answer_check(const wring_h1_upgrade_info *info) {
     static const char *const reversed[] = {"superchat", "chat"};
     char head[512];
     char key[25];
@@ -59,14 +60,15 @@ static void answer_check(const wring_upgrade_info *info) {
     wring_headers headers;
     int status;
     size_t head_len;
-    FUZZ_CHECK(wring_h1_parse_response(wring_bytes_of(head, len), list, &status, &headers,
+    FUZZ_CHECK(wring_h1_response_parse(wring_bytes_of(head, len), list, &status, &headers,
                                        &head_len) == WRING_OK);
     FUZZ_CHECK(head_len == len && status == 101);
     memcpy(key, info->key.data, 24);
     key[24] = 0;
     wring_bytes chosen;
-    wring_h1_client_options options = {.subprotocols = reversed, .subprotocol_count = 2};
-    FUZZ_CHECK(wring_h1_validate_response(status, headers, key, &options, &chosen) == WRING_OK);
+    const wring_upgrade_offer offer = {
+        .struct_size = sizeof offer, .subprotocols = reversed, .subprotocol_count = 2};
+    FUZZ_CHECK(wring_h1_response_validate(&offer, key, status, headers, &chosen) == WRING_OK);
     FUZZ_CHECK(wring_bytes_equal(chosen, info->subprotocol));
 }
 
@@ -81,13 +83,15 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len) {
         return 0;
     }
     wring_header list[WRING_HTTP_FIELDS_MAX];
-    wring_request request;
+    wring_request request = {.struct_size = sizeof request};
     wring__http1_request(&parser, in.data, list, &request);
-    wring_upgrade_options options = {subprotocols, 2};
+    const wring_upgrade_options options = {.struct_size = sizeof options,
+                                           .required_subprotocols = subprotocols,
+                                           .required_subprotocol_count = 2};
     bool choose = (flags & FLAG_SUBPROTOCOL) != 0;
-    wring_upgrade_info info;
+    wring_h1_upgrade_info info = {.struct_size = sizeof info};
     wring_result result =
-        wring_h1_validate_request(request.method, request.headers, choose ? &options : NULL, &info);
+        wring_h1_request_validate(request.method, request.headers, choose ? &options : NULL, &info);
     if (result == WRING_OK) {
         required_check(&head, request.method, &info);
         FUZZ_CHECK(choose == (info.subprotocol.len > 0));

@@ -6,6 +6,7 @@
  *     limits | flags | cuts | head
  */
 #include "tests/fuzz/head.h"
+#include "wring/upgrade.h"
 
 enum { FLAG_SUBPROTOCOLS = 1, FLAG_EXTENSIONS = 2 };
 
@@ -22,7 +23,7 @@ static void stateless_check(wring_bytes bytes) {
     int status = 0;
     size_t head_len = 0;
     wring__http1_init(&parser, WRING__HTTP1_RESPONSE, 65536, 8192);
-    wring_result result = wring_h1_parse_response(bytes, list, &status, &headers, &head_len);
+    wring_result result = wring_h1_response_parse(bytes, list, &status, &headers, &head_len);
     FUZZ_CHECK(result == wring__http1_parse(&parser, bytes));
     if (result == WRING_OK) {
         FUZZ_CHECK(head_len == parser.position && status == parser.status);
@@ -60,14 +61,15 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len) {
     }
     wring_header list[WRING_HTTP_FIELDS_MAX];
     wring_headers headers = wring__http1_headers(&parser, in.data, list);
-    wring_h1_client_options options = {
+    const wring_upgrade_offer offer = {
+        .struct_size = sizeof offer,
         .subprotocols = subprotocols,
         .subprotocol_count = (flags & FLAG_SUBPROTOCOLS) != 0 ? 2 : 0,
         .extensions = (flags & FLAG_EXTENSIONS) != 0 ? "permessage-deflate" : NULL,
     };
     wring_bytes subprotocol = {NULL, 1};
     wring_result result =
-        wring_h1_validate_response(parser.status, headers, KEY, &options, &subprotocol);
+        wring_h1_response_validate(&offer, KEY, parser.status, headers, &subprotocol);
     FUZZ_CHECK((result == WRING_OK) == is_acceptable(&head, headers, flags));
     if (result == WRING_OK) {
         size_t chosen = fuzz_head_count(&head, "sec-websocket-protocol", NULL);

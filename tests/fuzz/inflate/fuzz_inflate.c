@@ -113,7 +113,8 @@ static struct outcome run_alone(const struct plan *plan, size_t room, bool park)
 }
 
 static void round_trip(wring__deflate *d, wring_bytes payload) {
-    const wring_frame frame = {WRING_BINARY, WRING_COMPRESS, payload};
+    const wring_frame frame = {
+        .opcode = WRING_BINARY, .compress = WRING_COMPRESS_ALWAYS, .payload = payload};
     wring_bytes wire;
     FUZZ_CHECK(wring__deflate_message(d, &frame, &wire) == WRING_OK);
     FUZZ_CHECK((wire.len > 0) == (payload.len > 0));
@@ -132,9 +133,9 @@ static void round_trip(wring__deflate *d, wring_bytes payload) {
 
 static wring__deflate *acquire(wring_deflate *pool, const struct plan *plan, bool takeover) {
     const wring_deflate_config config = {.struct_size = sizeof config,
-                                         .max_inflated_bytes = plan->max == 0 ? 1 : plan->max,
+                                         .inflated_bytes_max = plan->max == 0 ? 1 : plan->max,
                                          .inflate_turn_bytes = 1 + plan->flags / 8};
-    wring_deflate_config adopted;
+    wring_deflate_config adopted = {.struct_size = sizeof adopted};
     FUZZ_CHECK(wring_deflate_config_adopt(&config, &adopted, NULL) == WRING_OK);
     wring_deflate_params params = {15, plan->bits, true, !takeover, false};
     wring__deflate *d = wring__deflate_acquire(pool, &adopted, &params, WRING_ROLE_SERVER, false);

@@ -79,21 +79,28 @@ static void server_begin(struct scene *scene, uint8_t limits) {
     static const uint32_t sizes[] = {64, 100, 2048, 700};
     bool routed = (scene->flags & FLAG_ROUTES) != 0;
     bool timeouts = (scene->flags & FLAG_TIMEOUTS) != 0;
-    scene->routes[0] = (wring_route){.path = "/page", .respond = respond};
-    scene->routes[1] =
-        (wring_route){.path = "/ws*", .handler = &fuzz_app_handler, .opts = &scene->app};
-    scene->routes[2] =
-        (wring_route){.path = "/", .handler = &fuzz_app_handler, .opts = &scene->app};
+    scene->routes[0] =
+        (wring_route){.struct_size = sizeof(wring_route), .path = "/page", .respond = respond};
+    scene->routes[1] = (wring_route){.struct_size = sizeof(wring_route),
+                                     .path = "/ws*",
+                                     .handler = &fuzz_app_handler,
+                                     .opts = &scene->app};
+    scene->routes[2] = (wring_route){.struct_size = sizeof(wring_route),
+                                     .path = "/",
+                                     .handler = &fuzz_app_handler,
+                                     .opts = &scene->app};
     scene->session = (wring_session_config){
         .struct_size = sizeof scene->session,
-        .max_message = (limits & 32) != 0 ? 300 : 0,
-        .max_frame = (limits & 64) != 0 ? 200 : 0,
+        .message_bytes_max = (limits & 32) != 0 ? 300 : 0,
+        .frame_bytes_max = (limits & 64) != 0 ? 200 : 0,
         .idle_timeout_ms = timeouts ? 200 : 0,
         .ping_interval_ms = timeouts ? 70 : 0,
         .allow_iana_close_codes = (scene->flags & FLAG_IANA) != 0,
     };
-    wring_server_config config = {
-        .control_rate = WRING_OFF, /* time stands still */
+    const wring_policy policy = {.struct_size = sizeof policy,
+                                 .session = &scene->session,
+                                 .controls_per_second = WRING_UNLIMITED /* time stands still */};
+    const wring_server_config config = {
         .struct_size = sizeof config,
         .workers = 1,
         .handler = routed ? NULL : &fuzz_app_handler,
@@ -103,14 +110,14 @@ static void server_begin(struct scene *scene, uint8_t limits) {
         .routes = scene->routes,
         .route_count = routed ? WRING_ARRAY_LEN(scene->routes) : 0,
         .receive_buffers = buffers[limits & 3],
-        .receive_buffer_size = sizes[limits >> 2 & 3],
+        .receive_buffer_bytes = sizes[limits >> 2 & 3],
         .pause_bytes = (scene->flags & FLAG_PAUSE) != 0 ? 300 : 0,
         .handshake_timeout_ms = timeouts ? 500 : WRING_OFF,
-        .max_handshake_size = (limits & 16) != 0 ? 300 : 0,
-        .max_target_size = (limits & 16) != 0 ? 20 : 0,
+        .handshake_bytes_max = (limits & 16) != 0 ? 300 : 0,
+        .target_bytes_max = (limits & 16) != 0 ? 20 : 0,
         .mailbox_items = 4096,
-        .max_connections = 4,
-        .session = scene->session,
+        .connections_max = 4,
+        .policy = &policy,
     };
     FUZZ_CHECK(wring_server_create(&config, &scene->server, NULL) == WRING_OK);
     wring__server_set_backend(scene->server, wring__sim_backend(scene->world));
@@ -317,13 +324,13 @@ static void plain_check(const struct scene *scene, int status, wring_headers hea
 /* What came behind the request was shown to the application. */
 static void said_check(const struct scene *scene) {
     wring_header list[WRING_HTTP_FIELDS_MAX];
-    wring_request request;
+    wring_request request = {.struct_size = sizeof request};
     size_t head_len = 0;
     wring_bytes bytes = {scene->said.data, scene->said.len};
     if (scene->app.inits == 1) {
-        FUZZ_CHECK(wring_h1_parse_request(bytes, list, &request, &head_len) == WRING_OK);
+        FUZZ_CHECK(wring_h1_request_parse(bytes, list, &request, &head_len) == WRING_OK);
         (void)fuzz_take(&bytes, head_len);
-        fuzz_app_check_got(&scene->app, &scene->session, bytes, scene->cut);
+        fuzz_app_check_got(&scene->app, WRING_ROLE_SERVER, &scene->session, bytes, scene->cut);
     }
 }
 
@@ -335,7 +342,7 @@ static void received_check(const struct scene *scene) {
     wring_bytes bytes = {scene->received.data, scene->received.len};
     bool cut = scene->cut;
     fuzz_wire wire = {0};
-    wring_result result = wring_h1_parse_response(bytes, list, &status, &headers, &head_len);
+    wring_result result = wring_h1_response_parse(bytes, list, &status, &headers, &head_len);
     if (result == WRING_MORE) {
         FUZZ_CHECK(cut || (bytes.len == 0 && !scene->upgrades && scene->app.inits == 0));
     } else {

@@ -6,8 +6,8 @@
 #include <wring/wring.h>
 
 int main(void) {
-    static const wring_handler handler = {.name = "none"};
-    wring_server_config config = {.struct_size = sizeof config, .handler = &handler};
+    static const wring_handler handler = {.struct_size = sizeof handler, .name = "none"};
+    const wring_server_config config = {.struct_size = sizeof config, .handler = &handler};
     wring_server *server;
     wring_error error;
     if (wring_server_create(&config, &server, &error) != WRING_OK ||

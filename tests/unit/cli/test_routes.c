@@ -8,7 +8,7 @@
 #include <criterion/criterion.h>
 #include <stdlib.h>
 
-#include "wring/push.h"
+#include "wring/ref.h"
 
 const unsigned char wring_page_index[1] = {0};
 const size_t wring_page_index_len = 0;
@@ -27,7 +27,7 @@ void *wring_session_user(const wring_session *session) {
     return fake.state;
 }
 
-int wring_session_worker(const wring_session *session) {
+uint32_t wring_session_worker(const wring_session *session) {
     (void)session;
     return 0;
 }
@@ -38,27 +38,28 @@ void wring_session_close(wring_session *session, uint16_t code, wring_bytes reas
     fake.close_code = code;
 }
 
-wring_result wring_reply(wring_session *session, const wring_frame *frame) {
+wring_result wring_session_send(wring_session *session, const wring_frame *frame) {
     (void)session;
     (void)frame;
     return WRING_OK;
 }
 
-wring_result wring_subscribe(wring_session *session, wring_bytes topic) {
+wring_result wring_session_subscribe(wring_session *session, wring_bytes topic) {
     (void)session;
     (void)topic;
     return fake.subscribe;
 }
 
-wring_result wring_publish(wring_server *server, wring_bytes topic, const wring_frame *frame) {
+wring_result wring_server_publish(wring_server *server, wring_bytes topic,
+                                  const wring_frame *frame) {
     (void)server;
     (void)topic;
     (void)frame;
     return WRING_OK;
 }
 
-wring_result wring_publish_from(wring_session *session, wring_bytes topic,
-                                const wring_frame *frame) {
+wring_result wring_session_publish(wring_session *session, wring_bytes topic,
+                                   const wring_frame *frame) {
     (void)session;
     (void)frame;
     fake.published++;
@@ -77,7 +78,7 @@ static const wring_handler *topic_begin(wring_result subscribe, const char *path
     cr_assert_str_eq(handler->name, "topic");
     memset(&fake, 0, sizeof fake);
     fake.subscribe = subscribe;
-    const wring_request request = {.path = wring_str(path)};
+    const wring_request request = {.struct_size = sizeof request, .path = wring_str(path)};
     cr_assert_eq(handler->init(session, &request, NULL), WRING_CONTINUE);
     return handler;
 }

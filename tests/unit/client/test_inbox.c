@@ -10,15 +10,8 @@
 /* Or a server fills it without end: each holds memory, and none has a byte. */
 Test(inbox, empty_messages_count_as_well) {
     wring_client *client = calloc(1, sizeof *client);
-    wring__session_common common;
-    struct {
-        wring_session session;
-        wring_client *client;
-    } both = {0};
-    memset(&common, 0, sizeof common);
-    both.session.common = &common;
-    both.client = client;
-    wring__session_set_user(&both.session, &both.client);
+    const wring__binding binding = {&wring__inbox_handler, client};
+    wring_session session = {.binding = &binding};
     client->inbox_tail = &client->inbox;
     client->settings.config.inbox_bytes = 1000;
     pthread_mutex_init(&client->lock, NULL);
@@ -26,7 +19,7 @@ Test(inbox, empty_messages_count_as_well) {
     const wring_message empty = {.opcode = WRING_BINARY};
     unsigned count = 0;
     while (client->inbox_bytes < 900 && count < 1000) {
-        cr_assert_eq(wring__inbox_handler.handle_in(&both.session, &empty), WRING_CONTINUE);
+        cr_assert_eq(wring__inbox_handler.handle_in(&session, &empty), WRING_CONTINUE);
         count++;
     }
     cr_assert_lt(count, 1000);

@@ -18,7 +18,7 @@ Test(retry, which_answers_are_final) {
                                                                    : WRING_ERR_UNEXPECTED_STATUS,
                                                 .answer = &answer,
                                                 .attempt = 1};
-            cr_assert_eq(wring_client_retry_default(&report), passes, "%d", answer.status);
+            cr_assert_eq(wring_client_report_is_retryable(&report), passes, "%d", answer.status);
         }
     }
 }
@@ -54,7 +54,7 @@ Test(retry, which_ends_are_final) {
                                             .close_code = rows[i].code,
                                             .by_peer = rows[i].by_peer,
                                             .attempt = rows[i].attempt};
-        cr_assert_eq(wring_client_retry_default(&report), rows[i].again, "row %zu", i);
+        cr_assert_eq(wring_client_report_is_retryable(&report), rows[i].again, "row %zu", i);
     }
 }
 

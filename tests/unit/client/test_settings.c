@@ -15,14 +15,17 @@ static wring_result adopt(wring__client_settings *settings, const char *url,
 Test(settings, defaults) {
     wring__client_settings settings;
     cr_assert_eq(adopt(&settings, "ws://example.com", NULL), WRING_OK);
-    cr_assert_eq(settings.config.timeout_ms, 15000);
-    cr_assert_eq(settings.config.max_handshake_size, 64 * 1024);
-    cr_assert_eq(settings.config.reconnect_min_ms, 0);
+    cr_assert_eq(settings.config.connect_timeout_ms, 15000);
+    cr_assert_eq(settings.config.handshake_bytes_max, 64 * 1024);
+    cr_assert_eq(settings.config.reconnect_min_ms, WRING_OFF);
     cr_assert_eq(settings.config.reconnect_max_ms, 30000);
+    cr_assert_eq(settings.config.reconnect_attempts, WRING_UNLIMITED);
     cr_assert_eq(settings.config.reconnect_stable_ms, 10000);
     cr_assert_eq(settings.config.inbox_bytes, 4 << 20);
-    cr_assert_eq(settings.config.session.role, WRING_ROLE_CLIENT);
-    cr_assert_eq(settings.config.session.max_frame, 16 << 20);
+    cr_assert_eq(settings.config.session, &settings.session);
+    cr_assert_eq(settings.session.frame_bytes_max, 16 << 20);
+    cr_assert_null(settings.config.deflate);
+    cr_assert_null(settings.config.handler);
     cr_assert_null(settings.tls);
     wring__client_settings_deinit(&settings);
     wring__client_settings_deinit(&settings);
@@ -158,17 +161,26 @@ Test(settings, everything_is_copied) {
     char text[] = "value";
     const char *subprotocols[] = {text, text};
     wring_header headers[] = {{wring_str(text), wring_str(text)}};
+    wring_handler handler = {.struct_size = sizeof handler, .state_size = 9};
+    wring_session_config session = {.struct_size = sizeof session, .idle_timeout_ms = 7};
+    wring_deflate_config deflate = {.struct_size = sizeof deflate, .level = 3};
     const wring_client_config config = {.struct_size = sizeof config,
+                                        .handler = &handler,
                                         .subprotocols = subprotocols,
                                         .subprotocol_count = 2,
                                         .extensions = text,
                                         .origin = text,
-                                        .headers = {headers, 1}};
+                                        .headers = {headers, 1},
+                                        .session = &session,
+                                        .deflate = &deflate};
     wring__client_settings settings;
     cr_assert_eq(adopt(&settings, "ws://u:p@a", &config), WRING_OK);
     memset(text, 'x', strlen(text));
     subprotocols[1] = NULL;
     headers[0].value.len = 0;
+    memset(&handler, 0, sizeof handler);
+    memset(&session, 0, sizeof session);
+    memset(&deflate, 0, sizeof deflate);
     const wring_client_config *kept = &settings.config;
     cr_assert_str_eq(kept->subprotocols[1], "value");
     cr_assert_str_eq(kept->extensions, "value");
@@ -176,6 +188,9 @@ Test(settings, everything_is_copied) {
     cr_assert_eq(kept->headers.count, 2); /* the URL's credentials came behind */
     cr_assert(wring_bytes_equal(kept->headers.list[0].name, wring_str("value")));
     cr_assert(wring_bytes_equal(kept->headers.list[0].value, wring_str("value")));
+    cr_assert_eq(kept->handler->state_size, 9);
+    cr_assert_eq(kept->session->idle_timeout_ms, 7);
+    cr_assert_eq(kept->deflate->level, 3);
     wring__client_settings_deinit(&settings);
 }
 
@@ -197,10 +212,10 @@ Test(settings, errors_name_the_field) {
         {{(const uint8_t *)"A", 1}, {(const uint8_t *)"\r\n", 2}}};
     const char *url = "ws://a";
     expect_refused(url, &(wring_client_config){0}, WRING_ERR_INVALID_CONFIG, "struct_size");
-    expect_refused(url, CONFIG(.max_handshake_size = 63), WRING_ERR_INVALID_CONFIG,
-                   "max_handshake_size");
-    expect_refused(url, CONFIG(.max_handshake_size = (16 << 20) + 1), WRING_ERR_INVALID_CONFIG,
-                   "max_handshake_size");
+    expect_refused(url, CONFIG(.handshake_bytes_max = 63), WRING_ERR_INVALID_CONFIG,
+                   "handshake_bytes_max");
+    expect_refused(url, CONFIG(.handshake_bytes_max = (16 << 20) + 1), WRING_ERR_INVALID_CONFIG,
+                   "handshake_bytes_max");
     expect_refused(url, CONFIG(.reconnect_min_ms = 2, .reconnect_max_ms = 1),
                    WRING_ERR_INVALID_CONFIG, "reconnect_min_ms");
     expect_refused(url, CONFIG(.proxy = "ftp://x"), WRING_ERR_INVALID_CONFIG, "proxy");
@@ -222,6 +237,12 @@ Test(settings, errors_name_the_field) {
     expect_refused(url, CONFIG(.headers = {&hollow, 1}), WRING_ERR_INVALID_CONFIG, "headers");
     expect_refused("wss://a", CONFIG(.tls = &(wring_tls_client_config){0}),
                    WRING_ERR_INVALID_CONFIG, "tls");
+    expect_refused(url, CONFIG(.session = &(wring_session_config){0}), WRING_ERR_INVALID_CONFIG,
+                   "wring_session_config");
+    expect_refused(url, CONFIG(.handler = &(wring_handler){0}), WRING_ERR_INVALID_CONFIG,
+                   "wring_handler");
+    expect_refused(url, CONFIG(.deflate = &(wring_deflate_config){0}), WRING_ERR_INVALID_CONFIG,
+                   "wring_deflate_config");
     const wring_tls_client_config tls = {.struct_size = sizeof tls, .ca_file = "/nonexistent"};
     expect_refused("wss://a", CONFIG(.tls = &tls), WRING_ERR_TLS_CONFIG, "/nonexistent");
     expect_refused("http://a", NULL, WRING_ERR_INVALID_URL, "http://a");

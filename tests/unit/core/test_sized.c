@@ -3,6 +3,7 @@
  * Structs that begin with their size, between programs and libraries of different ages.
  */
 #include <criterion/criterion.h>
+#include <stdio.h>
 
 #include "core/sized.h"
 
@@ -72,4 +73,68 @@ Test(sized, what_is_received_is_as_long_as_the_caller_knows_it) {
     cr_assert(newer.struct_size == sizeof newer && newer.b == 8 && newer.c == 0);
     struct now unset = {.struct_size = 0};
     cr_assert_eq(wring__sized_give(&unset, &full, sizeof full), WRING_ERR_INVALID_ARGUMENT);
+}
+
+/* ---- lists ----------------------------------------------------------------------------------- */
+
+static wring_result list_adopt(struct now out[3], const void *in, wring_error *error) {
+    memset(out, 0xff, 3 * sizeof *out);
+    return wring__sized_list_adopt(out, sizeof *out, in, 3, offsetof(struct now, a), "now", error);
+}
+
+/* The stride is the size that the program knows, which is not ours. */
+Test(sized, a_list_has_the_stride_of_its_first_element) {
+    const struct old old[] = {{sizeof *old, 1}, {sizeof *old, 2}, {sizeof *old, 3}};
+    const struct now now[] = {{sizeof *now, 1, 5}, {sizeof *now, 2, 6}, {sizeof *now, 3, 7}};
+    const struct later later[] = {
+        {sizeof *later, 1, 5, 0}, {sizeof *later, 2, 6, 0}, {sizeof *later, 3, 7, 0}};
+    const void *const lists[] = {old, now, later};
+    for (size_t k = 0; k < WRING_ARRAY_LEN(lists); k++) {
+        struct now out[3];
+        cr_assert_eq(list_adopt(out, lists[k], NULL), WRING_OK);
+        for (uint32_t i = 0; i < 3; i++) {
+            cr_assert_eq(out[i].struct_size, sizeof *out);
+            cr_assert_eq(out[i].a, i + 1);
+            cr_assert_eq(out[i].b, k == 0 ? 0 : i + 5);
+        }
+    }
+}
+
+Test(sized, elements_of_different_sizes_are_refused) {
+    for (size_t i = 1; i < 3; i++) {
+        struct now in[] = {{sizeof *in, 1, 5}, {sizeof *in, 2, 6}, {sizeof *in, 3, 7}};
+        struct now out[3];
+        wring_error error;
+        in[i].struct_size = i == 1 ? 0 : sizeof(struct later);
+        cr_assert_eq(list_adopt(out, in, &error), WRING_ERR_INVALID_CONFIG);
+        char begin[32];
+        (void)snprintf(begin, sizeof begin, "now: element %zu ", i);
+        cr_assert_not_null(strstr(error.text, begin), "%s", error.text);
+        cr_assert_not_null(strstr(error.text, "sizeof(now)"), "%s", error.text);
+    }
+}
+
+Test(sized, each_element_of_a_list_is_checked) {
+    struct later in[] = {{sizeof *in, 1, 5, 0}, {sizeof *in, 2, 6, 0}, {sizeof *in, 3, 7, 1}};
+    struct now out[3];
+    wring_error error;
+    cr_assert_eq(list_adopt(out, in, &error), WRING_ERR_INVALID_CONFIG);
+    cr_assert_not_null(strstr(error.text, "newer library"), "%s", error.text);
+    const struct now unset[3] = {{.a = 1}};
+    cr_assert_eq(list_adopt(out, unset, &error), WRING_ERR_INVALID_CONFIG);
+    cr_assert_str_eq(error.text, "now: struct_size is not set: use sizeof(now)");
+}
+
+Test(sized, an_empty_list_may_be_null) {
+    struct now out;
+    cr_assert_eq(
+        wring__sized_list_adopt(&out, sizeof out, NULL, 0, offsetof(struct now, a), "now", NULL),
+        WRING_OK);
+}
+
+Test(sized, a_count_without_a_list_is_refused) {
+    struct now out[3];
+    wring_error error = {.text = ""};
+    cr_assert_eq(list_adopt(out, NULL, &error), WRING_ERR_INVALID_CONFIG);
+    cr_assert_not_null(strstr(error.text, "now"), "%s", error.text);
 }

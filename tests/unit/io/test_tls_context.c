@@ -75,8 +75,12 @@ Test(tls_context, faults_of_the_further_settings) {
     wring_tls_server_config config = {.struct_size = sizeof config,
                                       .cert_file = cert_path("server.pem"),
                                       .key_file = cert_path("server.key")};
-    wring_tls_sni sni[2] = {{"a.example", config.cert_file, config.key_file},
-                            {"b.example", config.cert_file, cert_path("client.key")}};
+    wring_tls_sni sni[2] = {
+        {.struct_size = sizeof(wring_tls_sni), "a.example", config.cert_file, config.key_file},
+        {.struct_size = sizeof(wring_tls_sni),
+         "b.example",
+         config.cert_file,
+         cert_path("client.key")}};
     config.sni = sni;
     config.sni_count = 2;
     expect_refused(config, "client.key", "does not match");
@@ -189,8 +193,14 @@ static void expect_shown(wring__tls_context *server, const char *server_name, co
 Test(tls_context, the_server_name_chooses_the_certificate) {
     sni_certs_make();
     wring_tls_sni sni[] = {
-        {"*.example.com", cert_path("wild.pem"), cert_path("wild.key")},
-        {"www.example.com", cert_path("exact.pem"), cert_path("exact.key")},
+        {.struct_size = sizeof(wring_tls_sni),
+         "*.example.com",
+         cert_path("wild.pem"),
+         cert_path("wild.key")},
+        {.struct_size = sizeof(wring_tls_sni),
+         "www.example.com",
+         cert_path("exact.pem"),
+         cert_path("exact.key")},
     };
     wring__tls_context *server =
         server_context((wring_tls_server_config){.cert_file = cert_path("default.pem"),

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
  * Contexts and their pool: each known way to get permessage-deflate wrong, by its row (C1 ...) in
- * the list of attack and fault classes. What a session makes of it is in test_deflate_session.c.
+ * the list of attack and fault classes. What a session makes of it is in test_deflate_machine.c.
  */
 #include <malloc.h>
 
@@ -15,7 +15,7 @@ static const wring_deflate_params no_takeover = {15, 15, true, true, false};
 static const wring_deflate_params takeover = {15, 15, false, false, false};
 
 static wring_deflate_config config_of(wring_deflate_config c) {
-    wring_deflate_config adopted;
+    wring_deflate_config adopted = {.struct_size = sizeof adopted};
     c.struct_size = sizeof c;
     cr_assert_eq(wring_deflate_config_adopt(&c, &adopted, NULL), WRING_OK);
     return adopted;
@@ -57,7 +57,8 @@ static void expect_refused(wring__deflate *d, wring_bytes wire, uint64_t max, wr
 }
 
 static wring_bytes squeeze(wring__deflate *d, const void *data, size_t len, uint16_t wish) {
-    const wring_frame frame = {WRING_BINARY, wish, wring_bytes_of(data, len)};
+    const wring_frame frame = {
+        .opcode = WRING_BINARY, .compress = wish, .payload = wring_bytes_of(data, len)};
     wring_bytes out;
     cr_assert_eq(wring__deflate_message(d, &frame, &out), WRING_OK);
     return out;
@@ -68,7 +69,7 @@ static wring_bytes squeeze(wring__deflate *d, const void *data, size_t len, uint
 
 Test(deflate, c1_a_bomb_costs_the_cap_and_no_more) {
     wring_deflate *pool = wring__deflate_pool_create(NULL);
-    wring__deflate *d = acquire(pool, (wring_deflate_config){.max_inflated_bytes = 1 * MIB},
+    wring__deflate *d = acquire(pool, (wring_deflate_config){.inflated_bytes_max = 1 * MIB},
                                 no_takeover, WRING_ROLE_SERVER);
     zlib_peer peer;
     zlib_peer_make(&peer, 15, 15);
@@ -145,6 +146,27 @@ Test(deflate, c3_output_in_steps_of_any_size_is_the_same) {
     zlib_peer_free(&peer);
 }
 
+/* A policy that is replaced while a message is being inflated, in its next turn. */
+Test(deflate, c3_a_limit_that_is_lowered_below_what_is_there_ends_the_message) {
+    uint8_t *zeros = calloc(1, 4 * MIB);
+    zlib_peer peer;
+    zlib_peer_make(&peer, 15, 15);
+    const wring_bytes wire = zlib_peer_deflate(&peer, zeros, 4 * MIB, Z_SYNC_FLUSH);
+    wring__inflater *inflater = wring__inflater_create(15, (wring_bytes){0});
+    wring__inflated out = {0};
+    size_t taken = 0;
+    cr_assert_eq(wring__inflater_run(inflater, wire, &taken, 8 * MIB, 100000, &out), WRING_MORE);
+    cr_assert_eq(out.len, 100000);
+    const size_t cap = out.cap;
+    cr_expect_eq(wring__inflater_run(inflater, wire, &taken, 1000, 100000, &out),
+                 WRING_ERR_INFLATE_TOO_BIG);
+    cr_expect(out.len == 100000 && out.cap == cap, "it went on writing");
+    free(out.data);
+    wring__inflater_destroy(inflater);
+    zlib_peer_free(&peer);
+    free(zeros);
+}
+
 /* ---- C4: windows ------------------------------------------------------------------------------
  */
 
@@ -157,7 +179,7 @@ static void windows_check(unsigned bits, bool take_over, wring_role role) {
         params.server_no_context_takeover = params.client_no_context_takeover = true;
     }
     wring__deflate *d =
-        acquire(pool, (wring_deflate_config){.min_bytes = 1, .level = 6}, params, role);
+        acquire(pool, (wring_deflate_config){.message_bytes_min = 1, .level = 6}, params, role);
     zlib_peer peer;
     zlib_peer_make(&peer, bits < 9 ? 9 : (int)bits, (int)bits);
     uint8_t *data = malloc(80000);
@@ -202,10 +224,10 @@ Test(deflate, c4_a_window_of_8_compresses_only_what_fits_into_it) {
     wring_deflate_params params = no_takeover;
     params.server_max_window_bits = 8;
     wring__deflate *d =
-        acquire(pool, (wring_deflate_config){.min_bytes = 1}, params, WRING_ROLE_SERVER);
+        acquire(pool, (wring_deflate_config){.message_bytes_min = 1}, params, WRING_ROLE_SERVER);
     uint8_t data[257] = {0};
     cr_expect_gt(squeeze(d, data, 256, 0).len, 0);
-    cr_expect_eq(squeeze(d, data, 257, WRING_COMPRESS).len, 0);
+    cr_expect_eq(squeeze(d, data, 257, WRING_COMPRESS_ALWAYS).len, 0);
     wring__deflate_release(d);
     wring_deflate_destroy(pool);
 }
@@ -277,11 +299,12 @@ Test(deflate, c6_what_is_plain_is_decided_before_a_byte_is_fed) {
     cr_expect(wring__deflate_is_worth(wring_bytes_of(text, 256), 256, 0));
     cr_expect_not(wring__deflate_is_worth(wring_bytes_of(text, 255), 256, 0));
     cr_expect_not(wring__deflate_is_worth(wring_bytes_of(text, sizeof text), WRING_OFF, 0));
-    cr_expect_not(wring__deflate_is_worth(wring_bytes_of(text, sizeof text), 256, WRING_PLAIN));
+    cr_expect_not(
+        wring__deflate_is_worth(wring_bytes_of(text, sizeof text), 256, WRING_COMPRESS_NEVER));
     cr_expect_not(wring__deflate_is_worth(wring_bytes_of(noise, sizeof noise), 256, 0));
     cr_expect_not(wring__deflate_is_worth(wring_bytes_of(noise, 600), 256, 0));
-    cr_expect(wring__deflate_is_worth(wring_bytes_of(noise, 1), 256, WRING_COMPRESS));
-    cr_expect_not(wring__deflate_is_worth(wring_bytes_of(noise, 0), 256, WRING_COMPRESS));
+    cr_expect(wring__deflate_is_worth(wring_bytes_of(noise, 1), 256, WRING_COMPRESS_ALWAYS));
+    cr_expect_not(wring__deflate_is_worth(wring_bytes_of(noise, 0), 256, WRING_COMPRESS_ALWAYS));
     static const char digits[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
     for (size_t i = 0; i < sizeof noise; i++) {
         noise[i] = (uint8_t)digits[noise[i] & 63];
@@ -345,7 +368,7 @@ Test(deflate, c7_the_window_is_kept_over_a_block_with_bfinal) {
 
 Test(deflate, c9_after_an_error_the_next_connection_is_served_and_the_cap_is_1009) {
     wring_deflate *pool = wring__deflate_pool_create(NULL);
-    wring__deflate *d = acquire(pool, (wring_deflate_config){.max_inflated_bytes = 4}, no_takeover,
+    wring__deflate *d = acquire(pool, (wring_deflate_config){.inflated_bytes_max = 4}, no_takeover,
                                 WRING_ROLE_SERVER);
     wring__deflate *next = acquire(pool, (wring_deflate_config){0}, no_takeover, WRING_ROLE_SERVER);
     const wring_bytes hello = {(const uint8_t *)"\xf2\x48\xcd\xc9\xc9\x07\x00", 7};
@@ -383,7 +406,7 @@ Test(deflate, c13_no_bytes_of_a_peer_reach_an_assertion) {
     uint64_t random = 11;
     uint8_t wire[64];
     for (unsigned i = 0; i < 20000; i++) {
-        wring__deflate *d = acquire(pool, (wring_deflate_config){.max_inflated_bytes = 10000},
+        wring__deflate *d = acquire(pool, (wring_deflate_config){.inflated_bytes_max = 10000},
                                     i % 2 == 0 ? takeover : no_takeover, WRING_ROLE_SERVER);
         const size_t len = zlib_peer_random(&random) % sizeof wire;
         for (size_t j = 0; j < len; j++) {
@@ -530,7 +553,7 @@ Test(deflate, beyond_the_budget_connections_go_without_takeover) {
                                          .client_context_takeover = true,
                                          .server_max_window_bits = 15,
                                          .client_max_window_bits = 15,
-                                         .takeover_budget = 300000});
+                                         .takeover_budget_bytes = 300000});
     wring__deflate *list[16];
     unsigned with = 0;
     uint8_t data[1000];
@@ -545,7 +568,7 @@ Test(deflate, beyond_the_budget_connections_go_without_takeover) {
         cr_expect_leq(wring__deflate_budget_used(), 300000);
     }
     cr_expect(with > 0 && with < 16, "%u", with);
-    wring_deflate_stats stats;
+    wring_deflate_stats stats = {.struct_size = sizeof stats};
     wring_deflate_get_stats(pool, &stats);
     cr_expect_eq(stats.takeover_refused, 16 - with);
     cr_expect_gt(stats.context_bytes, 0);
@@ -598,7 +621,7 @@ Test(deflate, figures_add_up) {
     const size_t len = squeeze(d, data, sizeof data, 0).len;
     (void)squeeze(d, data, 10, 0);
     expect_inflated(d, wring_bytes_of("\xf2\x48\xcd\xc9\xc9\x07\x00", 7), "Hello", 5);
-    wring_deflate_stats stats;
+    wring_deflate_stats stats = {.struct_size = sizeof stats};
     wring_deflate_get_stats(pool, &stats);
     cr_expect(stats.tx_messages == 1 && stats.tx_bytes_before == 1000);
     cr_expect(stats.tx_bytes_after == len && stats.tx_plain_messages == 1);
@@ -607,7 +630,7 @@ Test(deflate, figures_add_up) {
     wring_deflate_destroy(pool);
 }
 
-Test(deflate, min_bytes_has_a_value_for_all_messages_and_one_for_none) {
+Test(deflate, message_bytes_min_has_a_value_for_all_messages_and_one_for_none) {
     const wring_bytes one = wring_str("x");
     const wring_bytes text = wring_str("a message that is long enough to be worth it");
     cr_expect(wring__deflate_is_worth(one, WRING_DEFLATE_ALL, 0));
@@ -615,5 +638,6 @@ Test(deflate, min_bytes_has_a_value_for_all_messages_and_one_for_none) {
     cr_expect_not(wring__deflate_is_worth(wring_str(""), WRING_DEFLATE_ALL, 0));
     cr_expect_not(wring__deflate_is_worth(text, 256, 0));
     cr_expect_not(wring__deflate_is_worth(text, WRING_OFF, 0));
-    cr_expect(wring__deflate_is_worth(text, WRING_OFF, WRING_COMPRESS)); /* asked for by name */
+    cr_expect(
+        wring__deflate_is_worth(text, WRING_OFF, WRING_COMPRESS_ALWAYS)); /* asked for by name */
 }

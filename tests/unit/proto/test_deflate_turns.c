@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * C14, the CPU asymmetry of compression: what a turn inflates for one session and for all of them,
+ * C14, the CPU asymmetry of compression: what a turn inflates for one machine and for all of them,
  * what those hold that wait, and that a message over many turns is the message. The same with a
  * server around it, and a bystander, is tests/sim/bombs.c.
  */
 #include "proto/deflate.h"
-#include "tests/unit/proto/session_feed.h"
+#include "tests/unit/proto/machine_feed.h"
 #include "tests/unit/proto/zlib_peer.h"
 
 #define BOMB   200000
@@ -38,8 +38,8 @@ TestSuite(deflate_turns, .init = begin, .fini = end);
 
 static wring__deflate *acquire(bool takeover) {
     const wring_deflate_config config = {
-        .struct_size = sizeof config, .inflate_turn_bytes = SHARE, .min_bytes = 1};
-    wring_deflate_config adopted;
+        .struct_size = sizeof config, .inflate_turn_bytes = SHARE, .message_bytes_min = 1};
+    wring_deflate_config adopted = {.struct_size = sizeof adopted};
     cr_assert_eq(wring_deflate_config_adopt(&config, &adopted, NULL), WRING_OK);
     wring_deflate_params params = {15, 15, !takeover, !takeover, false};
     wring__deflate *d = wring__deflate_acquire(pool, &adopted, &params, WRING_ROLE_SERVER, false);
@@ -47,7 +47,7 @@ static wring__deflate *acquire(bool takeover) {
     return d;
 }
 
-/* One turn of the session `who` names. */
+/* One turn of the machine `who` names. */
 static wring_result turn_of(wring__deflate *d, const void *who, uint64_t turn, wring_bytes message,
                             wring__inflation *inflation) {
     wring__deflate_turn(d, who, turn);
@@ -194,14 +194,16 @@ Test(deflate_turns, c14_a_limit_is_kept_over_turns) {
     wring__deflate_release(d);
 }
 
-/* ---- a session ------------------------------------------------------------------------------- */
+/* ---- a machine ------------------------------------------------------------------------------- */
 
-static void log_events(wring_session *session, char *log, size_t cap) {
+static void log_events(wring_machine *machine, char *log, size_t cap) {
     wring_event event;
-    while (wring_session_next(session, &event) == WRING_OK) {
+    while (wring_machine_next(machine, &event) == WRING_OK) {
         const size_t at = strlen(log);
         if (event.kind == WRING_EVENT_END) {
-            snprintf(log + at, cap - at, "END(%d)", (int)event.end.result);
+            wring_end end = {.struct_size = sizeof end};
+            cr_assert_eq(wring_machine_get_end(machine, &end), WRING_OK);
+            snprintf(log + at, cap - at, "END(%d)", (int)end.result);
             continue;
         }
         uint32_t sum = 0;
@@ -246,13 +248,13 @@ static void run(const uint8_t *stream, size_t len, size_t cut, uint64_t share, c
     const wring_deflate_params params = {15, 15, true, true, false};
     wring_deflate *mine;
     cr_assert_eq(wring_deflate_create(&contexts, &mine, NULL), WRING_OK);
-    const wring_session_config config = {.struct_size = sizeof config,
+    const wring_machine_config config = {.struct_size = sizeof config,
                                          .role = WRING_ROLE_CLIENT,
                                          .deflate = mine,
                                          .deflate_params = &params};
-    wring_session *session;
-    cr_assert_eq(wring_session_create(&config, &session, NULL), WRING_OK);
-    cr_assert_eq(wring_session_open(session, 1), WRING_OK);
+    wring_machine *machine;
+    cr_assert_eq(wring_machine_create(&config, &machine, NULL), WRING_OK);
+    cr_assert_eq(wring_machine_open(machine, 1), WRING_OK);
     uint64_t turn = 0;
     log[0] = 0;
     for (size_t at = 0; at < len; at += cut) {
@@ -260,24 +262,24 @@ static void run(const uint8_t *stream, size_t len, size_t cut, uint64_t share, c
         uint8_t *copy = malloc(piece);
         memcpy(copy, stream + at, piece);
         if (share > 0) {
-            wring__session_turn(session, ++turn);
+            wring__machine_turn(machine, ++turn);
         }
-        cr_assert_eq(wring_session_feed(session, (wring_mut_bytes){copy, piece}, 1), WRING_OK);
-        log_events(session, log, cap);
+        cr_assert_eq(wring_machine_feed(machine, (wring_mut_bytes){copy, piece}, 1), WRING_OK);
+        log_events(machine, log, cap);
         memset(copy, 0xDD, piece); /* what was lent is the caller's again */
         free(copy);
-        while (wring__session_has_more(session)) {
-            wring__session_turn(session, ++turn);
-            log_events(session, log, cap);
+        while (wring__machine_has_more(machine)) {
+            wring__machine_turn(machine, ++turn);
+            log_events(machine, log, cap);
         }
     }
     cr_expect(share == 0 || turn > 3 * BOMB / share);
-    cr_expect_eq(wring__session_held(session), 0);
-    wring_session_destroy(session);
+    cr_expect_eq(wring__machine_held(machine), 0);
+    wring_machine_destroy(machine);
     wring_deflate_destroy(mine);
 }
 
-Test(deflate_turns, c14_a_session_tells_the_same_over_turns) {
+Test(deflate_turns, c14_a_machine_tells_the_same_over_turns) {
     static uint8_t stream[8192];
     const size_t len = stream_make(stream);
     char want[2048], got[2048];
@@ -294,7 +296,7 @@ Test(deflate_turns, c14_a_session_tells_the_same_over_turns) {
     }
 }
 
-Test(deflate_turns, c14_a_session_may_end_in_the_middle) {
+Test(deflate_turns, c14_a_machine_may_end_in_the_middle) {
     static uint8_t stream[8192];
     const size_t len = stream_make(stream);
     const wring_deflate_params kinds[] = {{15, 15, true, true, false},
@@ -304,30 +306,30 @@ Test(deflate_turns, c14_a_session_may_end_in_the_middle) {
     for (int how = 0; how < 8; how++) {
         wring_deflate *mine;
         cr_assert_eq(wring_deflate_create(&contexts, &mine, NULL), WRING_OK);
-        const wring_session_config config = {.struct_size = sizeof config,
+        const wring_machine_config config = {.struct_size = sizeof config,
                                              .role = WRING_ROLE_CLIENT,
                                              .deflate = mine,
                                              .deflate_params = &kinds[how & 1]};
-        wring_session *session;
+        wring_machine *machine;
         char log[2048] = "";
-        cr_assert_eq(wring_session_create(&config, &session, NULL), WRING_OK);
-        cr_assert_eq(wring_session_open(session, 1), WRING_OK);
-        wring__session_turn(session, 1);
-        cr_assert_eq(wring_session_feed(session, (wring_mut_bytes){stream, len}, 1), WRING_OK);
-        log_events(session, log, sizeof log);
-        cr_assert(wring__session_has_more(session) && wring__session_held(session) > 0);
+        cr_assert_eq(wring_machine_create(&config, &machine, NULL), WRING_OK);
+        cr_assert_eq(wring_machine_open(machine, 1), WRING_OK);
+        wring__machine_turn(machine, 1);
+        cr_assert_eq(wring_machine_feed(machine, (wring_mut_bytes){stream, len}, 1), WRING_OK);
+        log_events(machine, log, sizeof log);
+        cr_assert(wring__machine_has_more(machine) && wring__machine_held(machine) > 0);
         if (how / 2 == 0) {
-            wring_session_eof(session);
+            wring_machine_fail(machine, WRING_ERR_TRUNCATED);
         } else if (how / 2 == 1) {
-            wring_session_close(session, 1000, wring_str(""));
-            wring__session_turn(session, 2);
+            wring_machine_close(machine, 1000, wring_str(""));
+            wring__machine_turn(machine, 2);
         } else if (how / 2 == 2) {
-            wring__session_stop(session);
+            wring__machine_stop(machine);
         }
-        log_events(session, log, sizeof log);
+        log_events(machine, log, sizeof log);
         cr_expect(how / 2 == 1 || how / 2 == 3 || strstr(log, "END(") != NULL, "%s", log);
-        cr_expect_eq(wring__session_has_more(session), how / 2 == 1 || how / 2 == 3);
-        wring_session_destroy(session);
+        cr_expect_eq(wring__machine_has_more(machine), how / 2 == 1 || how / 2 == 3);
+        wring_machine_destroy(machine);
         wring_deflate_destroy(mine);
         cr_expect_eq(wring__deflate_budget_used(), 0);
     }

@@ -4,9 +4,9 @@
 #include "proto/frame.h"
 
 static const wring__frame_rules server_rules = {
-    .role = WRING_ROLE_SERVER, .max_frame = UINT64_MAX >> 1, .message_left = UINT64_MAX};
+    .role = WRING_ROLE_SERVER, .frame_bytes_max = UINT64_MAX >> 1, .message_left = UINT64_MAX};
 static const wring__frame_rules client_rules = {
-    .role = WRING_ROLE_CLIENT, .max_frame = UINT64_MAX >> 1, .message_left = UINT64_MAX};
+    .role = WRING_ROLE_CLIENT, .frame_bytes_max = UINT64_MAX >> 1, .message_left = UINT64_MAX};
 
 static wring_result decode(const char *bytes, size_t len, const wring__frame_rules *rules) {
     wring__frame_header header;
@@ -67,12 +67,12 @@ Test(frame, the_top_bit_of_a_64_bit_length_fails_at_its_first_byte) {
 
 Test(frame, a_length_over_the_limit_fails_at_the_byte_that_makes_it_certain) {
     wring__frame_rules rules = client_rules;
-    rules.max_frame = 0xFFFF;
+    rules.frame_bytes_max = 0xFFFF;
     cr_assert_eq(decode("\x82\x7f\0\0\0\0\0", 7, &rules), WRING_MORE);
     cr_assert_eq(decode("\x82\x7f\0\0\0\0\1", 7, &rules), WRING_ERR_MESSAGE_TOO_BIG);
-    rules.max_frame = 0xFF;
+    rules.frame_bytes_max = 0xFF;
     cr_assert_eq(decode("\x82\x7e\1", 3, &rules), WRING_ERR_MESSAGE_TOO_BIG);
-    rules.max_frame = UINT64_MAX;
+    rules.frame_bytes_max = UINT64_MAX;
     rules.message_left = 4;
     cr_assert_eq(decode("\x82\x05", 2, &rules), WRING_ERR_MESSAGE_TOO_BIG);
     cr_assert_eq(decode("\x89\x05", 2, &rules), WRING_OK); /* control frames are not counted */

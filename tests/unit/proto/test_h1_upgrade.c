@@ -4,7 +4,7 @@
 #include <string.h>
 
 #include "proto/crypto.h"
-#include "wring/http.h"
+#include "wring/upgrade.h"
 
 #define KEY    "dGhlIHNhbXBsZSBub25jZQ==" /* RFC 6455 1.3 */
 #define ACCEPT "s3pPLMBiTxaQ9kYGzzhZRbK+xOo="
@@ -21,8 +21,8 @@ static wring_headers headers_of(wring_header *list, const char *const *pairs) {
 
 static wring_result request(const char *method, const char *const *pairs) {
     wring_header list[16];
-    wring_upgrade_info info;
-    return wring_h1_validate_request(wring_str(method), headers_of(list, pairs), NULL, &info);
+    wring_h1_upgrade_info info = {.struct_size = sizeof info};
+    return wring_h1_request_validate(wring_str(method), headers_of(list, pairs), NULL, &info);
 }
 
 #define LIST(...)  ((const char *const[]){__VA_ARGS__, NULL})
@@ -109,13 +109,15 @@ Test(h1_upgrade, the_accept_value_of_the_rfc) {
 
 Test(h1_upgrade, the_first_offered_subprotocol_that_is_required_wins) {
     static const char *const required[] = {"chat", "chat.v2"};
-    wring_upgrade_options options = {required, 2};
+    const wring_upgrade_options options = {.struct_size = sizeof options,
+                                           .required_subprotocols = required,
+                                           .required_subprotocol_count = 2};
     wring_header list[16];
-    wring_upgrade_info info;
+    wring_h1_upgrade_info info = {.struct_size = sizeof info};
     wring_headers headers =
         headers_of(list, LIST(HOST, UPGRADE, CONNECTION, VERSION, KEYED, "Sec-WebSocket-Protocol",
                               "x, chat.v2", "Sec-WebSocket-Protocol", "chat"));
-    cr_assert_eq(wring_h1_validate_request(wring_str("GET"), headers, &options, &info), WRING_OK);
+    cr_assert_eq(wring_h1_request_validate(wring_str("GET"), headers, &options, &info), WRING_OK);
     cr_assert(wring_bytes_equal(info.subprotocol, wring_str("chat.v2")));
     char head[512];
     size_t len;
@@ -127,20 +129,21 @@ Test(h1_upgrade, the_first_offered_subprotocol_that_is_required_wins) {
                            "\r\nSec-WebSocket-Protocol: chat.v2\r\n\r\n");
     headers = headers_of(
         list, LIST(HOST, UPGRADE, CONNECTION, VERSION, KEYED, "Sec-WebSocket-Protocol", "Chat"));
-    cr_assert_eq(wring_h1_validate_request(wring_str("GET"), headers, &options, &info),
+    cr_assert_eq(wring_h1_request_validate(wring_str("GET"), headers, &options, &info),
                  WRING_ERR_NO_ACCEPTABLE_SUBPROTOCOL);
 }
 
 static wring_result response(int status, const char *const *pairs,
-                             const wring_h1_client_options *options) {
+                             const wring_upgrade_offer *offer) {
     wring_header list[16];
     wring_bytes subprotocol;
-    return wring_h1_validate_response(status, headers_of(list, pairs), KEY, options, &subprotocol);
+    return wring_h1_response_validate(offer, KEY, status, headers_of(list, pairs), &subprotocol);
 }
 
 Test(h1_upgrade, each_rule_of_a_response_has_its_error) {
     static const char *const offered[] = {"chat"};
-    wring_h1_client_options chat = {.subprotocols = offered, .subprotocol_count = 1};
+    wring_upgrade_offer chat = {
+        .struct_size = sizeof chat, .subprotocols = offered, .subprotocol_count = 1};
 #define ACCEPTED "Sec-WebSocket-Accept", ACCEPT
     cr_assert_eq(response(101, LIST(UPGRADE, CONNECTION, ACCEPTED), NULL), WRING_OK);
     cr_assert_eq(response(200, LIST(UPGRADE, CONNECTION, ACCEPTED), NULL),
@@ -162,15 +165,17 @@ Test(h1_upgrade, each_rule_of_a_response_has_its_error) {
 Test(h1_upgrade, what_a_client_writes_a_server_accepts_and_control_bytes_are_refused) {
     static const char *const offered[] = {"a", "b"};
     wring_header extra = {wring_str("X-Token"), wring_str("t")};
-    wring_h1_client_options options = {.subprotocols = offered,
-                                       .subprotocol_count = 2,
-                                       .extensions = "permessage-deflate",
-                                       .origin = "http://o",
-                                       .extra = {&extra, 1}};
+    wring_upgrade_offer offer = {.struct_size = sizeof offer,
+                                 .host = "h:1",
+                                 .target = "/p",
+                                 .subprotocols = offered,
+                                 .subprotocol_count = 2,
+                                 .extensions = "permessage-deflate",
+                                 .origin = "http://o",
+                                 .extra = {&extra, 1}};
     char head[1024];
     size_t len;
-    cr_assert_eq(wring_h1_request_write("h:1", "/p", KEY, &options, head, sizeof head, &len),
-                 WRING_OK);
+    cr_assert_eq(wring_h1_request_write(&offer, KEY, head, sizeof head, &len), WRING_OK);
     head[len] = 0;
     cr_assert_str_eq(head, "GET /p HTTP/1.1\r\nHost: h:1\r\nUpgrade: websocket\r\n"
                            "Connection: Upgrade\r\nSec-WebSocket-Key: " KEY
@@ -178,35 +183,52 @@ Test(h1_upgrade, what_a_client_writes_a_server_accepts_and_control_bytes_are_ref
                            "Sec-WebSocket-Extensions: permessage-deflate\r\nOrigin: http://o\r\n"
                            "X-Token: t\r\n\r\n");
     extra.value = wring_bytes_of("a\r\nEvil: b", 10);
-    cr_assert_eq(wring_h1_request_write("h", "/", KEY, &options, head, sizeof head, &len),
+    cr_assert_eq(wring_h1_request_write(&offer, KEY, head, sizeof head, &len),
                  WRING_ERR_INVALID_HEADER);
     extra.value = wring_bytes_of("a\0b", 3);
-    cr_assert_eq(wring_h1_request_write("h", "/", KEY, &options, head, sizeof head, &len),
+    cr_assert_eq(wring_h1_request_write(&offer, KEY, head, sizeof head, &len),
                  WRING_ERR_INVALID_HEADER);
     extra.value = wring_str("good");
     static const char *const names[] = {"", "A b", "Host: evil", "A(b)", "A\r\nB", "\xc3\xa9"};
     for (size_t i = 0; i < 6; i++) {
         extra.name = wring_str(names[i]);
-        cr_assert_eq(wring_h1_request_write("h", "/", KEY, &options, head, sizeof head, &len),
+        cr_assert_eq(wring_h1_request_write(&offer, KEY, head, sizeof head, &len),
                      WRING_ERR_INVALID_HEADER, "%s", names[i]);
-        const wring_h1_client_options offers = {.subprotocols = &names[i], .subprotocol_count = 1};
-        cr_assert_eq(wring_h1_request_write("h", "/", KEY, &offers, head, sizeof head, &len),
+        const wring_upgrade_offer bad = {.struct_size = sizeof bad,
+                                         .host = "h",
+                                         .target = "/",
+                                         .subprotocols = &names[i],
+                                         .subprotocol_count = 1};
+        cr_assert_eq(wring_h1_request_write(&bad, KEY, head, sizeof head, &len),
                      WRING_ERR_INVALID_HEADER, "%s", names[i]);
     }
-    cr_assert_eq(wring_h1_request_write("h\r\nA: b", "/", KEY, NULL, head, sizeof head, &len),
+    wring_upgrade_offer plain = {.struct_size = sizeof plain, .host = "h\r\nA: b", .target = "/"};
+    cr_assert_eq(wring_h1_request_write(&plain, KEY, head, sizeof head, &len),
                  WRING_ERR_INVALID_HEADER);
-    cr_assert_eq(wring_h1_request_write("h", "/ HTTP/1.1", KEY, NULL, head, sizeof head, &len),
+    plain.host = "h";
+    plain.target = "/ HTTP/1.1";
+    cr_assert_eq(wring_h1_request_write(&plain, KEY, head, sizeof head, &len),
                  WRING_ERR_INVALID_HEADER);
-    cr_assert_eq(wring_h1_request_write("h", "/", KEY, NULL, head, 20, &len),
+    plain.target = NULL;
+    cr_assert_eq(wring_h1_request_write(&plain, KEY, head, sizeof head, &len),
+                 WRING_ERR_INVALID_ARGUMENT);
+    plain.target = "/";
+    plain.host = NULL;
+    cr_assert_eq(wring_h1_request_write(&plain, KEY, head, sizeof head, &len),
+                 WRING_ERR_INVALID_ARGUMENT);
+    plain.host = "h";
+    plain.target = "/";
+    cr_assert_eq(wring_h1_request_write(&plain, KEY, head, 20, &len), WRING_ERR_INVALID_ARGUMENT);
+    plain.struct_size = 0;
+    cr_assert_eq(wring_h1_request_write(&plain, KEY, head, sizeof head, &len),
                  WRING_ERR_INVALID_ARGUMENT);
 }
 
 /* The request with these headers given, or NULL when they are refused. */
-static const char *written(const wring_h1_client_options *options) {
+static const char *written(const wring_upgrade_offer *offer) {
     static char out[2048];
     size_t len = 0;
-    const wring_result result =
-        wring_h1_request_write("host.example", "/", KEY, options, out, sizeof out - 1, &len);
+    const wring_result result = wring_h1_request_write(offer, KEY, out, sizeof out - 1, &len);
     cr_assert(result == WRING_OK || result == WRING_ERR_INVALID_HEADER);
     out[len] = 0;
     return result == WRING_OK ? out : NULL;
@@ -231,9 +253,16 @@ Test(h1_upgrade, given_headers_replace_those_of_the_client) {
                                           {"X-Mine", "1"}};
     for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
         const wring_header header = {wring_str(rows[i][0]), wring_str(rows[i][1])};
-        const wring_h1_client_options options = {offered, 2, "bar", "null", {&header, 1}};
+        const wring_upgrade_offer offer = {.struct_size = sizeof offer,
+                                           .host = "host.example",
+                                           .target = "/",
+                                           .subprotocols = offered,
+                                           .subprotocol_count = 2,
+                                           .extensions = "bar",
+                                           .origin = "null",
+                                           .extra = {&header, 1}};
         char line[100];
-        const char *text = written(&options);
+        const char *text = written(&offer);
         (void)snprintf(line, sizeof line, "%s:", rows[i][0]);
         cr_assert_eq(lines_with(text, line), 1, "%s", text);
         (void)snprintf(line, sizeof line, "%s: %s\r\n", rows[i][0], rows[i][1]);
@@ -261,10 +290,12 @@ Test(h1_upgrade, headers_of_the_handshake_are_refused_by_name) {
     wring_error error;
     for (size_t i = 0; i < sizeof refused / sizeof refused[0]; i++) {
         const wring_header header = {wring_str(refused[i]), wring_str("1")};
-        const wring_h1_client_options options = {.extra = {&header, 1}};
-        cr_assert_null(written(&options), "%s", refused[i]);
-        cr_assert_eq(wring_h1_request_headers_check(options.extra, &error),
-                     WRING_ERR_INVALID_HEADER);
+        const wring_upgrade_offer offer = {.struct_size = sizeof offer,
+                                           .host = "host.example",
+                                           .target = "/",
+                                           .extra = {&header, 1}};
+        cr_assert_null(written(&offer), "%s", refused[i]);
+        cr_assert_eq(wring_h1_request_headers_check(offer.extra, &error), WRING_ERR_INVALID_HEADER);
         cr_assert_not_null(strstr(error.text, refused[i]), "%s", error.text);
     }
     static const char *const once[] = {"Host", "Origin", "Authorization", "User-Agent"};
@@ -287,11 +318,15 @@ Test(h1_upgrade, a_given_offer_is_what_the_answer_is_judged_by) {
     const wring_header given[] = {{wring_str("Sec-WebSocket-Protocol"), wring_str("x, y")},
                                   {wring_str("Sec-WebSocket-Protocol"), wring_str("z")}};
     const wring_header extension = {wring_str("Sec-WebSocket-Extensions"), wring_str("foo")};
-    const wring_h1_client_options by_header = {configured, 1, NULL, NULL, {given, 2}};
-    const wring_h1_client_options by_extension = {.extra = {&extension, 1}};
-    const wring_h1_client_options nothing = {0};
+    const wring_upgrade_offer by_header = {.struct_size = sizeof by_header,
+                                           .subprotocols = configured,
+                                           .subprotocol_count = 1,
+                                           .extra = {given, 2}};
+    const wring_upgrade_offer by_extension = {.struct_size = sizeof by_extension,
+                                              .extra = {&extension, 1}};
+    const wring_upgrade_offer nothing = {.struct_size = sizeof nothing};
     const struct {
-        const wring_h1_client_options *options;
+        const wring_upgrade_offer *offer;
         const char *name, *value;
         wring_result want;
     } rows[] = {
@@ -308,8 +343,8 @@ Test(h1_upgrade, a_given_offer_is_what_the_answer_is_judged_by) {
         const char *const pairs[] = {
             UPGRADE, CONNECTION, "Sec-WebSocket-Accept", ACCEPT, rows[i].name, rows[i].value, NULL};
         wring_bytes subprotocol;
-        const wring_result result = wring_h1_validate_response(101, headers_of(list, pairs), KEY,
-                                                               rows[i].options, &subprotocol);
+        const wring_result result = wring_h1_response_validate(
+            rows[i].offer, KEY, 101, headers_of(list, pairs), &subprotocol);
         cr_assert_eq(result, rows[i].want, "row %zu: %s", i, wring_result_name(result));
     }
 }

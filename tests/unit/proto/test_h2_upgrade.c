@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include <criterion/criterion.h>
 
-#include "wring/connect.h"
+#include "wring/upgrade.h"
 
 #define LIST(...) ((const char *const[]){__VA_ARGS__, NULL})
 #define METHOD    ":method", "CONNECT"
@@ -41,52 +41,85 @@ static const struct {
 Test(h2_upgrade, each_rule_of_an_extended_connect_has_its_error) {
     for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
         wring_header list[16];
-        wring_connect_info info;
+        wring_h2_upgrade_info info = {.struct_size = sizeof info};
         wring_headers headers = headers_of(list, rows[i].pairs);
-        cr_assert_eq(wring_h2_validate_request(headers, NULL, &info), rows[i].want, "row %zu", i);
-        cr_assert_eq(wring_h3_validate_request(headers, NULL, &info), rows[i].want, "row %zu", i);
+        cr_assert_eq(wring_h2_request_validate(headers, NULL, &info), rows[i].want, "row %zu", i);
+        cr_assert_eq(wring_h3_request_validate(headers, NULL, &info), rows[i].want, "row %zu", i);
     }
 }
 
 Test(h2_upgrade, what_a_client_builds_a_server_accepts_and_the_answer_fits) {
     static const char *const offered[] = {"a", "b"};
     static const char *const required[] = {"b"};
-    wring_h1_client_options options = {
-        .subprotocols = offered, .subprotocol_count = 2, .origin = "https://o"};
-    wring_upgrade_options wanted = {required, 1};
-    wring_header list[WRING_CONNECT_HEADERS_MAX];
+    const wring_upgrade_offer offer = {.struct_size = sizeof offer,
+                                       .peer_allows_connect = true,
+                                       .scheme = "https",
+                                       .host = "h",
+                                       .target = "/p",
+                                       .subprotocols = offered,
+                                       .subprotocol_count = 2,
+                                       .origin = "https://o"};
+    const wring_upgrade_options wanted = {.struct_size = sizeof wanted,
+                                          .required_subprotocols = required,
+                                          .required_subprotocol_count = 1};
+    wring_header list[WRING_H2_REQUEST_HEADERS_MAX];
     wring_header answer[2];
-    wring_connect_info info;
+    wring_h2_upgrade_info info = {.struct_size = sizeof info};
     wring_bytes chosen;
-    char storage[64];
-    size_t count;
-    cr_assert_eq(wring_h2_client_request("https", "h", "/p", true, &options, storage,
-                                         sizeof storage, list, &count),
+    uint8_t storage[64];
+    wring_headers request;
+    cr_assert_eq(wring_h2_request_headers(&offer, (wring_mut_bytes){storage, sizeof storage}, list,
+                                          &request),
                  WRING_OK);
-    cr_assert_eq(wring_h2_validate_request((wring_headers){list, count}, &wanted, &info), WRING_OK);
+    cr_assert_eq(wring_h2_request_validate(request, &wanted, &info), WRING_OK);
     cr_assert(wring_bytes_equal(info.subprotocol, wring_str("b")));
     cr_assert(wring_bytes_equal(info.origin, wring_str("https://o")));
-    wring_headers response = {answer, wring_h2_response_headers(&info, answer)};
+    const wring_headers response = wring_h2_response_headers(&info, answer);
     cr_assert_eq(response.count, 2);
-    cr_assert_eq(wring_h2_validate_response(200, response, &options, &chosen), WRING_OK);
+    cr_assert_eq(wring_h2_response_validate(&offer, 200, response, &chosen), WRING_OK);
     cr_assert(wring_bytes_equal(chosen, wring_str("b")));
-    cr_assert_eq(wring_h2_validate_response(200, response, NULL, &chosen),
+    cr_assert_eq(wring_h2_response_validate(NULL, 200, response, &chosen),
                  WRING_ERR_UNEXPECTED_SUBPROTOCOL);
-    cr_assert_eq(wring_h3_validate_response(404, response, &options, &chosen),
+    cr_assert_eq(wring_h3_response_validate(&offer, 404, response, &chosen),
                  WRING_ERR_UNEXPECTED_STATUS);
 }
 
 Test(h2_upgrade, a_client_checks_the_peers_setting_and_its_own_values) {
-    wring_header list[WRING_CONNECT_HEADERS_MAX];
-    size_t count;
-    cr_assert_eq(wring_h2_client_request("https", "h", "/", false, NULL, NULL, 0, list, &count),
+    wring_header list[WRING_H2_REQUEST_HEADERS_MAX];
+    wring_headers out;
+    uint8_t room[4];
+    const wring_mut_bytes storage = {room, sizeof room};
+    wring_upgrade_offer offer = {
+        .struct_size = sizeof offer, .scheme = "https", .host = "h", .target = "/"};
+    cr_assert_eq(wring_h2_request_headers(&offer, storage, list, &out),
                  WRING_ERR_PEER_NO_CONNECT_PROTOCOL);
-    cr_assert_eq(wring_h3_client_request("https", "h\r\nx", "/", true, NULL, NULL, 0, list, &count),
-                 WRING_ERR_INVALID_HEADER);
+    offer.peer_allows_connect = true;
+    cr_assert_eq(wring_h2_request_headers(&offer, storage, list, &out), WRING_OK);
+    offer.host = "h\r\nx";
+    cr_assert_eq(wring_h3_request_headers(&offer, storage, list, &out), WRING_ERR_INVALID_HEADER);
+    offer.host = NULL;
+    cr_assert_eq(wring_h2_request_headers(&offer, storage, list, &out), WRING_ERR_INVALID_ARGUMENT);
     static const char *const offered[] = {"long enough"};
-    wring_h1_client_options options = {.subprotocols = offered, .subprotocol_count = 1};
-    char storage[4];
-    cr_assert_eq(wring_h2_client_request("https", "h", "/", true, &options, storage, sizeof storage,
-                                         list, &count),
+    offer.host = "h";
+    offer.subprotocols = offered;
+    offer.subprotocol_count = 1;
+    cr_assert_eq(wring_h2_request_headers(&offer, storage, list, &out), WRING_ERR_INVALID_ARGUMENT);
+}
+
+/* Records of the caller without a size: nothing is read from them, nothing is written. */
+Test(h2_upgrade, records_without_struct_size_are_refused) {
+    wring_header list[16];
+    const wring_headers headers = headers_of(list, rows[0].pairs);
+    const wring_upgrade_options options = {.struct_size = 0};
+    const wring_upgrade_offer offer = {.struct_size = 0, .scheme = "https"};
+    wring_h2_upgrade_info info = {.struct_size = 0};
+    wring_bytes chosen;
+    wring_headers out;
+    cr_expect_eq(wring_h2_request_validate(headers, NULL, &info), WRING_ERR_INVALID_ARGUMENT);
+    info.struct_size = sizeof info;
+    cr_expect_eq(wring_h2_request_validate(headers, &options, &info), WRING_ERR_INVALID_ARGUMENT);
+    cr_expect_eq(wring_h2_request_headers(&offer, (wring_mut_bytes){NULL, 0}, list, &out),
+                 WRING_ERR_INVALID_ARGUMENT);
+    cr_expect_eq(wring_h2_response_validate(&offer, 200, headers, &chosen),
                  WRING_ERR_INVALID_ARGUMENT);
 }

@@ -45,6 +45,28 @@ Test(meter, over_a_long_time_the_rate_is_kept_exactly) {
     cr_expect(taken >= 9800 && taken <= 10000, "%u", taken);
 }
 
+/* A bucket of a slower rate is at worst an empty one of the new rate. */
+Test(meter, a_rate_that_is_raised_does_not_count_what_was_taken_at_the_old_one) {
+    const wring_time_ns start = WRING_NS_PER_SEC;
+    wring__meter meter = {0};
+    for (unsigned i = 0; i < 100; i++) {
+        cr_assert(wring__meter_take(&meter, start, WRING_NS_PER_SEC, 1000));
+    }
+    const wring_duration_ns fast = WRING_NS_PER_SEC / 1000;
+    cr_expect(wring__meter_take(&meter, start, fast, 2000), "the raised rate ended the session");
+    cr_expect(take_all(&meter, start, fast, 2000) <= 2000);
+    cr_expect_eq(take_all(&meter, start + 5 * fast, fast, 2000), 5);
+    cr_expect_eq(take_all(&meter, start + 5000 * fast, fast, 2000), 2000);
+}
+
+Test(meter, a_rate_that_is_lowered_counts_from_then_on) {
+    const wring_time_ns start = WRING_NS_PER_SEC;
+    wring__meter meter = {0};
+    (void)take_all(&meter, start, 1000, 500);
+    const unsigned taken = take_all(&meter, start, WRING_NS_PER_SEC, 3);
+    cr_expect(taken >= 2 && taken <= 3, "%u", taken);
+}
+
 /* ---- sources --------------------------------------------------------------------------------- */
 
 static struct sockaddr_storage address(const char *text) {

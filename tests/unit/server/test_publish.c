@@ -17,7 +17,7 @@ static wring_server *server;
 static wring__peer peers[2 * WORKERS]; /* only as names of subscribers */
 
 static void begin(void) {
-    static const wring_handler handler = {.name = "nothing"};
+    static const wring_handler handler = {.struct_size = sizeof handler, .name = "nothing"};
     wring__sim_config config = {.seed = 1, .pipe_bytes = 4096};
     world = wring__sim_create(&config);
     wring_server_config server_config = {
@@ -61,8 +61,8 @@ static void unsubscribe(uint32_t worker, wring__peer *peer, const char *topic) {
 }
 
 static wring_result publish(const char *topic) {
-    wring_frame frame = wring_text(wring_str("news"));
-    return wring_publish(server, wring_str(topic), &frame);
+    wring_frame frame = wring_frame_text(wring_str("news"));
+    return wring_server_publish(server, wring_str(topic), &frame);
 }
 
 static bool has_mail(uint32_t worker) {
@@ -83,21 +83,21 @@ Test(publish, a_topic_nobody_follows_costs_nothing_and_is_no_error) {
     for (uint32_t i = 0; i < WORKERS; i++) {
         cr_expect(!has_mail(i));
     }
-    cr_expect_eq(wring_topic_workers(server, wring_str("a")), 0);
+    cr_expect_eq(wring_server_topic_workers(server, wring_str("a")), 0);
 }
 
 Test(publish, presence_follows_the_first_and_the_last_subscriber) {
     subscribe(0, &peers[0], "a");
     subscribe(0, &peers[1], "a");
     subscribe(2, &peers[2], "a");
-    cr_expect_eq(wring_topic_workers(server, wring_str("a")), 2);
+    cr_expect_eq(wring_server_topic_workers(server, wring_str("a")), 2);
     unsubscribe(0, &peers[0], "a");
     unsubscribe(0, &peers[0], "a"); /* twice is legal */
-    cr_expect_eq(wring_topic_workers(server, wring_str("a")), 2);
+    cr_expect_eq(wring_server_topic_workers(server, wring_str("a")), 2);
     unsubscribe(0, &peers[1], "a");
-    cr_expect_eq(wring_topic_workers(server, wring_str("a")), 1);
+    cr_expect_eq(wring_server_topic_workers(server, wring_str("a")), 1);
     wring__topics_unsubscribe_all(&server->workers[2].topics, &peers[2]);
-    cr_expect_eq(wring_topic_workers(server, wring_str("a")), 0);
+    cr_expect_eq(wring_server_topic_workers(server, wring_str("a")), 0);
 }
 
 /* Two topics in one slot share its bit: it stays until both are gone. */
@@ -114,9 +114,9 @@ Test(publish, topics_of_one_slot_do_not_hide_each_other) {
     subscribe(1, &peers[0], "a");
     subscribe(1, &peers[0], other);
     unsubscribe(1, &peers[0], other);
-    cr_expect_eq(wring_topic_workers(server, wring_str("a")), 1);
+    cr_expect_eq(wring_server_topic_workers(server, wring_str("a")), 1);
     unsubscribe(1, &peers[0], "a");
-    cr_expect_eq(wring_topic_workers(server, wring_str("a")), 0);
+    cr_expect_eq(wring_server_topic_workers(server, wring_str("a")), 0);
 }
 
 Test(publish, a_stopped_server_is_told_apart_from_an_empty_topic) {
@@ -127,13 +127,14 @@ Test(publish, a_stopped_server_is_told_apart_from_an_empty_topic) {
 }
 
 Test(publish, bad_names_and_opcodes_are_refused) {
-    wring_frame ping = {WRING_PING, 0, {NULL, 0}};
+    wring_frame ping = {WRING_PING, 0, 0, {NULL, 0}};
     char name[WRING_TOPIC_MAX + 1];
     memset(name, 'x', sizeof name);
-    wring_frame frame = wring_text(wring_str("news"));
+    wring_frame frame = wring_frame_text(wring_str("news"));
     cr_expect_eq(publish(""), WRING_ERR_INVALID_ARGUMENT);
-    cr_expect_eq(wring_publish(server, wring_str("a"), &ping), WRING_ERR_INVALID_ARGUMENT);
-    cr_expect_eq(wring_publish(server, wring_bytes_of(name, sizeof name), &frame),
+    cr_expect_eq(wring_server_publish(server, wring_str("a"), &ping), WRING_ERR_INVALID_ARGUMENT);
+    cr_expect_eq(wring_server_publish(server, wring_bytes_of(name, sizeof name), &frame),
                  WRING_ERR_INVALID_ARGUMENT);
-    cr_expect_eq(wring_publish(server, wring_bytes_of(name, WRING_TOPIC_MAX), &frame), WRING_OK);
+    cr_expect_eq(wring_server_publish(server, wring_bytes_of(name, WRING_TOPIC_MAX), &frame),
+                 WRING_OK);
 }
