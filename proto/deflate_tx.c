@@ -159,7 +159,11 @@ wring_result wring__deflate_cut(wring__deflate *deflate, wring__deflation *defla
 }
 
 void wring__deflate_drop(wring__deflate *deflate, wring__deflation *deflation) {
-    if (deflation->has_place) {
-        deflation_end(deflate, deflation);
+    if (!deflation->has_place) {
+        return;
     }
+    if (!deflation->is_lent) { /* what it holds back must not come out with the next message */
+        wring__compressor_reset(deflation->compressor);
+    }
+    deflation_end(deflate, deflation);
 }

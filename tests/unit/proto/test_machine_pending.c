@@ -223,6 +223,23 @@ Test(machine_pending, what_cannot_be_sent_is_given_up) {
 
 /* Nothing is gained: one plain frame, as it would have been at once. Unless it has to be
  * compressed. */
+/* A connection that broke while a long answer was compressed: what its session sends afterwards
+   must
+ * not bring out what the compressor had held back, in a buffer made for a short message. */
+Test(machine_pending, a_message_after_one_that_was_dropped_is_of_its_own_size) {
+    wring_machine *mine = machine_of(contexts, WRING_ROLE_SERVER, true);
+    send(mine, long_text());
+    turn_of(mine);
+    cr_assert(wring__machine_has_more(mine));
+    wring__machine_pending_drop(mine);
+    for (int i = 0; i < 50; i++) {
+        wring_frame frame = wring_frame_text(wring_str("short"));
+        frame.compress = WRING_COMPRESS_ALWAYS;
+        send(mine, frame);
+    }
+    wring_machine_destroy(mine);
+}
+
 Test(machine_pending, what_does_not_shrink_goes_plain) {
     static uint8_t noise[8192];
     uint32_t x = 1;
