@@ -4,6 +4,7 @@
  */
 #include "proto/crypto.h"
 
+#include <pthread.h>
 #include <openssl/evp.h>
 #include <openssl/rand.h>
 #include <openssl/sha.h>
@@ -70,6 +71,17 @@ struct key_pool {
 };
 
 static _Thread_local struct key_pool *pool;
+static pthread_key_t pool_key;
+static pthread_once_t pool_once = PTHREAD_ONCE_INIT;
+static bool pool_has_key;
+
+static void pool_free(void *made) {
+    munmap(made, sizeof(struct key_pool));
+}
+
+static void pool_key_make(void) {
+    pool_has_key = pthread_key_create(&pool_key, pool_free) == 0;
+}
 
 static struct key_pool *pool_make(void) {
     struct key_pool *made =
@@ -78,7 +90,12 @@ static struct key_pool *pool_make(void) {
         return NULL;
     }
     if (madvise(made, sizeof *made, MADV_WIPEONFORK) != 0) {
-        munmap(made, sizeof *made);
+        pool_free(made);
+        return NULL;
+    }
+    pthread_once(&pool_once, pool_key_make);
+    if (!pool_has_key || pthread_setspecific(pool_key, made) != 0) {
+        pool_free(made); /* nobody would, when the thread ends */
         return NULL;
     }
     return made;
