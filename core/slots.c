@@ -72,7 +72,7 @@ wring_result wring__slots_acquire(wring__slots *slots, void *object, uint32_t *s
         }
         index = slots->count++;
         slots->entries[index].generation = generation_after(
-            atomic_fetch_add_explicit(&generation_base, 7919, /* a prime */
+            atomic_fetch_add_explicit(&generation_base, 2654435761u, /* 2^32 by the golden ratio */
                                       memory_order_relaxed));
     }
     struct wring__slot *entry = &slots->entries[index];
