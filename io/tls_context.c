@@ -325,6 +325,7 @@ wring_result wring__tls_context_server(const wring_tls_server_config *asked,
     if (result != WRING_OK) {
         return result;
     }
+    wring__tls_library_init(); /* first: OpenSSL's first initialisation decides */
     ERR_clear_error();
     wring__tls_context *context = context_alloc(true);
     if (context == NULL) {
@@ -392,6 +393,7 @@ wring_result wring__tls_context_client(const wring_tls_client_config *asked,
     if (result != WRING_OK) {
         return result;
     }
+    wring__tls_library_init(); /* first: OpenSSL's first initialisation decides */
     ERR_clear_error();
     wring__tls_context *context = context_alloc(false);
     if (context == NULL) {
