@@ -107,11 +107,14 @@ static void refused(fuzz_app *app, wring_session *session, wring_opcode opcode) 
 
 /* ---- closing --------------------------------------------------------------------------------- */
 
+/* What goes out for the code of a call: no code at all for 0, 1002 for what is illegal. */
 static void closed_first(fuzz_app *app, uint16_t code) {
     bool legal =
         app->allow_iana ? wring_close_valid_on_wire_iana(code) : wring_close_valid_on_wire(code);
     app->closed = true;
-    app->close_code = legal || code == WRING_CLOSE_NO_STATUS ? code : WRING_CLOSE_PROTOCOL_ERROR;
+    app->close_code = legal                                        ? code
+                      : code == 0 || code == WRING_CLOSE_NO_STATUS ? WRING_CLOSE_NO_STATUS
+                                                                   : WRING_CLOSE_PROTOCOL_ERROR;
 }
 
 static void close_with(fuzz_app *app, wring_session *session, bool as_frame) {
@@ -127,7 +130,6 @@ static void close_with(fuzz_app *app, wring_session *session, bool as_frame) {
         const wring_frame frame = {
             .opcode = WRING_CLOSE, .close_code = code, .payload = wring_bytes_of(reason, len)};
         send_frame(app, session, frame);
-        code = code == 0 ? WRING_CLOSE_NO_STATUS : code;
     } else {
         wring_session_close(session, code, wring_bytes_of(reason, len));
     }
