@@ -243,6 +243,11 @@ bool wring__machine_code_is_legal(const wring_machine *machine, uint16_t code) {
                                                           : wring_close_valid_on_wire(code);
 }
 
+/* What goes out for a code that somebody asks for. */
+static uint16_t code_on_wire(const wring_machine *machine, uint16_t code) {
+    return wring__machine_code_is_legal(machine, code) ? code : WRING_CLOSE_PROTOCOL_ERROR;
+}
+
 void wring__machine_close_frame(wring_machine *machine, uint16_t code, wring_bytes reason) {
     if (machine->close_sent || machine->state == WRING_MACHINE_READY) {
         return;
@@ -253,8 +258,7 @@ void wring__machine_close_frame(wring_machine *machine, uint16_t code, wring_byt
     uint8_t payload[WRING_CONTROL_PAYLOAD_MAX];
     size_t len = 0;
     if (code != WRING_CLOSE_NO_STATUS) {
-        bool legal = wring__machine_code_is_legal(machine, code);
-        wring__store_be16(payload, legal ? code : WRING_CLOSE_PROTOCOL_ERROR);
+        wring__store_be16(payload, code_on_wire(machine, code));
         size_t cut = reason_len(reason);
         if (cut > 0) {
             memcpy(payload + 2, reason.data, cut);
@@ -269,10 +273,11 @@ void wring__machine_close_frame(wring_machine *machine, uint16_t code, wring_byt
 }
 
 void wring_machine_close(wring_machine *machine, uint16_t code, wring_bytes reason) {
-    code = code == 0 ? WRING_CLOSE_NO_STATUS : code;
     if (machine->close_sent || machine->state != WRING_MACHINE_OPEN) {
         return;
     }
+    const bool is_empty = code == 0 || code == WRING_CLOSE_NO_STATUS;
+    code = is_empty ? WRING_CLOSE_NO_STATUS : code_on_wire(machine, code);
     machine->end_code = code;
     wring__machine_close_frame(machine, code, reason);
     if (machine->state == WRING_MACHINE_OPEN) {

@@ -119,9 +119,9 @@ WRING_API WRING_MUST_CHECK wring_result wring_machine_message_continue(wring_mac
 WRING_API WRING_MUST_CHECK wring_result wring_machine_message_end(wring_machine *machine,
                                                                   wring_bytes payload);
 
-/** Begins the close handshake: queues a close frame and goes to CLOSING. A code that is illegal on
- *  the wire goes out as 1002; a reason is cut at 123 bytes, between code points. A second close
- *  does nothing.   RFC: 6455 7.1.2 */
+/** Begins the close handshake: queues a close frame and goes to CLOSING. Code 0 sends an empty one,
+ *  a code that is illegal on the wire goes out as 1002; a reason is cut at 123 bytes, between code
+ *  points. A second close does nothing.   RFC: 6455 7.1.2 */
 WRING_API void wring_machine_close(wring_machine *machine, uint16_t code, wring_bytes reason);
 
 /** The first run of bytes that have to go out; empty when there are none. Borrowed until

@@ -109,9 +109,10 @@ WRING_API WRING_MUST_CHECK wring_result wring_session_message_continue(wring_ses
 WRING_API WRING_MUST_CHECK wring_result wring_session_message_end(wring_session *session,
                                                                   wring_bytes payload);
 
-/** Begins the close handshake: queues a close frame. A code that is illegal on the wire goes out as
- *  1002; a reason is cut at 123 bytes, between code points. A second close does nothing. To end
- *  without waiting for the peer's close frame, return WRING_STOP.   RFC: 6455 7.1.2 */
+/** Begins the close handshake: queues a close frame. Code 0 sends an empty one, a code that is
+ *  illegal on the wire goes out as 1002; a reason is cut at 123 bytes, between code points. A
+ *  second close does nothing. To end without waiting for the peer's close frame, return
+ *  WRING_STOP.   RFC: 6455 7.1.2 */
 WRING_API void wring_session_close(wring_session *session, uint16_t code, wring_bytes reason);
 
 /* ---- receiving ------------------------------------------------------------------------------- */

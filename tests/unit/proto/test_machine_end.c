@@ -109,6 +109,19 @@ Test(machine_end, a_stop_has_the_code_of_our_own_close) {
     expect_end(&f, WRING_ERR_RATE_LIMIT, 1008, true, wring_result_text(WRING_ERR_RATE_LIMIT));
 }
 
+Test(machine_end, a_stop_has_the_code_that_went_out_not_the_one_asked_for) {
+    static const uint16_t asked[] = {0, 1005, 1006, 1012, 2999, 65535};
+    static const uint16_t sent[] = {1005, 1005, 1002, 1002, 1002, 1002};
+    for (size_t i = 0; i < sizeof asked / sizeof asked[0]; i++) {
+        feed f = feed_begin(SERVER);
+        wring_machine_close(f.machine, asked[i], wring_str("x"));
+        cr_expect_eq(wring_machine_output(f.machine).len, sent[i] == 1005 ? 2u : 5u);
+        wring__machine_stop(f.machine);
+        cr_expect_eq(feed_end(f.machine).close_code, sent[i], "asked for %u", asked[i]);
+        wring_machine_destroy(f.machine);
+    }
+}
+
 Test(machine_end, a_program_of_another_age_is_given_as_much_as_it_knows) {
     feed f = feed_begin(SERVER);
     feed_piece(&f, (const uint8_t *)PEER_CLOSES("\x03\xe9"), 8);
