@@ -109,6 +109,15 @@ static bool frame_is_publishable(const wring_frame *frame) {
            (frame->payload.data != NULL || frame->payload.len == 0);
 }
 
+/* The rule of the topic holds here too: a publisher learns of it before anybody listens. */
+static wring_result publish_to_nobody(wring_server *server, wring_bytes topic, size_t len) {
+    if (!is_up(server)) {
+        return WRING_ERR_CLOSED;
+    }
+    return wring__settings_take_publication(server, topic, len) ? WRING_OK
+                                                                : WRING_ERR_MESSAGE_TOO_BIG;
+}
+
 static wring_result publish(wring_server *server, wring_bytes topic, const wring_frame *frame,
                             wring__publication about) {
     if (!wring__topic_is_legal(topic) || !frame_is_publishable(frame)) {
@@ -117,7 +126,7 @@ static wring_result publish(wring_server *server, wring_bytes topic, const wring
     about.topic_len = topic.len;
     about.hash = wring__hash(server->presence.seed, topic);
     if (!has_subscribers(server, about.hash)) {
-        return is_up(server) ? WRING_OK : WRING_ERR_CLOSED;
+        return publish_to_nobody(server, topic, frame->payload.len);
     }
     wring__publish_rule rule;
     wring__settings_judge(server, topic, &rule);

@@ -92,6 +92,7 @@ static void settings_put(wring_server *server, wring__settings *settings) {
     wring__settings *old = of->newest;
     of->newest = settings;
     atomic_store(&of->judge_publishers, settings->rules->judge_publishers || any_deflate(settings));
+    atomic_store(&of->taken_bytes_always, settings->rules->taken_bytes_always);
     pthread_rwlock_unlock(&of->lock);
     atomic_fetch_add(&of->version, 1);
     wring__settings_release(old);
@@ -271,4 +272,13 @@ void wring__settings_judge(wring_server *server, wring_bytes topic, wring__publi
     pthread_rwlock_rdlock(&server->settings.lock);
     judge_by(server->settings.newest, topic, out);
     pthread_rwlock_unlock(&server->settings.lock);
+}
+
+bool wring__settings_take_publication(wring_server *server, wring_bytes topic, size_t len) {
+    if (len <= atomic_load_explicit(&server->settings.taken_bytes_always, memory_order_relaxed)) {
+        return true;
+    }
+    wring__publish_rule rule;
+    wring__settings_judge(server, topic, &rule);
+    return len <= rule.message_bytes_max;
 }

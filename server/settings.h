@@ -29,7 +29,8 @@ typedef struct wring__settings_of {
     pthread_rwlock_t lock;   /* of `newest` */
     pthread_mutex_t changes; /* one change at a time */
     _Atomic uint32_t version;
-    _Atomic bool judge_publishers; /* a publisher has to look */
+    _Atomic bool judge_publishers;       /* a publisher has to look */
+    _Atomic uint64_t taken_bytes_always; /* of the rules: see topic_rules.h */
 } wring__settings_of;
 
 static inline const wring__policy *wring__settings_policy(const wring__settings *settings) {
@@ -57,5 +58,8 @@ typedef struct wring__publish_rule {
 
 /** Of a topic, by the newest version.   Thread: any. */
 void wring__settings_judge(wring_server *server, wring_bytes topic, wring__publish_rule *out);
+/** Only whether its rule takes a publication of that length. Cheap where no rule can refuse it.
+ *  Thread: any. */
+bool wring__settings_take_publication(wring_server *server, wring_bytes topic, size_t len);
 
 #endif

@@ -34,6 +34,9 @@ static wring_result names_copy(wring__topic_rules *rules, wring_error *error) {
             rules->count = i;
             return wring_error_set(error, WRING_ERR_NO_MEMORY, 0, "no memory for the topic rules");
         }
+        if (rule->message_bytes_max != 0 && rule->message_bytes_max < rules->taken_bytes_always) {
+            rules->taken_bytes_always = rule->message_bytes_max;
+        }
         rules->judge_publishers |=
             rule->compress != WRING_COMPRESS_DEFAULT || rule->message_bytes_max != 0;
     }
@@ -42,7 +45,8 @@ static wring_result names_copy(wring__topic_rules *rules, wring_error *error) {
 
 wring_result wring__topic_rules_init(wring__topic_rules *rules, const wring_topic_rule *list,
                                      size_t count, uint32_t coalesce_us, wring_error *error) {
-    *rules = (wring__topic_rules){.coalesce_us = coalesce_us};
+    *rules =
+        (wring__topic_rules){.coalesce_us = coalesce_us, .taken_bytes_always = WRING_UNLIMITED};
     rules->list = calloc(count + 1, sizeof *rules->list);
     if (rules->list == NULL) {
         return wring_error_set(error, WRING_ERR_NO_MEMORY, 0, "no memory for the topic rules");

@@ -15,7 +15,8 @@ typedef struct wring__topic_rules {
     wring_topic_rule *list;
     size_t count;
     uint32_t coalesce_us;
-    bool judge_publishers; /* some rule says what a publisher has to know */
+    bool judge_publishers;       /* some rule says what a publisher has to know */
+    uint64_t taken_bytes_always; /* no rule refuses a publication that is not longer */
 } wring__topic_rules;
 
 /** Copies them, names included.

@@ -21,7 +21,8 @@ typedef struct wring_topic_rule {
     uint32_t coalesce_us;          /**< 0: the server's; WRING_OFF: none */
     wring_compress compress;       /**< of publications that do not say themselves */
     uint64_t message_bytes_max;    /**< longer publications are refused with
-                                        WRING_ERR_MESSAGE_TOO_BIG; default WRING_UNLIMITED */
+                                        WRING_ERR_MESSAGE_TOO_BIG, also where nobody is subscribed;
+                                        default WRING_UNLIMITED */
 } wring_topic_rule;
 
 /* ---- subscribing ----------------------------------------------------------------------------- */

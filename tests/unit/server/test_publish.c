@@ -86,6 +86,23 @@ Test(publish, a_topic_nobody_follows_costs_nothing_and_is_no_error) {
     cr_expect_eq(wring_server_topic_workers(server, wring_str("a")), 0);
 }
 
+/* A publisher learns of the limit before anybody listens, not only once somebody does. */
+Test(publish, what_is_too_big_is_refused_with_and_without_subscribers) {
+    const wring_topic_rule rules[] = {
+        {.struct_size = sizeof rules[0], .name = "small*", .message_bytes_max = 3},
+        {.struct_size = sizeof rules[0], .name = "*"}};
+    cr_assert_eq(wring_server_set_topic_rules(server, rules, 2, NULL), WRING_OK);
+    cr_expect_eq(publish("small/1"), WRING_ERR_MESSAGE_TOO_BIG);
+    cr_expect_eq(publish("other"), WRING_OK);
+    turns(); /* the mail about the rules is taken */
+    subscribe(1, &peers[0], "small/1");
+    cr_expect_eq(publish("small/1"), WRING_ERR_MESSAGE_TOO_BIG);
+    cr_expect(!has_mail(1));
+    unsubscribe(1, &peers[0], "small/1");
+    cr_assert_eq(wring_server_set_topic_rules(server, NULL, 0, NULL), WRING_OK);
+    cr_expect_eq(publish("small/1"), WRING_OK);
+}
+
 Test(publish, presence_follows_the_first_and_the_last_subscriber) {
     subscribe(0, &peers[0], "a");
     subscribe(0, &peers[1], "a");
