@@ -146,11 +146,12 @@ void wring__slow_publish(wring__peer *peer, wring_slow_policy policy, wring__sha
         peer->stream.session.machine.close_sent) {
         return; /* nothing follows a close frame */
     }
+    policy = policy == WRING_SLOW_DEFAULT ? wring__peer_policy(peer)->slow_policy : policy;
     if (backlog_of(peer) != NULL && policy != WRING_SLOW_KEEP_LATEST) {
         backlog_add(peer, message, id); /* behind what waits, which another policy had wait */
         return;
     }
-    switch (policy == WRING_SLOW_DEFAULT ? wring__peer_policy(peer)->slow_policy : policy) {
+    switch (policy) {
     case WRING_SLOW_DEFAULT: /* resolved */
     case WRING_SLOW_DISCONNECT:
         if (is_over(peer)) {

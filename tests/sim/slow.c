@@ -202,6 +202,8 @@ static void check(void) {
     EXPECT(policy == WRING_SLOW_DISCONNECT || cut_off == 0);
     EXPECT(policy != WRING_SLOW_DISCONNECT || dropped(&stats) == 0);
     EXPECT(cut_off > 0 || total == (uint64_t)MESSAGES * reader_count);
+    EXPECT(policy == WRING_SLOW_DROP_NEWEST || stats.dropped_newest == 0);
+    EXPECT(policy == WRING_SLOW_DROP_OLDEST || stats.dropped_oldest == 0); /* keys find room */
     EXPECT(policy == WRING_SLOW_KEEP_LATEST || stats.dropped_replaced == 0);
     EXPECT(drained <= stats.congested);
 }
@@ -318,14 +320,15 @@ static void messages_send(sim_run *run) {
 }
 
 static void begin(sim_run *run, uint64_t seed) {
+    const bool rule_leaves_it = seed % 32 >= 16; /* to the policy of the sessions */
     const wring_topic_rule rule = {.struct_size = sizeof rule,
                                    .name = "new*",
-                                   .slow_policy = policy,
+                                   .slow_policy = rule_leaves_it ? WRING_SLOW_DEFAULT : policy,
                                    .coalesce_us = seed % 8 < 4 ? 0 : 2000};
     const wring_policy limits = {.struct_size = sizeof limits,
                                  .send_soft_bytes = 200,
                                  .send_hard_bytes = 600,
-                                 .slow_policy = policy}; /* of what wring_ref_send brings */
+                                 .slow_policy = policy}; /* of what wring_ref_send brings, too */
     wring_server_config config = {.workers = 1 + (uint32_t)(seed % 3),
                                   .handler = &slow,
                                   .policy = &limits,
