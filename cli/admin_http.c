@@ -7,7 +7,7 @@
 #include <stdio.h>
 
 #include "cli/admin.h"
-#include "cli/routes.h"
+#include "cli/publish.h"
 
 #define PUBLISH "/publish/"
 
@@ -79,25 +79,6 @@ static bool is_local(const wring_request *request) {
                                         same_bytes(host, "localhost") || same_bytes(host, "[::1]"));
 }
 
-/* Takes as long for a wrong token as for the right one, whatever they have in common. */
-static bool token_is_right(const char *token, const wring_request *request) {
-    wring_bytes given = {NULL, 0};
-    static const char scheme[] = "Bearer ";
-    if (token == NULL) {
-        return true;
-    }
-    if (!wring_headers_get(request->headers, "authorization", &given) || !begins(given, scheme)) {
-        return false;
-    }
-    const size_t skip = sizeof scheme - 1;
-    const size_t len = strlen(token);
-    unsigned difference = given.len - skip != len;
-    for (size_t i = 0; i < given.len - skip; i++) {
-        difference |= given.data[skip + i] ^ (unsigned char)token[len == 0 ? 0 : i % len];
-    }
-    return difference == 0;
-}
-
 /* ---- the resources --------------------------------------------------------------------------- */
 
 static enum admin_step stats(const admin_config *config, admin_response *out) {
@@ -113,6 +94,11 @@ static enum admin_step stats(const admin_config *config, admin_response *out) {
         {"accept_errors", s.accept_errors},
         {"accept_errno", s.accept_errno},
         {"closed", s.closed},
+        {"exchanges", s.exchanges},
+        {"sessions", s.sessions},
+        {"upgraded", s.upgraded},
+        {"rx_messages", s.rx_messages},
+        {"tx_messages", s.tx_messages},
         {"rx_bytes", s.rx_bytes},
         {"tx_bytes", s.tx_bytes},
         {"turns", s.turns},
@@ -164,29 +150,16 @@ static enum admin_step stats(const admin_config *config, admin_response *out) {
     return answer_json(out, 200);
 }
 
-/* ?binary=1 and ?binary=0 decide; else the type: octets are binary, all else is text. */
-static wring_opcode opcode_of(const wring_request *request) {
-    wring_bytes type = {NULL, 0};
-    if (same_bytes(request->query, "binary=1")) {
-        return WRING_BINARY;
-    }
-    if (same_bytes(request->query, "binary=0")) {
-        return WRING_TEXT;
-    }
-    (void)wring_headers_get(request->headers, "content-type", &type);
-    return begins(type, "application/octet-stream") ? WRING_BINARY : WRING_TEXT;
-}
-
 static enum admin_step publish(const admin_config *config, const wring_request *request,
                                wring_bytes body, admin_response *out) {
     char name[WRING_TOPIC_MAX];
     const size_t skip = sizeof PUBLISH - 1;
-    const size_t len =
-        serve_topic_name(wring_bytes_of(request->path.data + skip, request->path.len - skip), name);
+    const size_t len = publish_name_decode(
+        wring_bytes_of(request->path.data + skip, request->path.len - skip), name);
     if (len == 0) {
-        return answer_text(out, 404, "a topic's name has 1 to 255 bytes, none a control byte", "");
+        return answer_text(out, 404, PUBLISH_NAME_RULE, "");
     }
-    wring_frame frame = {opcode_of(request), 0, WRING_COMPRESS_DEFAULT, body};
+    wring_frame frame = {publish_opcode(request), 0, WRING_COMPRESS_DEFAULT, body};
     if (frame.opcode == WRING_TEXT && !wring_text_is_valid(body)) {
         return answer_text(out, 400, "the body is not UTF-8: publish it with ?binary=1", "");
     }
@@ -237,7 +210,7 @@ static enum admin_step judge(const admin_config *config, const wring_request *re
         !same_bytes(request->path, "/readyz")) {
         return answer_text(out, 404, "there are /publish/NAME, /stats, /healthz and /readyz", "");
     }
-    if ((is_publish || is_stats) && !token_is_right(config->token, request)) {
+    if ((is_publish || is_stats) && !publish_token_is_right(config->token, request)) {
         return answer_text(out, 401, "the bearer token is missing or wrong",
                            "WWW-Authenticate: Bearer\r\n");
     }

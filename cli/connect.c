@@ -296,7 +296,7 @@ static int connect_with(const connect_options *o) {
         .struct_size = sizeof config,
         .handler = &connect_handler,
         .handler_opts = &talk,
-        .subprotocols = (const char *const *)o->subprotocols,
+        .subprotocols = o->subprotocol_count == 0 ? NULL : (const char *const *)o->subprotocols,
         .subprotocol_count = o->subprotocol_count,
         .origin = o->origin,
         .headers = {o->headers, o->header_count},

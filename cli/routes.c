@@ -1,11 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * The routes of `wring serve`: /echo, /chat, /topic/NAME, /healthz and the chat page.
+ * The routes of `wring serve`: /echo, /chat, /healthz and the chat page; and the table of all.
  *
  * /chat speaks JSON: {"type":"welcome","worker":0,"id":"u1"} to the one who joins,
  * {"type":"message","from":"u1","worker":0,"text":"..."} and {"type":"presence","online":2} to all.
- *
- * Who connects to /topic/NAME subscribes to NAME; what it sends goes to all others there.
  */
 #include "cli/routes.h"
 
@@ -125,112 +123,56 @@ static const wring_handler chat_handler = {.struct_size = sizeof chat_handler,
                                            .handle_in = chat_in,
                                            .terminate = chat_terminate};
 
-/* ---- /topic/NAME ----------------------------------------------------------------------------- */
-
-#define TOPIC_PREFIX "/topic/"
-
-struct topic {
-    char *name; /* its own block: most connections of a server have another route. NULL: joined none
-                 */
-    size_t len;
-};
-
-static int hex_digit(uint8_t c) {
-    if (c >= '0' && c <= '9') {
-        return c - '0';
-    }
-    c |= 0x20;
-    return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
-}
-
-size_t serve_topic_name(wring_bytes raw, char name[WRING_TOPIC_MAX]) {
-    size_t len = 0;
-    for (size_t i = 0; i < raw.len; i++) {
-        int c = raw.data[i];
-        if (c == '%') { /* RFC 3986 2.1 */
-            int high = i + 2 < raw.len ? hex_digit(raw.data[i + 1]) : -1;
-            int low = high < 0 ? -1 : hex_digit(raw.data[i + 2]);
-            c = low < 0 ? 0 : high << 4 | low;
-            i += 2;
-        }
-        if (c < 0x20 || c == 0x7F || len == WRING_TOPIC_MAX) {
-            return 0;
-        }
-        name[len++] = (char)c;
-    }
-    return len;
-}
-
-static wring_verdict topic_init(wring_session *session, const wring_request *request, void *opts) {
-    (void)opts;
-    struct topic *topic = wring_session_user(session);
-    const size_t prefix = sizeof TOPIC_PREFIX - 1;
-    wring_bytes raw = wring_bytes_of(request->path.data + prefix, request->path.len - prefix);
-    char name[WRING_TOPIC_MAX];
-    const size_t len = serve_topic_name(raw, name);
-    if (len == 0) {
-        wring_session_close(session, WRING_CLOSE_POLICY_VIOLATION,
-                            wring_str("a topic's name has 1 to 255 bytes, none a control byte"));
-        return WRING_CONTINUE;
-    }
-    char *kept = malloc(len);
-    if (kept == NULL || wring_session_subscribe(session, wring_bytes_of(name, len)) != WRING_OK) {
-        free(kept);
-        wring_session_close(session, WRING_CLOSE_INTERNAL_ERROR, wring_str("out of memory"));
-        return WRING_CONTINUE;
-    }
-    memcpy(kept, name, len);
-    topic->name = kept;
-    topic->len = len;
-    return WRING_CONTINUE;
-}
-
-static wring_verdict topic_in(wring_session *session, const wring_message *message) {
-    const struct topic *topic = wring_session_user(session);
-    if (topic->name != NULL && (message->opcode == WRING_TEXT || message->opcode == WRING_BINARY)) {
-        wring_frame frame = {message->opcode, 0, WRING_COMPRESS_DEFAULT, message->payload};
-        /* A full mailbox loses it on that worker; the server counts it. */
-        (void)!wring_session_publish(session, wring_bytes_of(topic->name, topic->len), &frame);
-    }
-    return WRING_CONTINUE;
-}
-
-static void topic_terminate(wring_session *session, const wring_end *end) {
-    (void)end;
-    struct topic *topic = wring_session_user(session);
-    free(topic->name);
-}
-
-static const wring_handler topic_handler = {.struct_size = sizeof topic_handler,
-                                            .name = "topic",
-                                            .state_size = sizeof(struct topic),
-                                            .init = topic_init,
-                                            .handle_in = topic_in,
-                                            .terminate = topic_terminate};
-
 /* ---- plain HTTP ------------------------------------------------------------------------------ */
 
-static void respond_healthz(const wring_request *request, wring_http_response *response,
-                            void *opts) {
+static void healthz_request(wring_exchange *exchange, const wring_request *request, void *opts) {
     (void)request;
     (void)opts;
-    response->body = wring_str("ok\n");
+    const wring_header no_store = {wring_str("Cache-Control"), wring_str("no-store")};
+    const wring_answer ok = {
+        .struct_size = sizeof ok, .headers = {&no_store, 1}, .body = wring_str("ok\n")};
+    (void)!wring_exchange_answer(exchange, &ok);
 }
 
-static void respond_page(const wring_request *request, wring_http_response *response, void *opts) {
+static const wring_http_handler healthz_handler = {
+    .struct_size = sizeof healthz_handler, .name = "healthz", .request = healthz_request};
+
+static void page_request(wring_exchange *exchange, const wring_request *request, void *opts) {
     (void)request;
     (void)opts;
-    response->content_type = "text/html; charset=utf-8";
-    response->body = wring_bytes_of(wring_page_index, wring_page_index_len);
+    const wring_answer page = {.struct_size = sizeof page,
+                               .content_type = "text/html; charset=utf-8",
+                               .body = wring_bytes_of(wring_page_index, wring_page_index_len)};
+    (void)!wring_exchange_answer(exchange, &page);
 }
 
-void serve_routes(serve_app *app, wring_route routes[SERVE_ROUTES]) {
-    routes[0] = (wring_route){.path = "/echo", .handler = &echo_handler};
-    routes[1] = (wring_route){.path = "/chat", .handler = &chat_handler, .opts = app};
-    routes[2] = (wring_route){.path = "/healthz", .respond = respond_healthz};
-    routes[3] = (wring_route){.path = "/", .respond = respond_page};
-    routes[4] = (wring_route){.path = TOPIC_PREFIX "*", .handler = &topic_handler};
+static const wring_http_handler page_handler = {
+    .struct_size = sizeof page_handler, .name = "page", .request = page_request};
+
+/* ---- the table ------------------------------------------------------------------------------- */
+
+const char *const serve_route_names[SERVE_ROUTES] = {"echo", "chat", "topic", "page", "health"};
+
+size_t serve_routes(serve_app *app, wring_route routes[SERVE_ROUTES]) {
+    const wring_route all[SERVE_ROUTES] = {
+        [SERVE_ECHO] = {.path = "/echo", .handler = &echo_handler},
+        [SERVE_CHAT] = {.path = "/chat", .handler = &chat_handler, .opts = app},
+        [SERVE_TOPIC] = serve_topic_route(app),
+        [SERVE_PAGE] = {.path = "/", .http = &page_handler},
+        [SERVE_HEALTH] = {.path = "/healthz", .http = &healthz_handler},
+    };
+    size_t count = 0;
     for (size_t i = 0; i < SERVE_ROUTES; i++) {
-        routes[i].struct_size = sizeof routes[i];
+        if ((app->routes & 1u << i) == 0) {
+            continue;
+        }
+        wring_route *route = &routes[count++];
+        *route = all[i];
+        route->struct_size = sizeof *route;
+        if (route->handler != NULL) {
+            route->origins = app->origins.list;
+            route->origin_count = app->origins.count;
+        }
     }
+    return count;
 }

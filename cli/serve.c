@@ -24,6 +24,22 @@ static void log_line(const char *format, ...) {
     va_end(args);
 }
 
+/* A page that may not connect is most often a proxy that is not configured: that is said, with what
+ * to do. Other refusals are only counted. */
+static void refusal_write(const wring_log_record *record, void *opts) {
+    (void)opts;
+    for (size_t i = 0; i < record->field_count; i++) {
+        if (strcmp(record->fields[i].name, "reason") == 0 &&
+            strcmp(record->fields[i].value, wring_result_name(WRING_ERR_FOREIGN_ORIGIN)) == 0) {
+            fprintf(stderr, "wring: %s (of `wring serve`: --origin, --trusted-proxy)\n",
+                    record->text);
+        }
+    }
+}
+
+static const wring_log_config refusals = {
+    .struct_size = sizeof refusals, .level = WRING_LOG_INFO, .write = refusal_write};
+
 static bool admin_begin(const serve_options *o, serve_app *app, admin **out) {
     admin_config config = {.port = (uint16_t)o->admin_port,
                            .token = serve_admin_token(o),
@@ -91,10 +107,13 @@ int cli_serve(int argc, const char **argv) {
     }
     static serve_app app;
     static wring_route routes[SERVE_ROUTES];
-    serve_routes(&app, routes);
+    if (!serve_http_parse(&options, &app)) {
+        return CLI_USAGE;
+    }
     wring_server_config given = serve_config_of(&options);
     given.routes = routes;
-    given.route_count = SERVE_ROUTES;
+    given.route_count = serve_routes(&app, routes);
+    given.log = &refusals;
     const wring_tls_server_config tls = {.struct_size = sizeof tls,
                                          .cert_file = options.tls_cert,
                                          .key_file = options.tls_key,
@@ -113,7 +132,7 @@ int cli_serve(int argc, const char **argv) {
         cli_complain("%s", error.text);
         code = CLI_USAGE;
     } else if (options.print_config != 0) {
-        code = serve_config_print(&config, &policy, &options) ? CLI_OK : CLI_FAILED;
+        code = serve_config_print(&config, &policy, &options, &app) ? CLI_OK : CLI_FAILED;
     } else {
         code = serve(&config, &app, &options);
     }

@@ -4,8 +4,9 @@
  *
  *   serve.c          start, wait for a signal, drain
  *   serve_options.c  the command line, --print-config
+ *   serve_http.c     what is served to whom: routes, publishing, origins
  *   serve_signals.c  what each signal does
- *   routes.c         what is served
+ *   routes.c         the routes
  *   admin.c          the admin port
  */
 #ifndef WRING_CLI_SERVE_H
@@ -14,6 +15,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "cli/routes.h"
 #include "wring/wring.h"
 
 #define ADMIN_OFF WRING_OFF
@@ -27,6 +29,11 @@ typedef struct serve_options {
     char *tls_key;
     char *tls_client_ca;
     char *admin_token;
+    char *routes;
+    char *publish_token;
+    char **allow_publish; /* lists end with NULL */
+    char **origins;
+    char **trusted_proxies;
     int print_config;
     int unpinned;
     int share_port;
@@ -54,6 +61,20 @@ const char *serve_admin_token(const serve_options *options);
 
 /** Every setting of an adopted configuration and policy. */
 bool serve_config_print(const wring_server_config *config, const wring_policy *policy,
-                        const serve_options *options);
+                        const serve_options *options, const serve_app *app);
+
+/* ---- serve_http.c ---------------------------------------------------------------------------- */
+
+/** Fills in which routes there are, who may publish, and the origins. Borrows from the options.
+ *  False when an option was wrong; it has been said what. */
+bool serve_http_parse(const serve_options *options, serve_app *app);
+
+/** Sets the trusted proxies. Borrows from the options. */
+void serve_http_config(const serve_options *options, wring_server_config *config);
+
+/** The part of --print-config. */
+void serve_http_print(const wring_server_config *config, const serve_app *app);
+
+void serve_http_free(serve_options *options);
 
 #endif

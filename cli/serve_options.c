@@ -23,6 +23,21 @@ static const char examples[] =
     "  wring serve --tls-cert cert.pem --tls-key key.pem       https:// and wss://\n"
     "  wring serve --admin-port 9090        then: curl -d hello "
     "http://127.0.0.1:9090/publish/news\n"
+    "  wring serve --routes topic,health --allow-publish 'news/*'\n"
+    "                                       then: curl -d hello "
+    "http://127.0.0.1:8080/topic/news/1\n"
+    "  wring serve --origin https://example.com                pages of that site may connect too\n"
+    "  wring serve --trusted-proxy 127.0.0.1                   behind nginx on this machine\n"
+    "\nRoutes: echo (/echo), chat (/chat), topic (/topic/NAME), page (/) and health (/healthz); "
+    "all "
+    "by default.\nClients may publish to a topic, by message or by POST, where --allow-publish "
+    "says "
+    "so: a name, or with\n* at its end every name that begins so. Without it they may publish to "
+    "every topic when only this\nmachine can connect (--host 127.0.0.1, the default, and no "
+    "--trusted-proxy) or when they need a\ntoken, and else to none. Other machines reach a server "
+    "on 127.0.0.1 through a proxy: then say\n--trusted-proxy, --allow-publish or both. The token "
+    "comes from --publish-token, or better the "
+    "environment's WRING_PUBLISH_TOKEN.\n"
     "\nSizes take k, m and g, with or without iB (1,024s), counts k and m (1,000s), times us, ms, "
     "s, m\nand h; a time without a unit is in milliseconds, of --coalesce and --busy-poll in "
     "microseconds.\n"
@@ -68,6 +83,8 @@ static serve_options given = {.port = 8080,
     { name, 0, CLI_BYTES, NULL, &given.field, 0, 0, words, help }
 #define TEXT(name, field, help, what)                                                              \
     { name, 0, POPT_ARG_STRING, &given.field, 0, help, what }
+#define LIST(name, field, help, what)                                                              \
+    { name, 0, POPT_ARG_ARGV, &given.field, 0, help, what }
 #define SWITCH(name, field, help)                                                                  \
     { name, 0, POPT_ARG_NONE, &given.field, 0, help, NULL }
 
@@ -83,6 +100,14 @@ static const cli_number numbers[] = {
     SIZE64("max-message", session.message_bytes_max, CLI_OFF, "longest message (64 MiB)"),
     SIZE64("max-fragment-bytes", session.fragment_bytes_max, CLI_OFF,
            "what a message's fragments may pin"),
+    SIZE64("max-body", config.body_bytes_max, CLI_OFF, "longest body of a request (1 MiB)"),
+    COUNT64("max-requests", config.exchanges_max, 0, CLI_OFF, "of one connection (unlimited)"),
+    TIME("keep-alive-timeout", CLI_MS, config.keep_alive_timeout_ms, 0, CLI_OFF,
+         "without a request until it is closed (1m)"),
+    TIME("body-timeout", CLI_MS, config.body_timeout_ms, 0, CLI_OFF,
+         "for a body, and 1s for each KiB of it (30s)"),
+    TIME("answer-timeout", CLI_MS, config.answer_timeout_ms, 0, CLI_OFF,
+         "for an answer to begin and to move (1m)"),
     SIZE64("pause-bytes", config.pause_bytes, 0,
            "queued to a peer before it is read no further (1 MiB)"),
     SIZE64("send-soft", policy.send_soft_bytes, 0,
@@ -145,6 +170,14 @@ static bool line_parse(int argc, const char **argv) {
     const struct poptOption table[] = {
         TEXT("host", host, "numeric address to listen on (127.0.0.1)", "ADDRESS"),
         TEXT("backend", backend, CLI_BACKEND_HELP, "NAME"),
+        TEXT("routes", routes, "what is served (echo,chat,topic,page,health)", "NAMES"),
+        LIST("allow-publish", allow_publish,
+             "topics clients may publish to: a name, PREFIX* or off; repeat it", "TOPIC"),
+        TEXT("publish-token", publish_token, "what a client that publishes has to know", "TOKEN"),
+        LIST("origin", origins, "pages that may connect besides our own; \"*\": all; repeat it",
+             "ORIGIN"),
+        LIST("trusted-proxy", trusted_proxies,
+             "its X-Forwarded-Host counts: address, network or unix; repeat it", "ADDRESS"),
         TEXT("slow-policy", slow_policy,
              "disconnect, drop-newest, drop-oldest or keep-latest (disconnect)", "NAME"),
         SWITCH("iana-close-codes", iana_close_codes, "also accept and send 1012, 1013, 1014"),
@@ -240,6 +273,7 @@ void serve_options_free(serve_options *o) {
     for (size_t i = 0; i < sizeof texts / sizeof texts[0]; i++) {
         free(texts[i]);
     }
+    serve_http_free(o);
 }
 
 wring_server_config serve_config_of(serve_options *o) {
@@ -251,6 +285,7 @@ wring_server_config serve_config_of(serve_options *o) {
     o->session.struct_size = sizeof o->session;
     config.port = (uint16_t)o->port;
     config.host = o->host;
+    serve_http_config(o, &config);
     config.unpinned = o->unpinned != 0;
     config.share_port = o->share_port != 0;
     o->session.allow_iana_close_codes = o->iana_close_codes != 0;
@@ -342,8 +377,9 @@ static bool print_server(const wring_server_config *c, const wring_policy *p, ui
 }
 
 bool serve_config_print(const wring_server_config *config, const wring_policy *policy,
-                        const serve_options *o) {
+                        const serve_options *o, const serve_app *app) {
     const bool can_run = print_server(config, policy, o->drain_ms);
+    serve_http_print(config, app);
     print_admin(o);
     return can_run;
 }

@@ -205,6 +205,8 @@ void wring_pool_destroy(wring_pool *pool, uint32_t drain_ms) {
     if (pool == NULL) {
         return;
     }
+    wring__group_refuse_inside(&pool->group, "wring_pool_destroy",
+                               "tell another thread to destroy the pool");
     if (!pool->group.backend.is_driven) {
         wring__pool_drain(pool, drain_ms);
     }

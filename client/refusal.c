@@ -22,16 +22,35 @@ wring__refusal *wring__refusal_create(const wring__http1 *parser, const uint8_t 
         .headers = wring__http1_headers(parser, refusal->head, refusal->list),
         .body = wring_bytes_of(refusal->body_bytes, 0),
     };
-    wring__http1_body_init(&refusal->body, parser->status, refusal->answer.headers);
+    wring__http1_body_begin_response(&refusal->body, parser->status, refusal->answer.headers);
     wring__refusal_explain(refusal);
     return refusal;
 }
 
+/* Keeps what fits of a piece; false when there was more. */
+static bool keep(wring__refusal *refusal, wring_bytes piece) {
+    wring_bytes *body = &refusal->answer.body;
+    const size_t len = wring__min_size(piece.len, sizeof refusal->body_bytes - body->len);
+    if (len > 0) {
+        memcpy(refusal->body_bytes + body->len, piece.data, len);
+        body->len += len;
+    }
+    return len == piece.len;
+}
+
 bool wring__refusal_feed(wring__refusal *refusal, wring_bytes bytes) {
     wring_http_answer *answer = &refusal->answer;
-    const wring_result result = wring__http1_body_feed(
-        &refusal->body, bytes, refusal->body_bytes, sizeof refusal->body_bytes, &answer->body.len);
-    answer->body_is_whole = wring__http1_body_has_ended(&refusal->body);
+    wring_result result = WRING_OK;
+    wring_bytes piece = {NULL, 1};
+    while (result == WRING_OK && piece.len > 0) {
+        if (answer->body.len == sizeof refusal->body_bytes) {
+            return true; /* nothing more is kept, and whether the body was whole is known */
+        }
+        size_t used;
+        result = wring__http1_body_next(&refusal->body, bytes, &used, &piece);
+        bytes = used == 0 ? bytes : wring_bytes_of(bytes.data + used, bytes.len - used);
+        answer->body_is_whole = keep(refusal, piece) && wring__http1_body_has_ended(&refusal->body);
+    }
     return result != WRING_MORE;
 }
 

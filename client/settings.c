@@ -9,6 +9,7 @@
 #include "client/client.h"
 #include "client/text.h"
 #include "core/sized.h"
+#include "proto/upgrade.h"
 #include "wring/upgrade.h"
 
 #define URL_MAX 8192
@@ -223,6 +224,20 @@ bool wring__headers_are_views(wring_headers headers) {
     return good;
 }
 
+/* What is no token cannot stand in the header: the same error as that of a bad header. */
+static wring_result subprotocols_check(const wring_client_config *config, wring_error *error) {
+    const wring_result result = wring__list_check(config->subprotocols, config->subprotocol_count,
+                                                  "subprotocols", "subprotocol_count", error);
+    if (result != WRING_OK) {
+        return result;
+    }
+    wring_error why = {.text = ""};
+    return wring__subprotocols_check(config->subprotocols, config->subprotocol_count, &why) ==
+                   WRING_OK
+               ? WRING_OK
+               : wring_error_set(error, WRING_ERR_INVALID_HEADER, 0, "%s", why.text);
+}
+
 static wring_result config_adopt(wring__client_settings *settings, const wring_client_config *in,
                                  wring_error *error) {
     wring_client_config *config = &settings->config;
@@ -248,11 +263,14 @@ static wring_result config_adopt(wring__client_settings *settings, const wring_c
         config->reconnect_min_ms > config->reconnect_max_ms) {
         return bad(error, "reconnect_min_ms", "is above reconnect_max_ms");
     }
-    if ((config->subprotocols == NULL && config->subprotocol_count > 0) ||
-        !wring__headers_are_views(config->headers)) {
-        return bad(error, "subprotocols or headers", "have a count or a length, and NULL");
+    if (!wring__headers_are_views(config->headers)) {
+        return bad(error, "headers", "have a count or a length, and NULL");
     }
-    wring_result result = wring__session_config_adopt(config->session, &settings->session, error);
+    wring_result result = subprotocols_check(config, error);
+    if (result != WRING_OK) {
+        return result;
+    }
+    result = wring__session_config_adopt(config->session, &settings->session, error);
     config->session = &settings->session;
     if (result == WRING_OK && config->handler != NULL) {
         result = wring__handler_adopt(config->handler, &settings->handler, error);
@@ -307,8 +325,7 @@ static wring_result headers_check(const wring__client_settings *settings, wring_
     free(scratch);
     if (result == WRING_ERR_INVALID_HEADER) {
         return wring_error_set(error, result, 0,
-                               "origin, extensions or subprotocols: a CR, LF, NUL or other illegal "
-                               "byte, or a name that is no token");
+                               "origin or extensions: a CR, LF, NUL or other illegal byte");
     }
     return result == WRING_OK ? result
                               : bad(error, "headers", "make a request of more than 64 KiB");

@@ -7,13 +7,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-static int hex_digit(uint8_t c) {
-    if (c >= '0' && c <= '9') {
-        return c - '0';
-    }
-    c |= 0x20;
-    return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
-}
+#include "proto/hex.h"
 
 wring_result wring__percent_decode(wring_bytes text, char **decoded) {
     *decoded = NULL;
@@ -24,9 +18,9 @@ wring_result wring__percent_decode(wring_bytes text, char **decoded) {
     size_t len = 0;
     for (size_t i = 0; i < text.len; i++) {
         uint8_t c = text.data[i];
-        if (c == '%' && i + 2 < text.len && hex_digit(text.data[i + 1]) >= 0 &&
-            hex_digit(text.data[i + 2]) >= 0) {
-            c = (uint8_t)(hex_digit(text.data[i + 1]) << 4 | hex_digit(text.data[i + 2]));
+        if (c == '%' && i + 2 < text.len && wring__hex_of(text.data[i + 1]) >= 0 &&
+            wring__hex_of(text.data[i + 2]) >= 0) {
+            c = (uint8_t)(wring__hex_of(text.data[i + 1]) << 4 | wring__hex_of(text.data[i + 2]));
             i += 2;
         }
         if (c == 0) {

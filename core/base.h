@@ -21,6 +21,17 @@
 #define WRING_CACHE_ALIGNED                 __attribute__((aligned(WRING_CACHE_LINE)))
 #define WRING_CONTAINER_OF(p, type, member) ((type *)(void *)((char *)(p)-offsetof(type, member)))
 
+/* Release builds zero every local. Not those with this: they are large, and written before they are
+ * read. */
+#if defined(__has_attribute)
+#if __has_attribute(uninitialized)
+#define WRING_UNINITIALIZED __attribute__((uninitialized))
+#endif
+#endif
+#ifndef WRING_UNINITIALIZED
+#define WRING_UNINITIALIZED
+#endif
+
 /* In a loop that waits for another CPU. */
 static inline void wring__cpu_relax(void) {
 #if defined(__x86_64__)

@@ -13,6 +13,8 @@ size_t wring__mail_count(const wring__mail *mail) {
         return wring__packed_count(mail->data) - wring__packed_close(mail->data, &close);
     case WRING__MAIL_POST:
     case WRING__MAIL_SUBSCRIBE:
+    case WRING__MAIL_ANSWER:
+    case WRING__MAIL_ACCEPT:
         return 1;
     default:
         return 0;
@@ -31,6 +33,13 @@ void wring__mail_lost(const wring__mail *mail) {
         memcpy(&posted, shared->payload, sizeof posted);
         if (posted.lost != NULL) {
             posted.lost(&posted.info);
+        }
+    }
+    if (mail->kind == WRING__MAIL_ACCEPT) {
+        wring__given given;
+        memcpy(&given, shared->payload, sizeof given);
+        if (given.lost != NULL) {
+            given.lost(given.data);
         }
     }
     if (shared != NULL) {

@@ -20,6 +20,8 @@ enum wring__mail_kind {
     WRING__MAIL_SUBSCRIBE,   /* data: payload is the topic */
     WRING__MAIL_UNSUBSCRIBE, /* the same */
     WRING__MAIL_CALL,        /* data: a wring__call */
+    WRING__MAIL_ANSWER,      /* to an exchange; data: the packed answer (server/exchange_ref.c) */
+    WRING__MAIL_ACCEPT,      /* the same of an accept; its payload begins with a wring__given */
     WRING__MAIL_WORKER = 64
 };
 
@@ -36,6 +38,12 @@ typedef struct wring__posted {
     wring_info info;
     void (*lost)(const wring_info *info);
 } wring__posted;
+
+/** What the payload of an accept begins with: a thing that changes hands with it. */
+typedef struct wring__given {
+    void *data;
+    void (*lost)(void *data); /* nobody took it; may be NULL */
+} wring__given;
 
 /** Work for a worker's thread: embedded in the poster's struct. One of the two is called, once. */
 typedef struct wring__call {

@@ -66,6 +66,16 @@ wring_result wring__sized_list_adopt(void *out, uint32_t size, const void *in, s
     return WRING_OK;
 }
 
+wring_result wring__list_check(const void *list, size_t count, const char *field,
+                               const char *count_field, wring_error *error) {
+    if (list == NULL && count > 0) {
+        return wring_error_set(error, WRING_ERR_INVALID_CONFIG, 0,
+                               "%s is %zu, and %s is NULL: set both, or none", count_field, count,
+                               field);
+    }
+    return WRING_OK;
+}
+
 wring_result wring__sized_give(void *out, const void *full, uint32_t size) {
     const uint32_t theirs = size_of(out);
     if (theirs < sizeof theirs || theirs > size + GROWTH_MAX) {

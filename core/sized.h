@@ -25,6 +25,12 @@ WRING_MUST_CHECK wring_result wring__sized_list_adopt(void *out, uint32_t size, 
                                                       size_t count, size_t least, const char *type,
                                                       wring_error *error);
 
+/** A count has its list. A list with the count 0 is an empty one.
+ *  @param field, count_field  for the sentence, which names no record: "origins", "origin_count"
+ *  Errors: WRING_ERR_INVALID_CONFIG. */
+WRING_MUST_CHECK wring_result wring__list_check(const void *list, size_t count, const char *field,
+                                                const char *count_field, wring_error *error);
+
 /** Gives the caller as much of one of ours as it knows; what only it knows becomes zero.
  *  Errors: WRING_ERR_INVALID_ARGUMENT without its struct_size. */
 wring_result wring__sized_give(void *out, const void *full, uint32_t size);

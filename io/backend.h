@@ -79,6 +79,10 @@ typedef struct wring__dial_config {
 
 typedef struct wring__backend wring__backend;
 
+/** Of `shutdown`: both directions at once, and the peer gets a reset instead of an end in order.
+ *  What the kernel still has of the stream is dropped. */
+#define WRING__SHUT_RESET 3
+
 typedef struct wring__backend_ops {
     const char *name;
     /** Opens a listening socket, before any worker runs; `port` returns the port it got.
@@ -123,6 +127,7 @@ typedef struct wring__backend_ops {
      *  there was no room). Only where `sends_at_once` is set; see `sends_known`. */
     void (*send_at_once)(wring__backend *backend, wring__socket socket, uint64_t token,
                          const struct iovec *iov, size_t count);
+    /** @param how  as shutdown(2), or WRING__SHUT_RESET */
     void (*shutdown)(wring__backend *backend, wring__socket socket, uint64_t token, int how);
     /** Asks for the early end of operation `target`; both complete, in any order.
      *  @param socket  whose operation it is; WRING__SOCKET_NONE: an accept or a poll */

@@ -13,9 +13,11 @@
 #define GATHER_MAX 64
 /* Longer sends rather wait for room by themselves: a second attempt costs a turn. */
 #define AT_ONCE_BYTES_MAX ((uint64_t)32 * 1024)
-#define DRAIN_TIMEOUT_NS  (10 * WRING_NS_PER_SEC)
+/* For the last bytes, as long as none of them moves: an answer may be long, and its client slow. */
+#define DRAIN_TIMEOUT_NS (10 * WRING_NS_PER_SEC)
 /* The close handshake is over: nothing more is to come but the peer's end of stream. */
-#define LINGER_NS (200 * WRING_NS_PER_MS)
+#define LINGER_NS        (200 * WRING_NS_PER_MS)
+#define LINGER_LONGER_NS (2 * WRING_NS_PER_SEC)
 
 static void set_state(wring__conn *conn, enum wring__end_state state) {
     WRING_ASSERT((int)state > (int)conn->super.state);
@@ -89,7 +91,10 @@ void wring__conn_abort(wring__conn *conn) {
     set_state(conn, WRING__END_TEARDOWN);
     wring__wheel_cancel(&conn->super.worker->wheel, &conn->super.timer);
     wring__conn_rx_drop(conn);
-    if (connecting) {
+    if (conn->resets && !conn->broken) {
+        stream_shutdown(conn, WRING__SHUT_RESET);
+        wring__conn_recv_cancel(conn);
+    } else if (connecting) {
         wring__backend *backend = conn->super.worker->backend;
         backend->ops->cancel(backend, conn->socket, wring__conn_token(conn, WRING__OP_CONNECT),
                              wring__conn_token(conn, WRING__OP_CANCEL));
@@ -115,7 +120,8 @@ static void linger(wring__conn *conn) {
         wring__conn_recv_arm(conn); /* to see the peer's end */
     }
     wring__wheel_set(&conn->super.worker->wheel, &conn->super.timer,
-                     conn->super.worker->clock.peer_now + LINGER_NS);
+                     conn->super.worker->clock.peer_now +
+                         (conn->lingers_longer ? LINGER_LONGER_NS : LINGER_NS));
 }
 
 static void linger_when_drained(wring__conn *conn) {
@@ -131,6 +137,14 @@ static void seal_last(wring__conn *conn) {
         wring__outq_deinit(&conn->super.out, &conn->super.worker->chunks);
     }
     wring__conn_tls_seal(conn);
+}
+
+/* Not inlined: with it wring__conn_timer no longer fitted into the turn, whose other parts then
+ * cost more. */
+__attribute__((noinline)) static void drain_wait(wring__conn *conn) {
+    conn->super.tx_moved = false;
+    wring__wheel_set(&conn->super.worker->wheel, &conn->super.timer,
+                     conn->super.worker->clock.peer_now + DRAIN_TIMEOUT_NS);
 }
 
 void wring__conn_shut(wring__conn *conn) {
@@ -149,8 +163,7 @@ void wring__conn_shut(wring__conn *conn) {
     if (conn->is_direct) {
         wring__conn_recv_cancel(conn); /* the block it was to fill may be large */
     }
-    wring__wheel_set(&conn->super.worker->wheel, &conn->super.timer,
-                     conn->super.worker->clock.peer_now + DRAIN_TIMEOUT_NS);
+    drain_wait(conn);
     if (conn->sent_at_once) {
         conn->super.worker->at_once.must_look = true; /* its end is waited for now */
     }
@@ -185,6 +198,8 @@ void wring__conn_broken_by(wring__conn *conn, int32_t result) {
 void wring__conn_timer(wring__conn *conn) {
     if (conn->super.state == WRING__END_OPEN) {
         conn->super.ops->timer(&conn->super);
+    } else if (conn->super.state == WRING__END_DRAINING && conn->super.tx_moved) {
+        drain_wait(conn);
     } else {
         wring__conn_abort(conn);
     }

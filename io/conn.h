@@ -45,6 +45,7 @@ struct wring__conn {
     bool is_ready : 1;
     bool is_dirty : 1;
     bool is_dead : 1;
+    bool resets : 1; /* when it is aborted, the peer is to see that it broke */
     bool eof : 1;
     bool eof_told : 1;
     bool broken : 1;
@@ -54,10 +55,11 @@ struct wring__conn {
     bool long_more : 1; /* the last receive filled the owner's room: the socket has more */
     bool has_lane : 1;  /* it receives a long run */
     uint8_t long_receives : 3;
-    bool dialled : 1;      /* by us */
-    bool sent_at_once : 1; /* the send in flight does not wait: the worker's list has it */
-    bool send_waits : 1;   /* the socket was full: sends wait for room until the queue is empty */
-    bool carries : 1;      /* streams: what goes out is asked for when it is about to (ops->fill) */
+    bool dialled : 1;        /* by us */
+    bool sent_at_once : 1;   /* the send in flight does not wait: the worker's list has it */
+    bool send_waits : 1;     /* the socket was full: sends wait for room until the queue is empty */
+    bool lingers_longer : 1; /* the peer is still sending, and has to see what was sent to it */
+    bool carries : 1; /* streams: what goes out is asked for when it is about to (ops->fill) */
 };
 
 /** Takes a connected socket over: a slot, a generation, and receiving is armed.

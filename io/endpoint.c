@@ -28,7 +28,7 @@ wring_result wring__end_init(wring__endpoint *end, wring__worker *worker,
 }
 
 void wring__end_close(wring__endpoint *end) {
-    WRING_ASSERT(end->kind == WRING__END_MUX && end->state != WRING__END_CLOSED);
+    WRING_ASSERT(end->kind != WRING__END_CONN && end->state != WRING__END_CLOSED);
     wring__worker *worker = end->worker;
     end->state = WRING__END_CLOSED;
     wring__wheel_cancel(&worker->wheel, &end->timer);
@@ -59,6 +59,18 @@ void wring__end_shut(wring__endpoint *end) {
         wring__conn_shut(conn_of(end));
     } else if (end->state == WRING__END_OPEN) {
         end->mux->ops->shut(end);
+    }
+}
+
+void wring__end_linger_longer(wring__endpoint *end) {
+    if (is_conn(end)) {
+        conn_of(end)->lingers_longer = true;
+    }
+}
+
+void wring__end_reset_at_abort(wring__endpoint *end) {
+    if (is_conn(end)) {
+        conn_of(end)->resets = true;
     }
 }
 
@@ -107,8 +119,8 @@ static uint64_t pause_bytes(const wring__endpoint *end) {
 }
 
 const char *wring__rx_stop_names(uint8_t reasons, char out[64]) {
-    static const char *const names[] = {"FULL",    "PAUSED", "INBOX",  "MEMORY",
-                                        "YIELDED", "LANE",   "BUFFERS"};
+    static const char *const names[] = {"FULL",    "PAUSED", "INBOX",   "MEMORY",
+                                        "YIELDED", "LANE",   "BUFFERS", "ANSWER"};
     size_t len = 0;
     memcpy(out, "-", 2);
     for (size_t i = 0; i < WRING_ARRAY_LEN(names); i++) {

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * An endpoint: what a slot of a worker's slot table names. It is a connection (io/conn.h), or a
- * stream that is multiplexed with others on one. Its owner, above io/, appends bytes to `out`, sets
+ * An endpoint: what a slot of a worker's slot table names. It is a connection (io/conn.h), a stream
+ * that is multiplexed with others on one, or a mere name, which only gets mail (an exchange). Its
+ * owner, above io/, appends bytes to `out`, sets
  * a deadline, gets mail, and is called by its ops; which kind it is makes no difference to it.
  *
  * The functions here do their work for a connection directly, and ask the multiplexer
@@ -19,7 +20,7 @@ typedef struct wring__conn wring__conn;
 typedef struct wring__endpoint wring__endpoint;
 struct wring__tls;
 
-enum wring__end_kind { WRING__END_CONN, WRING__END_MUX };
+enum wring__end_kind { WRING__END_CONN, WRING__END_MUX, WRING__END_NAME };
 
 /** A multiplexed stream is OPEN, DRAINING, TEARDOWN (aborted; its memory is freed soon) or CLOSED
  *  only; see io/conn.h for the rest. In DRAINING its multiplexer sets the timer, after which the
@@ -42,13 +43,14 @@ enum wring__rx_stop {
     WRING__RX_STOP_MEMORY = 8,   /* worker->rx_stopped: the memory budget */
     WRING__RX_STOP_YIELDED = 16, /* the owner goes on with what it has in another turn */
     WRING__RX_STOP_LANE = 32,    /* a connection whose next long run waits for a lane */
-    WRING__RX_STOP_BUFFERS = 64  /* a receive found no buffer, and nothing was received since */
+    WRING__RX_STOP_BUFFERS = 64, /* a receive found no buffer, and nothing was received since */
+    WRING__RX_STOP_ANSWER = 128  /* enough was received behind a request that has no answer yet */
 };
 
 /** With one of these the owner is given nothing more, also of what was received already. */
 #define WRING__RX_STOP_GIVING                                                                      \
     (WRING__RX_STOP_FULL | WRING__RX_STOP_PAUSED | WRING__RX_STOP_INBOX | WRING__RX_STOP_MEMORY |  \
-     WRING__RX_STOP_YIELDED)
+     WRING__RX_STOP_YIELDED | WRING__RX_STOP_ANSWER)
 
 /** The reasons by name, for traces and tests: "FULL PAUSED", or "-". */
 const char *wring__rx_stop_names(uint8_t reasons, char out[64]);
@@ -148,6 +150,14 @@ static inline void wring__end_flush(wring__endpoint *end) {
 /** The owner is done: sends what is queued, then ends the stream in order. */
 void wring__end_shut(wring__endpoint *end);
 
+/** Before wring__end_shut: the peer is still sending what nobody wants. It is dropped for up to 2 s
+ *  rather than 200 ms, since a reset would make the peer lose what was sent to it. */
+void wring__end_linger_longer(wring__endpoint *end);
+
+/** When it is aborted from now on, a connection is reset: the peer must not take its end for one in
+ *  order. */
+void wring__end_reset_at_abort(wring__endpoint *end);
+
 /** Ends the stream at once; what is queued is lost. */
 void wring__end_abort(wring__endpoint *end);
 
@@ -215,8 +225,8 @@ static inline void wring__end_bring_deadline(wring__endpoint *end, wring_time_ns
 WRING_MUST_CHECK wring_result wring__end_init(wring__endpoint *end, wring__worker *worker,
                                               const wring__end_ops *ops);
 
-/** For the multiplexer: the stream is over. Its slot is free, its queue empty, and `closed` is
- *  called: the memory is gone. Not from within a callback of the endpoint. */
+/** For the multiplexer, or who has a name: it is over. Its slot is free, its queue empty, and
+ *  `closed` is called: the memory is gone. Not from within a callback of the endpoint. */
 void wring__end_close(wring__endpoint *end);
 
 #endif

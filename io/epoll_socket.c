@@ -224,7 +224,10 @@ bool wring__epoll_dialled(wring__backend *super, wring__socket socket) {
 
 void wring__epoll_shutdown(wring__backend *super, wring__socket socket, uint64_t token, int how) {
     struct epoll_socket *s = socket_of(super, socket);
-    const int result = shutdown(s->fd, how) == 0 ? 0 : -errno;
+    const bool resets = how == WRING__SHUT_RESET;
+    const int failed = resets ? connect(s->fd, &wring__socket_nowhere, sizeof wring__socket_nowhere)
+                              : shutdown(s->fd, how);
+    const int result = failed == 0 ? 0 : -errno;
     s->is_shut = true;
     wring__epoll_post(epoll_of(super), token, result);
 }

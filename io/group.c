@@ -49,8 +49,12 @@ static void tell_ready(wring__group *group) {
     pthread_mutex_unlock(&group->lock);
 }
 
+/* Also between the turns of its worker, when those are over and their callbacks run. */
+static _Thread_local const wring__group *group_of_thread;
+
 static void *member_run(void *arg) {
     wring__member *member = arg;
+    group_of_thread = member->group;
     if (member->group->is_pinned) {
         pin(member->number);
     }
@@ -93,6 +97,19 @@ wring_result wring__group_init(wring__group *group, const wring__group_ops *ops,
     pthread_mutex_init(&group->lock, NULL);
     pthread_cond_init(&group->ready, NULL);
     return WRING_OK;
+}
+
+void wring__group_refuse_inside(const wring__group *group, const char *function, const char *cure) {
+    bool is_inside = group_of_thread == group;
+    for (uint32_t i = 0; i < group->count && wring__worker_current != NULL; i++) {
+        is_inside |= group->members[i]->worker == wring__worker_current; /* one that is driven */
+    }
+    if (is_inside) {
+        char text[256];
+        (void)snprintf(text, sizeof text,
+                       "%s was called from a callback on a worker of its own: %s", function, cure);
+        wring__panic(text, __FILE__, __LINE__, __func__);
+    }
 }
 
 void wring__group_deinit(wring__group *group) {

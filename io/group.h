@@ -62,6 +62,11 @@ struct wring__group {
 /** Errors: WRING_ERR_NO_MEMORY. */
 WRING_MUST_CHECK wring_result wring__group_init(wring__group *group, const wring__group_ops *ops,
                                                 uint32_t count);
+/** Ends the program when it is called from a callback on a worker of the group: `function` would
+ *  wait for the thread that it was called on.
+ *  @param cure  for the sentence, its end */
+void wring__group_refuse_inside(const wring__group *group, const char *function, const char *cure);
+
 /** A zeroed group is legal. Every thread must have been joined. */
 void wring__group_deinit(wring__group *group);
 

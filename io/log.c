@@ -48,6 +48,10 @@ wring_result wring__log_init(wring__log *log, const wring_log_config *config, wr
     if (result != WRING_OK) {
         return result;
     }
+    if (config != NULL && log->config.write == NULL) {
+        return wring_error_set(error, WRING_ERR_INVALID_CONFIG, 0,
+                               "log config: write is missing: set it, or `log` to NULL for no log");
+    }
     if (log->config.level > WRING_LOG_DEBUG) {
         return wring_error_set(error, WRING_ERR_INVALID_CONFIG, 0,
                                "log config: level is none of wring_log_level");

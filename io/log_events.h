@@ -22,6 +22,7 @@
     X(HANDSHAKE_EVICTED, WARNING, "handshake_evicted")                                             \
     X(TLS_FAILED, INFO, "tls_failed")                                                              \
     X(REQUEST_REFUSED, INFO, "request_refused")                                                    \
+    X(REQUEST_UNANSWERED, WARNING, "request_unanswered")                                           \
     /* sessions */                                                                                 \
     X(SESSION_OPENED, DEBUG, "session_opened")                                                     \
     X(SESSION_CLOSED, DEBUG, "session_closed")                                                     \

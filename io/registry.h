@@ -18,8 +18,7 @@ WRING_MUST_CHECK wring_result wring__registry_add(wring__worker *worker, uint8_t
 void wring__registry_remove(uint8_t index);
 
 /** wring__registry_post, if the worker is one of `group` (wring__worker_config.group): a number
- *  that
- *  was read before may be another worker's by now. */
+ *  that was read before may be another worker's by now. */
 WRING_MUST_CHECK wring_result wring__registry_post_to(const void *group, const wring__mail *mail);
 
 /** Posts to the worker of `mail->ref`.  Errors: WRING_ERR_CLOSED (no such worker),

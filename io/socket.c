@@ -173,6 +173,8 @@ int wring__socket_accept(int listener, int flags) {
 
 /* ---- dialling -------------------------------------------------------------------------------- */
 
+const struct sockaddr wring__socket_nowhere = {.sa_family = AF_UNSPEC};
+
 int wring__socket_make(const wring__dial_config *config, int flags) {
     const int on = 1;
     int fd = socket(config->address->sa_family, SOCK_STREAM | SOCK_CLOEXEC | flags, 0);

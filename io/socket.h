@@ -46,6 +46,9 @@ bool wring__socket_is_itself(int fd);
 /* ---- others ---------------------------------------------------------------------------------- */
 
 bool wring__socket_peer(int fd, struct sockaddr_storage *out);
+
+/** Of no family. Who connects to it resets what the socket was connected to (connect(2)). */
+extern const struct sockaddr wring__socket_nowhere;
 wring_time_ns wring__machine_now(wring__backend *backend);
 
 /** Zeroed pages, touched when used; NULL: no memory. */

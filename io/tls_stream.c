@@ -12,16 +12,6 @@
 /* A peer may send one record without data in this time, and WRING__TLS_EMPTY_MAX at once. */
 #define EMPTY_EVERY_NS WRING_NS_PER_SEC
 
-/* Release builds zero every local; not one that is filled before it is read and a record long. */
-#if defined(__has_attribute)
-#if __has_attribute(uninitialized)
-#define WRING_UNINITIALIZED __attribute__((uninitialized))
-#endif
-#endif
-#ifndef WRING_UNINITIALIZED
-#define WRING_UNINITIALIZED
-#endif
-
 /* Before each call that moves bytes: the thread's BIO is this stream's now. SSL_get_error looks at
  * the thread's queue, where others may have left something. Looking first: clearing an empty queue
  * walks all of it. */

@@ -14,6 +14,7 @@
 
 #include "core/trace.h"
 #include "io/socket.h"
+#include "core/outq.h"
 #include "io/uring_internal.h"
 
 /* What a connection is given in a turn (io/conn_rx.c): more would only wait for the next. */
@@ -228,8 +229,10 @@ static void uring_poll(wring__backend *super, int descriptor, uint32_t events, u
 }
 
 /* MSG_WAITALL: the kernel goes on after a short send by itself; one that is short all the same
- * (it may be) is resumed by the connection. */
-#define SEND_FLAGS (MSG_NOSIGNAL | MSG_WAITALL)
+ * (it may be) is resumed by the connection. Long ones go without: a slow reader would not be seen
+ * to take anything before it has taken all of it. */
+#define SEND_FLAGS     (MSG_NOSIGNAL | MSG_WAITALL)
+#define WAIT_BYTES_MAX ((size_t)256 * 1024)
 
 static struct io_uring_sqe *send_prepare(struct uring_backend *backend, wring__socket socket,
                                          const struct iovec *iov, size_t count, int flags) {
@@ -252,7 +255,8 @@ static struct io_uring_sqe *send_prepare(struct uring_backend *backend, wring__s
 
 static bool uring_send(wring__backend *super, wring__socket socket, uint64_t token,
                        const struct iovec *iov, size_t count) {
-    struct io_uring_sqe *sqe = send_prepare(uring_of(super), socket, iov, count, SEND_FLAGS);
+    const int flags = wring__iov_bytes(iov, count) > WAIT_BYTES_MAX ? MSG_NOSIGNAL : SEND_FLAGS;
+    struct io_uring_sqe *sqe = send_prepare(uring_of(super), socket, iov, count, flags);
     uring_sqe_address(sqe, socket, token);
     return false;
 }
@@ -270,7 +274,11 @@ static void uring_send_at_once(wring__backend *super, wring__socket socket, uint
 
 static void uring_shutdown(wring__backend *super, wring__socket socket, uint64_t token, int how) {
     struct io_uring_sqe *sqe = wring__uring_sqe(uring_of(super));
-    io_uring_prep_shutdown(sqe, socket, how);
+    if (how == WRING__SHUT_RESET) {
+        io_uring_prep_connect(sqe, socket, &wring__socket_nowhere, sizeof wring__socket_nowhere);
+    } else {
+        io_uring_prep_shutdown(sqe, socket, how);
+    }
     uring_sqe_address(sqe, socket, token);
 }
 

@@ -56,7 +56,7 @@ bool wring__client_key_is_valid(wring_bytes key) {
             return false;
         }
     }
-    return (base64_digit(key.data[21]) & 0xF) == 0; /* the four spare bits are zero */
+    return true; /* whatever the four spare bits are: RFC 6455 4.1 has such a key */
 }
 
 /* ---- masking keys ---------------------------------------------------------------------------- */

@@ -18,7 +18,8 @@ WRING_MUST_CHECK wring_result wring__accept_key(wring_bytes key, char out[WRING_
 /** 16 random bytes in base64.   RFC: 6455 4.1   Errors: WRING_ERR_NO_RANDOM */
 WRING_MUST_CHECK wring_result wring__client_key(char out[WRING__KEY_TEXT]);
 
-/** True for the canonical base64 of exactly 16 bytes.   RFC: 6455 4.2.1, 4648 4 */
+/** True for base64 that decodes to exactly 16 bytes; the spare bits of its last digit are ignored.
+ *  RFC: 6455 4.2.1, 4648 4 */
 bool wring__client_key_is_valid(wring_bytes key);
 
 /** A fresh masking key from a pool of CSPRNG bytes: refilled in bulk, per thread, and wiped in a

@@ -5,8 +5,9 @@
 #include <stdio.h>
 
 #include "core/base.h"
-#include "proto/crypto.h"
 #include "core/sized.h"
+#include "proto/authority.h"
+#include "proto/crypto.h"
 #include "proto/http1.h"
 #include "proto/upgrade.h"
 #include "wring/http.h"
@@ -28,21 +29,52 @@ static wring_result upgrade_check(wring_headers headers) {
                                                                      : WRING_ERR_INVALID_CONNECTION;
 }
 
+/* What follows the head are frames. `Content-Length: 0` says so too, and some clients send it. */
+static bool has_body(wring_headers headers) {
+    bool chunked;
+    uint64_t length;
+    return wring__http1_framing(headers, 1, &chunked, &length) != WRING_OK || chunked || length > 0;
+}
+
+/* RFC 9112 3.2. An upgrade is of HTTP/1.1. */
+static bool has_host(wring_headers headers) {
+    wring_bytes host = {NULL, 0};
+    return wring__headers_find(headers, "host", &host) == 1 && wring__authority_is_legal(host);
+}
+
 static wring_result version_and_key_check(wring_headers headers, wring_bytes *key) {
     wring_bytes version = {NULL, 0};
-    wring_headers_get(headers, "sec-websocket-version", &version);
-    if (!wring_bytes_equal(version, wring_str("13")) ||
-        wring_headers_count(headers, "sec-websocket-version") != 1) {
+    if (wring__headers_find(headers, "sec-websocket-version", &version) != 1 ||
+        !wring_bytes_equal(version, wring_str("13"))) {
         return WRING_ERR_UNSUPPORTED_VERSION;
     }
-    if (!wring_headers_get(headers, "sec-websocket-key", key)) {
+    const size_t keys = wring__headers_find(headers, "sec-websocket-key", key);
+    if (keys == 0) {
         return WRING_ERR_MISSING_KEY;
     }
-    if (wring_headers_count(headers, "sec-websocket-key") != 1 ||
-        !wring__client_key_is_valid(*key)) {
-        return WRING_ERR_BAD_KEY;
+    return keys == 1 && wring__client_key_is_valid(*key) ? WRING_OK : WRING_ERR_BAD_KEY;
+}
+
+wring_result wring__h1_request_check(wring_bytes method, wring_headers headers,
+                                     const wring_upgrade_options *options,
+                                     wring_h1_upgrade_info *info) {
+    if (!wring_bytes_equal(method, wring_str("GET"))) {
+        return WRING_ERR_WRONG_METHOD;
     }
-    return WRING_OK;
+    if (!has_host(headers)) {
+        return WRING_ERR_BAD_HOST;
+    }
+    if (has_body(headers)) {
+        return WRING_ERR_UNEXPECTED_BODY;
+    }
+    wring_result result = upgrade_check(headers);
+    if (result == WRING_OK) {
+        result = version_and_key_check(headers, &info->key);
+    }
+    if (result == WRING_OK) {
+        result = wring__subprotocol_choose(headers, options, &info->subprotocol);
+    }
+    return result;
 }
 
 wring_result wring_h1_request_validate(wring_bytes method, wring_headers headers,
@@ -54,23 +86,7 @@ wring_result wring_h1_request_validate(wring_bytes method, wring_headers headers
         wring__sized_give(out, &info, sizeof info) != WRING_OK) {
         return WRING_ERR_INVALID_ARGUMENT;
     }
-    if (!wring_bytes_equal(method, wring_str("GET"))) {
-        return WRING_ERR_WRONG_METHOD;
-    }
-    if (wring_headers_count(headers, "host") != 1) {
-        return WRING_ERR_BAD_HOST;
-    }
-    if (wring_headers_count(headers, "content-length") > 0 ||
-        wring_headers_count(headers, "transfer-encoding") > 0) {
-        return WRING_ERR_UNEXPECTED_BODY;
-    }
-    wring_result result = upgrade_check(headers);
-    if (result == WRING_OK) {
-        result = version_and_key_check(headers, &info.key);
-    }
-    if (result == WRING_OK) {
-        result = wring__subprotocol_choose(headers, &asked, &info.subprotocol);
-    }
+    wring_result result = wring__h1_request_check(method, headers, &asked, &info);
     if (result == WRING_OK) {
         wring_headers_get(headers, "origin", &info.origin);
         result = wring__accept_key(info.key, info.accept);
@@ -247,61 +263,4 @@ wring_result wring_h1_response_validate(const wring_upgrade_offer *offer, const 
         return WRING_ERR_ACCEPT_MISMATCH;
     }
     return wring__answer_check(headers, &o, subprotocol);
-}
-
-/* ---- statuses -------------------------------------------------------------------------------- */
-
-int wring_http_status(wring_result result) {
-    switch (result) {
-    case WRING_ERR_HANDSHAKE_TOO_BIG:
-    case WRING_ERR_TOO_MANY_HEADERS:
-        return 431;
-    case WRING_ERR_UNSUPPORTED_VERSION:
-    case WRING_ERR_MISSING_UPGRADE:
-    case WRING_ERR_INVALID_UPGRADE:
-        return 426;
-    case WRING_ERR_NOT_FOUND:
-        return 404;
-    case WRING_ERR_WRONG_METHOD:
-        return 405;
-    case WRING_ERR_BAD_HTTP_VERSION:
-        return 505;
-    case WRING_ERR_TIMEOUT:
-        return 408;
-    case WRING_ERR_TOO_MANY_CONNECTIONS:
-    case WRING_ERR_QUEUE_FULL:
-    case WRING_ERR_MEMORY_BUDGET:
-        return 503;
-    default:
-        return wring_result_class(result) == WRING_CLASS_PEER ? 400 : 500;
-    }
-}
-
-const char *wring_http_reason(int status) {
-    static const struct {
-        int status;
-        const char *reason;
-    } reasons[] = {
-        {200, "OK"},
-        {202, "Accepted"},
-        {400, "Bad Request"},
-        {401, "Unauthorized"},
-        {403, "Forbidden"},
-        {404, "Not Found"},
-        {405, "Method Not Allowed"},
-        {408, "Request Timeout"},
-        {411, "Length Required"},
-        {413, "Content Too Large"},
-        {426, "Upgrade Required"},
-        {431, "Request Header Fields Too Large"},
-        {500, "Internal Server Error"},
-        {503, "Service Unavailable"},
-        {505, "HTTP Version Not Supported"},
-    };
-    for (size_t i = 0; i < WRING_ARRAY_LEN(reasons); i++) {
-        if (reasons[i].status == status) {
-            return reasons[i].reason;
-        }
-    }
-    return "";
 }

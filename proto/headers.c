@@ -11,22 +11,29 @@ static uint8_t lower(uint8_t c) {
     return c >= 'A' && c <= 'Z' ? (uint8_t)(c | 0x20) : c;
 }
 
-bool wring__text_is(wring_bytes text, const char *want) {
-    size_t len = strlen(want);
-    if (text.len != len) {
+/* The lengths tell most names apart, before a byte is looked at. */
+static inline bool is_same(wring_bytes text, wring_bytes want) {
+    if (text.len != want.len) {
         return false;
     }
-    for (size_t i = 0; i < len; i++) {
-        if (lower(text.data[i]) != lower((uint8_t)want[i])) {
+    for (size_t i = 0; i < want.len; i++) {
+        const uint8_t is = text.data[i];
+        const uint8_t wanted = want.data[i];
+        if (is != wanted && lower(is) != lower(wanted)) { /* most are the same as they stand */
             return false;
         }
     }
     return true;
 }
 
+bool wring__text_is(wring_bytes text, const char *want) {
+    return is_same(text, wring_str(want));
+}
+
 bool wring_headers_get(wring_headers headers, const char *name, wring_bytes *value) {
+    const wring_bytes wanted = wring_str(name);
     for (size_t i = 0; i < headers.count; i++) {
-        if (wring__text_is(headers.list[i].name, name)) {
+        if (is_same(headers.list[i].name, wanted)) {
             *value = headers.list[i].value;
             return true;
         }
@@ -34,12 +41,19 @@ bool wring_headers_get(wring_headers headers, const char *name, wring_bytes *val
     return false;
 }
 
-size_t wring_headers_count(wring_headers headers, const char *name) {
+size_t wring__headers_find_named(wring_headers headers, wring_bytes name, wring_bytes *value) {
     size_t count = 0;
     for (size_t i = 0; i < headers.count; i++) {
-        count += wring__text_is(headers.list[i].name, name);
+        if (is_same(headers.list[i].name, name) && count++ == 0) {
+            *value = headers.list[i].value;
+        }
     }
     return count;
+}
+
+size_t wring_headers_count(wring_headers headers, const char *name) {
+    wring_bytes unused;
+    return wring__headers_find(headers, name, &unused);
 }
 
 static bool is_space(uint8_t c) {
@@ -68,11 +82,11 @@ static wring_bytes element_take(wring_bytes value, size_t *offset) {
     return wring_bytes_of(value.data + start, i - start);
 }
 
-bool wring_headers_next(wring_headers headers, const char *name, wring_list_cursor *cursor,
+static inline bool next(wring_headers headers, wring_bytes name, wring_list_cursor *cursor,
                         wring_bytes *element) {
     for (; cursor->header < headers.count; cursor->header++, cursor->offset = 0) {
         const wring_header *header = &headers.list[cursor->header];
-        if (!wring__text_is(header->name, name)) {
+        if (!is_same(header->name, name)) {
             continue;
         }
         while (cursor->offset < header->value.len) {
@@ -85,13 +99,22 @@ bool wring_headers_next(wring_headers headers, const char *name, wring_list_curs
     return false;
 }
 
-bool wring_headers_has_token(wring_headers headers, const char *name, const char *token) {
+bool wring_headers_next(wring_headers headers, const char *name, wring_list_cursor *cursor,
+                        wring_bytes *element) {
+    return next(headers, wring_str(name), cursor, element);
+}
+
+bool wring__headers_has_token(wring_headers headers, wring_bytes name, wring_bytes token) {
     wring_list_cursor cursor = {0, 0};
     wring_bytes element;
-    while (wring_headers_next(headers, name, &cursor, &element)) {
-        if (wring__text_is(element, token)) {
+    while (next(headers, name, &cursor, &element)) {
+        if (is_same(element, token)) {
             return true;
         }
     }
     return false;
+}
+
+bool wring_headers_has_token(wring_headers headers, const char *name, const char *token) {
+    return wring__headers_has_token(headers, wring_str(name), wring_str(token));
 }

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * HTTP/1.1 head parser. See http1.h. Each state eats bytes and names its successor.
+ * HTTP/1.x head parser. See http1.h. Each state eats bytes and names its successor.
  */
 #include "proto/http1.h"
 
-#include "core/sized.h"
+#define LEADING_MAX 8 /* empty lines before a request */
 
 /* RFC 9110 5.6.2 tchar, 5.5 field-vchar, RFC 3986 for the target: one table of classes. */
 enum {
@@ -51,10 +51,16 @@ bool wring__http1_is_token(wring_bytes text) {
     return text.len > 0;
 }
 
+bool wring__http1_is_value_byte(uint8_t byte) {
+    return (classes[byte] & VALUE) != 0;
+}
+
 enum state {
+    LEADING,        /* request: an empty line before it, or its first byte */
+    LEADING_LF,     /* the LF of such an empty line */
     METHOD,         /* request: tchars up to a space */
     REQUEST_TARGET, /* visible bytes up to a space */
-    VERSION,        /* "HTTP/1.1", then CR (request) or space (response) */
+    VERSION,        /* "HTTP/1.x", then CR (request) or space (response) */
     STATUS,         /* three digits, then a space */
     REASON,         /* up to CR */
     LINE_LF,        /* the LF that ends a line */
@@ -73,13 +79,16 @@ void wring__http1_init(wring__http1 *parser, enum wring__http1_kind kind, uint32
     parser->value_end = 0;
     parser->head_max = head_max;
     parser->target_max = target_max;
+    parser->method = 0;
     parser->target = 0;
     parser->target_len = 0;
     parser->method_len = 0;
     parser->status = 0;
     parser->field_count = 0;
     parser->kind = (uint8_t)kind;
-    parser->state = kind == WRING__HTTP1_REQUEST ? METHOD : VERSION;
+    parser->minor = 1;
+    parser->leading = 0;
+    parser->state = kind == WRING__HTTP1_REQUEST ? LEADING : VERSION;
 }
 
 static void go(wring__http1 *parser, enum state next) {
@@ -87,22 +96,75 @@ static void go(wring__http1 *parser, enum state next) {
     parser->mark = parser->position;
 }
 
-/* Skips bytes of a class; true when one of another class is at hand. */
-static bool skip_class(wring__http1 *parser, wring_bytes in, uint8_t class_) {
-    while (parser->position < in.len && (classes[in.data[parser->position]] & class_) != 0) {
-        parser->position++;
+/* In each byte. */
+#define EACH(byte) (UINT64_C(0x0101010101010101) * (byte))
+
+static inline uint64_t word_at(const uint8_t *data) {
+    uint64_t word;
+    memcpy(&word, data, sizeof word);
+    return word;
+}
+
+static inline bool has_less(uint64_t word, uint8_t than) { /* up to 128 */
+    return ((word - EACH(than)) & ~word & EACH(0x80)) != 0;
+}
+
+/* Eight bytes that all may stand in a value. A tab is legal too, and is left to the table. */
+static inline bool is_value_word(uint64_t word) {
+    return !has_less(word, 0x20) && !has_less(word ^ EACH(0x7F), 1);
+}
+
+static inline bool is_target_word(uint64_t word) {
+    return !has_less(word, 0x21) && ((word | (word + EACH(1))) & EACH(0x80)) == 0;
+}
+
+/* Where the bytes of a class end. Values and targets are long: eight bytes are taken at once. */
+static inline size_t class_end(wring_bytes in, size_t at, uint8_t class_) {
+    while (class_ == VALUE && in.len - at >= 8 && is_value_word(word_at(in.data + at))) {
+        at += 8;
     }
-    return parser->position < in.len;
+    while (class_ == TARGET && in.len - at >= 8 && is_target_word(word_at(in.data + at))) {
+        at += 8;
+    }
+    while (at < in.len && (classes[in.data[at]] & class_) != 0) {
+        at++;
+    }
+    return at;
+}
+
+/* Skips bytes of a class; true when one of another class is at hand. */
+static inline bool skip_class(wring__http1 *parser, wring_bytes in, uint8_t class_) {
+    const size_t end = class_end(in, parser->position, class_);
+    parser->position = (uint32_t)end;
+    return end < in.len;
+}
+
+/* Some clients send a CRLF behind a body, which belongs to nothing. RFC 9112 2.2 */
+static wring_result step_leading(wring__http1 *parser, wring_bytes in) {
+    if (in.data[parser->position] != '\r') {
+        go(parser, METHOD);
+        return WRING_OK;
+    }
+    if (parser->leading == LEADING_MAX) {
+        return WRING_ERR_BAD_HTTP;
+    }
+    parser->leading++;
+    parser->position++;
+    go(parser, LEADING_LF);
+    return WRING_OK;
 }
 
 static wring_result step_method(wring__http1 *parser, wring_bytes in) {
     if (!skip_class(parser, in, TOKEN)) {
         return WRING_MORE;
     }
-    if (in.data[parser->position] != ' ' || parser->position == 0 || parser->position > 32) {
+    uint32_t len = parser->position - parser->mark;
+    if (in.data[parser->position] != ' ' || len == 0 || len > WRING__HTTP1_METHOD_MAX) {
         return WRING_ERR_BAD_HTTP;
     }
-    parser->method_len = (uint16_t)parser->position++;
+    parser->method = parser->mark;
+    parser->method_len = (uint16_t)len;
+    parser->position++;
     go(parser, REQUEST_TARGET);
     return WRING_OK;
 }
@@ -111,7 +173,7 @@ static wring_result step_target(wring__http1 *parser, wring_bytes in) {
     bool ended = skip_class(parser, in, TARGET);
     uint32_t len = parser->position - parser->mark;
     if (len > parser->target_max) {
-        return WRING_ERR_HANDSHAKE_TOO_BIG;
+        return WRING_ERR_TARGET_TOO_BIG;
     }
     if (!ended) {
         return WRING_MORE;
@@ -126,13 +188,27 @@ static wring_result step_target(wring__http1 *parser, wring_bytes in) {
     return WRING_OK;
 }
 
+#define USUAL     "HTTP/1.1\r" /* as in nearly all requests: compared at once */
+#define USUAL_LEN (sizeof USUAL - 1)
+
+static bool version_is_usual(wring_bytes in, size_t at) {
+    return in.len - at >= USUAL_LEN && memcmp(in.data + at, USUAL, USUAL_LEN) == 0;
+}
+
+/* RFC 9112 2.3. Requests of HTTP/1.0 are answered; its responses are of no use to a client that
+ * asks for an upgrade. */
 static wring_result step_version(wring__http1 *parser, wring_bytes in) {
     static const char want[] = "HTTP/1.1";
+    const bool request = parser->kind == WRING__HTTP1_REQUEST;
+    if (request && parser->position == parser->mark && version_is_usual(in, parser->position)) {
+        parser->position += USUAL_LEN;
+        go(parser, LINE_LF);
+        return WRING_OK;
+    }
     while (parser->position < in.len) {
         uint32_t at = parser->position - parser->mark;
         uint8_t byte = in.data[parser->position];
         if (at == sizeof want - 1) {
-            bool request = parser->kind == WRING__HTTP1_REQUEST;
             if (byte != (request ? '\r' : ' ')) {
                 return WRING_ERR_BAD_HTTP;
             }
@@ -140,7 +216,9 @@ static wring_result step_version(wring__http1 *parser, wring_bytes in) {
             go(parser, request ? LINE_LF : STATUS);
             return WRING_OK;
         }
-        if (byte != (uint8_t)want[at]) {
+        if (request && at == 7 && byte == '0') {
+            parser->minor = 0;
+        } else if (byte != (uint8_t)want[at]) {
             bool digit = byte >= '0' && byte <= '9';
             return digit && (at == 5 || at == 7) ? WRING_ERR_BAD_HTTP_VERSION : WRING_ERR_BAD_HTTP;
         }
@@ -190,7 +268,48 @@ static wring_result step_lf(wring__http1 *parser, wring_bytes in, enum state nex
     return WRING_OK;
 }
 
+static bool is_space(uint8_t byte) {
+    return byte == ' ' || byte == '\t';
+}
+
+/* A field that is all there, in one go. False: it is not, or it is the last line, or something is
+ * wrong with it; the states below find out which. */
+static bool take_field(wring__http1 *parser, wring_bytes in) {
+    const size_t begin = parser->position;
+    const size_t colon = class_end(in, begin, TOKEN);
+    if (colon == begin || colon == in.len || in.data[colon] != ':') {
+        return false;
+    }
+    size_t value = colon + 1;
+    while (value < in.len && is_space(in.data[value])) {
+        value++;
+    }
+    size_t end = class_end(in, value, VALUE);
+    const size_t next = end + 2;
+    if (next > in.len || in.data[end] != '\r' || in.data[end + 1] != '\n') {
+        return false;
+    }
+    while (end > value && is_space(in.data[end - 1])) {
+        end--;
+    }
+    if (next - begin > UINT16_MAX || parser->field_count == WRING__HTTP1_FIELDS_MAX) {
+        return false;
+    }
+    parser->fields[parser->field_count++] =
+        (wring__http1_field){.name = (uint32_t)begin,
+                             .value = (uint32_t)value,
+                             .name_len = (uint16_t)(colon - begin),
+                             .value_len = (uint16_t)(end - value)};
+    parser->position = (uint32_t)next;
+    return true;
+}
+
 static wring_result step_field_start(wring__http1 *parser, wring_bytes in) {
+    while (take_field(parser, in)) {
+    }
+    if (parser->position == in.len) {
+        return WRING_MORE;
+    }
     if (in.data[parser->position] == '\r') {
         parser->position++;
         go(parser, END_LF);
@@ -217,10 +336,6 @@ static wring_result step_field_name(wring__http1 *parser, wring_bytes in) {
     parser->position++;
     go(parser, FIELD_SPACE);
     return WRING_OK;
-}
-
-static bool is_space(uint8_t byte) {
-    return byte == ' ' || byte == '\t';
 }
 
 static wring_result step_field_space(wring__http1 *parser, wring_bytes in) {
@@ -261,6 +376,10 @@ static wring_result step_field_value(wring__http1 *parser, wring_bytes in) {
 
 static wring_result step(wring__http1 *parser, wring_bytes in) {
     switch ((enum state)parser->state) {
+    case LEADING:
+        return step_leading(parser, in);
+    case LEADING_LF:
+        return step_lf(parser, in, LEADING);
     case METHOD:
         return step_method(parser, in);
     case REQUEST_TARGET:
@@ -319,44 +438,13 @@ wring_bytes wring__http1_reason(const wring__http1 *parser, const uint8_t *buffe
     return len == 0 ? wring_bytes_of(NULL, 0) : wring_bytes_of(buffer + at + 1, len - 1);
 }
 
-void wring__http1_request(const wring__http1 *parser, const uint8_t *buffer, wring_header *list,
-                          wring_request *out) {
-    *out = (wring_request){.struct_size = sizeof *out};
-    out->method = wring_bytes_of(buffer, parser->method_len);
-    out->target = wring_bytes_of(buffer + parser->target, parser->target_len);
-    out->path = out->target;
-    const uint8_t *mark = memchr(out->target.data, '?', out->target.len);
-    if (mark != NULL) {
-        out->path.len = (size_t)(mark - out->target.data);
-        out->query = wring_bytes_of(mark + 1, out->target.len - out->path.len - 1);
-    }
-    out->headers = wring__http1_headers(parser, buffer, list);
-    wring_headers_get(out->headers, "host", &out->host);
-    wring_headers_get(out->headers, "origin", &out->origin);
-}
-
-/* Without a state kept between calls; the bounds are the library's defaults. */
-#define HEAD_MAX   (64u * 1024)
-#define TARGET_MAX (8u * 1024)
-
-wring_result wring_h1_request_parse(wring_bytes bytes, wring_header *list, wring_request *out,
-                                    size_t *head_len) {
-    wring__http1 parser;
-    wring__http1_init(&parser, WRING__HTTP1_REQUEST, HEAD_MAX, TARGET_MAX);
-    wring_result result = wring__http1_parse(&parser, bytes);
-    if (result == WRING_OK) {
-        wring_request request;
-        wring__http1_request(&parser, bytes.data, list, &request);
-        *head_len = parser.position;
-        result = wring__sized_give(out, &request, sizeof request);
-    }
-    return result;
-}
+/* Without a state kept between calls. */
+#define HEAD_MAX (64u * 1024)
 
 wring_result wring_h1_response_parse(wring_bytes bytes, wring_header *list, int *status,
                                      wring_headers *headers, size_t *head_len) {
     wring__http1 parser;
-    wring__http1_init(&parser, WRING__HTTP1_RESPONSE, HEAD_MAX, TARGET_MAX);
+    wring__http1_init(&parser, WRING__HTTP1_RESPONSE, HEAD_MAX, UINT16_MAX);
     wring_result result = wring__http1_parse(&parser, bytes);
     result = result == WRING_ERR_HANDSHAKE_TOO_BIG ? WRING_ERR_HANDSHAKE_RESPONSE_TOO_BIG : result;
     if (result == WRING_OK) {

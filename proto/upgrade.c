@@ -5,6 +5,7 @@
 #include "proto/upgrade.h"
 
 #include "core/sized.h"
+#include "proto/http1.h"
 
 wring_result wring__subprotocol_choose(wring_headers headers, const wring_upgrade_options *options,
                                        wring_bytes *chosen) {
@@ -23,6 +24,26 @@ wring_result wring__subprotocol_choose(wring_headers headers, const wring_upgrad
         }
     }
     return WRING_ERR_NO_ACCEPTABLE_SUBPROTOCOL;
+}
+
+wring_result wring__subprotocols_check(const char *const *list, size_t count, wring_error *error) {
+    char shown[64];
+    const wring_result result =
+        wring__list_check(list, count, "subprotocols", "subprotocol_count", error);
+    for (size_t i = 0; i < count && result == WRING_OK; i++) {
+        if (list[i] == NULL) {
+            return wring_error_set(error, WRING_ERR_INVALID_CONFIG, 0,
+                                   "subprotocols has an element that is NULL");
+        }
+        if (!wring__http1_is_token(wring_str(list[i]))) {
+            (void)wring_text_printable(wring_str(list[i]), shown, sizeof shown);
+            return wring_error_set(error, WRING_ERR_INVALID_CONFIG, 0,
+                                   "subprotocols has \"%s\", which is no token: use letters, "
+                                   "digits, '-', '.' and '_', and one element for each name",
+                                   shown);
+        }
+    }
+    return result;
 }
 
 /* What the application offered by a header of its own stands in place of the options. */

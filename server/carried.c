@@ -4,9 +4,9 @@
  */
 #include "server/carried.h"
 
-#include <stdio.h>
 #include <stdlib.h>
 
+#include "server/http.h"
 #include "server/request.h"
 #include "server/server.h"
 #include "wring/upgrade.h"
@@ -86,7 +86,7 @@ static void carried_request(wring__stream *stream, wring_headers fields) {
     if (request.host.len == 0) { /* RFC 9113 8.3.1 */
         request.host = field(fields, "host");
     }
-    wring__request_take(peer_of(stream), &request, fields);
+    wring__request_carried(peer_of(stream), &request, fields);
 }
 
 static void carried_idle(wring__stream *below) {
@@ -113,7 +113,7 @@ static const wring__carrier_role carried_role = {
 
 static enum wring__claim claim_ask(const wring__peer *peer, wring_mut_bytes bytes) {
     uint8_t first[WRING__CLAIM_BYTES_MAX];
-    const wring__head *head = peer->head;
+    const wring__head *head = peer->http == NULL ? NULL : peer->http->head;
     const size_t have = head == NULL ? 0 : head->len;
     if (have >= sizeof first) {
         return WRING__CLAIM_NO; /* as was said before */
@@ -135,12 +135,17 @@ static void below_rx(wring__endpoint *below, wring_mut_bytes bytes, wring__block
 /* A beginning of what the carrier claims is also one of a head: until it is clear, it is collected
  * as one. */
 bool wring__carried_take(wring__peer *peer, wring_mut_bytes bytes, wring__block *block) {
-    if (claim_ask(peer, bytes) != WRING__CLAIM_MINE) {
+    if (WRING_LIKELY(worker_of(peer)->server->carrier == NULL) || wring__peer_is_carried(peer) ||
+        (peer->http != NULL && peer->http->count > 0) ||
+        claim_ask(peer, bytes) != WRING__CLAIM_MINE) {
         return false;
     }
     wring__endpoint *below = &peer->stream.end;
-    wring__head *head = peer->head;
-    peer->head = NULL;
+    wring__head *head = peer->http == NULL ? NULL : peer->http->head;
+    if (head != NULL) {
+        peer->http->head = NULL;
+    }
+    wring__http_free(peer);
     wring__limits_handshake_over(peer);
     if (worker_of(peer)->server->carrier->take(&peer->stream, &carried_role) != WRING_OK) {
         wring__end_abort(below);
@@ -175,36 +180,19 @@ wring_result wring__carried_validate(wring_headers fields, const wring_upgrade_o
     return result;
 }
 
-static wring_result answer(wring__peer *peer, int status, wring_headers headers) {
+wring_result wring__carried_answer(wring__peer *peer, int status, wring_headers headers) {
     return worker_of(peer)->server->carrier->answer(&peer->stream.end, status, headers);
 }
 
-wring_result wring__carried_accept(wring__peer *peer, const wring_h1_upgrade_info *info,
+wring_result wring__carried_accept(wring__peer *peer, wring_bytes subprotocol,
                                    wring_headers extra) {
     const wring_h2_upgrade_info accepted = {.struct_size = sizeof accepted,
-                                            .subprotocol = info->subprotocol};
-    wring_header list[3]; /* a status, a subprotocol, an extension */
+                                            .subprotocol = subprotocol};
+    wring_header list[WRING_HTTP_FIELDS_MAX + 3]; /* a status, a subprotocol, the rest */
     size_t count = wring_h2_response_headers(&accepted, list).count;
-    WRING_ASSERT(extra.count <= 1);
+    WRING_ASSERT(extra.count <= WRING_HTTP_FIELDS_MAX + 1);
     for (size_t i = 0; i < extra.count; i++) {
         list[count++] = extra.list[i];
     }
-    return answer(peer, 200, (wring_headers){list + 1, count - 1});
-}
-
-wring_result wring__carried_respond(wring__peer *peer, const wring_http_response *response) {
-    char length[24];
-    const int len = snprintf(length, sizeof length, "%zu", response->body.len);
-    const char *type = response->content_type;
-    wring_header list[3] = {
-        {wring_str("content-type"), wring_str(type == NULL ? "text/plain; charset=utf-8" : type)},
-        {wring_str("content-length"), wring_bytes_of(length, (size_t)len)},
-    };
-    size_t count = 2;
-    if (response->status == 426) {
-        list[count++] = (wring_header){wring_str("sec-websocket-version"), wring_str("13")};
-    } else if (response->status == 405) {
-        list[count++] = (wring_header){wring_str("allow"), wring_str("CONNECT")};
-    }
-    return answer(peer, response->status, (wring_headers){list, count});
+    return wring__carried_answer(peer, 200, (wring_headers){list + 1, count - 1});
 }

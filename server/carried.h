@@ -25,10 +25,10 @@ void wring__carried_drain(const struct wring__server_worker *worker, wring__endp
 WRING_MUST_CHECK wring_result wring__carried_validate(wring_headers fields,
                                                       const wring_upgrade_options *options,
                                                       wring_h1_upgrade_info *out);
-WRING_MUST_CHECK wring_result wring__carried_accept(wring__peer *peer,
-                                                    const wring_h1_upgrade_info *info,
+WRING_MUST_CHECK wring_result wring__carried_accept(wring__peer *peer, wring_bytes subprotocol,
                                                     wring_headers extra);
-WRING_MUST_CHECK wring_result wring__carried_respond(wring__peer *peer,
-                                                     const wring_http_response *response);
+/** The head of an answer. Its body follows in the peer's queue. */
+WRING_MUST_CHECK wring_result wring__carried_answer(wring__peer *peer, int status,
+                                                    wring_headers headers);
 
 #endif

@@ -10,9 +10,12 @@
 #include "io/registry.h"
 #include "proto/machine.h"
 #include "server/cgroup.h"
+#include "server/proxies.h"
 #include "server/server.h"
 
-#define MEMORY_BUDGET_MIN (1024 * 1024)
+#define MEMORY_BUDGET_MIN       (1024 * 1024)
+#define HANDSHAKE_BYTES_DEFAULT (64u * 1024)
+#define TARGET_BYTES_DEFAULT    (8u * 1024)
 
 static uint32_t cpus_allowed(void) {
     cpu_set_t set;
@@ -64,12 +67,20 @@ static wring_result sizes_check(const wring_server_config *config, wring_error *
     if (config->workers > WRING__WORKERS_MAX) {
         return bad(error, "workers", "is above 255");
     }
-    if (config->target_bytes_max > UINT16_MAX ||
-        config->target_bytes_max > config->handshake_bytes_max) {
-        return bad(error, "target_bytes_max", "is above 65,535 or above handshake_bytes_max");
-    }
     if (config->handshake_bytes_max < 64 || config->handshake_bytes_max > (1u << 24)) {
         return bad(error, "handshake_bytes_max", "is below 64 bytes or above 16 MiB");
+    }
+    if (config->target_bytes_max > UINT16_MAX) {
+        return bad(error, "target_bytes_max", "is above 65,535");
+    }
+    if (config->target_bytes_max > config->handshake_bytes_max) {
+        return wring_error_set(
+            error, WRING_ERR_INVALID_CONFIG, 0,
+            "server config: target_bytes_max is %u (default %u) and "
+            "handshake_bytes_max is %u (default %u), but a head has its target "
+            "in it: set target_bytes_max to less, or handshake_bytes_max to more",
+            config->target_bytes_max, TARGET_BYTES_DEFAULT, config->handshake_bytes_max,
+            HANDSHAKE_BYTES_DEFAULT);
     }
     if (!is_power_of_two(config->receive_buffers) || config->receive_buffers > 32768) {
         return bad(error, "receive_buffers", "is not a power of two up to 32,768");
@@ -83,6 +94,14 @@ static wring_result sizes_check(const wring_server_config *config, wring_error *
     return WRING_OK;
 }
 
+static wring_result list_check(const void *list, size_t count, const char *field,
+                               const char *count_field, wring_error *error) {
+    wring_error why = {.text = ""};
+    const wring_result result = wring__list_check(list, count, field, count_field, &why);
+    return result == WRING_OK ? WRING_OK
+                              : wring_error_set(error, result, 0, "server config: %s", why.text);
+}
+
 static wring_result tls_check(const wring_server_config *config, wring_error *error) {
     wring_tls_server_config tls;
     if (config->tls == NULL) {
@@ -94,9 +113,19 @@ static wring_result tls_check(const wring_server_config *config, wring_error *er
     if (sized != WRING_OK) {
         return sized;
     }
-    return tls.cert_file == NULL || tls.key_file == NULL
-               ? bad(error, "tls", "needs cert_file and key_file")
-               : WRING_OK;
+    if (tls.cert_file == NULL || tls.key_file == NULL) {
+        return bad(error, "tls", "needs cert_file and key_file");
+    }
+    return list_check(tls.sni, tls.sni_count, "tls.sni", "tls.sni_count", error);
+}
+
+/* The server parses them again, to keep them. */
+static wring_result proxies_check(const wring_server_config *config, wring_error *error) {
+    wring__proxies *proxies;
+    const wring_result result =
+        wring__proxies_init(config->trusted_proxies, config->trusted_proxy_count, &proxies, error);
+    wring__proxies_free(proxies);
+    return result;
 }
 
 static wring_result config_check(const wring_server_config *config, wring_error *error) {
@@ -107,7 +136,14 @@ static wring_result config_check(const wring_server_config *config, wring_error 
     if (result == WRING_OK) {
         result = sizes_check(config, error);
     }
-    return result == WRING_OK ? limits_check(config, error) : result;
+    if (result == WRING_OK) {
+        result = limits_check(config, error);
+    }
+    if (result == WRING_OK) {
+        result = list_check(config->topic_rules, config->topic_rule_count, "topic_rules",
+                            "topic_rule_count", error);
+    }
+    return result == WRING_OK ? proxies_check(config, error) : result;
 }
 
 /* Of the machine's memory, or of what its control groups leave the process. */
@@ -138,6 +174,14 @@ static void limits_defaults(wring_server_config *out) {
     default_u64(&out->pause_bytes, UINT64_C(1) << 20);
 }
 
+static void exchanges_defaults(wring_server_config *out) {
+    default_u32(&out->keep_alive_timeout_ms, 60000);
+    default_u32(&out->body_timeout_ms, 30000);
+    default_u32(&out->answer_timeout_ms, 60000);
+    default_u64(&out->body_bytes_max, UINT64_C(1) << 20);
+    default_u64(&out->exchanges_max, WRING_UNLIMITED);
+}
+
 wring_result wring__server_config_adopt(const wring_server_config *in, wring_server_config *out,
                                         wring_error *error) {
     const wring_server_config none = {.struct_size = sizeof none};
@@ -150,8 +194,8 @@ wring_result wring__server_config_adopt(const wring_server_config *in, wring_ser
     out->host = out->host == NULL ? "127.0.0.1" : out->host;
     default_u32(&out->workers, cpus_allowed());
     default_u32(&out->handshake_timeout_ms, 15000);
-    default_u32(&out->handshake_bytes_max, 64 * 1024);
-    default_u32(&out->target_bytes_max, 8 * 1024);
+    default_u32(&out->handshake_bytes_max, HANDSHAKE_BYTES_DEFAULT);
+    default_u32(&out->target_bytes_max, TARGET_BYTES_DEFAULT);
     default_u32(&out->backlog, 4096);
     default_u32(&out->receive_buffers, 1024);
     default_u32(&out->receive_buffer_bytes, WRING__BUFFER_SIZE_DEFAULT);
@@ -160,6 +204,7 @@ wring_result wring__server_config_adopt(const wring_server_config *in, wring_ser
     default_u32(&out->busy_poll_us, WRING_OFF);
     default_u32(&out->coalesce_us, WRING_OFF);
     limits_defaults(out);
+    exchanges_defaults(out);
     return config_check(out, error);
 }
 

@@ -6,6 +6,7 @@
 
 #include <stdlib.h>
 
+#include "server/http.h"
 #include "server/peer.h"
 #include "server/server.h"
 #include "server/tell.h"
@@ -68,6 +69,7 @@ static void handshake_begin(wring__peer *peer) {
         wring__count(&worker->counters.handshakes_evicted, 1);
         wring__tell_handshake_evicted(oldest);
         wring__limits_handshake_over(oldest);
+        wring__http_fail(oldest, WRING_ERR_TOO_MANY_CONNECTIONS);
         wring__end_abort(&oldest->stream.end);
     }
 }
@@ -204,6 +206,13 @@ wring_result wring__limits_admit(wring_session *session, const wring_message *me
     const bool ok =
         meter_take(data ? &extra->messages : &extra->controls, peer->stream.end.worker->now, rate,
                    data ? policy->messages_burst : policy->controls_burst);
+    wring__count(&wring__peer_worker(peer)->counters.rate_ended, !ok);
+    return ok ? WRING_OK : WRING_ERR_RATE_LIMIT;
+}
+
+wring_result wring__limits_admit_request(wring__peer *peer, const wring_policy *policy) {
+    const bool ok = meter_take(&peer->http->requests, peer->stream.end.worker->now,
+                               policy->messages_per_second, policy->messages_burst);
     wring__count(&wring__peer_worker(peer)->counters.rate_ended, !ok);
     return ok ? WRING_OK : WRING_ERR_RATE_LIMIT;
 }

@@ -7,6 +7,7 @@
 #define WRING_SERVER_LIMITS_H
 
 #include "server/sources.h"
+#include "wring/policy.h"
 #include "wring/handler.h"
 
 struct wring__peer;
@@ -64,5 +65,9 @@ void wring__limits_closed(struct wring__peer *peer);
 
 /** Whether the session may have this message: WRING_OK or WRING_ERR_RATE_LIMIT. */
 wring_result wring__limits_admit(wring_session *session, const wring_message *message);
+
+/** Whether the connection may make this request: WRING_OK or WRING_ERR_RATE_LIMIT. To a policy
+ *  requests are messages. */
+wring_result wring__limits_admit_request(struct wring__peer *peer, const wring_policy *policy);
 
 #endif

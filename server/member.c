@@ -4,9 +4,11 @@
  * turns' phases, and when it drains; and what the sessions of each route have in common there.
  */
 #include <stdlib.h>
+#include <time.h>
 
 #include "core/ref.h"
 #include "io/registry.h"
+#include "proto/date.h"
 #include "server/server.h"
 #include "server/tell.h"
 #include "server/visit.h"
@@ -130,6 +132,16 @@ static const wring__worker_ops worker_ops = {
     .turned = worker_turned,
 };
 
+wring_bytes wring__server_date(wring__server_worker *worker) {
+    struct timespec now;
+    clock_gettime(CLOCK_REALTIME_COARSE, &now);
+    if (worker->date_at != now.tv_sec || worker->date[0] == 0) {
+        worker->date_at = now.tv_sec;
+        wring__http_date(now.tv_sec, worker->date);
+    }
+    return wring_bytes_of(worker->date, sizeof worker->date - 1);
+}
+
 /* xorshift64* (Vigna). */
 uint64_t wring__server_random(wring__server_worker *worker) {
     uint64_t x = worker->random;
@@ -213,6 +225,16 @@ static void sessions_deinit(wring__server_worker *worker) {
     worker->sessions = NULL;
 }
 
+static wring_result decoded_init(wring__server_worker *worker) {
+    worker->decoded = malloc(2 * (size_t)worker->server->config.target_bytes_max);
+    return worker->decoded == NULL ? WRING_ERR_NO_MEMORY : WRING_OK;
+}
+
+static void decoded_deinit(wring__server_worker *worker) {
+    free(worker->decoded);
+    worker->decoded = NULL;
+}
+
 static void settings_leave(wring__server_worker *worker) {
     wring__settings_release(worker->settings);
     worker->settings = NULL;
@@ -257,9 +279,13 @@ static wring_result member_open(wring__member *member) {
         result = wring__limits_init(worker);
     }
     if (result == WRING_OK) {
+        result = decoded_init(worker);
+    }
+    if (result == WRING_OK) {
         result = wring__registry_add(&worker->io, &worker->io.index);
     }
     if (result != WRING_OK) {
+        decoded_deinit(worker);
         sessions_deinit(worker);
         settings_leave(worker);
         wring__topics_deinit(&worker->topics);
@@ -287,6 +313,7 @@ static void member_close(wring__member *member) {
     wring__topics_deinit(&worker->topics);
     wring__limits_deinit(worker);
     wring__memory_deinit(worker);
+    decoded_deinit(worker);
     sessions_deinit(worker);
     settings_leave(worker);
     wring__worker_deinit(&worker->io);

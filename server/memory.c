@@ -5,6 +5,7 @@
 #include "server/memory.h"
 
 #include "core/shared.h"
+#include "server/http.h"
 #include "server/peer.h"
 #include "server/server.h"
 #include "server/tell.h"
@@ -61,6 +62,9 @@ struct largest {
 
 static uint64_t bytes_of(const wring__peer *peer) {
     const uint64_t waiting = peer->extra == NULL ? 0 : peer->extra->backlog.bytes;
+    if (!wring__stream_is_started(&peer->stream)) {
+        return wring__end_held_bytes(&peer->stream.end) + wring__http_held(peer);
+    }
     return wring__end_held_bytes(&peer->stream.end) +
            wring__machine_held(&peer->stream.session.machine) + waiting;
 }
@@ -133,6 +137,16 @@ static void act(wring__server_worker *worker, uint64_t total, uint64_t budget) {
     if (must && now >= memory->evict_again_at && is_above_average(worker, total)) {
         evict(worker, total - percent(budget, 80));
     }
+}
+
+bool wring__memory_is_short(const wring__server_worker *worker) {
+    const uint64_t budget = worker->server->config.memory_budget_bytes;
+    if (budget == WRING_UNLIMITED) {
+        return false;
+    }
+    const uint64_t told = atomic_load_explicit(&worker->held, memory_order_relaxed);
+    const uint64_t held = wring__chunk_cache_held(&worker->io.chunks);
+    return held_by_all(worker->server) - told + held >= percent(budget, 90);
 }
 
 void wring__memory_look(wring__server_worker *worker) {

@@ -28,6 +28,10 @@ typedef struct wring__memory {
 void wring__memory_init(struct wring__server_worker *worker);
 void wring__memory_deinit(struct wring__server_worker *worker);
 
+/** Whether the budget is used up but for its last tenth, with what this worker holds by now. Within
+ *  a turn, where much may be queued before the next look. */
+bool wring__memory_is_short(const struct wring__server_worker *worker);
+
 /** At the end of a turn. May run callbacks of sessions it ends. */
 void wring__memory_look(struct wring__server_worker *worker);
 

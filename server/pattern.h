@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Patterns of paths and topic names: exact, or with a '*' at the end, which matches any rest.
+ * Patterns of topic names: exact, or with a '*' at the end, which matches any rest.
  */
 #ifndef WRING_SERVER_PATTERN_H
 #define WRING_SERVER_PATTERN_H

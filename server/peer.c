@@ -10,13 +10,10 @@
 #include "core/mail.h"
 #include "core/ref.h"
 #include "server/carried.h"
-#include "server/request.h"
+#include "server/http.h"
 #include "server/server.h"
 #include "server/slow.h"
 #include "server/tell.h"
-
-/* Draining: how long a connection without a whole request may yet send it. */
-#define UNHEARD_NS (500 * WRING_NS_PER_MS)
 
 static wring__server_worker *worker_of(const wring__peer *peer) {
     return WRING_CONTAINER_OF(peer->stream.end.worker, wring__server_worker, io);
@@ -63,32 +60,52 @@ static void callbacks_begin(wring__peer *peer, wring_duration_ns window_max) {
     }
 }
 
+/* Not inlined: what it needs on the stack would be paid for by each message of a session. */
+__attribute__((noinline)) static void rx_without_session(wring__peer *peer, wring_mut_bytes bytes,
+                                                         wring__block *block) {
+    if (!wring__carried_take(peer, bytes, block)) {
+        wring__http_rx(peer, bytes);
+    }
+}
+
 static void peer_rx(wring__endpoint *end, wring_mut_bytes bytes, wring__block *block) {
     wring__peer *peer = peer_of_end(end);
     callbacks_begin(peer, 0);
     if (wring__stream_is_started(&peer->stream)) {
         wring__stream_rx(&peer->stream, bytes, block);
     } else {
-        wring__request_rx(peer, bytes, block);
+        rx_without_session(peer, bytes, block);
     }
 }
 
 static void peer_resume(wring__endpoint *end) {
     wring__peer *peer = peer_of_end(end);
     callbacks_begin(peer, 0);
+    if (!wring__stream_is_started(&peer->stream)) {
+        wring__http_rx(peer, (wring_mut_bytes){NULL, 0});
+        return;
+    }
     wring__stream_resume(&peer->stream);
 }
 
 static void peer_end(wring__peer *peer, wring_result reason) {
     callbacks_begin(peer, 0);
     if (!wring__stream_is_started(&peer->stream)) {
-        wring__tell_handshake_failed(peer, reason);
+        if (wring__peer_has(peer, WRING__PEER_IN_HANDSHAKE)) {
+            wring__tell_handshake_failed(peer, reason);
+        }
+        wring__http_fail(peer, reason);
     }
     wring__stream_fail(&peer->stream, reason);
 }
 
 static void peer_eof(wring__endpoint *end) {
     wring__peer *peer = peer_of_end(end);
+    if (!wring__stream_is_started(&peer->stream)) {
+        callbacks_begin(peer, 0);
+        wring__http_eof(peer);
+        return;
+    }
     peer_end(peer, WRING_ERR_TRUNCATED);
     wring__end_shut(end);
 }
@@ -126,11 +143,7 @@ static void peer_timer(wring__endpoint *end) {
     wring__peer *peer = peer_of_end(end);
     callbacks_begin(peer, worker_of(peer)->member.is_draining ? WRING_TIME_NEVER : 0);
     if (!wring__stream_is_started(&peer->stream)) {
-        if (worker_of(peer)->member.is_draining) {
-            wring__request_refuse_draining(peer);
-        } else {
-            wring__request_refuse(peer, WRING_ERR_TIMEOUT); /* accept to upgrade took too long */
-        }
+        wring__http_timer(peer);
         return;
     }
     session_timer(peer);
@@ -148,7 +161,9 @@ static void peer_asked(wring__endpoint *end) {
         return;
     }
     bool tell = false;
-    if (wring__stream_is_started(&peer->stream) && wring__slow_drained(peer, &tell)) {
+    if (!wring__stream_is_started(&peer->stream)) {
+        wring__http_asked(peer);
+    } else if (wring__slow_drained(peer, &tell)) {
         wring__stream_drained(&peer->stream, tell);
     }
 }
@@ -194,7 +209,7 @@ static void peer_closed(wring__endpoint *end) {
         worker_of(peer)->current = NULL;
     }
     if (!wring__stream_is_started(&peer->stream)) {
-        wring__head_free(&peer->head);
+        wring__http_free(peer);
     }
     wring__server_deflate_leave(peer);
     if (!wring__peer_is_carried(peer)) {
@@ -241,12 +256,6 @@ _Static_assert(sizeof(wring__peer) <= 224, "an idle connection has become larger
 
 /* ---- for the worker -------------------------------------------------------------------------- */
 
-/* What it asked for may be on its way or wait in the socket: it has a moment, and then a 503. */
-static void drain_unheard(wring__peer *peer) {
-    const uint64_t moment = wring__min_u64(UNHEARD_NS, worker_of(peer)->drain_ns / 2);
-    wring__end_bring_deadline(&peer->stream.end, peer->stream.end.worker->clock.peer_now + moment);
-}
-
 wring__machine_common *wring__peer_default_sessions(const wring__server_worker *worker) {
     return &worker->sessions[worker->server->routes.count - 1].common;
 }
@@ -290,7 +299,7 @@ static wring_result accept_try(wring__worker *io, wring__socket socket) {
                                     server->config.handshake_timeout_ms * WRING_NS_PER_MS);
     }
     if (worker->member.is_draining) {
-        drain_unheard(peer);
+        wring__http_drain(peer);
     }
     return WRING_OK;
 }
@@ -326,7 +335,7 @@ void wring__peer_drain(wring__endpoint *end, void *arg) {
     }
     wring__peer *peer = peer_of_end(end);
     if (!wring__stream_is_started(&peer->stream)) {
-        drain_unheard(peer);
+        wring__http_drain(peer);
     } else if (drain->spread_ns == 0) {
         wring__peer_go_away(peer);
     } else {
@@ -349,6 +358,7 @@ void wring__peer_evict(wring__peer *peer, wring_result reason) {
         wring__stream_refuse(&peer->stream, reason);
     }
     if (!is_told) {
+        wring__http_fail(peer, reason);
         wring__end_abort(&peer->stream.end);
     }
 }
@@ -362,6 +372,7 @@ void wring__peer_abort(wring__endpoint *end, void *unused) {
         return;
     }
     if (end->state == WRING__END_OPEN) {
+        wring__http_fail(peer_of_end(end), WRING_ERR_CLOSED); /* the server stops */
         peer_end(peer_of_end(end), WRING_ERR_TIMEOUT);
     }
     wring__end_abort(end);

@@ -6,7 +6,6 @@
 #ifndef WRING_SERVER_PEER_H
 #define WRING_SERVER_PEER_H
 
-#include "proto/head.h"
 #include "server/backlog.h"
 #include "server/limits.h"
 #include "server/topics.h"
@@ -26,7 +25,7 @@ typedef struct wring__peer_extra {
 typedef struct wring__peer {
     wring__stream stream; /* first: the connection's callbacks get this address */
     union {
-        wring__head *head;                  /* before the upgrade: a head that came in pieces */
+        struct wring__http *http;           /* before the upgrade: NULL until it needs some */
         wring__subscription *subscriptions; /* after it */
     };
     wring__peer_extra *extra;     /* NULL: nothing unusual */

@@ -1,23 +1,27 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * What comes before the session of a peer: the request, and its answer.
+ * From a request to who answers it: its checks, its route, its exchange or upgrade.
  */
 #ifndef WRING_SERVER_REQUEST_H
 #define WRING_SERVER_REQUEST_H
 
+#include "proto/http1.h"
 #include "server/peer.h"
 
-/** Bytes of a connection that has no session yet: of its request head, and what comes behind it. */
-void wring__request_rx(wring__peer *peer, wring_mut_bytes bytes, wring__block *block);
+/** A head was parsed, to `result`.  @param data  the head and whatever came behind it
+ *  Returns how many bytes of it were used: the head, and its body if that was there whole. */
+size_t wring__request_take(wring__peer *peer, const wring__http1 *parser, wring_result result,
+                           wring_mut_bytes data);
 
-/** Routes a request and answers it, or begins its session.
- *  @param fields  what tells whether it asks for a WebSocket: request->headers, or what a carrier
- *                 had of it (stream/carrier.h) */
-void wring__request_take(wring__peer *peer, wring_request *request, wring_headers fields);
+/** A request of a carried stream.  @param fields  with its pseudo-header fields */
+void wring__request_carried(wring__peer *peer, wring_request *request, wring_headers fields);
 
-/** Answers with the status that belongs to `result`, and ends the stream. */
+/** Answers with the status that belongs to `result`, and ends the connection. */
 void wring__request_refuse(wring__peer *peer, wring_result result);
 /** ... with a 503, because the server is shutting down. */
 void wring__request_refuse_draining(wring__peer *peer);
+
+/** Answers the exchange at hand so; it may go on. */
+void wring__request_answer_refusal(wring__peer *peer, wring_result result, const char *text);
 
 #endif

@@ -7,11 +7,12 @@
 #include <stdlib.h>
 
 #include "core/sized.h"
-#include "server/pattern.h"
 
-static wring_result bad(wring_error *error, const wring_route *route, const char *why) {
-    return wring_error_set(error, WRING_ERR_INVALID_CONFIG, 0, "route %s: %s",
-                           route->path == NULL ? "without a path" : route->path, why);
+#define HTTP_STATE_MAX ((size_t)16 << 20)
+
+static void state_size_note(wring__routes *routes, size_t state_size) {
+    routes->state_size_max =
+        state_size > routes->state_size_max ? state_size : routes->state_size_max;
 }
 
 static wring_result handler_take(wring__routes *routes, wring__route *route, wring_error *error) {
@@ -21,9 +22,49 @@ static wring_result handler_take(wring__routes *routes, wring__route *route, wri
     const wring_result result = wring__handler_adopt(route->config.handler, &route->handler, error);
     route->config.handler = &route->handler;
     route->binding = (wring__binding){&route->handler, route->config.opts};
-    if (result == WRING_OK && route->handler.state_size > routes->state_size_max) {
-        routes->state_size_max = route->handler.state_size;
+    state_size_note(routes, route->handler.state_size);
+    return result;
+}
+
+/* @param field  of the route: "http" or "upgrade" */
+static wring_result http_adopt(const wring_http_handler *in, const char *field,
+                               wring_http_handler *out, wring_error *error) {
+    wring_error why = {.text = ""};
+    const wring_result result = wring__sized_adopt(
+        out, sizeof *out, in, offsetof(wring_http_handler, done), "wring_http_handler", &why);
+    if (result != WRING_OK) {
+        return wring_error_set(error, result, 0, "%s: %s", field, why.text);
     }
+    if (out->state_size > HTTP_STATE_MAX) {
+        return wring_error_set(error, WRING_ERR_INVALID_CONFIG, 0,
+                               "%s: state_size is %zu, above 16 MiB: let the state hold a pointer",
+                               field, out->state_size);
+    }
+    if (out->request == NULL) {
+        return wring_error_set(error, WRING_ERR_INVALID_CONFIG, 0,
+                               "%s: the callback `request` is missing: nothing else could answer",
+                               field);
+    }
+    return WRING_OK;
+}
+
+static wring_result http_take(wring__routes *routes, wring__route *route, wring_error *error) {
+    wring_result result = WRING_OK;
+    if (route->config.http != NULL) {
+        result = http_adopt(route->config.http, "http", &route->http, error);
+        route->config.http = &route->http;
+    }
+    if (result == WRING_OK && route->config.upgrade != NULL) {
+        result = http_adopt(route->config.upgrade, "upgrade", &route->upgrade, error);
+        route->config.upgrade = &route->upgrade;
+    }
+    if (result == WRING_OK && route->upgrade.body != NULL) {
+        result = wring_error_set(error, WRING_ERR_INVALID_CONFIG, 0,
+                                 "upgrade: the callback `body` is set, and would never be called: "
+                                 "an upgrade has no body");
+    }
+    state_size_note(routes, route->http.state_size);
+    state_size_note(routes, route->upgrade.state_size);
     return result;
 }
 
@@ -33,28 +74,43 @@ static wring_result policy_take(wring__route *route, wring_error *error) {
     return result;
 }
 
-static wring_result route_take(wring__routes *routes, wring__route *route, wring_error *error) {
-    if (route->config.path == NULL || route->config.path[0] != '/') {
-        return bad(error, &route->config, "does not begin with '/'");
+/* ---- taking ---------------------------------------------------------------------------------- */
+
+static wring_result fields_take(wring__route *route, uint64_t body_bytes_max, wring_error *error) {
+    wring_route *config = &route->config;
+    const wring_result result = wring__route_check(config, &route->pattern, error);
+    if (result != WRING_OK) {
+        return result;
     }
-    if (route->config.subprotocols == NULL && route->config.subprotocol_count > 0) {
-        return bad(error, &route->config, "has a subprotocol_count, and subprotocols is NULL");
+    config->methods = config->methods == NULL && config->http != NULL ? "GET" : config->methods;
+    config->body_bytes_max = config->body_bytes_max == 0 ? body_bytes_max : config->body_bytes_max;
+    const char *why =
+        config->http == NULL ? NULL : wring__methods_init(&route->methods, config->methods);
+    return why == NULL ? WRING_OK : wring__route_bad_value(error, why, config->methods);
+}
+
+static wring_result route_take(wring__routes *routes, wring__route *route, uint64_t body_bytes_max,
+                               wring_error *error) {
+    wring_result result = fields_take(route, body_bytes_max, error);
+    if (result == WRING_OK) {
+        result = policy_take(route, error);
     }
-    if ((route->config.handler == NULL) == (route->config.respond == NULL)) {
-        return bad(error, &route->config, "needs exactly one of handler and respond");
-    }
-    wring_result result = policy_take(route, error);
     if (result == WRING_OK) {
         result = handler_take(routes, route, error);
+    }
+    if (result == WRING_OK) {
+        result = http_take(routes, route, error);
     }
     return wring__route_name(route, result, error);
 }
 
 wring_result wring__route_name(const wring__route *route, wring_result result, wring_error *error) {
+    char path[128];
     if (result != WRING_OK && error != NULL) {
         const wring_error why = *error;
-        (void)wring_error_set(error, result, why.system_errno, "route %s: %s", route->config.path,
-                              why.text);
+        const char *text = route->config.path == NULL ? "without a path" : route->config.path;
+        (void)wring_text_printable(wring_str(text), path, sizeof path);
+        (void)wring_error_set(error, result, why.system_errno, "route %s: %s", path, why.text);
     }
     return result;
 }
@@ -72,29 +128,27 @@ static wring_result list_adopt(const wring_server_config *config, wring_route **
 static wring_result last_take(wring__routes *routes, const wring_server_config *config,
                               wring_error *error) {
     wring__route *last = &routes->list[routes->count - 1];
-    if (config->subprotocols == NULL && config->subprotocol_count > 0) {
-        return wring_error_set(error, WRING_ERR_INVALID_CONFIG, 0,
-                               "server config: subprotocol_count is set, and subprotocols is NULL");
-    }
+    last->pattern = (wring__path_pattern){"*", 0, WRING__PATTERN_PREFIX, true};
     last->config = (wring_route){.struct_size = sizeof last->config,
                                  .path = "*",
                                  .handler = config->handler,
                                  .opts = config->handler_opts,
                                  .subprotocols = config->subprotocols,
                                  .subprotocol_count = config->subprotocol_count,
-                                 .policy = config->policy};
+                                 .policy = config->policy,
+                                 .body_bytes_max = config->body_bytes_max};
     const wring_result result = policy_take(last, error);
     return result == WRING_OK ? handler_take(routes, last, error) : result;
 }
 
 wring_result wring__routes_init(wring__routes *routes, const wring_server_config *config,
                                 wring_error *error) {
-    if (config->handler == NULL && config->route_count == 0) {
-        return wring_error_set(error, WRING_ERR_INVALID_CONFIG, 0,
-                               "server config: handler is missing: set handler, or routes");
-    }
     wring_route *list = NULL;
-    wring_result result = list_adopt(config, &list, error);
+    wring_result result = wring__routes_check(config, error);
+    if (result != WRING_OK) {
+        return result;
+    }
+    result = list_adopt(config, &list, error);
     routes->count = config->route_count + 1;
     routes->list = calloc(routes->count, sizeof *routes->list);
     if (result == WRING_OK && routes->list == NULL) {
@@ -105,26 +159,18 @@ wring_result wring__routes_init(wring__routes *routes, const wring_server_config
     }
     for (size_t i = 0; i < config->route_count && result == WRING_OK; i++) {
         routes->list[i].config = list[i];
-        result = route_take(routes, &routes->list[i], error);
+        result = route_take(routes, &routes->list[i], config->body_bytes_max, error);
     }
     free(list);
-    return result;
+    if (result == WRING_OK) {
+        result = wring__routes_order_check(routes, error);
+    }
+    return result == WRING_OK ? wring__routes_allow_check(routes, error) : result;
 }
 
 void wring__routes_deinit(wring__routes *routes) {
     free(routes->list);
     *routes = (wring__routes){0};
-}
-
-const wring__route *wring__routes_find(const wring__routes *routes, wring_bytes path) {
-    for (size_t i = 0; i < routes->count; i++) {
-        const wring__route *route = &routes->list[i];
-        const bool serves = route->config.handler != NULL || route->config.respond != NULL;
-        if (serves && wring__pattern_matches(route->config.path, path)) {
-            return route;
-        }
-    }
-    return NULL;
 }
 
 wring__route *wring__routes_named(const wring__routes *routes, const char *path) {

@@ -24,6 +24,7 @@ static void server_free(wring_server *server) {
     wring__group_deinit(&server->group);
     wring__routes_deinit(&server->routes);
     wring__settings_deinit(server);
+    wring__proxies_free(server->proxies);
     free(server->tls_sni);
     free(server->workers);
     free(server);
@@ -88,6 +89,8 @@ static void config_forget(wring_server_config *config) {
     config->policy = NULL;
     config->topic_rules = NULL;
     config->log = NULL;
+    config->trusted_proxies = NULL;
+    config->trusted_proxy_count = 0;
 }
 
 wring_result wring_server_create(const wring_server_config *config, wring_server **out,
@@ -108,6 +111,10 @@ wring_result wring_server_create(const wring_server_config *config, wring_server
     }
     if (result == WRING_OK) {
         result = wring__settings_init(server, error);
+    }
+    if (result == WRING_OK) {
+        result = wring__proxies_init(server->config.trusted_proxies,
+                                     server->config.trusted_proxy_count, &server->proxies, error);
     }
     if (result == WRING_OK && server->config.tls != NULL) {
         result = tls_keep(server, error);
@@ -144,7 +151,13 @@ void wring_server_destroy(wring_server *server) {
     if (server == NULL) {
         return;
     }
-    WRING_ASSERT(!server->started);
+    if (server->started) {
+        wring__group_refuse_inside(&server->group, "wring_server_destroy",
+                                   "tell another thread to stop and destroy the server");
+        wring__panic("wring_server_destroy was called while the server runs: call "
+                     "wring_server_stop before it",
+                     __FILE__, __LINE__, __func__);
+    }
     pthread_mutex_destroy(&server->reload_lock);
     wring__log_close(&server->log); /* of what was changed since it stopped */
     server_free(server);
@@ -282,6 +295,8 @@ void wring_server_stop(wring_server *server, uint32_t drain_ms) {
     if (!server->started) {
         return;
     }
+    wring__group_refuse_inside(&server->group, "wring_server_stop",
+                               "tell another thread to stop the server");
     if (server->announced && wring__log_begin(&entry, &server->log, WRING__LOG_STOPPING)) {
         wring__log_number(&entry, "drain_ms", drain_ms);
         wring__log_write(&entry, "stopping: sessions have %u ms to close", drain_ms);

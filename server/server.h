@@ -5,9 +5,19 @@
  * server.c   create, start, stop: the threads
  * member.c   one worker: its mail, its turns, its drain
  * peer.c     one accepted connection and its session
- * request.c  what comes before the session: request head, route, answer or upgrade
+ * http.c     what comes before the session: heads and bodies, exchanges in order
+ * request.c  from a request to who answers it
+ * exchange.c an exchange: its request, its handler's calls, its end
+ * exchange_ref.c  exchanges by ref, from any thread
+ * answer.c   answers: checked, and written
+ * upgrade.c  from a request to its session
+ * origin.c   which Origins may upgrade
+ * proxies.c  whose X-Forwarded-Host counts
  * carried.c  peers that are streams of one connection
  * routes.c   what a path leads to
+ * route_match.c  and which one a request's does
+ * path.c     patterns of paths
+ * methods.c  methods of routes
  * policy.c   what the sessions of a route may do
  * settings.c what may change while it runs
  * visit.c    walks over a worker's sessions
@@ -37,6 +47,7 @@
 #include "server/deflate.h"
 #include "server/limits.h"
 #include "server/memory.h"
+#include "server/proxies.h"
 #include "server/routes.h"
 #include "server/settings.h"
 #include "server/topics.h"
@@ -53,6 +64,7 @@ enum {
 /** Written by the worker only, with wring__count. */
 typedef struct wring__server_counters {
     uint64_t upgraded;
+    uint64_t exchanges;
     uint64_t sessions_ended;
     uint64_t congested;
     uint64_t dropped_newest;
@@ -92,16 +104,20 @@ typedef struct wring__server_worker {
     wring__handshakes handshakes;
     wring__meter tls_handshakes;
     wring__memory memory;
-    _Atomic uint64_t held;       /* bytes, as of its last turn */
-    struct wring__peer *current; /* whose callbacks run or ran last; NULL: nobody's */
-    uint64_t random;             /* of wring__server_random */
-    wring__tls_context *tls;     /* its own reference; NULL: plain */
+    _Atomic uint64_t held;         /* bytes, as of its last turn */
+    struct wring__peer *current;   /* whose callbacks run or ran last; NULL: nobody's */
+    struct wring__peer *http_runs; /* whose requests are looked at (http.c) */
+    uint64_t random;               /* of wring__server_random */
+    wring__tls_context *tls;       /* its own reference; NULL: plain */
     wring__socket listener;
     _Atomic uint8_t address; /* its number in the registry, 0 while it is not up: for publishers */
     uint64_t drain_ns;
     bool drain_over;      /* who comes now is closed unheard */
     wring__task unlisten; /* draining: the end of listening, a while after its beginning */
     wring__http1 parser;  /* scratch: for heads that come in one piece */
+    uint8_t *decoded;     /* scratch: a percent-decoded path, twice target_bytes_max */
+    int64_t date_at;      /* seconds since 1970 */
+    char date[30];        /* as HTTP writes them */
     wring_header headers[WRING__HTTP1_FIELDS_MAX];
 } wring__server_worker;
 
@@ -123,6 +139,7 @@ struct wring_server {
     pthread_mutex_t reload_lock; /* one reload at a time: guards tls */
     wring__tls_context *tls;     /* the one new workers begin with; NULL: plain */
     wring__server_deflate deflate;
+    wring__proxies *proxies;              /* NULL: none are trusted */
     const struct wring__carrier *carrier; /* of connections with many streams; NULL: none */
 };
 
@@ -171,6 +188,9 @@ void wring__deliver_batches_of(wring__server_worker *worker, const struct wring_
                                wring_duration_ns window_max);
 /** The same for every topic. */
 void wring__deliver_all_batches(wring__server_worker *worker);
+
+/** Now, as HTTP's Date has it: good until the next call.   RFC: 9110 6.6.1 */
+wring_bytes wring__server_date(wring__server_worker *worker);
 
 /** A number for jitter: no secret may come of it. */
 uint64_t wring__server_random(wring__server_worker *worker);

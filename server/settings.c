@@ -187,8 +187,10 @@ wring_result wring_server_set_policy(wring_server *server, const char *path,
                                      const wring_policy *policy, wring_error *error) {
     wring__route *route = wring__routes_named(&server->routes, path);
     if (route == NULL) {
+        char shown[128];
+        (void)wring_text_printable(wring_str(path), shown, sizeof shown);
         return wring_error_set(error, WRING_ERR_INVALID_ARGUMENT, 0,
-                               "no route was configured with the path '%s'", path);
+                               "no route was configured with the path '%s'", shown);
     }
     pthread_mutex_lock(&server->settings.changes);
     const wring_result result = policy_change(server, route, policy, error);

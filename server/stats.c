@@ -34,6 +34,7 @@ wring_result wring_server_get_stats(const wring_server *server, wring_server_sta
         out->subscriptions += wring__count_read(&worker->topic_counts.subscriptions);
         out->topics += wring__count_read(&worker->topic_counts.topics);
         out->upgraded += wring__count_read(&worker->counters.upgraded);
+        out->exchanges += wring__count_read(&worker->counters.exchanges);
         ended += wring__count_read(&worker->counters.sessions_ended);
         out->turns += wring__count_read(&counters->turns);
         out->mail_stale += wring__count_read(&counters->stale_mail);

@@ -97,15 +97,25 @@ void wring__tell_handshake_failed(const wring__peer *peer, wring_result reason) 
     }
 }
 
-void wring__tell_request_refused(const wring__peer *peer, int status, wring_result reason,
-                                 const char *text) {
+static void request_entry(const wring__peer *peer, enum wring__log_event event, int status,
+                          wring_result reason, const char *text) {
     wring__log_entry entry;
     count(peer, reason);
-    if (peer_entry(&entry, peer, WRING__LOG_REQUEST_REFUSED)) {
+    if (peer_entry(&entry, peer, event)) {
         wring__log_number(&entry, "status", (uint64_t)status);
         wring__log_text(&entry, "reason", wring_result_name(reason));
         wring__log_write(&entry, "request refused with %d: %s", status, text);
     }
+}
+
+void wring__tell_request_refused(const wring__peer *peer, int status, wring_result reason,
+                                 const char *text) {
+    request_entry(peer, WRING__LOG_REQUEST_REFUSED, status, reason, text);
+}
+
+void wring__tell_request_unanswered(const wring__peer *peer, int status, wring_result reason,
+                                    const char *text) {
+    request_entry(peer, WRING__LOG_REQUEST_UNANSWERED, status, reason, text);
 }
 
 /* ---- sessions -------------------------------------------------------------------------------- */

@@ -25,6 +25,9 @@ void wring__tell_handshake_evicted(const wring__peer *peer);
 void wring__tell_handshake_failed(const wring__peer *peer, wring_result reason);
 void wring__tell_request_refused(const wring__peer *peer, int status, wring_result reason,
                                  const char *text);
+/** The application's fault: its handler gave no answer, so the library does. */
+void wring__tell_request_unanswered(const wring__peer *peer, int status, wring_result reason,
+                                    const char *text);
 /** The session is about to begin. */
 void wring__tell_session_opened(const wring__peer *peer, const wring_handler *handler);
 void wring__tell_session_ended(const wring__peer *peer);

@@ -13,14 +13,15 @@ static wring_result rule_check(const wring_topic_rule *rule, wring_error *error)
     if (rule->name == NULL) {
         return wring_error_set(error, WRING_ERR_INVALID_CONFIG, 0, "topic rule: name is missing");
     }
+    char shown[128];
+    (void)wring_text_printable(wring_str(rule->name), shown, sizeof shown);
     if (rule->slow_policy > WRING_SLOW_KEEP_LATEST) {
         return wring_error_set(error, WRING_ERR_INVALID_CONFIG, 0,
-                               "topic rule %s: slow_policy is none of wring_slow_policy",
-                               rule->name);
+                               "topic rule %s: slow_policy is none of wring_slow_policy", shown);
     }
     if (rule->compress > WRING_COMPRESS_ALWAYS) {
         return wring_error_set(error, WRING_ERR_INVALID_CONFIG, 0,
-                               "topic rule %s: compress is none of wring_compress", rule->name);
+                               "topic rule %s: compress is none of wring_compress", shown);
     }
     return WRING_OK;
 }

@@ -74,6 +74,8 @@ static bool mail_take(wring_session *session, const wring__mail *mail, size_t *l
         return mail_post(session, shared);
     case WRING__MAIL_SUBSCRIBE: /* a server's sessions have topics: it takes these itself */
     case WRING__MAIL_UNSUBSCRIBE:
+    case WRING__MAIL_ANSWER: /* of exchanges */
+    case WRING__MAIL_ACCEPT:
         return false;
     case WRING__MAIL_CALL: /* names no session */
     case WRING__MAIL_WORKER:

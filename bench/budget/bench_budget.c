@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * bench-budget: the path of a message, to be counted, not timed.
+ * bench-budget: the path of a message, and of an HTTP exchange, to be counted, not timed.
  *
  *     bench-budget null|uring|epoll SCENARIO ROUNDS
  *
@@ -35,7 +35,7 @@ struct scenario {
     unsigned messages; /* of each connection a round; published or sent by ref: of the round */
     unsigned payload;
     unsigned workers;
-    enum { ECHO, PUBLISH, SEND } kind;
+    enum { ECHO, PUBLISH, SEND, GET, BROWSER_GET, POST, UPGRADE } kind;
 };
 
 static const struct scenario scenarios[] = {
@@ -47,6 +47,11 @@ static const struct scenario scenarios[] = {
     {"fanout_1024", 1000, 1, 1024, 1, PUBLISH},
     {"fanout_64_two_workers", 1000, 1, 64, 2, PUBLISH},
     {"send_by_ref_20", 64, 1, 20, 1, SEND},
+    {"http_get_1024", 64, 1, 1024, 1, GET},
+    {"http_get_1024_browser", 64, 1, 1024, 1, BROWSER_GET},
+    {"http_get_1024_pipeline_8", 64, 8, 1024, 1, GET},
+    {"http_post_1024", 64, 1, 1024, 1, POST},
+    {"upgrade", 64, 1, 0, 1, UPGRADE}, /* of a new connection each */
 };
 
 static const struct scenario *scenario;
@@ -56,9 +61,9 @@ static uint64_t allocations;
 static wring_ref refs[CONNS_MAX];
 static unsigned opened;
 static uint8_t filler[PAYLOAD];
-static uint8_t batch[FRAMES_MAX * (PAYLOAD + WRING__FRAME_HEADER_MAX)]; /* a client's, masked */
+static uint8_t batch[FRAMES_MAX * (PAYLOAD + WRING__FRAME_HEADER_MAX)]; /* a client's */
 static size_t batch_len;
-static size_t reply_len; /* what the server sends for one message */
+static size_t reply_len; /* what the server sends for one message; of HTTP known from the first */
 
 /* ---- allocations ----------------------------------------------------------------------------- */
 
@@ -96,7 +101,7 @@ static void die(const char *what) {
 static wring_verdict on_init(wring_session *session, const wring_request *request, void *opts) {
     (void)request;
     (void)opts;
-    refs[opened++] = wring_session_ref(session);
+    refs[opened++ % CONNS_MAX] = wring_session_ref(session);
     const bool subscriber = scenario->kind == PUBLISH;
     return !subscriber || wring_session_subscribe(session, wring_str("news")) == WRING_OK
                ? WRING_CONTINUE
@@ -113,11 +118,85 @@ static wring_verdict on_in(wring_session *session, const wring_message *message)
 static const wring_handler handler = {
     .struct_size = sizeof handler, .name = "budget", .init = on_init, .handle_in = on_in};
 
+static void on_get(wring_exchange *exchange, const wring_request *request, void *opts) {
+    const wring_answer answer = {.struct_size = sizeof answer,
+                                 .body = wring_bytes_of(filler, scenario->payload)};
+    (void)request;
+    (void)opts;
+    if (wring_exchange_answer(exchange, &answer) != WRING_OK) {
+        die("not answered");
+    }
+}
+
+static void on_post(wring_exchange *exchange, const wring_request *request, void *opts) {
+    const wring_answer answer = {.struct_size = sizeof answer, .body = wring_str("ok\n")};
+    (void)opts;
+    if (request->body.len != scenario->payload ||
+        wring_exchange_answer(exchange, &answer) != WRING_OK) {
+        die("not answered");
+    }
+}
+
+static const wring_http_handler getting = {
+    .struct_size = sizeof getting, .name = "get", .request = on_get};
+static const wring_http_handler posting = {
+    .struct_size = sizeof posting, .name = "post", .request = on_post};
+static const wring_route routes[] = {
+    {.struct_size = sizeof *routes, .path = "/1k", .http = &getting},
+    {.struct_size = sizeof *routes, .path = "/post", .methods = "POST", .http = &posting}};
+
 static const char request[] =
     "GET / HTTP/1.1\r\nHost: x\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
     "Sec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\nSec-WebSocket-Version: 13\r\n\r\n";
 
+/* As curl, a browser, and curl send them. */
+static const char get[] =
+    "GET /1k HTTP/1.1\r\nHost: 127.0.0.1:8080\r\nUser-Agent: curl/7.88.1\r\nAccept: */*\r\n\r\n";
+static const char browser_get[] =
+    "GET /1k?page=2&sort=name HTTP/1.1\r\nHost: www.example.com\r\nConnection: keep-alive\r\n"
+    "sec-ch-ua: \"Chromium\";v=\"120\", \"Not?A_Brand\";v=\"8\"\r\nsec-ch-ua-mobile: ?0\r\n"
+    "sec-ch-ua-platform: \"Linux\"\r\nUser-Agent: Mozilla/5.0 (X11; Linux x86_64) "
+    "AppleWebKit/537.36 (KHTML, like Gecko) Chrome/120.0.0.0 Safari/537.36\r\nAccept: */*\r\n"
+    "Sec-Fetch-Site: same-origin\r\nSec-Fetch-Mode: cors\r\nSec-Fetch-Dest: empty\r\n"
+    "Referer: http://www.example.com/list\r\nAccept-Encoding: gzip, deflate, br\r\n"
+    "Accept-Language: en-GB,en;q=0.9\r\nCookie: sid=0123456789abcdef; theme=dark\r\n\r\n";
+static const char post[] =
+    "POST /post HTTP/1.1\r\nHost: 127.0.0.1:8080\r\nUser-Agent: curl/7.88.1\r\nAccept: */*\r\n"
+    "Content-Type: application/octet-stream\r\nContent-Length: 1024\r\n\r\n";
+
+static bool is_http(void) {
+    return scenario->kind == GET || scenario->kind == BROWSER_GET || scenario->kind == POST;
+}
+
+/* How many connections' clients send `batch` in each round. */
+static unsigned askers(void) {
+    return scenario->kind == ECHO || is_http() ? scenario->connections : 0;
+}
+
+static void http_batch_make(void) {
+    const wring_bytes head = scenario->kind == GET           ? wring_str(get)
+                             : scenario->kind == BROWSER_GET ? wring_str(browser_get)
+                                                             : wring_str(post);
+    for (unsigned i = 0; i < scenario->messages; i++) {
+        memcpy(batch + batch_len, head.data, head.len);
+        batch_len += head.len;
+        if (scenario->kind == POST) {
+            memset(batch + batch_len, 'b', scenario->payload);
+            batch_len += scenario->payload;
+        }
+    }
+}
+
+/* What a connection begins with. */
+static wring_bytes first_request(void) {
+    return is_http() ? wring_bytes_of(batch, batch_len / scenario->messages) : wring_str(request);
+}
+
 static void batch_make(void) {
+    if (is_http()) {
+        http_batch_make();
+        return;
+    }
     uint8_t *at = batch;
     for (unsigned i = 0; i < scenario->messages && scenario->kind == ECHO; i++) {
         const size_t header = wring__frame_header_write(at, WRING__FIN | WRING_BINARY,
@@ -152,8 +231,11 @@ static void turn(uint32_t worker, wring_time_ns deadline) {
 }
 
 static void server_begin(const wring__backend_ops *backend) {
-    const wring_server_config config = {
-        .struct_size = sizeof config, .workers = scenario->workers, .handler = &handler};
+    const wring_server_config config = {.struct_size = sizeof config,
+                                        .workers = scenario->workers,
+                                        .handler = &handler,
+                                        .routes = is_http() ? routes : NULL,
+                                        .route_count = is_http() ? WRING_ARRAY_LEN(routes) : 0};
     wring_error error;
     if (wring_server_create(&config, &server, &error) != WRING_OK) {
         die(error.text);
@@ -200,26 +282,50 @@ static void null_turns(int count) {
     }
 }
 
+/* A client of worker `w` connects, and sends `head`. */
+static void null_connect(uint32_t w, wring_bytes head) {
+    static wring__socket sockets[2];
+    wring__backend *backend = server->workers[w].io.backend;
+    null_backend_accept(backend);
+    null_turns(1);
+    null_backend_receive(backend, sockets[w]++, head);
+    null_turns(2);
+}
+
 static void null_open(void) {
     const unsigned each = scenario->connections / scenario->workers;
+    const wring_bytes head = first_request();
     for (uint32_t w = 0; w < scenario->workers; w++) {
-        wring__backend *backend = server->workers[w].io.backend;
         for (unsigned i = 0; i < each; i++) {
-            null_backend_accept(backend);
-            null_turns(1);
-            null_backend_receive(backend, (wring__socket)i, wring_str(request));
-            null_turns(2);
+            null_connect(w, head);
         }
     }
-    if (opened != scenario->connections) {
+    if (!is_http() && opened != scenario->connections) {
+        die("a connection was not upgraded");
+    }
+    if (is_http()) {
+        reply_len = (size_t)null_sent() / scenario->connections;
+    }
+}
+
+static void null_upgrades(void) {
+    const unsigned before = opened;
+    for (unsigned i = 0; i < scenario->connections; i++) {
+        null_connect(0, wring_str(request));
+    }
+    if (opened - before != scenario->connections) {
         die("a connection was not upgraded");
     }
 }
 
 static void null_round(void) {
+    if (scenario->kind == UPGRADE) {
+        null_upgrades();
+        return;
+    }
     const uint64_t before = null_sent();
     wring__backend *backend = server->workers[0].io.backend;
-    for (unsigned i = 0; i < scenario->connections && scenario->kind == ECHO; i++) {
+    for (unsigned i = 0, count = askers(); i < count; i++) {
         null_backend_receive(backend, (wring__socket)i, wring_bytes_of(batch, batch_len));
     }
     push_round();
@@ -253,14 +359,31 @@ static void read_all(int fd, size_t len) {
     }
 }
 
-static void read_head(int fd) {
+/* Returns its length. */
+static size_t read_head(int fd) {
     uint32_t last = 0;
     uint8_t byte;
-    while (last != 0x0D0A0D0A) {
+    size_t len = 0;
+    for (; last != 0x0D0A0D0A; len++) {
         if (read(fd, &byte, 1) != 1) {
-            die("no answer to the upgrade");
+            die("no answer to the first request");
         }
         last = last << 8 | byte;
+    }
+    return len;
+}
+
+/* The first request, and its answer. */
+static void ask_first(int fd) {
+    const wring_bytes head = first_request();
+    if (write(fd, head.data, head.len) != (ssize_t)head.len) {
+        die("cannot write the first request");
+    }
+    const size_t head_len = read_head(fd);
+    if (is_http()) {
+        const size_t body_len = scenario->kind == POST ? 3 : scenario->payload;
+        read_all(fd, body_len);
+        reply_len = head_len + body_len;
     }
 }
 
@@ -270,15 +393,14 @@ static void *clients(void *unused) {
                                         .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
     for (unsigned i = 0; i < scenario->connections; i++) {
         sockets[i] = socket(AF_INET, SOCK_STREAM, 0);
-        if (connect(sockets[i], (const struct sockaddr *)&address, sizeof address) != 0 ||
-            write(sockets[i], request, sizeof request - 1) != (ssize_t)sizeof request - 1) {
+        if (connect(sockets[i], (const struct sockaddr *)&address, sizeof address) != 0) {
             die("cannot connect");
         }
-        read_head(sockets[i]);
+        ask_first(sockets[i]);
     }
     for (uint64_t r = 0; r < rounds; r++) {
         push_round();
-        for (unsigned i = 0; i < scenario->connections && scenario->kind == ECHO; i++) {
+        for (unsigned i = 0, count = askers(); i < count; i++) {
             if (write(sockets[i], batch, batch_len) != (ssize_t)batch_len) {
                 die("write failed");
             }
@@ -345,7 +467,7 @@ int main(int argc, char **argv) {
     for (size_t i = 0; i < WRING_ARRAY_LEN(scenarios); i++) {
         scenario = strcmp(argv[2], scenarios[i].name) == 0 ? &scenarios[i] : scenario;
     }
-    if (scenario == NULL || (!null && scenario->workers > 1)) {
+    if (scenario == NULL || (!null && (scenario->workers > 1 || scenario->kind == UPGRADE))) {
         usage();
     }
     rounds = strtoull(argv[3], NULL, 10);

@@ -1,6 +1,7 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: Apache-2.0
-"""What a message costs, counted: instructions (callgrind), allocations, system calls (strace).
+"""What a message, an HTTP exchange and an upgrade cost, counted: instructions (callgrind), allocations,
+system calls (strace).
 
     budget.py BENCH_BUDGET            compares with budget.json; exits 1 when something rose
     budget.py BENCH_BUDGET --record   writes budget.json anew
@@ -23,7 +24,8 @@ RECORD = pathlib.Path(__file__).with_name("budget.json")
 FEW, MANY = 4, 24
 TOLERANCE = 0.02  # of instructions: addresses and hash seeds differ from run to run
 FELL = 0.10       # a fall worth recording
-REAL = ("echo_20", "echo_20_pipeline_32", "fanout_64", "send_by_ref_20")
+REAL = ("echo_20", "echo_20_pipeline_32", "fanout_64", "send_by_ref_20", "http_get_1024",
+        "http_get_1024_pipeline_8", "http_post_1024")
 # per turn and per message; what is above is a bug whatever was recorded
 ENTERS_A_TURN = 1.0
 # a turn with 1,000 sends fills a submission queue of 1,024 at times: the rest is handed over early

@@ -171,19 +171,12 @@ static void null_shutdown(wring__backend *super, wring__socket socket, uint64_t 
 
 static void null_cancel(wring__backend *super, wring__socket socket, uint64_t target,
                         uint64_t token) {
-    (void)socket;
     struct null_backend *backend = null_of(super);
-    bool found = backend->accept_token == target;
+    uint64_t *armed =
+        backend->accept_token == target ? &backend->accept_token : &backend->recv_token[socket];
+    const bool found = *armed == target;
     if (found) {
-        backend->accept_token = 0;
-    }
-    for (size_t i = 0; !found && i < SOCKETS_MAX; i++) {
-        found = backend->recv_token[i] == target;
-        if (found) {
-            backend->recv_token[i] = 0;
-        }
-    }
-    if (found) {
+        *armed = 0;
         post(backend, target, -ECANCELED, 0, 0);
     }
     post(backend, token, found ? 0 : -ENOENT, 0, 0);

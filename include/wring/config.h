@@ -14,7 +14,7 @@
  *
  *   Values have no `struct_size` and never change: wring_bytes, wring_mut_bytes, wring_frame,
  *   wring_message, wring_info, wring_event, wring_header, wring_headers, wring_list_cursor,
- *   wring_url, wring_deflate_params, wring_error, wring_log_field.
+ *   wring_query_cursor, wring_url, wring_deflate_params, wring_error, wring_log_field.
  *
  * In each configuration field 0 (or NULL) means the default, which the field's comment gives.
  * WRING_OFF in a 32-bit field means that the thing is not done: no timeout, no window.

@@ -3,8 +3,8 @@
  * A log of what the library notices: starts and stops, refusals, faults, sessions that it ended.
  * Servers, clients and pools take a wring_log_config. Ordinary messages
  * are never logged, and sessions only at WRING_LOG_DEBUG. No payload, secret or request header is
- * ever in a record, and what a peer sent is made
- * printable.
+ * ever in a record, except the Origin of a refused upgrade and the host it was compared with; what
+ * a peer sent is made printable.
  */
 #ifndef WRING_LOG_H
 #define WRING_LOG_H
@@ -49,7 +49,8 @@ typedef struct wring_log_config {
     uint32_t struct_size;  /**< sizeof(wring_log_config) */
     wring_log_level level; /**< the least important level that is wanted */
     /** Is called on whichever thread the thing happens, several at a time: a worker waits for it,
-     *  so it must not block. It must not call functions of the server, client or pool it is for. */
+     *  so it must not block. It must not call functions of the server, client or pool it is for.
+     *  Required: for no log, give no wring_log_config. */
     void (*write)(const wring_log_record *record, void *opts);
     void *opts;                  /**< given to `write` */
     uint32_t repeat_burst;       /**< records of one event in an interval; more are left out and

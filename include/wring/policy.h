@@ -45,8 +45,9 @@ typedef struct wring_policy {
                                    slow policy; default WRING_OFF */
     uint32_t age_max_ms;      /**< a session of this age, less up to a tenth by chance, is closed
                                    with 1001; default WRING_OFF */
-    uint64_t messages_per_second; /**< received from one peer; more ends the session with 1008;
-                                       default WRING_UNLIMITED */
+    uint64_t messages_per_second; /**< received from one peer; more ends the session with 1008.
+                                       Requests of one connection, too: one more gets 429, and the
+                                       connection ends. Default WRING_UNLIMITED */
     uint64_t messages_burst;      /**< ... and this many at once; default twice the rate */
     uint64_t controls_per_second; /**< the same of pings and pongs; default 100 */
     uint64_t controls_burst;      /**< and this many at once; default 500, whatever the rate */

@@ -66,7 +66,8 @@ typedef struct wring_pool_stats {
 WRING_API wring_result wring_pool_get_stats(const wring_pool *pool, wring_pool_stats *out);
 
 /** Closes every client with 1001, waits at most `drain_ms` for their servers, ends the threads and
- *  frees the pool. Clients stay valid, and closed. Not from a callback. NULL is legal. */
+ *  frees the pool. Clients stay valid, and closed. To call this from a callback on a thread
+ *  of the pool is an error of the program, which is aborted. NULL is legal. */
 WRING_API void wring_pool_destroy(wring_pool *pool, uint32_t drain_ms);
 
 WRING_END_DECLS

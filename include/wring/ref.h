@@ -29,9 +29,10 @@ WRING_API WRING_MUST_CHECK wring_result wring_ref_close(wring_ref ref, uint16_t 
 /** Ends the session without waiting for the peer's close frame. Errors as wring_ref_send. */
 WRING_API WRING_MUST_CHECK wring_result wring_ref_stop(wring_ref ref);
 
-/** Hands `info` to handle_info on the session's worker. When the session is gone by then, or its
- *  handler has none, `lost` (may be NULL) is called with the info instead: on that worker, or while
- *  it is being stopped on the thread that stops it. Errors as wring_ref_send; then `lost`
+/** Hands `info` to handle_info on the session's worker, or to `info` of an exchange on its worker.
+ *  When the session or exchange is gone by then, or its handler has none, `lost` (may be NULL) is
+ *  called with the info instead: on that worker, or while it is being stopped on the thread that
+ *  stops it. Errors as wring_ref_send; then `lost`
  *  is not called. */
 WRING_API WRING_MUST_CHECK wring_result wring_ref_post(wring_ref ref, const wring_info *info,
                                                        void (*lost)(const wring_info *info));

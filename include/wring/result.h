@@ -46,11 +46,12 @@ typedef enum wring_class {
     X(ERR_BAD_CLOSE_CODE, -32, PEER, 1002, "a close frame carries a code illegal on the wire")     \
     X(ERR_BAD_DEFLATE, -33, PEER, 1007, "a compressed message does not inflate")                   \
     X(ERR_TRUNCATED, -34, PEER, 0, "the stream ended without a close handshake")                   \
-    X(ERR_BAD_HTTP, -50, PEER, 0, "the HTTP head is malformed")                                    \
-    X(ERR_BAD_HTTP_VERSION, -51, PEER, 0, "the HTTP version is not 1.1")                           \
+    X(ERR_EXPECTATION, -49, PEER, 0, "the Expect header asks for more than 100-continue")          \
+    X(ERR_BAD_HTTP, -50, PEER, 0, "the HTTP head, or the framing of a body, is malformed")         \
+    X(ERR_BAD_HTTP_VERSION, -51, PEER, 0, "the HTTP version is not 1.0 or 1.1")                    \
     X(ERR_UNEXPECTED_BODY, -52, PEER, 0, "an upgrade request announces a body")                    \
-    X(ERR_BAD_HOST, -53, PEER, 0, "the Host header is missing or given twice")                     \
-    X(ERR_WRONG_METHOD, -54, PEER, 0, "the method is not the one an upgrade needs")                \
+    X(ERR_BAD_HOST, -53, PEER, 0, "the Host header is missing, malformed or given twice")          \
+    X(ERR_WRONG_METHOD, -54, PEER, 0, "the method is not allowed here")                            \
     X(ERR_MISSING_UPGRADE, -55, PEER, 0, "the Upgrade header is missing")                          \
     X(ERR_INVALID_UPGRADE, -56, PEER, 0, "the Upgrade header does not list websocket")             \
     X(ERR_MISSING_CONNECTION, -57, PEER, 0, "the Connection header is missing")                    \
@@ -69,6 +70,8 @@ typedef enum wring_class {
     X(ERR_MISSING_AUTHORITY, -70, PEER, 0, "the :authority pseudo-header is missing")              \
     X(ERR_MISSING_PATH, -71, PEER, 0, "the :path pseudo-header is missing")                        \
     X(ERR_NOT_FOUND, -72, PEER, 0, "nothing is served at this path")                               \
+    X(ERR_UNSUPPORTED_ENCODING, -73, PEER, 0, "the transfer coding is not chunked alone")          \
+    X(ERR_FOREIGN_ORIGIN, -74, PEER, 0, "the Origin is not the server's, and not allowed")         \
     X(ERR_TLS_CERTIFICATE_EXPIRED, -75, PEER, 0,                                                   \
       "the peer's certificate has expired or is not valid yet")                                    \
     X(ERR_TLS_SELF_SIGNED, -76, PEER, 0, "the peer's certificate is self-signed and not trusted")  \
@@ -100,6 +103,7 @@ typedef enum wring_class {
     X(ERR_RATE_LIMIT, -100, LIMIT, 1008, "the peer sends more messages than the limit allows")     \
     X(ERR_TOO_MANY_TOPICS, -101, LIMIT, 0, "the topic or subscription limit is reached")           \
     X(ERR_MEMORY_BUDGET, -102, LIMIT, 1008, "the memory budget is used up; the largest had to go") \
+    X(ERR_TARGET_TOO_BIG, -103, LIMIT, 0, "the request target is longer than the limit")           \
     X(ERR_TLS_EMPTY_RECORDS, -110, LIMIT, 0, "the peer sends too many TLS records without data")   \
     X(ERR_NO_MEMORY, -120, SYSTEM, 1011, "out of memory")                                          \
     X(ERR_SYSTEM, -121, SYSTEM, 0, "a system call failed")                                         \

@@ -12,8 +12,8 @@
 #define WRING_SERVER_H
 
 #include "wring/backend.h"
+#include "wring/exchange.h"
 #include "wring/handler.h"
-#include "wring/http.h"
 #include "wring/log.h"
 #include "wring/loop.h"
 #include "wring/policy.h"
@@ -22,29 +22,31 @@
 
 WRING_BEGIN_DECLS
 
-/** A plain HTTP answer, to be filled in. What it points to is copied after `respond` has returned:
- *  it must not lie on the stack of `respond`. */
-typedef struct wring_http_response {
-    uint32_t struct_size;     /**< sizeof(wring_http_response), set by the library */
-    int status;               /**< 200 to 599; default 200. Another one is answered with 500 */
-    const char *content_type; /**< default "text/plain; charset=utf-8" */
-    wring_bytes body;         /**< empty by default */
-} wring_http_response;
-
-/** What a path leads to: a WebSocket handler, or a callback that answers plain HTTP. */
+/** What a path leads to: WebSockets, exchanges, or both. */
 typedef struct wring_route {
-    uint32_t struct_size;            /**< sizeof(wring_route) */
-    const char *path;                /**< begins with '/'; exact, byte by byte, or with a '*' at its
-                                          end, which matches any rest */
-    const wring_handler *handler;    /**< NULL: `respond` is set */
-    void *opts;                      /**< given to the handler's init, or to respond */
+    uint32_t struct_size; /**< sizeof(wring_route) */
+    const char *path;     /**< begins with '/'. Compared with the percent-decoded path, segment by
+                           segment: exact; `{name}` for any one segment that is not empty; or with a
+                           '*' at its end, which matches any rest */
+    const wring_handler *handler;    /**< of WebSockets; NULL: none here */
+    void *opts;                      /**< given to the callbacks of all three handlers */
     const char *const *subprotocols; /**< a client has to offer one of them, or gets 400; the first
-                                          one it offers wins */
+                                          one it offers wins, unless the upgrade is accepted with
+                                          another */
     size_t subprotocol_count;        /**< elements of it */
-    /** Answers a GET without upgrade, on a worker thread; NULL for a WebSocket route. Other
-     *  methods, HEAD included, get 405. */
-    void (*respond)(const wring_request *request, wring_http_response *response, void *opts);
-    const wring_policy *policy; /**< what is different here from the server's; NULL: nothing */
+    const wring_policy *policy;      /**< what is different here from the server's; NULL: nothing */
+    const char *methods; /**< of exchanges, such as "GET, POST"; default "GET". HEAD comes with GET;
+                              OPTIONS is answered by the server if no route of the path has it; "*":
+                              all but CONNECT and TRACE */
+    const wring_http_handler *http;    /**< of exchanges; NULL: none here */
+    const wring_http_handler *upgrade; /**< decides over upgrades to `handler`, after the checks of
+                                            RFC 6455 and of the Origin; NULL: accepts them */
+    const char *const *origins;        /**< Origins that are allowed besides the request's own host:
+                                     "https://example.com", or "*" for any. An upgrade of another
+                                     Origin gets 403; one without an Origin (not a browser) passes
+                                     */
+    size_t origin_count;               /**< elements of it */
+    uint64_t body_bytes_max;           /**< of a request's body, else 413; default: the server's */
 } wring_route;
 
 /** What a server is made from. 0 and NULL take the default. Copied with every record it points to:
@@ -67,7 +69,8 @@ typedef struct wring_server_config {
     void *handler_opts;              /**< given to the handler's init */
     const char *const *subprotocols; /**< of that route, as in wring_route */
     size_t subprotocol_count;        /**< elements of it */
-    const wring_route *routes;       /**< tried in order; the first match wins */
+    const wring_route *routes;       /**< tried in order; the first match wins. One that could never
+                                          be reached is refused */
     size_t route_count;              /**< elements of it */
     const wring_policy *policy; /**< of all sessions; routes may have their own; NULL: defaults */
     const wring_topic_rule *topic_rules; /**< tried in order; the first match wins */
@@ -83,15 +86,36 @@ typedef struct wring_server_config {
     const wring_log_config *log;        /**< NULL: no log */
 
     /* handshakes */
-    uint32_t handshake_timeout_ms; /**< accept to the end of the upgrade; default 15,000 */
-    uint32_t handshake_bytes_max;  /**< request head; default 64 KiB */
-    uint32_t target_bytes_max;     /**< request target; default 8 KiB */
-    uint64_t handshakes_max;       /**< unfinished, per worker: one more ends the oldest; default
+    uint32_t
+        handshake_timeout_ms; /**< accept to the end of the upgrade, and for each request's head;
+                                   default
+                                         15,000 */
+    uint32_t handshake_bytes_max; /**< any request's head; default 64 KiB */
+    uint32_t target_bytes_max;    /**< request target, a part of the head: not above
+                                       handshake_bytes_max; default 8 KiB */
+    uint64_t handshakes_max;      /**< unfinished, per worker: one more ends the oldest; default
                                         16,384 */
     uint64_t handshakes_per_source_max; /**< unfinished, of one address; default WRING_UNLIMITED */
     uint64_t tls_handshakes_per_second; /**< TLS handshakes begun, per worker, and this many at
                                              once: one more is closed unread; default
                                              WRING_UNLIMITED */
+
+    /* exchanges */
+    uint32_t keep_alive_timeout_ms; /**< a connection without a request is closed; default 60,000;
+                                         WRING_OFF: no keep-alive, one exchange a connection */
+    uint32_t body_timeout_ms; /**< for a request's body, and 1 s more for each KiB of it that came;
+                                     default 30,000 */
+    uint32_t answer_timeout_ms; /**< from the request to the begin of its answer, else 503. Then for
+                                     any of the answer's bytes that wait to move, else the
+                                     connection is cut. With nothing to send, such as a quiet event
+                                     stream, it cuts only a client that has closed its own
+                                     direction. Default 60,000 */
+    uint64_t body_bytes_max;    /**< of a request's body, else 413; default 1 MiB */
+    uint64_t exchanges_max;     /**< of one connection; default WRING_UNLIMITED */
+    const char *const *trusted_proxies; /**< addresses or networks ("10.0.0.0/8") whose
+                                             X-Forwarded-Host is the request's host for the Origin
+                                             rule; "unix" for Unix sockets */
+    size_t trusted_proxy_count;         /**< elements of it */
 
     /* connections and memory */
     uint64_t connections_max;            /**< per worker; default 1,048,576 */
@@ -189,11 +213,22 @@ typedef struct wring_visit {
 WRING_API WRING_MUST_CHECK wring_result wring_server_visit(wring_server *server, uint32_t worker,
                                                            const wring_visit *visit);
 
-/** Stops: no more accepts, every session is closed with 1001, and when all are gone or
- *  `drain_ms` is over the workers end. Blocks until then. Sessions that are left when `drain_ms` is
- *  over are cut off; 0 cuts all off at once.
- *  Thread: any except the server's workers; create, start, stop and destroy of one server by one
- *          thread at a time */
+/** Stops: no more accepts; when all connections are gone or `drain_ms` is over the workers end.
+ *  Blocks until then. What becomes of what is open:
+ *  - Sessions are closed with 1001. Those that are left when `drain_ms` is over are cut off: their
+ *    `terminate` gets WRING_ERR_TIMEOUT.
+ *  - Exchanges go on: they may be answered, also by their refs, and the connection ends behind the
+ *    answer. Those that are left when `drain_ms` is over are cut off: `done` gets
+ *    WRING_ERR_CLOSED. An event stream never ends by itself: end it, or stopping takes `drain_ms`.
+ *  - Upgrades that nobody decided over yet get 503, and `done` WRING_ERR_CLOSED.
+ *  - Kept connections without a request have half a second (at most half of `drain_ms`) for one
+ *    more, which is served. Then they are closed. So handlers may still be called: an application
+ *    that ends its event streams first has to refuse new ones by a flag of its own.
+ *  - Connections that did not begin a first request have that time too; then they get 503.
+ *  - `drain_ms` 0 cuts everything off at once.
+ *  Thread: any except the server's workers: a callback that called it would wait for itself, and
+ *          the program is aborted. create, start, stop and destroy of one server by one thread at a
+ *          time */
 WRING_API void wring_server_stop(wring_server *server, uint32_t drain_ms);
 
 /** Frees a stopped server: one that runs is an error of the program, which is aborted. NULL is
@@ -252,6 +287,7 @@ typedef struct wring_server_stats {
     uint64_t topics;        /**< with subscribers, now; a topic counts once on each worker */
     uint64_t sessions;      /**< open now, of all connections */
     uint64_t upgraded;      /**< sessions since the start */
+    uint64_t exchanges;     /**< requests since the start; not upgrades that nobody decided over */
 
     wring_backend backend;      /**< which one it runs on; AUTO before the first start */
     const char *backend_reason; /**< a sentence; the server's, until its next start */

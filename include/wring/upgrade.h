@@ -39,7 +39,8 @@ typedef struct wring_h1_upgrade_info {
 /** Validates an upgrade request.
  *  Errors: WRING_ERR_WRONG_METHOD, _BAD_HOST, _UNEXPECTED_BODY, _MISSING_UPGRADE, _INVALID_UPGRADE,
  *  _MISSING_CONNECTION, _INVALID_CONNECTION, _UNSUPPORTED_VERSION, _MISSING_KEY, _BAD_KEY,
- *  _NO_ACCEPTABLE_SUBPROTOCOL.   Thread: any.   RFC: 6455 4.2.1 */
+ *  _NO_ACCEPTABLE_SUBPROTOCOL. `Content-Length: 0` is no body. That the version is HTTP/1.1 is the
+ *  caller's to check: wring_h1_request_parse does.   Thread: any.   RFC: 6455 4.2.1 */
 WRING_API WRING_MUST_CHECK wring_result
 wring_h1_request_validate(wring_bytes method, wring_headers headers,
                           const wring_upgrade_options *options, wring_h1_upgrade_info *out);

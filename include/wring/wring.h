@@ -13,6 +13,7 @@
 #include "wring/config.h"
 #include "wring/deflate.h"
 #include "wring/embed.h"
+#include "wring/exchange.h"
 #include "wring/frame.h"
 #include "wring/handler.h"
 #include "wring/http.h"

@@ -14,11 +14,14 @@
  *     server.start();
  *
  * Ownership   server, client, pool, machine, embed and deflate_contexts own what they are named
- *             after, and move. session, ref, request, message, frame, server_view and client_view
- *             are pointers, numbers and views: copy them, and keep only refs beyond a callback.
+ *             after, and move. session, exchange, their refs, request, message, frame, server_view
+ *             and
+ *             client_view are pointers, numbers and views: copy them, and keep only refs beyond a
+ *             callback.
  * Errors      error.hpp: results on the data path, exceptions from constructors, and a static
  *             create() that returns an outcome, with or without exceptions.
- * Exceptions  log.hpp: one that leaves a callback closes that session, and no other.
+ * Exceptions  log.hpp: one that leaves a callback closes that session, or fails that exchange,
+ *             and no other.
  * Threads     each header says which thread may call what.
  * C           raw() and `raw` give the record or pointer of the C API, for all that is not here.
  *
@@ -28,14 +31,18 @@
 #ifndef WRING_WRING_HPP
 #define WRING_WRING_HPP
 
+#include "wring/cpp/answer.hpp"
 #include "wring/cpp/bytes.hpp"
 #include "wring/cpp/client.hpp"
+#include "wring/cpp/cookie.hpp"
 #include "wring/cpp/deflate.hpp"
 #include "wring/cpp/embed.hpp"
 #include "wring/cpp/error.hpp"
+#include "wring/cpp/exchange.hpp"
 #include "wring/cpp/frame.hpp"
 #include "wring/cpp/function.hpp"
 #include "wring/cpp/handler.hpp"
+#include "wring/cpp/http_handler.hpp"
 #include "wring/cpp/log.hpp"
 #include "wring/cpp/machine.hpp"
 #include "wring/cpp/policy.hpp"

@@ -40,4 +40,6 @@ wrong 4 'a callback returns nothing or a wring::verdict'
 wrong 5 'a state is made from'
 wrong 6 'no matching function\|could not convert\|cannot convert'
 wrong 7 'use of deleted function'
+wrong 8 'on_body is called with (wring::exchange &, wring::bytes_view, bool)'
+wrong 9 'a callback of an exchange returns nothing'
 exit $status

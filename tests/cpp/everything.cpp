@@ -26,6 +26,11 @@ class whole {
         session.subscribe(path).ignore();
     }
     void on_open(wring::session session, const wring::request &request) {
+        const auto cookie = wring::set_cookie("a", "b").age_max(1h).path("/").text();
+        const bool known = request.cookie("sid") || request.bearer() || request.param("id") ||
+                           request.query_value("id") || wring::percent_decode("%41");
+        wring::query_view(request.query()).each([](std::string_view, std::string_view) {});
+        session.send(wring::text(known && cookie ? "known" : "unknown")).ignore();
         request.headers().each_element("sec-websocket-protocol", [](std::string_view) {});
         for (const wring_header &header : request.headers()) {
             session.send(wring::binary(header.value)).ignore();
@@ -75,14 +80,98 @@ struct needs_an_int {
 };
 #endif
 
+class answering {
+  public:
+    answering(wring::exchange &exchange, const wring::request &request, options &opts) {
+        path = std::string(request.path());
+        opts.number += exchange.opts<options>().number;
+    }
+    void on_request(wring::exchange &exchange, const wring::request &request) {
+        exchange.pause();
+        exchange.answer_begin(wring::answer(201).content_type("a/b").header("a", "b").body_bytes(9))
+            .ignore();
+        exchange.answer_write(request.body()).ignore();
+    }
+#if WRONG == 8
+    void on_body(wring::exchange &, const std::string &) {}
+#else
+    void on_body(wring::exchange &exchange, wring::bytes_view piece, bool is_last) {
+        exchange.answer_write(piece).ignore();
+        if (is_last) {
+            exchange.answer_end().ignore();
+        }
+    }
+#endif
+#if WRONG == 9
+    wring::verdict on_info(wring::exchange &, const wring_info &) {
+        return wring::verdict::proceed;
+    }
+#else
+    void on_info(wring::exchange exchange, const wring_info &) {
+        exchange.resume();
+    }
+#endif
+    void on_drained(wring::exchange &exchange) {
+        if (exchange.queued_bytes() > exchange.state<answering>().path.size()) {
+            exchange.abort();
+        }
+    }
+    void on_done(const wring::exchange &, const wring_exchange_end &) noexcept {}
+
+  private:
+    std::string path;
+};
+
+class deciding {
+  public:
+    void on_request(wring::exchange &exchange, const wring::request &request) {
+        const wring::exchange_ref ref = exchange.ref();
+        if (request.bearer()) {
+            exchange.accept(wring::acceptance().subprotocol("a").header("b", "c").data(options()));
+        } else if (ref) {
+            ref.post([](wring::exchange &then) { then.answer(401, "who?", "text/plain"); })
+                .ignore();
+            ref.accept(wring::acceptance().data(std::make_unique<options>())).ignore();
+            ref.answer(wring::answer().body("x").ends_connection()).ignore();
+            ref.stop().ignore();
+        }
+    }
+};
+
+struct accepted {
+    accepted(wring::session, const wring::request &request) {
+        const options *shown = request.accept_data<options>();
+        taken = shown != nullptr ? request.take_accept_data<options>() : nullptr;
+    }
+    std::unique_ptr<options> taken;
+};
+
+static void answer(wring::server_config &config, options &opts) {
+    config.get("/get", [](wring::exchange &exchange) { exchange.answer("ok"); });
+    config.post("/post", [](wring::exchange exchange) {
+        exchange.answer(wring::answer(404).body_borrowed("nothing"));
+    });
+    config.http("PUT, DELETE", "/http", [](const wring::exchange &exchange) {
+        exchange.answer(exchange.worker() + exchange.loop() < 5 ? 200 : 503);
+    });
+    config.http<answering>("*", "/class", opts).body_max(5);
+    config.route("/u/{id}").methods("GET").http<answering>(options{3}).http(nullptr);
+    config.route<accepted>("/ws").upgrade<deciding>().origins({"https://example.com"});
+    config.route<accepted>("/hook").upgrade([](wring::exchange &exchange) {
+        exchange.answer(exchange.server().port() == 0 ? 503 : 403);
+    });
+    config.trusted_proxies({"10.0.0.0/8"});
+#if WRONG == 6
+    config.get("/x", [](int) {});
+#endif
+}
+
 static bool serve() {
     options opts;
     wring::server_config config(0);
     config.route<whole>("/whole", opts).subprotocols({"a", "b"}).policy().raw.age_max_ms = 5;
     config.route<whole>("/taken", options{2});
-    config.respond("/plain", [](const wring::request &, wring::response &response) {
-        response.status(404).body_borrowed("nothing");
-    });
+    answer(config, opts);
     config.serve<nothing>().subprotocols({"c"}).host("127.0.0.1");
 #if __cplusplus >= 202002L
     config.route("/designated", {.on_message = [](wring::session, const wring::message &) {}});
@@ -93,8 +182,6 @@ static bool serve() {
     config.serve<returns_int>();
 #elif WRONG == 5
     config.serve<needs_an_int>();
-#elif WRONG == 6
-    config.respond("/x", [](int) {});
 #endif
     config.topic_rule("x*").coalesce_us = 3;
     config.tls("cert", "key").sni("a", "b", "c").client_ca("d").alpn({"http/1.1"});

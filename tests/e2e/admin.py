@@ -8,7 +8,7 @@ import socket
 import subprocess
 import time
 
-from server import Server, frame, read_frame, run
+from server import UPGRADE, Server, frame, read_frame, run
 
 TOKEN = "correct horse"
 server = Server("--workers", "2", "--admin-port", "0", "--admin-max-body", "70000")
@@ -63,7 +63,12 @@ def names_are_decoded_and_checked():
     a = subscriber("/topic/a%20b%2Fc")
     assert status(ask(request("POST", "/publish/a%20b/c", b"x"))) == 202
     assert read_frame(a) == (1, b"x")
-    for bad in ("/topic/", "/topic/%01chat", "/topic/%zz", "/topic/%4", "/topic/" + "x" * 256):
+    for bad in ("/topic/%01chat", "/topic/%zz", "/topic/%4"):  # no path of a request at all
+        sock = server.connect()
+        sock.sendall(UPGRADE.format(path=bad).encode())
+        assert sock.recv(4096).startswith(b"HTTP/1.1 400 "), bad
+        assert status(ask(request("POST", bad.replace("topic", "publish"), b"x"))) == 404, bad
+    for bad in ("/topic/", "/topic/" + "x" * 256):
         sock = server.upgraded(bad)
         opcode, payload = read_frame(sock)
         assert (opcode, payload[:2]) == (8, b"\x03\xf0"), (bad, opcode, payload)
@@ -144,6 +149,8 @@ def statistics_and_health():
     numbers = json.loads(answer.split(b"\r\n\r\n", 1)[1])
     assert numbers["workers"] == 2 and numbers["connections"] >= 1, numbers
     assert numbers["rx_bytes"] > 0 and numbers["tx_bytes"] > 0
+    assert numbers["sessions"] >= 1 and numbers["upgraded"] >= 1 and numbers["exchanges"] >= 0
+    assert numbers["tx_messages"] >= 0 and numbers["rx_messages"] >= 0
     assert status(ask(request("GET", "/healthz"))) == 200
     assert status(ask(request("GET", "/readyz"))) == 200
     a.close()

@@ -67,6 +67,42 @@ def words_turn_limits_and_timeouts_off():
     assert config("--admin-port", "0")["admin-port"] == "0"
 
 
+def what_is_served_is_chosen():
+    plain = config()
+    for name, value in (("routes", "echo,chat,topic,page,health"), ("allow-publish", "*"),
+                        ("publish-token", "none"), ("origin", "own"), ("trusted-proxy", "none"),
+                        ("max-body", str(1 << 20)), ("max-requests", "off"),
+                        ("keep-alive-timeout", "60000"), ("body-timeout", "30000"),
+                        ("answer-timeout", "60000")):
+        assert plain[name] == value, (name, plain[name])
+    for options, name, value in (
+            (("--routes", "health,topic"), "routes", "topic,health"),
+            (("--host", "::1"), "allow-publish", "*"),
+            (("--host", "0.0.0.0"), "allow-publish", "off"),
+            (("--trusted-proxy", "127.0.0.1"), "allow-publish", "off"),
+            (("--trusted-proxy", "unix", "--allow-publish", "*"), "allow-publish", "*"),
+            (("--host", "0.0.0.0", "--publish-token", "x"), "allow-publish", "*"),
+            (("--publish-token", "x"), "publish-token", "set"),
+            (("--allow-publish", "off"), "allow-publish", "off"),
+            (("--allow-publish", "a", "--allow-publish", "b*"), "allow-publish", "a b*"),
+            (("--origin", "https://a.example", "--origin", "*"), "origin", "https://a.example *"),
+            (("--trusted-proxy", "10.0.0.0/8", "--trusted-proxy", "unix"), "trusted-proxy",
+             "10.0.0.0/8 unix"),
+            (("--max-body", "64k"), "max-body", "65536"),
+            (("--max-requests", "100"), "max-requests", "100"),
+            (("--keep-alive-timeout", "off"), "keep-alive-timeout", "off"),
+            (("--body-timeout", "5s"), "body-timeout", "5000"),
+            (("--answer-timeout", "1m"), "answer-timeout", "60000")):
+        assert config(*options)[name] == value, (options, config(*options)[name])
+    refused("'ecco' is no route; there are echo, chat, topic, page and health", "serve", "--routes",
+            "echo,ecco")
+    refused("'' is no route", "serve", "--routes", "echo,")
+    refused("name both or neither", "serve", "--routes", "page,health")
+    refused("give it alone", "serve", "--allow-publish", "off", "--allow-publish", "x")
+    refused("origin", "serve", "--port", "0", "--origin", "a.example/path")
+    refused("trusted_proxies", "serve", "--port", "0", "--trusted-proxy", "somewhere")
+
+
 def everything_or_nothing_is_compressed_on_request():
     assert config("--deflate")["deflate-min-bytes"] == "256"
     assert config("--deflate", "--deflate-min-bytes", "all")["deflate-min-bytes"] == "all"
@@ -213,7 +249,7 @@ def a_server_lives_on_without_its_log():
 
 
 run([sizes_times_and_counts_take_units, words_turn_limits_and_timeouts_off,
-     everything_or_nothing_is_compressed_on_request,
+     what_is_served_is_chosen, everything_or_nothing_is_compressed_on_request,
      a_wrong_number_names_option_value_and_what_is_right,
      an_option_of_another_mode_is_refused, a_word_that_is_no_mode_is_named,
      help_is_there_under_every_name, results_that_cannot_be_written_are_a_failure,

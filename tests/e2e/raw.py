@@ -101,9 +101,12 @@ def a_close_is_echoed_and_the_stream_ends():
     expect_close(frame(8, b"\x13\x87"), 4999)
 
 
-def http(data):
+def http(data, stays=False):
+    """The answers up to the end, which the server makes, or the client where the connection stays."""
     sock = server.connect()
     sock.sendall(data)
+    if stays:
+        sock.shutdown(socket.SHUT_WR)
     answer = b""
     while piece := sock.recv(65536):
         answer += piece
@@ -112,29 +115,30 @@ def http(data):
 
 def requests_that_are_refused():
     good = UPGRADE.format(path="/echo").encode()
-    for data, status in [
-        (b"GET /echo HTTP/1.1\r\nHost: x\r\n\r\n", 426),
-        (good.replace(b"Version: 13", b"Version: 8"), 426),
-        (b"GET /nowhere HTTP/1.1\r\nHost: x\r\n\r\n", 404),
-        (b"BLA\r\n\r\n", 400),
-        (b"GET /echo HTTP/1.1\nHost: x\n\n", 400),
-        (b"GET /healthz HTTP/1.1\r\n\r\n", 400),
-        (b"GET /echo HTTP/1.0\r\nHost: x\r\n\r\n", 505),
-        (b"GET /healthz HTTP/1.1\r\nHost: x\r\n folded: yes\r\n\r\n", 400),
-        (b"GET /healthz HTTP/1.1\r\nHost : x\r\n\r\n", 400),
-        (b"GET /healthz HTTP/1.1\r\nHost: x\r\nA: \x00\r\n\r\n", 400),
-        (good.replace(KEY.encode(), b"short"), 400),
-        (good.replace(b"Host: localhost", b"Host: a\r\nHost: b"), 400),
-        (good.replace(b"Host: localhost", b"Host: a\r\nContent-Length: 5"), 400),
-        (good.replace(b"GET", b"POST"), 405),
-        (b"POST /healthz HTTP/1.1\r\nHost: x\r\n\r\n", 405),
-        (b"GET /" + b"a" * 70000 + b" HTTP/1.1\r\n", 431),
-        (b"GET /healthz HTTP/1.1\r\nHost: x\r\n" + b"A: b\r\n" * 64 + b"\r\n", 431),
-        (b"GET /healthz HTTP/1.1\r\nHost: x\r\nA: " + b"b" * 70000, 431),
+    for data, status, ends in [
+        (b"GET /echo HTTP/1.1\r\nHost: x\r\n\r\n", 426, False),
+        (good.replace(b"Version: 13", b"Version: 8"), 426, True),
+        (b"GET /nowhere HTTP/1.1\r\nHost: x\r\n\r\n", 404, False),
+        (b"BLA\r\n\r\n", 400, True),
+        (b"GET /echo HTTP/1.1\nHost: x\n\n", 400, True),
+        (b"GET /healthz HTTP/1.1\r\n\r\n", 400, True),
+        (b"GET /echo HTTP/1.0\r\nHost: x\r\n\r\n", 426, True),
+        (b"GET /echo HTTP/2.0\r\nHost: x\r\n\r\n", 505, True),
+        (b"GET /healthz HTTP/1.1\r\nHost: x\r\n folded: yes\r\n\r\n", 400, True),
+        (b"GET /healthz HTTP/1.1\r\nHost : x\r\n\r\n", 400, True),
+        (b"GET /healthz HTTP/1.1\r\nHost: x\r\nA: \x00\r\n\r\n", 400, True),
+        (good.replace(KEY.encode(), b"short"), 400, True),
+        (good.replace(b"Host: localhost", b"Host: a\r\nHost: b"), 400, True),
+        (good.replace(b"Host: localhost", b"Host: a\r\nContent-Length: 5"), 400, True),
+        (good.replace(b"GET", b"POST"), 405, False),
+        (b"POST /healthz HTTP/1.1\r\nHost: x\r\n\r\n", 405, False),
+        (b"GET /" + b"a" * 70000 + b" HTTP/1.1\r\n", 414, True),
+        (b"GET /healthz HTTP/1.1\r\nHost: x\r\n" + b"A: b\r\n" * 64 + b"\r\n", 431, True),
+        (b"GET /healthz HTTP/1.1\r\nHost: x\r\nA: " + b"b" * 70000, 431, True),
     ]:
-        answer = http(data)
+        answer = http(data, stays=not ends)
         assert answer.startswith(b"HTTP/1.1 %d " % status), (status, data[:60], answer[:60])
-        assert b"\r\nConnection: close\r\n" in answer
+        assert (b"\r\nConnection: close\r\n" in answer) == ends, (data[:60], answer)
         assert b"A: b\r\n" not in data or b"has more than 64 header fields" in answer, answer
         if status == 426:
             assert b"\r\nUpgrade: websocket\r\n" in answer
@@ -142,15 +146,15 @@ def requests_that_are_refused():
 
 
 def plain_pages():
-    answer = http(b"GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n")
+    answer = http(b"GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n", stays=True)
     assert answer.startswith(b"HTTP/1.1 200 OK\r\n") and answer.endswith(b"\r\n\r\nok\n")
-    answer = http(b"GET /?query HTTP/1.1\r\nHost: x\r\n\r\n")
+    answer = http(b"GET /?query HTTP/1.1\r\nHost: x\r\n\r\n", stays=True)
     assert b"text/html" in answer and b"<title>wring chat</title>" in answer
 
 
 def nothing_behind_a_refused_upgrade_is_a_request():
-    answer = http(b"GET /echo HTTP/1.1\r\nHost: x\r\n\r\n"
-                  b"GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n")
+    refused = UPGRADE.format(path="/echo").encode().replace(b"Version: 13", b"Version: 8")
+    answer = http(refused + b"GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n")
     assert answer.count(b"HTTP/1.1 ") == 1 and b"ok\n" not in answer
 
 

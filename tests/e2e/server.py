@@ -18,7 +18,7 @@ class Server:
         self.process = subprocess.Popen([os.environ["WRING"], "serve", "--port", "0", *options],
                                         stdout=subprocess.PIPE, text=True)
         line = self.process.stdout.readline()
-        match = re.match(r"wring: listening on https?://127\.0\.0\.1:(\d+)/", line)
+        match = re.match(r"wring: listening on https?://(?:127\.0\.0\.1|0\.0\.0\.0):(\d+)/", line)
         assert match, f"no listening line: {line!r}"
         self.port = int(match.group(1))
         self.admin_port = None

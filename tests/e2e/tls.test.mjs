@@ -76,7 +76,7 @@ test("Node: a session is resumed, in both versions", async () => {
             socket.on("session", (fresh) => { session = fresh; });
             await once(socket, "secureConnect");
             assert.equal(socket.isSessionReused(), reused, version);
-            socket.write("GET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n");
+            socket.write("GET /healthz HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n");
             let answer = "";
             for await (const piece of socket) answer += piece;
             assert.match(answer, /^HTTP\/1\.1 200 OK/);

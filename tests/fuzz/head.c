@@ -4,6 +4,9 @@
  */
 #include "tests/fuzz/head.h"
 
+#include <arpa/inet.h>
+#include <regex.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <strings.h>
 
@@ -57,6 +60,12 @@ static bool split(wring_bytes *text, uint8_t byte, wring_bytes *before) {
     return true;
 }
 
+static bool version(fuzz_head *head, wring_bytes text) {
+    head->minor = text.len > 0 && text.data[text.len - 1] == '1';
+    return wring_bytes_equal(text, wring_str("HTTP/1.0")) ||
+           wring_bytes_equal(text, wring_str("HTTP/1.1"));
+}
+
 static bool request_line(fuzz_head *head, wring_bytes line) {
     if (!split(&line, ' ', &head->method) || !split(&line, ' ', &head->target)) {
         return false;
@@ -67,7 +76,7 @@ static bool request_line(fuzz_head *head, wring_bytes line) {
         }
     }
     return is_token(head->method) && head->method.len <= 32 && head->target.len > 0 &&
-           head->target.len <= head->target_max && wring_bytes_equal(line, wring_str("HTTP/1.1"));
+           head->target.len <= head->target_max && version(head, line);
 }
 
 static bool status_line(fuzz_head *head, wring_bytes line) {
@@ -100,6 +109,16 @@ static bool field_line(fuzz_head *head, wring_bytes line) {
     return is_token(field.name) && is_text(line);
 }
 
+/* Empty lines before a request; more than eight are illegal. */
+static size_t leading_len(const fuzz_head *head, wring_bytes bytes) {
+    size_t len = 0;
+    while (head->kind == WRING__HTTP1_REQUEST && bytes.len - len >= 2 &&
+           memcmp(bytes.data + len, "\r\n", 2) == 0) {
+        len += 2;
+    }
+    return len;
+}
+
 /* Length up to and with the first empty line; 0 when there is none. */
 static size_t head_end(wring_bytes bytes) {
     for (size_t i = 0; i + 4 <= bytes.len; i++) {
@@ -114,11 +133,15 @@ static size_t head_end(wring_bytes bytes) {
 static bool judge(fuzz_head *head, wring_bytes bytes) {
     head->status = 0;
     head->field_count = 0;
-    head->len = head_end(bytes);
-    if (head->len == 0 || head->len > head->head_max) {
+    const size_t leading = leading_len(head, bytes);
+    wring_bytes text = bytes;
+    (void)fuzz_take(&text, leading);
+    const size_t end = head_end(text);
+    head->len = end == 0 ? 0 : leading + end;
+    if (end == 0 || head->len > head->head_max || leading > 16) {
         return false;
     }
-    wring_bytes text = {bytes.data, head->len - 2};
+    text.len = end - 2;
     bool first = true;
     while (text.len > 0) {
         size_t len = 0;
@@ -136,6 +159,62 @@ static bool judge(fuzz_head *head, wring_bytes bytes) {
         first = false;
     }
     return true;
+}
+
+static bool matches(const char *text, const char *pattern, regex_t *compiled) {
+    if (compiled->re_nsub == 0) { /* each has groups: not compiled yet */
+        FUZZ_CHECK(regcomp(compiled, pattern, REG_EXTENDED) == 0);
+    }
+    return regexec(compiled, text, 0, NULL, 0) == 0;
+}
+
+bool fuzz_is_authority(wring_bytes text) {
+    static regex_t named, bracketed;
+    static char copy[65536];
+    char address[64];
+    unsigned char parsed[16];
+    FUZZ_CHECK(text.len < sizeof copy);
+    if (text.len > 0) {
+        memcpy(copy, text.data, text.len);
+    }
+    copy[text.len] = 0;
+    const char *bracket = strchr(copy, ']');
+    if (bracket == NULL) {
+        if (!matches(copy, "^([A-Za-z0-9._~!$&'()*+,;=-]|%[0-9A-Fa-f]{2})+(:[0-9]*)?$", &named)) {
+            return false;
+        }
+    } else {
+        (void)snprintf(address, sizeof address, "%.*s", (int)(bracket - copy - 1), copy + 1);
+        if (!matches(copy, "^\\[[0-9A-Fa-f:.]{2,45}\\](:[0-9]*)?$", &bracketed) ||
+            inet_pton(AF_INET6, address, parsed) != 1) {
+            return false;
+        }
+    }
+    const char *port = strrchr(bracket == NULL ? copy : bracket, ':');
+    return port == NULL || strtoull(port + 1, NULL, 10) <= 65535;
+}
+
+bool fuzz_head_target_is_legal(const fuzz_head *head) {
+    wring_bytes rest = head->target;
+    const char *text = (const char *)rest.data;
+    if (memchr(text, '#', rest.len) != NULL) {
+        return false;
+    }
+    if (text[0] == '/' || wring_bytes_equal(head->method, wring_str("CONNECT"))) {
+        return true;
+    }
+    if (rest.len == 1 && text[0] == '*') {
+        return wring_bytes_equal(head->method, wring_str("OPTIONS"));
+    }
+    const bool plain = rest.len > 7 && strncasecmp(text, "http://", 7) == 0;
+    if (!plain && (rest.len <= 8 || strncasecmp(text, "https://", 8) != 0)) {
+        return false;
+    }
+    (void)fuzz_take(&rest, plain ? 7 : 8);
+    for (size_t i = 0; i < rest.len; i++) {
+        rest.len = rest.data[i] == '/' || rest.data[i] == '?' ? i : rest.len;
+    }
+    return fuzz_is_authority(rest);
 }
 
 /* ---- the parser ------------------------------------------------------------------------------ */
@@ -164,8 +243,30 @@ static wring_result parse_cut(const fuzz_head *head, wring__http1 *parser, wring
 static void same_check(const wring__http1 *a, const wring__http1 *b) {
     FUZZ_CHECK(a->position == b->position && a->field_count == b->field_count);
     FUZZ_CHECK(a->method_len == b->method_len && a->status == b->status);
+    FUZZ_CHECK(a->method == b->method && a->minor == b->minor);
     FUZZ_CHECK(a->target == b->target && a->target_len == b->target_len);
     FUZZ_CHECK(memcmp(a->fields, b->fields, a->field_count * sizeof a->fields[0]) == 0);
+}
+
+/* Path and query lie at the end of the target, and the host before them or in a header. */
+static void target_views_check(const wring_request *request, wring_result result) {
+    const uint8_t *end = request->target.data + request->target.len;
+    if (result != WRING_OK) {
+        FUZZ_CHECK(result == WRING_ERR_BAD_HTTP && request->path.len == 0);
+        return;
+    }
+    FUZZ_CHECK(request->path.len > 0 && request->path.data >= request->target.data);
+    const uint8_t *path_end = request->path.data + request->path.len;
+    if (request->query.len > 0) {
+        FUZZ_CHECK(request->query.data[-1] == '?' &&
+                   request->query.data + request->query.len == end);
+    }
+    FUZZ_CHECK(path_end <= end);
+    const bool is_connect = wring_bytes_equal(request->method, wring_str("CONNECT"));
+    if (request->target.data[0] != '/' && request->path.data[0] == '/' && !is_connect) {
+        FUZZ_CHECK(request->host.data > request->target.data && request->host.data < end);
+        FUZZ_CHECK(fuzz_is_authority(request->host));
+    }
 }
 
 static void views_check(const fuzz_head *head, const wring__http1 *parser, wring_bytes bytes) {
@@ -173,12 +274,12 @@ static void views_check(const fuzz_head *head, const wring__http1 *parser, wring
     wring_request request = {.struct_size = sizeof request};
     FUZZ_CHECK(parser->position == head->len);
     if (head->kind == WRING__HTTP1_REQUEST) {
-        wring__http1_request(parser, bytes.data, list, &request);
+        const wring_result result = wring__http1_request(parser, bytes.data, list, &request);
         FUZZ_CHECK(wring_bytes_equal(request.method, head->method));
         FUZZ_CHECK(wring_bytes_equal(request.target, head->target));
-        FUZZ_CHECK(request.path.data == request.target.data);
-        size_t behind = request.target.len - request.path.len;
-        FUZZ_CHECK(request.query.len == (behind == 0 ? 0 : behind - 1));
+        FUZZ_CHECK(request.http_version == 10 + head->minor);
+        FUZZ_CHECK((result == WRING_OK) == fuzz_head_target_is_legal(head));
+        target_views_check(&request, result);
     } else {
         request.headers = wring__http1_headers(parser, bytes.data, list);
         FUZZ_CHECK(parser->status == head->status);
@@ -210,8 +311,11 @@ wring_result fuzz_head_parse(fuzz_head *head, wring__http1 *parser, wring_bytes 
     case WRING_MORE:
         FUZZ_CHECK(head->len == 0 && bytes.len < head->head_max);
         break;
+    case WRING_ERR_TARGET_TOO_BIG:
+        FUZZ_CHECK(bytes.len > head->target_max);
+        break;
     case WRING_ERR_HANDSHAKE_TOO_BIG:
-        FUZZ_CHECK(bytes.len > head->target_max || bytes.len >= head->head_max);
+        FUZZ_CHECK(bytes.len >= head->head_max);
         break;
     default:
         FUZZ_CHECK(result == WRING_ERR_BAD_HTTP || result == WRING_ERR_BAD_HTTP_VERSION ||

@@ -17,6 +17,7 @@ typedef struct fuzz_head {
     /* of a legal head */
     size_t len;
     wring_bytes method; /* request */
+    unsigned minor;     /* request: of the version */
     wring_bytes target; /* request */
     int status;         /* response */
     wring_header fields[WRING__HTTP1_FIELDS_MAX];
@@ -30,6 +31,12 @@ fuzz_head fuzz_head_take(enum wring__http1_kind kind, wring_bytes *in);
  * says. On WRING_OK `head` and `parser` are filled in and borrow from `bytes`. */
 wring_result fuzz_head_parse(fuzz_head *head, wring__http1 *parser, wring_bytes bytes,
                              const fuzz_cuts *cuts);
+
+/* Is the target one of the four forms? RFC 9112 3.2 */
+bool fuzz_head_target_is_legal(const fuzz_head *head);
+
+/* A host and an optional port, by regular expressions and inet_pton. RFC 9110 7.2 */
+bool fuzz_is_authority(wring_bytes text);
 
 /* How many fields have this name, any case; `value` of the first (may be NULL). */
 size_t fuzz_head_count(const fuzz_head *head, const char *name, wring_bytes *value);

@@ -141,6 +141,23 @@ class Connection:
             self.flush()
 
 
+class Upload(Socket):
+    """A request with a body, and the body of its answer."""
+
+    def __init__(self, connection, pieces):
+        super().__init__(connection, connection.h2.get_next_available_stream_id())
+        self.answer = b""
+        connection.sockets[self.stream] = self
+        connection.h2.send_headers(self.stream, [(":method", "POST"), (":scheme", "http"),
+                                                 (":authority", "localhost"), (":path", "/upload")])
+        for i in range(pieces):  # in one write: the end is there while the first piece is paused
+            connection.h2.send_data(self.stream, b"x" * 1000, end_stream=i == pieces - 1)
+        connection.write()
+
+    def take(self, data):
+        self.answer += data
+
+
 def message(data):
     return wsproto.events.BytesMessage(data=data)
 
@@ -217,6 +234,15 @@ def a_server_that_stops_says_goodbye():
         assert all(told[s.stream] == b"\x88\x03\xe9" for s in sockets), told  # close, 1001
 
 
+def bodies_that_are_paused():
+    with Server() as server:
+        connection = Connection(server.port)
+        uploads = [Upload(connection, pieces) for pieces in range(1, 9)]
+        connection.until(lambda: all(s.ended for s in uploads))
+        for pieces, s in enumerate(uploads, 1):
+            assert (s.status, s.answer) == (200, b"%d bytes\n" % (pieces * 1000)), (pieces, s.answer)
+
+
 def refusals():
     with Server() as server:
         port = server.port
@@ -241,4 +267,4 @@ def refusals():
 
 
 run([echoes_on_many_streams, the_same_inside_tls, chat_across_connections, a_reset_ends_one_stream,
-     a_server_that_stops_says_goodbye, refusals])
+     a_server_that_stops_says_goodbye, bodies_that_are_paused, refusals])

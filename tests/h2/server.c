@@ -9,6 +9,7 @@
 
 #include "server/server.h"
 #include "tests/h2/carrier.h"
+#include "wring/ref.h"
 
 static wring_server *server;
 
@@ -37,21 +38,71 @@ static wring_verdict echo_in(wring_session *session, const wring_message *messag
     return WRING_CONTINUE;
 }
 
+/* The body of a request, with a pause behind each piece. */
+struct upload {
+    unsigned long long bytes;
+    wring_ref ref;
+};
+
+static void upload_begin(wring_exchange *exchange, const wring_request *request, void *opts) {
+    struct upload *upload = wring_exchange_user(exchange);
+    (void)request;
+    (void)opts;
+    if (wring_exchange_ref(exchange, &upload->ref) != WRING_OK) {
+        wring_exchange_abort(exchange);
+    }
+}
+
+static void upload_body(wring_exchange *exchange, wring_bytes piece, bool is_last) {
+    struct upload *upload = wring_exchange_user(exchange);
+    char text[64];
+    upload->bytes += piece.len;
+    if (is_last) {
+        const int len = snprintf(text, sizeof text, "%llu bytes\n", upload->bytes);
+        const wring_answer answer = {.struct_size = sizeof answer,
+                                     .body = wring_bytes_of(text, (size_t)len)};
+        if (wring_exchange_answer(exchange, &answer) != WRING_OK) {
+            wring_exchange_abort(exchange);
+        }
+    } else {
+        const wring_info info = {.tag = 1};
+        wring_exchange_pause(exchange);
+        if (wring_ref_post(upload->ref, &info, NULL) != WRING_OK) {
+            wring_exchange_abort(exchange);
+        }
+    }
+}
+
+static void upload_info(wring_exchange *exchange, const wring_info *info) {
+    (void)info;
+    wring_exchange_resume(exchange);
+}
+
 int main(int argc, char **argv) {
     static const wring_handler echo = {
         .struct_size = sizeof echo, .name = "echo", .handle_in = echo_in};
     static const wring_handler chat = {
         .struct_size = sizeof chat, .name = "chat", .init = chat_join, .handle_in = chat_in};
+    static const wring_http_handler upload = {.struct_size = sizeof upload,
+                                              .name = "upload",
+                                              .state_size = sizeof(struct upload),
+                                              .request = upload_begin,
+                                              .body = upload_body,
+                                              .info = upload_info};
     const wring_route routes[] = {
         {.struct_size = sizeof(wring_route), .path = "/echo", .handler = &echo},
-        {.struct_size = sizeof(wring_route), .path = "/chat", .handler = &chat}};
+        {.struct_size = sizeof(wring_route), .path = "/chat", .handler = &chat},
+        {.struct_size = sizeof(wring_route),
+         .path = "/upload",
+         .methods = "POST",
+         .http = &upload}};
     const wring_tls_server_config tls = {.struct_size = sizeof tls,
                                          .cert_file = argc > 2 ? argv[1] : NULL,
                                          .key_file = argc > 2 ? argv[2] : NULL};
     const wring_server_config config = {.struct_size = sizeof config,
                                         .workers = 2,
                                         .routes = routes,
-                                        .route_count = 2,
+                                        .route_count = 3,
                                         .tls = argc > 2 ? &tls : NULL};
     wring_error error;
     if (wring_server_create(&config, &server, &error) == WRING_OK) {

@@ -23,7 +23,7 @@ LAYERS = {
     "client": {"wring", "core", "proto", "io", "stream", "client"},
     "gateway": {"wring", "gateway"},
     "cli": {"wring", "cli", "bench"},
-    "examples": {"wring"},
+    "examples": {"wring", "examples"},
 }
 # system header -> files that may include it
 KNOWN_TO = {

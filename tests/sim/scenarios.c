@@ -23,5 +23,7 @@ const sim_scenario sim_scenarios[] = {
     {"c14-bombs", sim_bombs, NULL},
     {"long", sim_long, sim_long_sum},
     {"settings", sim_settings, NULL},
+    {"http", sim_http, sim_http_sum},
+    {"http-cases", sim_http_cases, NULL},
     {NULL, NULL, NULL},
 };

@@ -70,7 +70,9 @@ void sim_run_begin_config(sim_run *run, uint64_t seed, wring_server_config *conf
     config->pause_bytes = wring__sim_random(run->world, 2) == 0 ? 300 : 0;
     run->client_tls = NULL;
     /* the world's clock may stand still for long stretches of one-byte pipes */
-    config->handshake_timeout_ms = WRING_OFF;
+    if (config->handshake_timeout_ms == 0) {
+        config->handshake_timeout_ms = WRING_OFF;
+    }
     config->tls = sim_run_tls;
     server_create(run, config);
     run->server->carrier = sim_run_carrier;

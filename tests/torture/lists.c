@@ -6,5 +6,10 @@
 
 #include "tests/torture/torture.h"
 
-const torture_case *const torture_lists[] = {torture_machine, torture_handshake, torture_client,
-                                             torture_deflate, torture_world,     NULL};
+const torture_case *const torture_lists[] = {torture_machine,
+                                             torture_handshake,
+                                             torture_client,
+                                             torture_deflate,
+                                             torture_world,
+                                             torture_http,
+                                             NULL};

@@ -47,5 +47,6 @@ extern const torture_case torture_handshake[];
 extern const torture_case torture_client[];
 extern const torture_case torture_deflate[];
 extern const torture_case torture_world[];
+extern const torture_case torture_http[];
 
 #endif

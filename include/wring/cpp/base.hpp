@@ -43,6 +43,13 @@ template <class Record> [[nodiscard]] constexpr Record record() noexcept {
     return made;
 }
 
+namespace detail {
+
+/** Its address stands for the type. */
+template <class T> inline constexpr char type_mark = 0;
+
+} // namespace detail
+
 WRING_CPP_END
 
 #endif

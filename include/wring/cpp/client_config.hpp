@@ -138,7 +138,7 @@ class client_config {
     /** Offered, in order of preference. */
     client_config &subprotocols(std::initializer_list<std::string_view> names) {
         subprotocols_.assign(names);
-        raw.subprotocols = subprotocols_.data();
+        raw.subprotocols = names.size() == 0 ? nullptr : subprotocols_.data();
         raw.subprotocol_count = subprotocols_.size();
         return *this;
     }

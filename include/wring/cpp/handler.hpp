@@ -63,6 +63,9 @@ WRING_CPP_HAS(on_message)
 WRING_CPP_HAS(on_info)
 WRING_CPP_HAS(on_drained)
 WRING_CPP_HAS(on_close)
+WRING_CPP_HAS(on_request) /* these are of http_handler */
+WRING_CPP_HAS(on_body)
+WRING_CPP_HAS(on_done)
 #undef WRING_CPP_HAS
 
 template <class State, class = void> inline constexpr const char *name_of = "c++";
@@ -192,7 +195,10 @@ template <class State, class Opts = void> class handler {
 
     static wring_verdict init(wring_session *raw, const wring_request *by, void *) noexcept {
         session on(raw);
-        const request asked(*by);
+        const std::unique_ptr<detail::held> data(detail::binding_of(raw)->hook_is_cpp
+                                                     ? static_cast<detail::held *>(by->accept_data)
+                                                     : nullptr);
+        const request asked(*by, data.get());
         detail::box<State> *box = box_of(raw);
         const wring_verdict built = run(raw, "constructor", [&] {
             detail::build<State, Opts>(box->bytes, on, asked);

@@ -51,9 +51,10 @@ class server : public server_view {
         return wring_server_start(c, &why);
     }
 
-    /** Closes every session with 1001, waits until they are gone or `drain` is over, and ends the
-     *  workers. Blocks until then. A server that does not run is left as it is; it can be started
-     *  again. */
+    /** Closes every session with 1001, lets exchanges be answered, waits until all are gone or
+     *  `drain` is over, and ends the workers: wring_server_stop tells what becomes of each.
+     *  Blocks until then, so not from a callback. End event streams before, and refuse new ones.
+     *  A server that does not run is left as it is; it can be started again. */
     void stop(milliseconds drain = std::chrono::seconds(1)) noexcept {
         if (c != nullptr) {
             wring_server_stop(c, drain.count());

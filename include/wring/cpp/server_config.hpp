@@ -5,9 +5,7 @@
  *     wring::server_config config(8080);
  *     config.raw.workers = 4;                      every field of wring_server_config is in `raw`
  *     config.route<chat>("/chat", shared_rooms);
- *     config.respond("/healthz", [](const wring::request &, wring::response &response) {
- *         response.body("well\n");
- *     });
+ *     config.get("/healthz", [](wring::exchange &exchange) { exchange.answer("well\n"); });
  *     config.policy().session().idle_timeout_ms = 60'000;
  *     config.log(WRING_LOG_NOTICE, [](const wring_log_record &record) { ... });
  *
@@ -21,104 +19,112 @@
 #define WRING_CPP_SERVER_CONFIG_HPP
 
 #include "wring/cpp/bound_handler.hpp"
+#include "wring/cpp/http_handler.hpp"
 #include "wring/cpp/server_view.hpp"
 
 WRING_CPP_BEGIN
 
-/** A plain HTTP answer, to be filled in. */
-class response {
-  public:
-    /** Default 200. */
-    response &status(int code) noexcept {
-        c->status = code;
-        return *this;
-    }
-    /** Default "text/plain; charset=utf-8". */
-    response &content_type(std::string type) {
-        kept().type = std::move(type);
-        c->content_type = kept().type.c_str();
-        return *this;
-    }
-    /** The body, taken. */
-    response &body(std::string text) {
-        kept().body = std::move(text);
-        c->body = bytes_view(kept().body);
-        return *this;
-    }
-    /** A body that outlives the callback by itself. */
-    response &body_borrowed(bytes_view bytes) noexcept {
-        c->body = bytes;
-        return *this;
-    }
-    [[nodiscard]] wring_http_response &raw() noexcept { return *c; }
-
-    explicit response(wring_http_response &given) noexcept : c(&given) {}
-
-  private:
-    struct strings {
-        std::string type;
-        std::string body;
-    };
-    /* The library copies after the callback: until the next answer of this worker. */
-    static strings &kept() {
-        static thread_local strings of_this_worker;
-        return of_this_worker;
-    }
-
-    wring_http_response *c;
-};
-
-/** Answers a GET without upgrade. Several workers call it at once. If it throws, the answer is a
- *  500 and the exception is logged. */
-using respond_function = function<void(const request &, response &)>;
-
 namespace detail {
 
-/** What `opts` of a route that answers plain HTTP are. */
-struct responder {
-    site *log;
-    respond_function call;
-
-    static void respond(const wring_request *by, wring_http_response *out, void *opts) noexcept {
-        auto *self = static_cast<responder *>(opts);
-        const wring_http_response untouched = *out;
-        const auto answer = [&] {
-            response to(*out);
-            self->call(request(*by), to);
-            return true;
-        };
-        if (!guarded(self->log, "respond", nullptr, answer, [](wring_result) { return false; })) {
-            *out = untouched;
-            out->status = 500;
-            out->body = wring_str("internal error\n");
-        }
+/** One of a route's handlers of exchanges. */
+class bound_http {
+  public:
+    template <class State, http_role role> void *bind() {
+        handler_ = http_handler<State, void, role>::make();
+        return nullptr;
     }
+    /** @return the opts' address, for the binding */
+    template <class State, http_role role, class Opts> void *bind(Opts &&opts) {
+        handler_ = http_handler<State, std::remove_reference_t<Opts>, role>::make();
+        return opts_.keep(std::forward<Opts>(opts));
+    }
+    [[nodiscard]] const wring_http_handler *record() const noexcept {
+        return handler_.struct_size == 0 ? nullptr : &handler_;
+    }
+
+  private:
+    wring_http_handler handler_{};
+    kept_opts opts_;
 };
 
 } // namespace detail
 
-/** What a path leads to. Made by server_config::route and server_config::respond. */
+/** What a path leads to: sessions, exchanges, or both. Made by server_config::route, and by the
+ *  short forms get, post and http. */
 class route {
   public:
-    /** Every field; path, handler, opts and respond are set already. */
+    /** Every field. What functions set takes precedence over what stands here. */
     wring_route raw = record<wring_route>();
 
+    /* ---- exchanges ---- */
+
+    /** Exchanges with a State each (wring/cpp/http_handler.hpp).
+     *  @param opts  for the constructor of State and exchange::opts. An lvalue is borrowed until
+     *  the
+     *               server is gone; a temporary is moved into the configuration */
+    template <class State, class... Opts> route &http(Opts &&...opts) {
+        static_assert(sizeof...(Opts) <= 1, "a handler has one opts object");
+        handler_.bound(log_).http_opts =
+            http_.bind<State, detail::http_role::plain>(std::forward<Opts>(opts)...);
+        return *this;
+    }
+    /** Exchanges without a state. */
+    route &http(http_function call) { return http<detail::function_state>(std::move(call)); }
+    /** Of exchanges, such as "GET, POST"; default "GET". HEAD comes with GET; "*": all of them. */
+    route &methods(std::string_view list) {
+        raw.methods = strings.keep(list);
+        return *this;
+    }
+    /** Of a request's body; a longer one gets 413. Default: the server's. */
+    route &body_max(std::uint64_t bytes) noexcept {
+        raw.body_bytes_max = bytes;
+        return *this;
+    }
+
+    /* ---- upgrades to sessions ---- */
+
+    /** Decides over upgrades, before anything is answered: exchange::accept, an answer, or a ref
+     *  and one of both later. Default: all that are legal are accepted. */
+    template <class State, class... Opts> route &upgrade(Opts &&...opts) {
+        static_assert(sizeof...(Opts) <= 1, "a handler has one opts object");
+        detail::binding &bound = handler_.bound(log_);
+        bound.upgrade_opts =
+            upgrade_.bind<State, detail::http_role::upgrade>(std::forward<Opts>(opts)...);
+        bound.hook_is_cpp = true;
+        return *this;
+    }
+    /** The same without a state. */
+    route &upgrade(http_function call) { return upgrade<detail::function_state>(std::move(call)); }
+    /** Allowed besides the request's own host: "https://example.com", or "*" for any. */
+    route &origins(std::initializer_list<std::string_view> names) {
+        origins_.assign(names);
+        raw.origins = names.size() == 0 ? nullptr : origins_.data();
+        raw.origin_count = origins_.size();
+        return *this;
+    }
     /** One of them must be offered; the first offered wins. */
     route &subprotocols(std::initializer_list<std::string_view> names) {
         subprotocols_.assign(names);
-        raw.subprotocols = subprotocols_.data();
+        raw.subprotocols = names.size() == 0 ? nullptr : subprotocols_.data();
         raw.subprotocol_count = subprotocols_.size();
         return *this;
     }
+
+    /* ---- both ---- */
+
     /** What is different here from the server's policy. */
     wring::policy &policy() { return policy_ ? *policy_ : policy_.emplace(); }
 
   private:
     friend class server_config;
 
-    detail::bound_handler handler_;
-    std::unique_ptr<detail::responder> responder_;
+    detail::site *log_ = nullptr;
+    detail::strings strings;
+    detail::bound_handler handler_; /* its binding is that of all three */
+    detail::bound_http http_;
+    detail::bound_http upgrade_;
     detail::string_list subprotocols_;
+    detail::string_list origins_;
     std::optional<wring::policy> policy_;
 };
 
@@ -139,8 +145,10 @@ class server_config {
 
     /* ---- what is served ---- */
 
-    /** A path whose sessions have a State each (wring/cpp/handler.hpp). Paths are tried in order.
-     *  @param path  exact; a '*' at its end matches any rest
+    /** A path, for exchanges or with a handler in its `raw`. Paths are tried in order.
+     *  @param path  exact; `{name}` stands for one segment; a '*' at its end matches any rest */
+    wring::route &route(std::string_view path) { return add(path); }
+    /** A path whose sessions have a State each (wring/cpp/handler.hpp).
      *  @param opts  for the constructor of State and session::opts. An lvalue is borrowed until the
      *               server is gone; a temporary is moved into the configuration */
     template <class State, class... Opts>
@@ -167,21 +175,38 @@ class server_config {
     /** Of `serve`: one of them must be offered; the first offered wins. */
     server_config &subprotocols(std::initializer_list<std::string_view> names) {
         subprotocols_.assign(names);
-        raw.subprotocols = subprotocols_.data();
+        raw.subprotocols = names.size() == 0 ? nullptr : subprotocols_.data();
         raw.subprotocol_count = subprotocols_.size();
         return *this;
     }
-    /** A path that answers plain HTTP. */
-    wring::route &respond(std::string_view path, respond_function call) {
-        wring::route &made = add(path);
-        made.responder_ =
-            std::make_unique<detail::responder>(detail::responder{log_.get(), std::move(call)});
-        made.raw.respond = &detail::responder::respond;
-        return made;
+    /** A path and methods, such as "PUT, DELETE", whose exchanges a function answers. */
+    wring::route &http(std::string_view methods, std::string_view path, http_function call) {
+        return add(path).methods(methods).http(std::move(call));
+    }
+    /** The same with a State for each exchange (wring/cpp/http_handler.hpp). */
+    template <class State, class... Opts>
+    wring::route &http(std::string_view methods, std::string_view path, Opts &&...opts) {
+        return add(path).methods(methods).template http<State>(std::forward<Opts>(opts)...);
+    }
+    /** Answers GET and HEAD. */
+    wring::route &get(std::string_view path, http_function call) {
+        return http("GET", path, std::move(call));
+    }
+    /** Answers POST. */
+    wring::route &post(std::string_view path, http_function call) {
+        return http("POST", path, std::move(call));
     }
 
     /* ---- how ---- */
 
+    /** Whose X-Forwarded-Host is the request's host for the Origin rule: addresses, networks
+     *  ("10.0.0.0/8"), "unix". */
+    server_config &trusted_proxies(std::initializer_list<std::string_view> addresses) {
+        proxies_.assign(addresses);
+        raw.trusted_proxies = addresses.size() == 0 ? nullptr : proxies_.data();
+        raw.trusted_proxy_count = proxies_.size();
+        return *this;
+    }
     /** Of all sessions; routes may have their own. */
     wring::policy &policy() { return policy_ ? *policy_ : policy_.emplace(); }
     /** One more rule; the first that matches a topic counts.  @return its record, to be filled in
@@ -211,15 +236,22 @@ class server_config {
     wring::route &add(std::string_view path) {
         wring::route &made = routes.emplace_back();
         made.raw.path = strings.keep(path);
+        made.log_ = log_.get();
         return made;
     }
     static wring_route route_record(const wring::route &of, wring_policy &room) {
         wring_route made = of.raw;
+        if (of.handler_.opts() != nullptr) {
+            made.opts = of.handler_.opts();
+        }
         if (of.handler_.record() != nullptr) {
             made.handler = of.handler_.record();
-            made.opts = of.handler_.opts();
-        } else {
-            made.opts = of.responder_.get();
+        }
+        if (of.http_.record() != nullptr) {
+            made.http = of.http_.record();
+        }
+        if (of.upgrade_.record() != nullptr) {
+            made.upgrade = of.upgrade_.record();
         }
         if (of.policy_) {
             room = of.policy_->get();
@@ -264,6 +296,7 @@ class server_config {
     std::list<wring::route> routes; /* references to them are given out */
     detail::bound_handler rest;
     detail::string_list subprotocols_;
+    detail::string_list proxies_;
     std::optional<wring::policy> policy_;
     std::list<wring::topic_rule> rules; /* references to their records are given out */
     std::optional<tls_server_config> tls_;

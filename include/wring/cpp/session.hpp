@@ -22,13 +22,15 @@ class client_view;
 
 namespace detail {
 
-/** What the C API calls the `opts` of a handler of the C++ layer. */
+/** What the C API calls the `opts` of the handlers of the C++ layer: one for all those of a route.
+ *  */
 struct binding {
     site *log = nullptr;
-    void *opts = nullptr; /* the application's */
+    void *opts = nullptr; /* the application's, of sessions */
+    void *http_opts = nullptr;
+    void *upgrade_opts = nullptr;
+    bool hook_is_cpp = false; /* then accept_data of sessions' requests is a detail::held */
 };
-
-template <class T> inline constexpr char type_mark = 0;
 
 /** The state of a session, as it lies behind wring_session_user: zeroed before init. */
 template <class State> struct box {

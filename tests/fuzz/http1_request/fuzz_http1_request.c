@@ -5,7 +5,10 @@
  *
  *     limits | flags | cuts | head
  */
+#include <inttypes.h>
+#include <stdio.h>
 #include <stdlib.h>
+#include <strings.h>
 
 #include "tests/fuzz/head.h"
 #include "wring/upgrade.h"
@@ -22,8 +25,55 @@ static void stateless_check(wring_bytes bytes) {
     size_t head_len = 0;
     wring__http1_init(&parser, WRING__HTTP1_REQUEST, 65536, 8192);
     wring_result result = wring_h1_request_parse(bytes, list, &request, &head_len);
-    FUZZ_CHECK(result == wring__http1_parse(&parser, bytes));
+    wring_result want = wring__http1_parse(&parser, bytes);
+    if (want == WRING_OK && parser.minor == 0) {
+        want = WRING_ERR_BAD_HTTP_VERSION;
+    }
+    FUZZ_CHECK(result == want || (want == WRING_OK && result == WRING_ERR_BAD_HTTP)); /* target */
     FUZZ_CHECK(result != WRING_OK || head_len == parser.position);
+}
+
+static wring_bytes info_host(const fuzz_head *head) {
+    wring_bytes value = {NULL, 0};
+    (void)fuzz_head_count(head, "host", &value);
+    return value;
+}
+
+/* RFC 9112 3.2 */
+static void host_check(const fuzz_head *head, const wring_request *request) {
+    const wring_bytes value = info_host(head);
+    const size_t count = fuzz_head_count(head, "host", NULL);
+    const bool empty = value.len == 0 && head->minor == 0; /* none, or of no length */
+    const bool legal = count <= 1 && (empty || (count == 1 && fuzz_is_authority(value)));
+    const wring_result result = wring__http1_host_check(request);
+    FUZZ_CHECK(result == (legal ? WRING_OK : WRING_ERR_BAD_HOST));
+}
+
+/* RFC 9112 6: whatever is taken is unambiguous. */
+static void framing_check(const fuzz_head *head, const wring_request *request) {
+    wring_bytes value = {NULL, 0};
+    bool chunked = false;
+    uint64_t length = 0;
+    const wring_result result =
+        wring__http1_framing(request->headers, head->minor, &chunked, &length);
+    const size_t codings = fuzz_head_count(head, "transfer-encoding", &value);
+    const size_t lengths = fuzz_head_count(head, "content-length", codings == 0 ? &value : NULL);
+    FUZZ_CHECK(result == WRING_OK || result == WRING_ERR_BAD_HTTP ||
+               result == WRING_ERR_UNSUPPORTED_ENCODING);
+    FUZZ_CHECK(result == WRING_OK || (!chunked && length == 0));
+    FUZZ_CHECK(codings + lengths > 0 || (result == WRING_OK && !chunked && length == 0));
+    if (result == WRING_OK && codings + lengths > 0) {
+        char text[32] = {0};
+        FUZZ_CHECK(codings + lengths == 1 && chunked == (codings == 1));
+        FUZZ_CHECK(!chunked || (head->minor == 1 && value.len == 7 &&
+                                strncasecmp((const char *)value.data, "chunked", 7) == 0));
+        while (value.len > 1 && value.data[0] == '0') {
+            (void)fuzz_take(&value, 1);
+        }
+        (void)snprintf(text, sizeof text, "%" PRIu64, length); /* no sign, space or overflow */
+        FUZZ_CHECK(chunked || wring_bytes_equal(value, wring_str(text)));
+        FUZZ_CHECK(length <= INT64_MAX);
+    }
 }
 
 static void required_check(const fuzz_head *head, wring_bytes method,
@@ -31,7 +81,11 @@ static void required_check(const fuzz_head *head, wring_bytes method,
     wring_bytes value = {NULL, 0};
     FUZZ_CHECK(wring_bytes_equal(method, wring_str("GET"))); /* RFC 6455 4.2.1 */
     FUZZ_CHECK(fuzz_head_count(head, "host", NULL) == 1);
-    FUZZ_CHECK(fuzz_head_count(head, "content-length", NULL) == 0);
+    FUZZ_CHECK(fuzz_is_authority(info_host(head)));
+    FUZZ_CHECK(fuzz_head_count(head, "content-length", &value) <= 1);
+    for (size_t i = 0; i < value.len; i++) {
+        FUZZ_CHECK(value.data[i] == '0');
+    }
     FUZZ_CHECK(fuzz_head_count(head, "transfer-encoding", NULL) == 0);
     FUZZ_CHECK(fuzz_head_count(head, "upgrade", NULL) > 0);
     FUZZ_CHECK(fuzz_head_count(head, "connection", NULL) > 0);
@@ -84,7 +138,12 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len) {
     }
     wring_header list[WRING_HTTP_FIELDS_MAX];
     wring_request request = {.struct_size = sizeof request};
-    wring__http1_request(&parser, in.data, list, &request);
+    const bool has_target = wring__http1_request(&parser, in.data, list, &request) == WRING_OK;
+    host_check(&head, &request);
+    framing_check(&head, &request);
+    if (!has_target) {
+        return 0;
+    }
     const wring_upgrade_options options = {.struct_size = sizeof options,
                                            .required_subprotocols = subprotocols,
                                            .required_subprotocol_count = 2};

@@ -241,14 +241,21 @@ void wring__sim_peer_unlisten(wring__sim *sim, wring__socket listener) {
     wring__sim_close(sim, listener, false);
 }
 
+void wring__sim_reset(wring__sim *sim, wring__socket socket) {
+    struct sim_socket *s = wring__sim_socket(sim, socket);
+    s->reset = true;
+    if (s->peer != WRING__SOCKET_NONE) {
+        sim->sockets[s->peer].reset = true;
+    }
+    sim->activity++;
+}
+
 bool wring__sim_cut(wring__sim *sim) {
     const uint32_t start = (uint32_t)wring__sim_random(sim, sim->socket_count);
     for (uint32_t i = 0; i < sim->socket_count; i++) {
         struct sim_socket *s = &sim->sockets[(start + i) % sim->socket_count];
         if (s->in_use && s->peer != WRING__SOCKET_NONE && !s->reset) {
-            s->reset = true;
-            sim->sockets[s->peer].reset = true;
-            sim->activity++;
+            wring__sim_reset(sim, (wring__socket)(s - sim->sockets));
             return true;
         }
     }

@@ -448,6 +448,11 @@ static void do_send(struct sim_backend *backend, struct sim_op *op) {
 
 static void do_shutdown(struct sim_backend *backend, struct sim_op *op) {
     struct sim_socket *s = wring__sim_socket(backend->sim, op->socket);
+    if (op->how == WRING__SHUT_RESET) {
+        wring__sim_reset(backend->sim, op->socket);
+        op_end(backend, op, 0);
+        return;
+    }
     if (op->how != SHUT_RD) {
         wring__sim_end(backend->sim, op->socket);
     }

@@ -78,6 +78,8 @@ size_t wring__sim_room(wring__sim *sim, wring__socket socket);
 size_t wring__sim_readable(wring__sim *sim, wring__socket socket);
 bool wring__sim_at_end(wring__sim *sim, wring__socket socket);
 void wring__sim_end(wring__sim *sim, wring__socket socket);
+/** The stream breaks, for both of its ends. */
+void wring__sim_reset(wring__sim *sim, wring__socket socket);
 void wring__sim_close(wring__sim *sim, wring__socket socket, bool reset);
 
 /** When a backend has something due; WRING_TIME_NEVER when it has not. */

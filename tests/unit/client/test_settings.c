@@ -221,7 +221,7 @@ Test(settings, errors_name_the_field) {
     expect_refused(url, CONFIG(.proxy = "ftp://x"), WRING_ERR_INVALID_CONFIG, "proxy");
     expect_refused(url, CONFIG(.source = "a"), WRING_ERR_INVALID_CONFIG, "source");
     expect_refused(url, CONFIG(.subprotocols = bad_name, .subprotocol_count = 1),
-                   WRING_ERR_INVALID_HEADER, "subprotocols");
+                   WRING_ERR_INVALID_HEADER, "subprotocols has \"a b\"");
     expect_refused(url, CONFIG(.headers = {bad_header, 1}), WRING_ERR_INVALID_HEADER, "headers");
     const wring_header upgrade = {wring_str("Upgrade"), wring_str("h2c")};
     expect_refused(url, CONFIG(.headers = {&upgrade, 1}), WRING_ERR_INVALID_HEADER, "'Upgrade'");
@@ -233,6 +233,12 @@ Test(settings, errors_name_the_field) {
     expect_refused(NULL, NULL, WRING_ERR_INVALID_URL, "NULL");
     expect_refused(url, CONFIG(.headers = {NULL, 1}), WRING_ERR_INVALID_CONFIG, "headers");
     expect_refused(url, CONFIG(.subprotocol_count = 1), WRING_ERR_INVALID_CONFIG, "subprotocols");
+    static const char *const no_tokens[] = {"", "a,b", "a\r\nb", "caf\xC3\xA9", NULL};
+    static const char *const named[] = {"\"\"", "\"a,b\"", "\"a\\x0d\\x0ab\"", "\"caf", "NULL"};
+    for (size_t i = 0; i < sizeof no_tokens / sizeof *no_tokens; i++) {
+        expect_refused(url, CONFIG(.subprotocols = &no_tokens[i], .subprotocol_count = 1),
+                       WRING_ERR_INVALID_HEADER, named[i]);
+    }
     const wring_header hollow = {wring_str("A"), {NULL, 3}};
     expect_refused(url, CONFIG(.headers = {&hollow, 1}), WRING_ERR_INVALID_CONFIG, "headers");
     expect_refused("wss://a", CONFIG(.tls = &(wring_tls_client_config){0}),

@@ -254,6 +254,46 @@ Test(conn, short_sends_are_resumed_where_they_stopped) {
     }
 }
 
+/* In steps: a worker that was not run for long takes its own time for lost. */
+static void seconds_pass(unsigned seconds) {
+    for (unsigned i = 0; i < 20 * seconds; i++) {
+        scripted_advance(50 * WRING_NS_PER_MS);
+        turn();
+    }
+}
+
+/* What is queued when our side ends may take long to send: to a slow peer, but one that reads. */
+Test(conn, the_last_bytes_have_time_for_as_long_as_they_move) {
+    begin();
+    connect_one();
+    queue(wring_str("0123456789"));
+    wring__conn_shut(&owner.conn);
+    turn();
+    for (int i = 0; i < 5; i++) {
+        seconds_pass(8);
+        cr_assert_eq(owner.conn.super.state, WRING__END_DRAINING);
+        scripted_end(SCRIPTED_SEND, 1);
+        turn();
+    }
+    seconds_pass(21); /* nothing more is taken */
+    cr_assert_eq(owner.conn.super.state, WRING__END_TEARDOWN);
+    scripted_end(SCRIPTED_SEND, -EPIPE);
+    scripted_end(SCRIPTED_RECV, -ECANCELED);
+    turn();
+    for (int i = 0; i < 3 && scripted_under_way() > 1; i++) {
+        if (scripted_token(SCRIPTED_SHUTDOWN) != 0) {
+            scripted_end(SCRIPTED_SHUTDOWN, 0);
+        } else if (scripted_token(SCRIPTED_CANCEL) != 0) {
+            scripted_end(SCRIPTED_CANCEL, 0);
+        } else if (scripted_token(SCRIPTED_CLOSE) != 0) {
+            scripted_end(SCRIPTED_CLOSE, 0);
+        }
+        turn();
+    }
+    cr_assert_eq(owner.closed, 1);
+    end();
+}
+
 /* ---- sending at once ------------------------------------------------------------------------- */
 
 static void begin_at_once(bool known) {

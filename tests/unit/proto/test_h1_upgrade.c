@@ -47,7 +47,20 @@ Test(h1_upgrade, each_rule_of_a_request_has_its_error) {
         {"get", LIST(HOST, UPGRADE, CONNECTION, VERSION, KEYED), WRING_ERR_WRONG_METHOD},
         {"GET", LIST(UPGRADE, CONNECTION, VERSION, KEYED), WRING_ERR_BAD_HOST},
         {"GET", LIST(HOST, HOST, UPGRADE, CONNECTION, VERSION, KEYED), WRING_ERR_BAD_HOST},
-        {"GET", LIST(HOST, UPGRADE, CONNECTION, VERSION, KEYED, "Content-Length", "0"),
+        {"GET", LIST("Host", "", UPGRADE, CONNECTION, VERSION, KEYED), WRING_ERR_BAD_HOST},
+        {"GET", LIST("Host", "a/b", UPGRADE, CONNECTION, VERSION, KEYED), WRING_ERR_BAD_HOST},
+        {"GET", LIST(HOST, UPGRADE, CONNECTION, VERSION, KEYED, "Content-Length", "0"), WRING_OK},
+        {"GET", LIST(HOST, UPGRADE, CONNECTION, VERSION, KEYED, "Content-Length", "1"),
+         WRING_ERR_UNEXPECTED_BODY},
+        {"GET", LIST(HOST, UPGRADE, CONNECTION, VERSION, KEYED, "Content-Length", "+0"),
+         WRING_ERR_UNEXPECTED_BODY},
+        {"GET",
+         LIST(HOST, UPGRADE, CONNECTION, VERSION, KEYED, "Content-Length", "0", "Content-Length",
+              "0"),
+         WRING_ERR_UNEXPECTED_BODY},
+        {"GET",
+         LIST(HOST, UPGRADE, CONNECTION, VERSION, KEYED, "Content-Length", "0", "Transfer-Encoding",
+              "chunked"),
          WRING_ERR_UNEXPECTED_BODY},
         {"GET", LIST(HOST, UPGRADE, CONNECTION, VERSION, KEYED, "Transfer-Encoding", "chunked"),
          WRING_ERR_UNEXPECTED_BODY},
@@ -75,14 +88,18 @@ Test(h1_upgrade, each_rule_of_a_request_has_its_error) {
     }
 }
 
-Test(h1_upgrade, a_key_is_canonical_base64_of_16_bytes) {
+Test(h1_upgrade, a_key_is_base64_of_16_bytes) {
     static const struct {
         const char *key;
         bool good;
     } rows[] = {
         {KEY, true},
         {"AAAAAAAAAAAAAAAAAAAAAA==", true},
-        {"AAAAAAAAAAAAAAAAAAAAAB==", false}, /* spare bits */
+        {"AQIDBAUGBwgJCgsMDQ4PEC==", true}, /* spare bits, as in RFC 6455 4.1 */
+        {"AAAAAAAAAAAAAAAAAAAAA/==", true},
+        {"AAAAAAAAAAAAAAAAAAAAA===", false},
+        {"AAAAAAAAAAAAAAAAAAAAAAA=", false},
+        {"AAAAAAAAAAAAAAAAAAAAAAAA", false}, /* 18 bytes */
         {"AAAAAAAAAAAAAAAAAAAAAA=", false},
         {"AAAAAAAAAAAAAAAAAAAAAAA=", false}, /* 17 bytes */
         {"AAAAAAAAAAAAAAAAAAAA====", false},

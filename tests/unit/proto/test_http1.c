@@ -43,10 +43,42 @@ Test(http1, well_formed_requests) {
     REQUEST("GET / HTTP/1.1\r\nA:\r\nB:  \t \r\nC: a b\t\r\n\r\n", WRING_OK);
     REQUEST("GET / HTTP/1.1\r\nA: \xc3\xa9\r\n\r\nsurplus", WRING_OK);
     REQUEST("OPTIONS * HTTP/1.1\r\n\r\n", WRING_OK);
+    REQUEST("GET / HTTP/1.0\r\n\r\n", WRING_OK);
+}
+
+/* RFC 9112 2.2 */
+Test(http1, empty_lines_before_a_request_are_skipped) {
+#define LINES_8 "\r\n\r\n\r\n\r\n\r\n\r\n\r\n\r\n"
+    REQUEST("\r\n", WRING_MORE);
+    REQUEST("\r\nGET / HTTP/1.1\r\n\r\n", WRING_OK);
+    REQUEST(LINES_8, WRING_MORE);
+    REQUEST(LINES_8 "GET / HTTP/1.1\r\n\r\n", WRING_OK);
+    REQUEST(LINES_8 "\r\nGET / HTTP/1.1\r\n\r\n", WRING_ERR_BAD_HTTP);
+    REQUEST("\nGET / HTTP/1.1\r\n\r\n", WRING_ERR_BAD_HTTP);
+    REQUEST("\rGET / HTTP/1.1\r\n\r\n", WRING_ERR_BAD_HTTP);
+    REQUEST("\r\rGET / HTTP/1.1\r\n\r\n", WRING_ERR_BAD_HTTP);
+    REQUEST("\r\n GET / HTTP/1.1\r\n\r\n", WRING_ERR_BAD_HTTP);
+    RESPONSE("\r\nHTTP/1.1 200\r\n\r\n", WRING_ERR_BAD_HTTP);
+    static const char head[] = "\r\n\r\nPOST /x HTTP/1.0\r\nA: b\r\n\r\n";
+    const size_t len = sizeof head - 1;
+    static wring__http1 parser;
+    for (size_t cut = 0; cut <= len; cut++) { /* also between CR and LF */
+        wring__http1_init(&parser, WRING__HTTP1_REQUEST, HEAD_MAX, 1024);
+        cr_assert_eq(wring__http1_parse(&parser, wring_bytes_of(head, cut)),
+                     cut < len ? WRING_MORE : WRING_OK);
+        cr_assert_eq(wring__http1_parse(&parser, wring_bytes_of(head, len)), WRING_OK);
+        cr_assert_eq(memcmp(head + parser.method, "POST /x", 7), 0, "cut %zu", cut);
+        cr_assert_eq(parser.method_len, 4);
+        cr_assert_eq(parser.target, 9);
+        cr_assert_eq(parser.minor, 0);
+        cr_assert_eq(parser.position, len);
+    }
+    wring__http1_init(&parser, WRING__HTTP1_REQUEST, (uint32_t)len - 1, 1024);
+    cr_assert_eq(wring__http1_parse(&parser, wring_bytes_of(head, len)),
+                 WRING_ERR_HANDSHAKE_TOO_BIG); /* they count */
 }
 
 Test(http1, malformed_requests) {
-    REQUEST("\r\n", WRING_ERR_BAD_HTTP);
     REQUEST(" GET / HTTP/1.1\r\n", WRING_ERR_BAD_HTTP);
     REQUEST("G(T / HTTP/1.1\r\n", WRING_ERR_BAD_HTTP);
     REQUEST("GET  / HTTP/1.1\r\n", WRING_ERR_BAD_HTTP);
@@ -63,8 +95,13 @@ Test(http1, malformed_requests) {
     REQUEST("GET / HTTP/1.1\r\nA: b\rC: d\r\n", WRING_ERR_BAD_HTTP);
     REQUEST("GET / HTTP/1.1\r\nA: \0\r\n", WRING_ERR_BAD_HTTP);
     REQUEST("GET / HTTP/1.1\r\n\rx", WRING_ERR_BAD_HTTP);
-    REQUEST("GET / HTTP/1.0\r\n", WRING_ERR_BAD_HTTP_VERSION);
+    REQUEST("GET / HTTP/1.10\r\n", WRING_ERR_BAD_HTTP);
+    REQUEST("GET / HTTP/1\r\n", WRING_ERR_BAD_HTTP);
+    REQUEST("GET /\r\n", WRING_ERR_BAD_HTTP); /* HTTP/0.9 */
+    REQUEST("GET / HTTP/1.2\r\n", WRING_ERR_BAD_HTTP_VERSION);
+    REQUEST("GET / HTTP/0.9\r\n", WRING_ERR_BAD_HTTP_VERSION);
     REQUEST("GET / HTTP/2.0\r\n", WRING_ERR_BAD_HTTP_VERSION);
+    REQUEST("PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", WRING_ERR_BAD_HTTP_VERSION);
 }
 
 Test(http1, responses) {
@@ -101,7 +138,7 @@ Test(http1, views_of_a_request) {
     wring__http1_init(&parser, WRING__HTTP1_REQUEST, HEAD_MAX, 1024);
     cr_assert_eq(wring__http1_parse(&parser, wring_bytes_of(head, sizeof head - 1)), WRING_OK);
     cr_assert_str_eq(head + parser.position, "rest");
-    wring__http1_request(&parser, (const uint8_t *)head, list, &request);
+    cr_assert_eq(wring__http1_request(&parser, (const uint8_t *)head, list, &request), WRING_OK);
     cr_assert(wring_bytes_equal(request.method, wring_str("GET")));
     cr_assert(wring_bytes_equal(request.target, wring_str("/p/q?r=1")));
     cr_assert(wring_bytes_equal(request.path, wring_str("/p/q")));
@@ -123,7 +160,7 @@ Test(http1, size_limits_hold_exactly) {
     for (uint16_t target = 5; target <= 7; target++) {
         wring__http1_init(&parser, WRING__HTTP1_REQUEST, 1000, target);
         cr_assert_eq(wring__http1_parse(&parser, wring_bytes_of(head, len)),
-                     target < 6 ? WRING_ERR_HANDSHAKE_TOO_BIG : WRING_OK);
+                     target < 6 ? WRING_ERR_TARGET_TOO_BIG : WRING_OK);
     }
 }
 
@@ -159,5 +196,33 @@ Test(http1, every_byte_in_every_place) {
         want = visible ? WRING_OK : WRING_ERR_BAD_HTTP;
         cr_assert_eq(parse(WRING__HTTP1_REQUEST, target, sizeof target - 1), want, "target %02x",
                      c);
+    }
+}
+
+/* Long targets and values are looked at eight bytes at a time, and whole fields in one go. */
+Test(http1, in_one_piece_as_byte_by_byte) {
+    static const char good[] =
+        "GET /abcdefghijkl HTTP/1.1\r\nNa:  0123456789abcdefgh \t\r\nB:\r\n\r\n";
+    const size_t len = sizeof good - 1;
+    static wring__http1 whole;
+    static wring__http1 bytewise;
+    for (size_t at = 0; at < len; at++) {
+        for (int c = 0; c < 256; c++) {
+            char head[sizeof good];
+            memcpy(head, good, sizeof good);
+            head[at] = (char)c;
+            wring_result want = WRING_MORE;
+            wring__http1_init(&whole, WRING__HTTP1_REQUEST, HEAD_MAX, 1024);
+            wring__http1_init(&bytewise, WRING__HTTP1_REQUEST, HEAD_MAX, 1024);
+            for (size_t n = 1; n <= len && want == WRING_MORE; n++) {
+                want = wring__http1_parse(&bytewise, wring_bytes_of(head, n));
+            }
+            cr_assert_eq(wring__http1_parse(&whole, wring_bytes_of(head, len)), want,
+                         "byte %02x at %zu", c, at);
+            cr_assert_eq(whole.position, bytewise.position, "byte %02x at %zu", c, at);
+            cr_assert_eq(whole.field_count, bytewise.field_count, "byte %02x at %zu", c, at);
+            cr_assert_arr_eq(whole.fields, bytewise.fields,
+                             whole.field_count * sizeof whole.fields[0], "byte %02x at %zu", c, at);
+        }
     }
 }

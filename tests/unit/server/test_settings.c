@@ -85,6 +85,9 @@ Test(settings, what_is_refused_changes_nothing) {
     cr_expect_eq(wring_server_set_policy(server, "/nowhere", &good, &error),
                  WRING_ERR_INVALID_ARGUMENT);
     cr_expect_not_null(strstr(error.text, "/nowhere"));
+    cr_expect_eq(wring_server_set_policy(server, "/\x1b\n", &good, &error),
+                 WRING_ERR_INVALID_ARGUMENT);
+    cr_expect_not_null(strstr(error.text, "'/\\x1b\\x0a'"), "%s", error.text);
     cr_expect_eq(wring_server_set_topic_rules(server, nameless, 2, &error),
                  WRING_ERR_INVALID_CONFIG);
     cr_expect_eq(server->settings.newest, before);

@@ -109,6 +109,9 @@ Test(topic_rules, a_bad_rule_is_named) {
         {RULE(.coalesce_us = 1), "topic rule", "name"},
         {RULE(.name = "news*", .slow_policy = (wring_slow_policy)9), "news*", "slow_policy"},
         {RULE(.name = "news*", .slow_policy = (wring_slow_policy)-1), "news*", "slow_policy"},
+        {RULE(.name = "a\x1b\n", .slow_policy = (wring_slow_policy)9), "a\\x1b\\x0a",
+         "slow_policy"},
+        {RULE(.name = "a\x1b\n", .compress = (wring_compress)3), "a\\x1b\\x0a", "compress"},
         {RULE(.name = "news*", .compress = (wring_compress)3), "news*", "compress"},
     };
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
