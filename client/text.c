@@ -18,9 +18,9 @@ wring_result wring__percent_decode(wring_bytes text, char **decoded) {
     size_t len = 0;
     for (size_t i = 0; i < text.len; i++) {
         uint8_t c = text.data[i];
-        if (c == '%' && i + 2 < text.len && wring__hex_of(text.data[i + 1]) >= 0 &&
-            wring__hex_of(text.data[i + 2]) >= 0) {
-            c = (uint8_t)(wring__hex_of(text.data[i + 1]) << 4 | wring__hex_of(text.data[i + 2]));
+        const int escaped = c == '%' ? wring__escape_of(text, i) : -1;
+        if (escaped >= 0) {
+            c = (uint8_t)escaped;
             i += 2;
         }
         if (c == 0) {

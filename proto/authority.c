@@ -23,7 +23,7 @@ bool wring__uri_text_is_legal(wring_bytes text, const char *also) {
     for (size_t i = 0; i < text.len; i++) {
         uint8_t c = text.data[i];
         if (c == '%') {
-            if (text.len - i < 3 || !is_hex(text.data[i + 1]) || !is_hex(text.data[i + 2])) {
+            if (wring__escape_of(text, i) < 0) {
                 return false;
             }
             i += 2;

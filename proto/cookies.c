@@ -8,6 +8,7 @@
 #include "core/base.h"
 #include "core/sized.h"
 #include "proto/http1.h"
+#include "proto/ows.h"
 #include "proto/upgrade.h"
 #include "wring/http.h"
 
@@ -18,24 +19,14 @@
 
 /* ---- reading --------------------------------------------------------------------------------- */
 
-static bool is_space(uint8_t c) {
-    return c == ' ' || c == '\t';
-}
-
 /* The part that begins at `*at`, without the spaces around it; moves behind its ';'. Quotes do not
  * hide a ';': RFC 6265 4.1.1 has none within quotes. */
 static wring_bytes part_take(wring_bytes text, size_t *at) {
-    size_t start = *at;
+    const size_t start = *at;
     const uint8_t *found = memchr(text.data + start, ';', text.len - start);
-    size_t end = found == NULL ? text.len : (size_t)(found - text.data);
+    const size_t end = found == NULL ? text.len : (size_t)(found - text.data);
     *at = found == NULL ? text.len : end + 1;
-    while (start < end && is_space(text.data[start])) {
-        start++;
-    }
-    while (end > start && is_space(text.data[end - 1])) {
-        end--;
-    }
-    return wring_bytes_of(text.data + start, end - start);
+    return wring__ows_trim(text, start, end);
 }
 
 static wring_bytes unquoted(wring_bytes value) {

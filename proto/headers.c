@@ -4,6 +4,7 @@
  * backtracking.
  */
 #include "core/base.h"
+#include "proto/ows.h"
 #include "proto/upgrade.h"
 #include "wring/http.h"
 
@@ -56,10 +57,6 @@ size_t wring_headers_count(wring_headers headers, const char *name) {
     return wring__headers_find(headers, name, &unused);
 }
 
-static bool is_space(uint8_t c) {
-    return c == ' ' || c == '\t';
-}
-
 /* The element of `value` that begins at `*offset`; moves behind its comma. */
 static wring_bytes element_take(wring_bytes value, size_t *offset) {
     size_t start = *offset;
@@ -73,13 +70,7 @@ static wring_bytes element_take(wring_bytes value, size_t *offset) {
         }
     }
     *offset = i + 1;
-    while (start < i && is_space(value.data[start])) {
-        start++;
-    }
-    while (i > start && is_space(value.data[i - 1])) {
-        i--;
-    }
-    return wring_bytes_of(value.data + start, i - start);
+    return wring__ows_trim(value, start, i);
 }
 
 static inline bool next(wring_headers headers, wring_bytes name, wring_list_cursor *cursor,

@@ -4,6 +4,8 @@
  */
 #include "proto/http1.h"
 
+#include "proto/ows.h"
+
 #define LEADING_MAX 8 /* empty lines before a request */
 
 /* RFC 9110 5.6.2 tchar, 5.5 field-vchar, RFC 3986 for the target: one table of classes. */
@@ -268,10 +270,6 @@ static wring_result step_lf(wring__http1 *parser, wring_bytes in, enum state nex
     return WRING_OK;
 }
 
-static bool is_space(uint8_t byte) {
-    return byte == ' ' || byte == '\t';
-}
-
 /* A field that is all there, in one go. False: it is not, or it is the last line, or something is
  * wrong with it; the states below find out which. */
 static bool take_field(wring__http1 *parser, wring_bytes in) {
@@ -281,7 +279,7 @@ static bool take_field(wring__http1 *parser, wring_bytes in) {
         return false;
     }
     size_t value = colon + 1;
-    while (value < in.len && is_space(in.data[value])) {
+    while (value < in.len && wring__is_ows(in.data[value])) {
         value++;
     }
     size_t end = class_end(in, value, VALUE);
@@ -289,7 +287,7 @@ static bool take_field(wring__http1 *parser, wring_bytes in) {
     if (next > in.len || in.data[end] != '\r' || in.data[end + 1] != '\n') {
         return false;
     }
-    while (end > value && is_space(in.data[end - 1])) {
+    while (end > value && wring__is_ows(in.data[end - 1])) {
         end--;
     }
     if (next - begin > UINT16_MAX || parser->field_count == WRING__HTTP1_FIELDS_MAX) {
@@ -339,7 +337,7 @@ static wring_result step_field_name(wring__http1 *parser, wring_bytes in) {
 }
 
 static wring_result step_field_space(wring__http1 *parser, wring_bytes in) {
-    while (parser->position < in.len && is_space(in.data[parser->position])) {
+    while (parser->position < in.len && wring__is_ows(in.data[parser->position])) {
         parser->position++;
     }
     if (parser->position == in.len) {
@@ -354,7 +352,7 @@ static wring_result step_field_value(wring__http1 *parser, wring_bytes in) {
     uint32_t from = parser->position;
     bool ended = skip_class(parser, in, VALUE);
     for (uint32_t i = parser->position; i > from; i--) {
-        if (!is_space(in.data[i - 1])) {
+        if (!wring__is_ows(in.data[i - 1])) {
             parser->value_end = i;
             break;
         }

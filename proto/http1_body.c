@@ -7,6 +7,7 @@
 
 #include "proto/hex.h"
 #include "proto/http1.h"
+#include "proto/ows.h"
 
 enum state {
     LENGTH,          /* `left` bytes, then the end */
@@ -51,10 +52,6 @@ void wring__http1_body_begin_response(wring__http1_body *body, int status, wring
     }
 }
 
-static bool is_space(uint8_t c) {
-    return c == ' ' || c == '\t';
-}
-
 /* A byte of the size: a digit, or what ends the digits. */
 static enum state size_step(wring__http1_body *body, uint8_t c) {
     const int digit = wring__hex_of(c);
@@ -65,7 +62,10 @@ static enum state size_step(wring__http1_body *body, uint8_t c) {
     if (body->digits == 0) {
         return MALFORMED;
     }
-    return c == '\r' ? SIZE_LF : is_space(c) ? EXTENSION_SPACE : c == ';' ? EXTENSION : MALFORMED;
+    return c == '\r'          ? SIZE_LF
+           : wring__is_ows(c) ? EXTENSION_SPACE
+           : c == ';'         ? EXTENSION
+                              : MALFORMED;
 }
 
 /* Extensions mean nothing to us. That they hold no line end is what matters: a quoted string cannot
@@ -78,7 +78,7 @@ static enum state extension_step(wring__http1_body *body, uint8_t c) {
         return MALFORMED;
     }
     if (body->state == EXTENSION_SPACE) {
-        return is_space(c) ? EXTENSION_SPACE : c == ';' ? EXTENSION : MALFORMED;
+        return wring__is_ows(c) ? EXTENSION_SPACE : c == ';' ? EXTENSION : MALFORMED;
     }
     return wring__http1_is_value_byte(c) ? EXTENSION : MALFORMED;
 }

@@ -15,8 +15,7 @@ bool wring__percent_measure(wring_bytes text, size_t *len) {
         if (text.data[i] != '%') {
             continue;
         }
-        if (text.len - i < 3 || wring__hex_of(text.data[i + 1]) < 0 ||
-            wring__hex_of(text.data[i + 2]) < 0) {
+        if (wring__escape_of(text, i) < 0) {
             return false;
         }
         i += 2;
@@ -31,12 +30,10 @@ uint8_t wring__percent_take(wring_bytes text, size_t *at, bool plus_is_space) {
         *at += 1;
         return c == '+' && plus_is_space ? ' ' : c;
     }
-    WRING_DEBUG_ASSERT(text.len - *at >= 3);
-    const int high = wring__hex_of(text.data[*at + 1]);
-    const int low = wring__hex_of(text.data[*at + 2]);
-    WRING_DEBUG_ASSERT(high >= 0 && low >= 0);
+    const int byte = wring__escape_of(text, *at);
+    WRING_DEBUG_ASSERT(byte >= 0);
     *at += 3;
-    return (uint8_t)(high << 4 | low);
+    return (uint8_t)byte;
 }
 
 void wring__percent_write(wring_bytes text, bool plus_is_space, uint8_t *out) {

@@ -31,8 +31,7 @@ bool wring_bearer_get(wring_headers headers, wring_bytes *token) {
     const size_t len = sizeof scheme - 1;
     wring_bytes value = {NULL, 0};
     /* Of two headers nobody knows which one a proxy has checked. */
-    if (wring_headers_count(headers, "authorization") != 1 ||
-        !wring_headers_get(headers, "authorization", &value) || value.len <= len ||
+    if (wring__headers_find(headers, "authorization", &value) != 1 || value.len <= len ||
         !wring__text_is(wring_bytes_of(value.data, len), scheme) || value.data[len] != ' ') {
         return false;
     }

@@ -4,6 +4,8 @@
  */
 #include "server/path.h"
 
+#include "proto/hex.h"
+
 /* ---- paths ----------------------------------------------------------------------------------- */
 
 enum { HAS_ESCAPE = 1, HAS_DOT = 2, HAS_CONTROL = 4 };
@@ -17,21 +19,6 @@ static unsigned text_scan(wring_bytes text) {
                 (c < 0x20 || c == 0x7F ? HAS_CONTROL : 0u);
     }
     return seen;
-}
-
-static int hex_digit(uint8_t c) {
-    const uint8_t low = c | 0x20;
-    return c >= '0' && c <= '9' ? c - '0' : low >= 'a' && low <= 'f' ? low - 'a' + 10 : -1;
-}
-
-/* The byte that the escape at the start of `text` stands for; -1: it is none. */
-static int escape_decode(wring_bytes text) {
-    if (text.len < 3) {
-        return -1;
-    }
-    const int high = hex_digit(text.data[1]);
-    const int low = hex_digit(text.data[2]);
-    return high < 0 || low < 0 ? -1 : high << 4 | low;
 }
 
 /* Segments end at each '/' of the decoded text. An encoded slash ends them too: "..%2F" would
@@ -59,7 +46,7 @@ static wring_result escapes_decode(wring_bytes raw, uint8_t *storage, wring__pat
         int c = raw.data[i];
         key[len] = (uint8_t)c;
         if (c == '%') {
-            c = escape_decode(wring_bytes_of(raw.data + i, raw.len - i));
+            c = wring__escape_of(raw, i);
             if (c < 0) {
                 return WRING_ERR_BAD_HTTP;
             }
@@ -176,8 +163,7 @@ static const char *segments_check(wring_bytes text, size_t *params) {
 
 static bool has_escape(wring_bytes text) {
     for (size_t i = 0; i < text.len; i++) {
-        if (text.data[i] == '%' &&
-            escape_decode(wring_bytes_of(text.data + i, text.len - i)) >= 0) {
+        if (text.data[i] == '%' && wring__escape_of(text, i) >= 0) {
             return true;
         }
     }
