@@ -13,6 +13,7 @@
 #include "server/http.h"
 #include "server/memory.h"
 #include "server/server.h"
+#include "server/tell.h"
 
 /* A body up to this length is written behind its head in one piece. */
 #define TOGETHER_MAX (16 * 1024)
@@ -187,11 +188,15 @@ wring_result wring__answer_bytes(wring__peer *peer, wring_bytes bytes) {
     return wring__outq_append(&peer->stream.end.out, &peer->stream.end.worker->chunks, bytes);
 }
 
+void wring__answer_cut(wring_exchange *exchange, wring_result reason) {
+    exchange->is_aborted = true;
+    exchange->reason = reason;
+}
+
 /* Its head is queued, and the client must not take that for an answer. */
 static void cut_when_failed(wring_exchange *exchange, wring_result result) {
     if (result != WRING_OK) {
-        exchange->is_aborted = true;
-        exchange->reason = result;
+        wring__answer_cut(exchange, result);
     }
 }
 
@@ -291,9 +296,13 @@ void wring__answer_refusal(wring_exchange *exchange, int status, const char *tex
         .body = wring_bytes_of(body, wring__min_size((size_t)len, sizeof body - 1)),
     };
     if (wring__answer_whole(exchange, &answer) != WRING_OK) {
-        exchange->is_aborted = true;
-        exchange->reason = WRING_ERR_NO_MEMORY;
+        wring__answer_cut(exchange, WRING_ERR_NO_MEMORY);
     }
+}
+
+void wring__answer_missing(wring_exchange *exchange, wring_result reason, const char *told) {
+    wring__tell_request_unanswered(exchange->peer, 500, reason, told);
+    wring__answer_refusal(exchange, 500, "the server has no answer", (wring_headers){NULL, 0});
 }
 
 /* ---- the functions of the API ---------------------------------------------------------------- */
@@ -304,16 +313,14 @@ static bool is_gone(const wring_exchange *exchange) {
            wring__end_is_broken(end);
 }
 
-/* Whether it can be answered: its client is there, and has no answer yet. */
-static wring_result may_begin(const wring_exchange *exchange) {
+wring_result wring__answer_may_begin(const wring_exchange *exchange) {
     if (is_gone(exchange)) {
         return WRING_ERR_CLOSED;
     }
     return exchange->answer == WRING__ANSWER_NONE ? WRING_OK : WRING_ERR_INVALID_STATE;
 }
 
-/* Outside of its callbacks nobody looks at what was done, unless it is asked. */
-static void look_later(wring_exchange *exchange) {
+void wring__answer_look_later(wring_exchange *exchange) {
     if (exchange->depth == 0) {
         wring__end_ask(&exchange->peer->stream.end);
     }
@@ -321,7 +328,7 @@ static void look_later(wring_exchange *exchange) {
 
 wring_result wring_exchange_answer(wring_exchange *exchange, const wring_answer *answer) {
     wring_answer adopted;
-    wring_result result = may_begin(exchange);
+    wring_result result = wring__answer_may_begin(exchange);
     if (result == WRING_OK) {
         result = wring__answer_adopt(answer, &adopted);
     }
@@ -330,7 +337,7 @@ wring_result wring_exchange_answer(wring_exchange *exchange, const wring_answer 
     }
     exchange->refused = result;
     if (result == WRING_OK || exchange->is_aborted) {
-        look_later(exchange);
+        wring__answer_look_later(exchange);
     }
     return result;
 }
@@ -379,7 +386,7 @@ static wring_result piece_write(wring_exchange *exchange, wring_bytes piece) {
 
 wring_result wring_exchange_answer_begin(wring_exchange *exchange, const wring_answer *answer) {
     wring_answer adopted;
-    wring_result result = may_begin(exchange);
+    wring_result result = wring__answer_may_begin(exchange);
     if (result == WRING_OK) {
         result = wring__answer_adopt(answer, &adopted);
     }
@@ -400,15 +407,13 @@ wring_result wring_exchange_answer_begin(wring_exchange *exchange, const wring_a
                             (exchange->is_http10 && !exchange->has_length && !exchange->is_head);
     adopted.body = wring_bytes_of(NULL, 0);
     if (exchange->use == WRING__BODY_STREAM && adopted.status < 300) {
-        wring__http_continue(
-            exchange->peer); /* such an answer is about the body, which it awaits */
+        wring__http_continue(exchange->peer); /* the answer is about the body, which it awaits */
     }
     result = head_write(exchange, &adopted, adopted.body);
+    wring__answer_look_later(exchange);
     if (result != WRING_OK) {
-        look_later(exchange);
         return result;
     }
-    look_later(exchange);
     if (takes_no_body(exchange)) {
         exchange->answer = WRING__ANSWER_WHOLE;
         return WRING_OK;
@@ -420,11 +425,13 @@ wring_result wring_exchange_answer_begin(wring_exchange *exchange, const wring_a
     return result;
 }
 
+static bool has_ended_with_head(const wring_exchange *exchange) {
+    return exchange->answer == WRING__ANSWER_WHOLE && takes_no_body(exchange);
+}
+
 static wring_result may_write(const wring_exchange *exchange) {
-    if (is_gone(exchange)) { /* first: then the answer may not have been begun for that reason */
-        return WRING_ERR_CLOSED;
-    }
-    if (exchange->answer == WRING__ANSWER_WHOLE && takes_no_body(exchange)) {
+    if (is_gone(exchange) ||
+        has_ended_with_head(exchange)) { /* first: then it may not have begun */
         return WRING_ERR_CLOSED;
     }
     return exchange->answer == WRING__ANSWER_BEGUN ? WRING_OK : WRING_ERR_INVALID_STATE;
@@ -457,11 +464,8 @@ wring_result wring_exchange_answer_write(wring_exchange *exchange, wring_bytes p
 
 wring_result wring_exchange_answer_end(wring_exchange *exchange) {
     wring_result result = may_write(exchange);
-    if (!is_gone(exchange) && result == WRING_ERR_CLOSED) {
-        return WRING_OK; /* it ended with its head */
-    }
     if (result != WRING_OK) {
-        return result;
+        return !is_gone(exchange) && has_ended_with_head(exchange) ? WRING_OK : result;
     }
     const bool is_short = exchange->has_length && exchange->tx_left > 0;
     if (!is_short && exchange->is_chunked) {
@@ -469,20 +473,18 @@ wring_result wring_exchange_answer_end(wring_exchange *exchange) {
         wring__end_flush(&exchange->peer->stream.end);
     }
     if (is_short || result != WRING_OK) {
-        exchange->is_aborted = true;
-        exchange->reason = is_short ? WRING_ERR_CLOSED : result;
+        wring__answer_cut(exchange, is_short ? WRING_ERR_CLOSED : result);
         result = is_short ? WRING_ERR_INVALID_STATE : result;
     } else {
         exchange->answer = WRING__ANSWER_WHOLE;
     }
-    look_later(exchange);
+    wring__answer_look_later(exchange);
     return result;
 }
 
 void wring_exchange_abort(wring_exchange *exchange) {
     if (exchange->is_live && !exchange->is_aborted) {
-        exchange->is_aborted = true;
-        exchange->reason = WRING_ERR_CLOSED;
-        look_later(exchange);
+        wring__answer_cut(exchange, WRING_ERR_CLOSED);
+        wring__answer_look_later(exchange);
     }
 }

@@ -186,6 +186,12 @@ void wring__exchange_body(wring_exchange *exchange, wring_bytes piece, bool is_l
     call_end(exchange);
 }
 
+void wring__exchange_info(wring_exchange *exchange, const wring_info *info) {
+    call_begin(exchange);
+    exchange->handler->info(exchange, info);
+    call_end(exchange);
+}
+
 void wring__exchange_drained(wring_exchange *exchange) {
     exchange->wants_room = false;
     if (exchange->handler->drained != NULL) {

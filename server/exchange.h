@@ -73,6 +73,7 @@ void wring__exchange_init(wring_exchange *exchange, wring__peer *peer);
 /** Calls of the handler; each may answer. */
 void wring__exchange_request(wring_exchange *exchange);
 void wring__exchange_body(wring_exchange *exchange, wring_bytes piece, bool is_last);
+void wring__exchange_info(wring_exchange *exchange, const wring_info *info);
 void wring__exchange_drained(wring_exchange *exchange);
 
 /** Takes what the request borrows, a body that was there whole too, into memory of its own.

@@ -163,9 +163,7 @@ static bool mail_post(wring_exchange *exchange, const wring__shared *shared) {
         return false;
     }
     memcpy(&posted, shared->payload, sizeof posted);
-    exchange->depth++;
-    exchange->handler->info(exchange, &posted.info);
-    exchange->depth--;
+    wring__exchange_info(exchange, &posted.info);
     return true;
 }
 
@@ -175,9 +173,7 @@ static bool accept_take(wring_exchange *exchange, const wring_accept *accept) {
     const wring_result result = wring_exchange_accept(exchange, accept);
     if (result != WRING_OK && exchange->is_live && exchange->is_upgrade &&
         exchange->answer == WRING__ANSWER_NONE && !exchange->is_aborted) {
-        wring__tell_request_unanswered(exchange->peer, 500, result,
-                                       "its accept by ref was refused by the library");
-        wring__answer_refusal(exchange, 500, "the server has no answer", (wring_headers){NULL, 0});
+        wring__answer_missing(exchange, result, "its accept by ref was refused by the library");
     }
     return result == WRING_OK;
 }

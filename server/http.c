@@ -62,12 +62,12 @@ static void head_count(wring__peer *peer, size_t bytes) {
     peer->http->head_bytes = bytes;
 }
 
-static size_t head_in_pieces(wring__peer *peer, wring__head *collected) {
+static void head_in_pieces(wring__peer *peer, wring__head *collected) {
     const bool is_first = peer->http == NULL || peer->http->head == NULL;
     wring__http *http = wring__http_make(peer);
     if (http == NULL) {
         wring__head_free(&collected);
-        return 0;
+        return;
     }
     http->head = collected;
     head_count(peer, collected->cap);
@@ -75,7 +75,6 @@ static size_t head_in_pieces(wring__peer *peer, wring__head *collected) {
         wring__http_set_deadline(
             peer, wring__http_after(peer, wring__http_config(peer)->handshake_timeout_ms));
     }
-    return 0;
 }
 
 /* Bytes of a head, and perhaps of the body behind it. Returns how many were taken. */
@@ -90,7 +89,7 @@ static size_t step_head(wring__peer *peer, wring_mut_bytes in) {
     }
     const wring_result result = wring__head_feed(&head, parser, in, &parser, &data);
     if (result == WRING_MORE) {
-        (void)head_in_pieces(peer, head);
+        head_in_pieces(peer, head);
         return in.len;
     }
     if (head == NULL) {

@@ -109,11 +109,12 @@ size_t wring__http_step_body(wring__peer *peer, wring_mut_bytes in) {
     if (piece.len > 0) {
         body_piece(peer, piece);
     }
-    if (ended && wring__http_is_open(peer) && peer->http != NULL &&
-        peer->http->phase == WRING__HTTP_BODY) {
+    if (!ended || !wring__http_is_open(peer) || peer->http == NULL) {
+        return used;
+    }
+    if (peer->http->phase == WRING__HTTP_BODY) {
         wring__http_body_end(peer);
-    } else if (ended && wring__http_is_open(peer) && peer->http != NULL &&
-               peer->http->phase == WRING__HTTP_DISCARD) {
+    } else if (peer->http->phase == WRING__HTTP_DISCARD) {
         wring__http_head_next(peer);
     }
     return used;

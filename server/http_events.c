@@ -14,7 +14,7 @@
 /* ---- deadlines ------------------------------------------------------------------------------- */
 
 /* The timer is set to an earlier time only: nearly every deadline is taken back before it passes.
-   */
+ */
 void wring__http_set_deadline(wring__peer *peer, wring_time_ns at) {
     peer->http->deadline = at;
     wring__end_bring_deadline(&peer->stream.end, at);
@@ -32,6 +32,11 @@ wring_time_ns wring__http_body_deadline(const wring__peer *peer) {
     return wring__http_after(peer, wring__http_config(peer)->body_timeout_ms);
 }
 
+/* The time for an answer, or for some of its bytes to move. */
+static wring_time_ns answer_deadline(const wring__peer *peer) {
+    return wring__http_after(peer, wring__http_config(peer)->answer_timeout_ms);
+}
+
 /* Draining: what a client asks for may be on its way or wait in the socket: it has a moment. */
 static wring_time_ns unheard_deadline(const wring__peer *peer) {
     const uint64_t moment = wring__min_u64(UNHEARD_NS, wring__peer_worker(peer)->drain_ns / 2);
@@ -43,8 +48,7 @@ void wring__http_paused(wring__peer *peer) {
     const wring_time_ns now = peer->stream.end.worker->clock.peer_now;
     if (http->phase == WRING__HTTP_BODY) {
         http->body_left = http->deadline > now ? http->deadline - now : 0;
-        wring__http_set_deadline(
-            peer, wring__http_after(peer, wring__http_config(peer)->answer_timeout_ms));
+        wring__http_set_deadline(peer, answer_deadline(peer));
     }
 }
 
@@ -147,7 +151,6 @@ static bool takes_bytes(wring__peer *peer) {
 
 static void answer_is_late(wring__peer *peer) {
     wring_exchange *exchange = &peer->http->exchange;
-    const uint32_t timeout_ms = wring__http_config(peer)->answer_timeout_ms;
     if (exchange->answer == WRING__ANSWER_NONE) {
         wring__tell_request_unanswered(
             peer, 503, exchange->refused == WRING_OK ? WRING_ERR_TIMEOUT : exchange->refused,
@@ -157,7 +160,7 @@ static void answer_is_late(wring__peer *peer) {
         wring__exchange_end(exchange, WRING_ERR_TIMEOUT);
         wring__http_last(peer);
     } else if (takes_bytes(peer)) {
-        wring__http_set_deadline(peer, wring__http_after(peer, timeout_ms));
+        wring__http_set_deadline(peer, answer_deadline(peer));
     } else {
         wring__exchange_end(exchange,
                             peer->http->has_eof ? WRING_ERR_TRUNCATED : WRING_ERR_SLOW_CONSUMER);
@@ -172,8 +175,7 @@ static void answer_leaves(wring__peer *peer) {
     if (wring__peer_worker(peer)->member.is_draining) {
         peer->stream.end.tell_drained = true; /* then the connection is not waited for any longer */
     }
-    wring__http_set_deadline(peer,
-                             wring__http_after(peer, wring__http_config(peer)->answer_timeout_ms));
+    wring__http_set_deadline(peer, answer_deadline(peer));
 }
 
 static void head_is_late(wring__peer *peer) {

@@ -171,17 +171,20 @@ static bool awaits_something(const wring_exchange *exchange) {
     return awaits_body || wring__exchange_waits(exchange);
 }
 
-/* Its handler is done with it, and there is no answer. */
-static void unanswered(wring__peer *peer) {
+/* There is no answer. Perhaps none can be given any more, or none is to come. */
+static void look_unanswered(wring__peer *peer) {
     wring_exchange *exchange = &peer->http->exchange;
-    if (exchange->refused == WRING_OK) {
-        wring__tell_request_unanswered(peer, 500, WRING_ERR_INVALID_STATE,
-                                       "its handler neither answered nor took a ref");
+    if (wring__end_is_broken(&peer->stream.end)) {
+        wring__answer_cut(exchange, WRING_ERR_TRANSPORT);
+    } else if (awaits_something(exchange)) {
+        return;
+    } else if (exchange->refused == WRING_OK) {
+        wring__answer_missing(exchange, WRING_ERR_INVALID_STATE,
+                              "its handler neither answered nor took a ref");
     } else {
-        wring__tell_request_unanswered(peer, 500, exchange->refused,
-                                       "the answer of its handler was refused by the library");
+        wring__answer_missing(exchange, exchange->refused,
+                              "the answer of its handler was refused by the library");
     }
-    wring__answer_refusal(exchange, 500, "the server has no answer", (wring_headers){NULL, 0});
 }
 
 void wring__http_settle(wring__peer *peer) {
@@ -190,14 +193,8 @@ void wring__http_settle(wring__peer *peer) {
         return;
     }
     wring_exchange *exchange = &http->exchange;
-    if (exchange->answer == WRING__ANSWER_NONE && !exchange->is_aborted &&
-        wring__end_is_broken(&peer->stream.end)) { /* its client is gone: there is none to answer */
-        exchange->is_aborted = true;
-        exchange->reason = WRING_ERR_TRANSPORT;
-    }
-    if (exchange->answer == WRING__ANSWER_NONE && !exchange->is_aborted &&
-        !awaits_something(exchange)) {
-        unanswered(peer);
+    if (exchange->answer == WRING__ANSWER_NONE && !exchange->is_aborted) {
+        look_unanswered(peer);
     }
     if (exchange->is_aborted) {
         wring__exchange_end(exchange, exchange->reason);

@@ -145,15 +145,13 @@ static wring_bytes offered_as(const wring_request *request, wring_bytes subproto
 
 static wring_result accept_now(wring_exchange *exchange, const wring_accept *accept) {
     wring_accept adopted;
-    wring__endpoint *end = &exchange->peer->stream.end;
-    if (!exchange->is_live || exchange->is_aborted || end->state != WRING__END_OPEN ||
-        wring__end_is_broken(end)) {
-        return WRING_ERR_CLOSED;
+    wring_result result = wring__answer_may_begin(exchange);
+    if (result == WRING_OK && !exchange->is_upgrade) {
+        result = WRING_ERR_INVALID_STATE;
     }
-    if (!exchange->is_upgrade || exchange->answer != WRING__ANSWER_NONE) {
-        return WRING_ERR_INVALID_STATE;
+    if (result == WRING_OK) {
+        result = wring__accept_adopt(accept, &adopted);
     }
-    wring_result result = wring__accept_adopt(accept, &adopted);
     if (result != WRING_OK) {
         return result;
     }
@@ -173,9 +171,7 @@ static wring_result accept_now(wring_exchange *exchange, const wring_accept *acc
     exchange->status = 101;
     exchange->accept_data = adopted.data;
     exchange->accept_lost = adopted.lost;
-    if (exchange->depth == 0) {
-        wring__end_ask(end);
-    }
+    wring__answer_look_later(exchange);
     return WRING_OK;
 }
 
