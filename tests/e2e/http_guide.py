@@ -11,28 +11,13 @@ import tempfile
 import time
 
 import http_api
+from http_proxied import NGINX_CONFIG
 from http_tools import need, websocket_refusal, websocket_talk
 from server import Server, run
 from tools import PATIENCE, Program, free_port
 
 GUIDE = os.path.join(os.path.dirname(os.path.abspath(__file__)), "../../docs/guide.md")
 PUBLIC = "http://public.example"
-NGINX = """
-daemon off;
-master_process off;
-pid {folder}/pid;
-error_log {folder}/error.log info;
-events {{ worker_connections 512; }}
-http {{
-    access_log off;
-    client_body_temp_path {folder}/body;
-    proxy_temp_path {folder}/proxy;
-    fastcgi_temp_path {folder}/fastcgi;
-    uwsgi_temp_path {folder}/uwsgi;
-    scgi_temp_path {folder}/scgi;
-{guide}
-}}
-"""
 
 
 def of_the_guide(language, port, server_port):
@@ -54,8 +39,8 @@ def nginx(server_port, change=lambda text: text):
     with tempfile.TemporaryDirectory(prefix="wring-guide-") as folder:
         path = os.path.join(folder, "nginx.conf")
         with open(path, "w", encoding="utf-8") as file:
-            file.write(NGINX.format(folder=folder,
-                                    guide=change(of_the_guide("nginx", port, server_port))))
+            file.write(NGINX_CONFIG.format(folder=folder,
+                                           http=change(of_the_guide("nginx", port, server_port))))
         with Program(need("nginx"), "-p", folder, "-e", os.path.join(folder, "error.log"), "-c", path,
                      port=port):
             yield port

@@ -7,37 +7,22 @@ import json
 import os
 import tempfile
 
-from http_proxied import PUBLIC, Proxied, exchanges_pass, hooks_pass
+from http_proxied import NGINX_CONFIG, PUBLIC, Proxied, exchanges_pass, hooks_pass
 from http_tools import HttpServer, echoes, need
 from server import run
 from tools import Program, free_port
 
 NGINX = need("nginx")
 
-# `daemon off` and one process: what the test starts is what it ends.
-CONFIG = """
-daemon off;
-master_process off;
-pid {folder}/pid;
-error_log {folder}/error.log info;
-events {{ worker_connections 512; }}
-http {{
-    access_log off;
+HTTP = """
     client_max_body_size 64m;
-    client_body_temp_path {folder}/body;
-    proxy_temp_path {folder}/proxy;
-    fastcgi_temp_path {folder}/fastcgi;
-    uwsgi_temp_path {folder}/uwsgi;
-    scgi_temp_path {folder}/scgi;
     upstream wring {{ server {address}; {upstream} }}
     map $http_upgrade $connection_upgrade {{ default upgrade; '' close; }}
     server {{
         listen 127.0.0.1:{port};
         server_name public.example;
         location / {{ proxy_pass http://wring; {location} }}
-    }}
-}}
-"""
+    }}"""
 KEPT = 'proxy_http_version 1.1; proxy_set_header Connection "";'
 # https://nginx.org/en/docs/http/websocket.html
 UPGRADE = ("proxy_http_version 1.1; proxy_set_header Upgrade $http_upgrade; "
@@ -58,8 +43,9 @@ class Nginx(Proxied):
         folder = self.folder.name
         path = os.path.join(folder, "nginx.conf")
         with open(path, "w", encoding="ascii") as file:
-            file.write(CONFIG.format(folder=folder, port=self.port, address=self.server.address,
-                                     location=self.location, upstream=self.upstream))
+            http = HTTP.format(port=self.port, address=self.server.address,
+                               location=self.location, upstream=self.upstream)
+            file.write(NGINX_CONFIG.format(folder=folder, http=http))
         self.program = Program(NGINX, "-p", folder, "-e", os.path.join(folder, "error.log"), "-c",
                                path, port=self.port)
         return self

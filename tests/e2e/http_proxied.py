@@ -9,6 +9,24 @@ from tools import PATIENCE
 
 PUBLIC = "https://public.example"
 TOKEN = {"Authorization": "Bearer let-me-in"}
+# nginx as a test runs it: `daemon off` and one process, so that what is started is what is ended; all of
+# its files in `folder`. `http` is what its block http has besides.
+NGINX_CONFIG = """
+daemon off;
+master_process off;
+pid {folder}/pid;
+error_log {folder}/error.log info;
+events {{ worker_connections 512; }}
+http {{
+    access_log off;
+    client_body_temp_path {folder}/body;
+    proxy_temp_path {folder}/proxy;
+    fastcgi_temp_path {folder}/fastcgi;
+    uwsgi_temp_path {folder}/uwsgi;
+    scgi_temp_path {folder}/scgi;
+{http}
+}}
+"""
 COOKIE = "sid=granted; Path=/; SameSite=Lax; HttpOnly"
 
 
