@@ -416,6 +416,7 @@ wring_result wring_exchange_answer_begin(wring_exchange *exchange, const wring_a
     }
     if (takes_no_body(exchange)) {
         exchange->answer = WRING__ANSWER_WHOLE;
+        exchange->owes_end = true;
         return WRING_OK;
     }
     exchange->answer = WRING__ANSWER_BEGUN;
@@ -425,13 +426,8 @@ wring_result wring_exchange_answer_begin(wring_exchange *exchange, const wring_a
     return result;
 }
 
-static bool has_ended_with_head(const wring_exchange *exchange) {
-    return exchange->answer == WRING__ANSWER_WHOLE && takes_no_body(exchange);
-}
-
 static wring_result may_write(const wring_exchange *exchange) {
-    if (is_gone(exchange) ||
-        has_ended_with_head(exchange)) { /* first: then it may not have begun */
+    if (is_gone(exchange) || exchange->owes_end) { /* first: then it may not have begun */
         return WRING_ERR_CLOSED;
     }
     return exchange->answer == WRING__ANSWER_BEGUN ? WRING_OK : WRING_ERR_INVALID_STATE;
@@ -465,7 +461,9 @@ wring_result wring_exchange_answer_write(wring_exchange *exchange, wring_bytes p
 wring_result wring_exchange_answer_end(wring_exchange *exchange) {
     wring_result result = may_write(exchange);
     if (result != WRING_OK) {
-        return !is_gone(exchange) && has_ended_with_head(exchange) ? WRING_OK : result;
+        const bool has_ended = exchange->owes_end && !is_gone(exchange);
+        exchange->owes_end = false;
+        return has_ended ? WRING_OK : result;
     }
     const bool is_short = exchange->has_length && exchange->tx_left > 0;
     if (!is_short && exchange->is_chunked) {

@@ -61,6 +61,7 @@ struct wring_exchange {
     bool is_chunked : 1;    /* the answer */
     bool has_length : 1;    /* the answer */
     bool answer_begins : 1; /* its body comes in pieces */
+    bool owes_end : 1;      /* of a begun answer that ended with its head: no answer_end yet */
     bool is_aborted : 1;
     bool wants_room : 1;  /* to be told of it */
     wring_result reason;  /* of is_aborted */

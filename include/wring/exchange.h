@@ -166,9 +166,9 @@ WRING_API WRING_MUST_CHECK wring_result wring_exchange_answer_begin(wring_exchan
 WRING_API WRING_MUST_CHECK wring_result wring_exchange_answer_write(wring_exchange *exchange,
                                                                     wring_bytes piece);
 
-/** Ends a begun answer. Returns WRING_OK also for one without a body, which has ended already.
- *  Errors: WRING_ERR_INVALID_STATE (none was begun, or fewer than body_bytes were written: then the
- *          connection is cut, so that the client sees it), WRING_ERR_CLOSED. */
+/** Ends a begun answer, once. Returns WRING_OK also for a begun one that has no body.
+ *  Errors: WRING_ERR_INVALID_STATE (none was begun, it has ended, or fewer than body_bytes were
+ *          written: then the connection is cut, so that the client sees it), WRING_ERR_CLOSED. */
 WRING_API WRING_MUST_CHECK wring_result wring_exchange_answer_end(wring_exchange *exchange);
 
 /** Ends the exchange and its connection at once: a begun answer is left incomplete, so that the

@@ -28,6 +28,7 @@ typedef struct record {
     bool had_last; /* piece of the body */
     bool is_paused;
     bool is_whole; /* answered whole, or accepted, by a call of its own */
+    bool owes_end; /* of a begun answer that ended with its head: no answer_end yet */
     bool is_aborted;
     bool has_mail; /* somebody may have answered it by its ref */
     bool has_stop; /* somebody may have stopped it by its ref */
