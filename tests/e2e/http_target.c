@@ -251,6 +251,19 @@ static void slow_info(wring_exchange *exchange, const wring_info *info) {
     wring_exchange_resume(exchange);
 }
 
+/* Never read, until its client goes. */
+static void paused(wring_exchange *exchange, const wring_request *request, void *opts) {
+    (void)request;
+    (void)opts;
+    wring_exchange_pause(exchange);
+}
+
+static void paused_body(wring_exchange *exchange, wring_bytes piece, bool is_last) {
+    (void)exchange;
+    (void)piece;
+    (void)is_last;
+}
+
 /* ---- upgrades -------------------------------------------------------------------------------- */
 
 static void decide(wring_exchange *exchange, const wring_request *request, void *opts) {
@@ -319,6 +332,7 @@ HANDLER(late, later, NULL, NULL);
 HANDLER(never, never, NULL, NULL);
 HANDLER(asked, asked, NULL, asked_info);
 HANDLER(slow, nothing, slow_body, slow_info);
+HANDLER(paused, paused, paused_body, NULL);
 HANDLER(torn, torn, NULL, torn_info);
 HANDLER(decide, decide, NULL, NULL);
 static const wring_handler echo_handler = {
@@ -348,6 +362,7 @@ static const wring_route routes[] = {
     ROUTE("/never", .methods = "*", .http = &never_http),
     ROUTE("/asked", .methods = "POST", .http = &asked_http),
     ROUTE("/slow", .methods = "POST", .http = &slow_http),
+    ROUTE("/paused", .methods = "POST", .http = &paused_http),
     ROUTE("/torn", .http = &torn_http),
     ROUTE("/ws", .handler = &echo_handler),
     ROUTE("/chat", .handler = &echo_handler, .subprotocols = chat, .subprotocol_count = 1),
