@@ -24,6 +24,7 @@ import dataclasses
 from h2_wire import (INTERNAL, NO_ERROR, PROTOCOL, SCHEME, data, error_name, message, ping)
 
 ANY = "any value"
+STREAMS_EACH = 50  # requests of one connection at a time, and WebSockets
 ROWS = []
 
 
@@ -49,7 +50,7 @@ class Want:
 
     def falsified(self):
         for status in self.statuses:
-            yield dataclasses.replace(self, statuses=(status + 1,))
+            yield dataclasses.replace(self, statuses=(status + 33,))
         for code in self.resets:
             yield dataclasses.replace(self, resets=(code + 100,))
         if not self.resets:
@@ -206,16 +207,18 @@ def talk(number):
     return step
 
 
-def flood(piece, count, size=8192):
-    """`piece` many times, or piece(i); reads what comes meanwhile."""
+def flood(piece, count, size=8192, waits=0):
+    """`piece` many times, or piece(i); reads what comes meanwhile. waits: after so many of them."""
     def step(c):
         parts = b""
         for i in range(count):
             parts += piece(i) if callable(piece) else piece
-            if len(parts) >= size or i == count - 1:
+            if len(parts) >= size or i == count - 1 or (waits and i % waits == waits - 1):
                 c.send(parts)
                 parts = b""
                 c.read_now()
+            if waits and i % waits == waits - 1:
+                noted(c)
             if c.over or any(code for _, code, _ in c.goaways):
                 return
     return step

@@ -11,9 +11,9 @@ import os
 import sys
 import time
 
-from h2_owed import ANY, PROBE, ROWS, is_probe
+from h2_owed import ANY, PROBE, ROWS, STREAMS_EACH, is_probe
 from h2_wire import (CONNECT_PROTOCOL, PREFACE, SCHEME, Connection, connect, cut, data, get, message,
-                     ping, settings)
+                     ping, settings, window_update)
 from http_attack import Target
 from tools import Certs
 
@@ -50,12 +50,21 @@ class Asker:
         if requests:
             self.number += 2
             c.send(get(self.number, f"/hello?probe{self.number}."))
+        self.widen(*([1] if echoes else []), *([self.number] if requests else []))
         c.send(ping(SETTLE))
         before = len(c.pongs)
         c.until(lambda: SETTLE in c.pongs[before:] and (not requests or c.streams[self.number].is_over) and
                 (not echoes or len(c.streams[1].body) >= size or c.streams[1].is_over))
         return (not echoes or c.streams[1].body.endswith(b"\x81\x06" + text)) and (
             not requests or self.is_answered(c.streams[self.number]))
+
+    def widen(self, *numbers):
+        """The windows that its answers need."""
+        if self.c.window < 1000:
+            self.c.send(window_update(0, 1000))
+        for number in numbers:
+            if self.c.streams[number].window < 1000:
+                self.c.send(window_update(number, 1000))
 
     def is_answered(self, stream):
         return stream.status == 200 and stream.ended and b"?probe%d." % self.number in stream.body
@@ -164,7 +173,10 @@ def must_be_able_to_fail(player):
 def play(target, neighbour, row, mode):
     player = Player(target, neighbour, row, mode)
     try:
-        player.play()
+        try:
+            player.play()
+        except TimeoutError as error:
+            raise TimeoutError(f"after {player.c.text()}; owed: {row.owed.text()}") from error
         neighbour.must_be_served()
         must_be_able_to_fail(player)
     finally:
@@ -198,7 +210,7 @@ def main(only=""):
     begin = time.monotonic()
     rows = [row for row in ROWS if only in row.name]
     certs = Certs() if SCHEME == "https" else None
-    target = Target(*os.environ.get("H2_OPTIONS", "").split(), certs=certs)
+    target = Target("--http2", STREAMS_EACH, certs=certs)
     if certs:
         target.context.set_alpn_protocols(["h2"])
     plays, faults = play_all(target, rows)

@@ -14,8 +14,8 @@ def forget(c):
         del c.streams[number]
 
 
-def floods(name, owed, piece, *before, count=MANY, **options):
-    row(f"flood: {name}", owed, *before, flood(piece, count), forget, flood=True, apart=True, pongs=None, **options)
+def floods(name, owed, piece, *before, count=MANY, waits=0, **options):
+    row(f"flood: {name}", owed, *before, flood(piece, count, waits=waits), forget, flood=True, apart=True, pongs=None, **options)
 
 
 def nth(i):
@@ -27,12 +27,12 @@ floods("requests that are reset at once", dies(CALM), lambda i: get(nth(i), "/ne
 floods("WebSockets that are reset at once", dies(CALM), lambda i: connect(nth(i)) + reset(nth(i)))
 floods("requests that are answered and then reset", dies(CALM) | nothing, lambda i: get(nth(i)) + reset(nth(i)))
 floods("bodies that are reset at once", dies(CALM), lambda i: post(nth(i)) + reset(nth(i)))
-floods("malformed requests", dies(CALM), lambda i: headers(nth(i), head("/hello", ("A", "b"))))
+floods("malformed requests", dies(CALM), lambda i: headers(nth(i), head("/hello", ("A", "b"))), waits=40)
 floods("malformed bodies", dies(CALM), lambda i: headers(nth(i), head("/hello", ("content-length", "1"), method="POST"), END_HEADERS) +
-       data(nth(i), b"", END_STREAM))
-floods("WINDOW_UPDATE of 0 to new streams", dies(CALM, PROTOCOL), lambda i: post(nth(i)) + window_update(nth(i), 0))
-floods("windows of new streams that overflow", dies(CALM, 3), lambda i: post(nth(i)) + window_update(nth(i), 0x7fffffff))
-floods("DATA of streams that have ended", dies(CALM, STREAM_CLOSED), lambda i: get(nth(i), "/never") + data(nth(i), b"x"))
+       data(nth(i), b"", END_STREAM), waits=40)
+floods("WINDOW_UPDATE of 0 to new streams", dies(CALM, PROTOCOL), lambda i: post(nth(i)) + window_update(nth(i), 0), waits=40)
+floods("windows of new streams that overflow", dies(CALM, 3), lambda i: post(nth(i)) + window_update(nth(i), 0x7fffffff), waits=40)
+floods("DATA of streams that have ended", dies(CALM, STREAM_CLOSED), lambda i: get(nth(i), "/never") + data(nth(i), b"x"), waits=40)
 floods("streams above the limit", dies(CALM, PROTOCOL), lambda i: post(nth(i), "/never"))
 floods("PRIORITY of itself", dies(CALM, PROTOCOL) | nothing, priority(3, 3))
 floods("PING", dies(CALM), ping(b"12345678"))
@@ -58,8 +58,8 @@ floods("CONTINUATION that is large", dies(CALM, PROTOCOL, INTERNAL), frame(CONTI
        count=2000)
 floods("CONTINUATION of 200 empty ones, whole", dies(CALM, PROTOCOL, INTERNAL) | answers(3, 200, 431) | nothing,
        lambda i: frame(CONTINUATION, END_HEADERS if i == 199 else 0, 3), frame(HEADERS, END_STREAM, 3, head()), count=200)
-floods("heads without fields", dies(CALM, PROTOCOL), lambda i: headers(nth(i), b""))
-floods("HEADERS of padding", dies(CALM) | nothing, lambda i: headers(nth(i), padded(head("/nowhere"), 255), 5 | 8), count=2000)
+floods("heads without fields", dies(CALM, PROTOCOL), lambda i: headers(nth(i), b""), waits=40)
+floods("HEADERS of padding", dies(CALM) | nothing, lambda i: headers(nth(i), padded(head("/nowhere"), 255), 5 | 8), count=2000, waits=40)
 
 # ---- header lists --------------------------------------------------------------------------------
 

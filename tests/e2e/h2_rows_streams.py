@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """The rows of the states of streams, and of their numbers. See h2_owed.py."""
-from h2_owed import (answered, answers, because, begins, begun, dies, either, nothing, noted, resets, row, session,
+from h2_owed import (STREAMS_EACH, answered, answers, because, begins, begun, dies, either, nothing, noted, resets, row, session,
                      talk)
 from h2_wire import (CANCEL, DATA, END_HEADERS, END_STREAM, NO_ERROR, PADDED, PROTOCOL, REFUSED,
-                     STREAM_CLOSED, STREAMS_MAX, connect, data, frame, get, head, headers, literal, message,
+                     STREAM_CLOSED, connect, data, frame, get, head, headers, literal, message,
                      padded, post, reset, split, window_update)
 
 # ---- idle ----------------------------------------------------------------------------------------
@@ -72,25 +72,28 @@ row("number: DATA of one that was skipped", dies(PROTOCOL, STREAM_CLOSED) | answ
 because("9113 5.1.2")
 
 
-def too_many(more):
-    """As many as are allowed are open, then `more` further ones. Stream 1 is one of them."""
+def all_open(more_requests, more_sessions):
+    """As many as are allowed are open, stream 1 is one of them; then some more."""
     def step(c):
-        count = c.settings[STREAMS_MAX]
-        numbers = [3 + 2 * i for i in range(count - 1 + more)]
-        c.send(b"".join(post(number, "/never") for number in numbers))
-        noted(c)
-        extra = numbers[count - 1:]
-        assert c.over or all(c.streams[n].reset in (REFUSED, PROTOCOL) for n in extra), c.text()
-        for number in extra:
-            c.streams.pop(number, None)
+        number = 3
+        for count, more, opened in ((STREAMS_EACH, more_requests, lambda n: post(n, "/never")),
+                                    (STREAMS_EACH - 1, more_sessions, connect)):
+            numbers = range(number, number + 2 * (count + more), 2)
+            c.send(b"".join(map(opened, numbers)))
+            noted(c)
+            number = numbers.stop
+            good, extra = [c.streams.pop(n) for n in numbers[:count]], [c.streams.pop(n) for n in numbers[count:]]
+            assert c.over or all(s.reset is None for s in good), [s.text() for s in good]
+            assert c.over or all(s.reset in (REFUSED, PROTOCOL) for s in extra), [s.text() for s in extra]
         if not c.over:
-            c.send(b"".join(reset(number) for number in numbers[:count - 1]))
+            c.send(b"".join(reset(n) for n in range(3, 2 * STREAMS_EACH, 2)))
     return step
 
 
-row("many: as many as allowed", nothing, too_many(0), apart=True)
-row("many: one too many", nothing | dies(PROTOCOL), too_many(1), apart=True)
-row("many: ten too many", nothing | dies(PROTOCOL), too_many(10), apart=True)
+row("many: as many as allowed", nothing, all_open(0, 0), apart=True)
+row("many: one request too many", nothing | dies(PROTOCOL), all_open(1, 0), apart=True)
+row("many: one WebSocket too many", nothing | dies(PROTOCOL), all_open(0, 1), apart=True)
+row("many: ten of each too many", nothing | dies(PROTOCOL), all_open(10, 10), apart=True)
 
 
 def again(c):
@@ -105,7 +108,7 @@ row("many: five hundred, one by one", nothing, again, flood=True)
 
 def at_once(c):
     """Never more than are allowed."""
-    numbers = [3 + 2 * i for i in range(min(60, c.settings[STREAMS_MAX] - 1))]
+    numbers = [3 + 2 * i for i in range(STREAMS_EACH)]
     c.send(b"".join(get(number, f"/hello?{number}.") for number in numbers))
     answered(*numbers)(c)
     for number in numbers:

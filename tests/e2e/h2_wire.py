@@ -222,7 +222,8 @@ class Connection:
         self.credits, self.acks = credits, acks
         self.decoder = hpack.Decoder()
         self.ours = Ours(self)
-        self.streams = {}
+        self.streams = {}  # those that are looked at
+        self.known = set()
         self.data, self.http1 = b"", None
         self.settings, self.settings_sent, self.settings_acked = None, 0, 0
         self.window = self.send_window = self.stream_window = WINDOW_START
@@ -231,6 +232,7 @@ class Connection:
         self.unfinished = None  # a header block: its stream, its flags, its bytes
 
     def stream(self, number):
+        self.known.add(number)
         if number not in self.streams:
             start = WINDOW_START if self.settings is None else self.settings.get(INITIAL_WINDOW, WINDOW_START)
             self.streams[number] = Stream(self.stream_window, start)
@@ -304,10 +306,26 @@ class Connection:
         assert kind <= CONTINUATION and kind not in (PUSH_PROMISE, PRIORITY), f"a frame of type {kind}"
         has_stream = kind in (DATA, HEADERS, RST_STREAM, CONTINUATION)
         assert kind == WINDOW_UPDATE or has_stream == (stream != 0), f"type {kind} on stream {stream}"
-        if stream:
-            assert stream in self.streams or kind == RST_STREAM, f"type {kind} on the idle stream {stream}"
+        if stream and stream not in self.streams:
+            assert stream in self.known or kind == RST_STREAM, f"type {kind} on the idle stream {stream}"
+            if stream in self.known:
+                self.forgotten_take(kind, flags, payload)
+                return
         (self.data_take, self.headers_take, None, self.reset_take, self.settings_take, None, self.ping_take,
          self.goaway_take, self.update_take, self.continuation_take)[kind](flags, stream, payload)
+
+    def forgotten_take(self, kind, flags, payload):
+        """Nobody looks at its stream any more, except that what it did to the connection holds."""
+        if kind in (HEADERS, CONTINUATION):
+            before = self.unfinished[2] if self.unfinished else b""
+            self.unfinished = (0, flags, before + payload)
+            if flags & END_HEADERS:
+                self.decoder.decode(self.unfinished[2], raw=True)
+                self.unfinished = None
+        elif kind == DATA and payload:
+            self.window -= len(payload)
+            if self.credits:
+                self.send(window_update(0, len(payload)))
 
     def data_take(self, flags, number, payload):
         stream = self.streams[number]
