@@ -41,19 +41,19 @@ typedef struct wring__h2_counters {
 /** What the owner of a connection is asked and told. Slots of the other role are NULL. */
 typedef struct wring__h2_role {
     bool is_client;
-    /** A server's. A request came in: a stream for it, whose endpoint is OPEN and of kind
-     *  WRING__END_MUX. NULL: it is refused, nothing of it was looked at. */
-    wring__stream *(*open)(struct wring__mux *mux);
+    /** A server's. A request came in: the endpoint of a stream for it (a wring__mux_stream), OPEN
+     *  and of kind WRING__END_MUX. NULL: it is refused, nothing of it was looked at. */
+    wring__endpoint *(*open)(struct wring__mux *mux);
     /** A server's. The request of a stream that was just opened. It may be answered, and the stream
      *  be shut, when this returns.
      *  @param fields  the pseudo-header fields first; borrowed
      *  @param ends    no body follows */
-    void (*request)(wring__stream *stream, wring_headers fields, bool ends);
+    void (*request)(wring__endpoint *end, wring_headers fields, bool ends);
     /** A server's. The peer went beyond a limit: `what` names it. The connection ends. */
     void (*calmed)(wring__stream *below, const char *what);
     /** A client's. The final answer to a stream's request; its body, or the bytes of its session,
      *  follow by `rx`.  @param fields  without :status; borrowed */
-    void (*answered)(wring__stream *stream, int status, wring_headers fields);
+    void (*answered)(wring__endpoint *end, int status, wring_headers fields);
     /** A client's. The server's settings came: now, and when they change. */
     void (*ready)(wring__stream *below);
     /** A client's. The server takes no new streams here. */
@@ -108,11 +108,12 @@ bool wring__h2_has_websockets(const wring__stream *below);
 /** A client's: so many streams more may be opened now. */
 uint32_t wring__h2_room(const wring__stream *below);
 
-/** A client's: opens a stream with an extended CONNECT. Its endpoint is OPEN, of kind
- *  WRING__END_MUX, and has below->carried; what is queued in it is sent when the answer came.
+/** A client's: opens a stream with an extended CONNECT. Its endpoint (a wring__mux_stream) is OPEN,
+ *  of kind WRING__END_MUX, and has `below->carried` as its mux. What is queued in it is sent behind
+ *  the request: queue nothing before the answer.
  *  @param fields  the pseudo-header fields first; copied
  *  Errors: WRING_ERR_NO_MEMORY, WRING_ERR_CLOSED (no new streams here). */
-WRING_MUST_CHECK wring_result wring__h2_connect(wring__stream *below, wring__stream *stream,
+WRING_MUST_CHECK wring_result wring__h2_connect(wring__stream *below, wring__endpoint *end,
                                                 wring_headers fields);
 
 #endif

@@ -74,7 +74,7 @@ wring__mux_stream *wring__h2_dirty_take(wring__h2 *mux) {
     return s;
 }
 
-wring_result wring__h2_add(wring__h2 *mux, wring__stream *stream, int32_t id, bool is_session) {
+wring_result wring__h2_add(wring__h2 *mux, wring__mux_stream *s, int32_t id, bool is_session) {
     if (mux->count == mux->cap) {
         const uint32_t cap = mux->cap == 0 ? 4 : mux->cap * 2;
         wring__mux_stream **grown = realloc(mux->streams, cap * sizeof(wring__mux_stream *));
@@ -84,7 +84,6 @@ wring_result wring__h2_add(wring__h2 *mux, wring__stream *stream, int32_t id, bo
         mux->streams = grown;
         mux->cap = cap;
     }
-    wring__mux_stream *s = &stream->mux;
     WRING_ASSERT(s->super.kind == WRING__END_MUX && s->super.state == WRING__END_OPEN);
     s->id = id;
     s->index = mux->count;

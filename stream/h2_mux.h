@@ -113,7 +113,7 @@ void wring__h2_make_dirty(wring__mux_stream *s);
 wring__mux_stream *wring__h2_dirty_take(wring__h2 *mux);
 
 /** Puts a stream into the connection's list.  Errors: WRING_ERR_NO_MEMORY. */
-WRING_MUST_CHECK wring_result wring__h2_add(wring__h2 *mux, wring__stream *stream, int32_t id,
+WRING_MUST_CHECK wring_result wring__h2_add(wring__h2 *mux, wring__mux_stream *s, int32_t id,
                                             bool is_session);
 
 /** Takes it out again, before anything of it was sent. */
