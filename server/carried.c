@@ -36,7 +36,7 @@ static wring_result peer_init(wring__peer *peer, struct wring__mux *mux) {
     return result;
 }
 
-static wring__stream *carried_open(struct wring__mux *mux) {
+static wring__endpoint *carried_open(struct wring__mux *mux) {
     wring__endpoint *below = &mux->conn->super;
     wring__server_worker *worker = WRING_CONTAINER_OF(below->worker, wring__server_worker, io);
     if (worker->memory.refuses) {
@@ -48,11 +48,11 @@ static wring__stream *carried_open(struct wring__mux *mux) {
         wring__peer_free(peer);
         return NULL;
     }
-    return &peer->stream;
+    return &peer->stream.end;
 }
 
-static void carried_request(wring__stream *stream, wring_headers fields, bool ends) {
-    wring__request_carried(peer_of(stream), fields, ends);
+static void carried_request(wring__endpoint *end, wring_headers fields, bool ends) {
+    wring__request_carried(peer_of(wring__stream_of_end(end)), fields, ends);
 }
 
 static void carried_calmed(wring__stream *below, const char *what) {

@@ -25,6 +25,10 @@ static wring__mux_stream *stream_named(nghttp2_session *session, int32_t id) {
     return nghttp2_session_get_stream_user_data(session, id);
 }
 
+static wring__mux_stream *stream_of(wring__endpoint *end) {
+    return WRING_CONTAINER_OF(end, wring__mux_stream, super);
+}
+
 static int result_of(bool goes_on) {
     (void)goes_on; /* a connection that is told to go is fed no more: wring__h2.is_calmed */
     return 0;
@@ -112,19 +116,20 @@ static int request_take(wring__h2 *mux, int32_t id, bool ends) {
     const wring_headers fields = wring__h2_head_fields(mux->head, list);
     wring_bytes protocol;
     const bool is_session = wring_headers_get(fields, ":protocol", &protocol);
-    wring__stream *stream = has_room(mux, is_session) ? mux->options.role->open(&mux->super) : NULL;
-    if (stream == NULL) {
+    wring__endpoint *end = has_room(mux, is_session) ? mux->options.role->open(&mux->super) : NULL;
+    if (end == NULL) {
         return request_refuse(mux, id, NGHTTP2_REFUSED_STREAM);
     }
-    if (wring__h2_add(mux, stream, id, is_session) != WRING_OK) {
-        wring__end_close(&stream->end);
+    wring__mux_stream *s = stream_of(end);
+    if (wring__h2_add(mux, s, id, is_session) != WRING_OK) {
+        wring__end_close(end);
         return request_refuse(mux, id, NGHTTP2_REFUSED_STREAM);
     }
-    (void)nghttp2_session_set_stream_user_data(mux->session, id, &stream->mux);
-    mux->options.role->request(stream, fields, ends);
+    (void)nghttp2_session_set_stream_user_data(mux->session, id, s);
+    mux->options.role->request(end, fields, ends);
     if (ends) {
-        wring__h2_set(&stream->mux, WRING__H2_END);
-        wring__h2_make_ready(&stream->mux);
+        wring__h2_set(s, WRING__H2_END);
+        wring__h2_make_ready(s);
     }
     return 0;
 }
@@ -164,7 +169,7 @@ static int answer_take(wring__h2 *mux, int32_t id) {
         return result_of(wring__h2_charge_control(mux, "interim answers"));
     }
     wring__h2_set(s, WRING__H2_ANSWERED);
-    mux->options.role->answered(wring__stream_of_end(&s->super), status, fields);
+    mux->options.role->answered(&s->super, status, fields);
     return 0;
 }
 
@@ -475,7 +480,7 @@ static void priority_set(const wring__h2 *mux, const wring__mux_stream *s) {
 wring_result wring__h2_answer(wring__endpoint *end, int status, wring_headers headers) {
     WRING_UNINITIALIZED nghttp2_nv list[WRING_HTTP_FIELDS_MAX + 4];
     char text[16];
-    wring__mux_stream *s = WRING_CONTAINER_OF(end, wring__mux_stream, super);
+    wring__mux_stream *s = stream_of(end);
     wring__h2 *mux = wring__h2_of(s);
     const nghttp2_data_provider body = {.read_callback = on_data_wanted};
     WRING_ASSERT(headers.count + 1 < WRING_ARRAY_LEN(list) && !wring__h2_has(s, WRING__H2_HEADED));
@@ -490,7 +495,7 @@ wring_result wring__h2_answer(wring__endpoint *end, int status, wring_headers he
 
 wring_result wring__h2_interim(wring__endpoint *end, int status) {
     char text[16];
-    wring__mux_stream *s = WRING_CONTAINER_OF(end, wring__mux_stream, super);
+    wring__mux_stream *s = stream_of(end);
     wring__h2 *mux = wring__h2_of(s);
     const nghttp2_nv nv = status_nv(text, status);
     const int result =
@@ -499,26 +504,27 @@ wring_result wring__h2_interim(wring__endpoint *end, int status) {
     return result == 0 ? WRING_OK : WRING_ERR_NO_MEMORY;
 }
 
-wring_result wring__h2_connect(wring__stream *below, wring__stream *stream, wring_headers fields) {
+wring_result wring__h2_connect(wring__stream *below, wring__endpoint *end, wring_headers fields) {
     WRING_UNINITIALIZED nghttp2_nv list[WRING_HTTP_FIELDS_MAX + 8];
     wring__h2 *mux = wring__h2_of_below(below);
+    wring__mux_stream *s = stream_of(end);
     const nghttp2_data_provider body = {.read_callback = on_data_wanted};
     WRING_ASSERT(fields.count <= WRING_ARRAY_LEN(list));
-    if (mux->is_going || mux->is_calmed || below->end.state != WRING__END_OPEN) {
+    if (wring__h2_room(below) == 0) {
         return WRING_ERR_CLOSED;
     }
     const size_t count = nvs_of(fields, list);
-    if (wring__h2_add(mux, stream, 0, true) != WRING_OK) {
+    if (wring__h2_add(mux, s, 0, true) != WRING_OK) {
         return WRING_ERR_NO_MEMORY;
     }
-    const int32_t id = nghttp2_submit_request(mux->session, NULL, list, count, &body, &stream->mux);
-    if (id < 0) {
-        wring__h2_remove(&stream->mux);
-        mux->is_going = mux->is_going || id == NGHTTP2_ERR_STREAM_ID_NOT_AVAILABLE;
-        return id == NGHTTP2_ERR_NOMEM ? WRING_ERR_NO_MEMORY : WRING_ERR_CLOSED;
+    s->id = nghttp2_submit_request(mux->session, NULL, list, count, &body, s);
+    if (s->id < 0) {
+        const int32_t error = s->id;
+        wring__h2_remove(s);
+        mux->is_going = mux->is_going || error == NGHTTP2_ERR_STREAM_ID_NOT_AVAILABLE;
+        return error == NGHTTP2_ERR_NOMEM ? WRING_ERR_NO_MEMORY : WRING_ERR_CLOSED;
     }
-    stream->mux.id = id;
-    wring__h2_set(&stream->mux, WRING__H2_HEADED);
+    wring__h2_set(s, WRING__H2_HEADED);
     wring__h2_flush(mux);
     return WRING_OK;
 }
