@@ -52,7 +52,7 @@ class Want:
         for status in self.statuses:
             yield dataclasses.replace(self, statuses=(status + 33,))
         for code in self.resets:
-            yield dataclasses.replace(self, resets=(code + 100,))
+            yield dataclasses.replace(self, resets=(code + 333,))
         if not self.resets:
             yield dataclasses.replace(self, resets=(PROTOCOL,))
         if self.statuses:
@@ -96,7 +96,7 @@ class One:
         else:
             yield One()
         for code in self.codes:
-            yield dataclasses.replace(self, codes=(code + 100,))
+            yield dataclasses.replace(self, codes=(code + 333,))
         for index, (number, want) in enumerate(self.own):
             for other in want.falsified():
                 yield dataclasses.replace(self, own=(*self.own[:index], (number, other), *self.own[index + 1:]))

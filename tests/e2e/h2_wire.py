@@ -22,6 +22,7 @@ CONNECT_PROTOCOL, NO_PRIORITIES = 8, 9
 PREFACE = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"
 SCHEME = "https" if os.environ.get("H2_TLS") else "http"
 WINDOW_START = 65535
+CREDIT_BYTES = 8192
 FRAME_BYTES_MAX = 16384  # of a payload, as long as nobody allowed more
 
 
@@ -224,6 +225,7 @@ class Connection:
         self.ours = Ours(self)
         self.streams = {}  # those that are looked at
         self.known = set()
+        self.due = {}  # what will be given back to a window
         self.data, self.http1 = b"", None
         self.settings, self.settings_sent, self.settings_acked = None, 0, 0
         self.window = self.send_window = self.stream_window = WINDOW_START
@@ -324,8 +326,7 @@ class Connection:
                 self.unfinished = None
         elif kind == DATA and payload:
             self.window -= len(payload)
-            if self.credits:
-                self.send(window_update(0, len(payload)))
+            self.credit(0, len(payload))
 
     def data_take(self, flags, number, payload):
         stream = self.streams[number]
@@ -335,10 +336,18 @@ class Connection:
         assert not payload or min(self.window, stream.window) >= 0, f"DATA beyond the window of {number}"
         stream.body += payload
         self.end_take(flags, number)
-        if self.credits and payload:
-            self.send(window_update(0, len(payload)))
-            if not stream.is_over:
-                self.send(window_update(number, len(payload)))
+        self.credit(0, len(payload))
+        if not stream.is_over:
+            self.credit(number, len(payload))
+
+    def credit(self, number, count):
+        """Given back when there is much of it, or little is left."""
+        if not self.credits or count == 0:
+            return
+        self.due[number] = self.due.get(number, 0) + count
+        left = self.streams[number].window if number else self.window
+        if self.due[number] >= CREDIT_BYTES or left < CREDIT_BYTES:
+            self.send(window_update(number, self.due.pop(number)))
 
     def headers_take(self, flags, number, payload):
         assert not flags & (PADDED | WITH_PRIORITY)
