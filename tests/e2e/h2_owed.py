@@ -188,6 +188,12 @@ def has(number, count):
     return lambda c: c.until(lambda: len(c.streams[number].body) >= count or c.streams[number].is_over)
 
 
+def shut(c):
+    """Nothing more is sent."""
+    c.acks = c.credits = False
+    c.line.shut()
+
+
 def noted(c):
     """All that was sent was taken note of."""
     before = len(c.pongs)
@@ -250,6 +256,7 @@ class Row:
     echoes: bool = True
     credits: bool = True
     acks: bool = True
+    alpn: tuple = ("h2",)
 
 
 reasons = [""]

@@ -14,7 +14,7 @@ import time
 from h2_owed import ANY, PROBE, ROWS, STREAMS_EACH, is_probe
 from h2_wire import (CONNECT_PROTOCOL, PREFACE, SCHEME, Connection, connect, cut, data, get, message,
                      ping, settings, window_update)
-from http_attack import Target
+from http_attack import PATIENCE, Target
 from tools import Certs
 
 import h2_rows_connect
@@ -100,8 +100,18 @@ class Player:
 
     def __init__(self, target, neighbour, row, mode):
         self.row, self.mode, self.neighbour = row, mode, neighbour
-        self.c = Connection(target.connect(), credits=row.credits, acks=row.acks)
+        self.c = Connection(self.line(target, row.alpn), credits=row.credits, acks=row.acks)
         self.asker = Asker(self.c, PROBE)
+
+    @staticmethod
+    def line(target, alpn):
+        if target.context is None:
+            return target.connect()
+        target.context.set_alpn_protocols(list(alpn))
+        line = target.connect()
+        chosen = line.tls.selected_alpn_protocol()
+        assert chosen == ("h2" if "h2" in alpn else alpn[0] if alpn else None), f"ALPN: {chosen} of {alpn}"
+        return line
 
     def pieces(self, data):
         """Byte by byte up to a limit; the neighbour is answered between them: by then the server has seen
@@ -211,6 +221,14 @@ def play_all(target, rows):
     return plays, faults
 
 
+def must_be_forgotten(target):
+    """Once the connections have gone, nothing of them is counted any more."""
+    deadline = time.monotonic() + PATIENCE
+    while any((now := target.statistics())[name] for name in ("connections", "sessions", "held")):
+        assert time.monotonic() < deadline, now
+        time.sleep(0.01)
+
+
 def main(only=""):
     begin = time.monotonic()
     rows = [row for row in ROWS if only in row.name]
@@ -219,6 +237,7 @@ def main(only=""):
     if certs:
         target.context.set_alpn_protocols(["h2"])
     plays, faults = play_all(target, rows)
+    must_be_forgotten(target)
     families = collections.Counter(map(family, rows))
     print(", ".join(f"{name} {count}" for name, count in families.items()))
     print(f"{SCHEME}: {len(rows)} rows, {plays} plays, {target.end()} exchanges, {faults} faults, "

@@ -3,7 +3,7 @@
 from h2_owed import answered, answers, because, begun, dies, flood, nothing, noted, row
 from h2_wire import (ACK, CALM, COMPRESSION, CONTINUATION, END_HEADERS, END_STREAM, FRAME_SIZE, HEADERS, INITIAL_WINDOW, INTERNAL, PRIORITY,
                      PROTOCOL, STREAM_CLOSED, connect, cut, data, frame, get, head, headers, indexed, literal, message, padded,
-                     ping, post, priority, reset, settings, window_update)
+                     ping, post, priority, reset, settings, table_size, window_update)
 
 MANY = 20000
 
@@ -34,6 +34,8 @@ floods("WINDOW_UPDATE of 0 to new streams", dies(CALM, PROTOCOL), lambda i: post
 floods("windows of new streams that overflow", dies(CALM, 3), lambda i: post(nth(i)) + window_update(nth(i), 0x7fffffff), waits=40)
 floods("DATA of streams that have ended", dies(CALM, STREAM_CLOSED), lambda i: get(nth(i), "/never") + data(nth(i), b"x"), waits=40)
 floods("streams above the limit", dies(CALM, PROTOCOL), lambda i: post(nth(i), "/never"))
+floods("bodies that nobody wants", dies(CALM) | nothing, lambda i: post(nth(i), "/nowhere"), waits=40)
+floods("WebSockets that are refused", dies(CALM) | nothing, lambda i: connect(nth(i), "/nowhere"), waits=40)
 floods("PRIORITY of itself", dies(CALM, PROTOCOL) | nothing, priority(3, 3))
 floods("PING", dies(CALM), ping(b"12345678"))
 floods("ACKs of PING", dies(CALM) | nothing, ping(b"12345678", ACK))
@@ -71,6 +73,7 @@ row("bomb: in forty streams", nothing | dies(CALM), headers(3, head("/hello", LA
     b"".join(headers(nth(i), head("/hello", indexed(62) * 10000)) for i in range(1, 40)), noted, forget, flood=True)
 row("bomb: cookies", answers(3, 431) | dies(CALM), headers(3, head("/hello", literal("cookie", "a=" + "b" * 3000, 0x40), indexed(62) * 5000)), flood=True)
 row("bomb: fields of no bytes", answers(3, 431) | dies(CALM), headers(3, head("/hello", literal("a", "", 0x40), indexed(62) * 10000)), flood=True)
+row("bomb: sizes of the table", answers(3, 200, 431) | dies(CALM, COMPRESSION), headers(3, table_size(0) * 16000 + head()), flood=True)
 row("bomb: trailers", answers(3, 200, 431, 400) | dies(CALM) | answers(3, 200) , post(3) + data(3, b"abc") + headers(3, LARGE + indexed(62) * 10000), flood=True)
 
 # ---- windows of nothing --------------------------------------------------------------------------

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """The rows of the preface and of single frames. See h2_owed.py."""
 from h2_owed import (answered, answers, because, begun, dies, either, ends, http1, noted, nothing, resets,
-                     row, talk, session)
+                     row, session, shut, talk)
 from h2_wire import (ACK, CALM, CONTINUATION, CONNECT_PROTOCOL, DATA, END_HEADERS, END_STREAM, ENABLE_PUSH,
                      FLOW_CONTROL, FRAME_MAX, FRAME_SIZE, GOAWAY, HEADER_LIST_MAX, HEADERS, INITIAL_WINDOW,
                      INTERNAL, NO_ERROR, NO_PRIORITIES, PADDED, PING, PREFACE, PRIORITY, PROTOCOL,
@@ -36,14 +36,17 @@ row("preface: SETTINGS of a stream", dies(PROTOCOL), PREFACE + settings(stream=1
 row("preface: SETTINGS of 5 bytes", dies(FRAME_SIZE, PROTOCOL), PREFACE + frame(SETTINGS, payload=b"12345"), raw=True)
 row("preface: too large a frame", dies(FRAME_SIZE, PROTOCOL),
     PREFACE + frame(SETTINGS, payload=b"", length=16386) + bytes(16386), raw=True)
-row("preface: half of it, then the end", ends | http1(400), PREFACE[:11], lambda c: c.line.shut(), raw=True)
-row("preface: nothing, then the end", ends, lambda c: c.line.shut(), raw=True)
-row("preface: the end behind it", ends, BEGIN, lambda c: c.line.shut(), raw=True)
-row("preface: within SETTINGS the end", ends | dies(PROTOCOL), PREFACE + settings((1, 0))[:12], lambda c: c.line.shut(), raw=True)
-row("preface: within HEADERS the end", ends | dies(PROTOCOL), BEGIN + get(1)[:20], lambda c: c.line.shut(), raw=True)
+row("preface: half of it, then the end", ends | http1(400), PREFACE[:11], shut, raw=True)
+row("preface: nothing, then the end", ends, shut, raw=True)
+row("preface: the end behind it", ends, BEGIN, shut, raw=True)
+row("preface: within SETTINGS the end", ends | dies(PROTOCOL), PREFACE + settings((1, 0))[:12], shut, raw=True)
+row("preface: within HEADERS the end", ends | dies(PROTOCOL), BEGIN + get(1)[:20], shut, raw=True)
 H1 = b"GET /hello HTTP/1.1\r\nHost: x\r\nConnection: close"
 row("preface: HTTP/1.1 instead", http1(200), H1 + b"\r\n\r\n", raw=True, only="tcp")
 row("preface: HTTP/1.1 where h2 was chosen", dies(PROTOCOL) | ends, H1 + b"\r\n\r\n", raw=True, only="tls")
+for name, alpn in {"without ALPN": [], "where HTTP/1.1 was chosen": ["http/1.1"]}.items():
+    row(f"preface: {name}", http1(400, 505) | dies(PROTOCOL) | ends, BEGIN + get(1), raw=True, only="tls", alpn=alpn, why="9113 3.2")
+row("preface: h2 comes first", answers(1, 200), BEGIN + get(1), raw=True, only="tls", alpn=["http/1.1", "h2"], why="9113 3.2")
 row("preface: Upgrade: h2c is no more", http1(200), H1 + b", Upgrade, HTTP2-Settings\r\nUpgrade: h2c\r\n"
     b"HTTP2-Settings: AAMAAABkAAQCAAAAAAIAAAAA\r\n\r\n", raw=True, only="tcp", why="9113 3.1")
 row("preface: behind a request of HTTP/1.1", http1(200), b"GET /hello HTTP/1.1\r\nHost: x\r\n\r\n" + BEGIN,
@@ -156,6 +159,7 @@ because("9113 6.3")
 row("PRIORITY: of stream 0", dies(PROTOCOL), priority(0))
 row("PRIORITY: of an idle stream", answers(3, 200), priority(3) + priority(99, 3) + get(3))
 row("PRIORITY: of an open stream", answers(3, 200), post(3) + priority(3, 1) + data(3, b"abc", END_STREAM), body="[abc]")
+row("PRIORITY: the least and the largest weight", answers(3, 200), priority(3, 0, 0) + priority(3, 1 << 31 | 1, 255) + get(3))
 row("PRIORITY: of a half-closed stream", nothing, get(3, "/never") + priority(3, 1))
 row("PRIORITY: of a closed stream", answers(3, 200), get(3), answered(3), priority(3))
 row("PRIORITY: of 4 bytes", either(3, FRAME_SIZE), post(3) + frame(PRIORITY, 0, 3, bytes(4)))

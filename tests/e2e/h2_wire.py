@@ -426,6 +426,7 @@ class Connection:
     def goaway_take(self, _flags, _stream, payload):
         assert len(payload) >= 8
         last = int.from_bytes(payload[:4], "big")
+        assert last in self.known or last in (0, (1 << 31) - 1), f"GOAWAY of stream {last}, which never was"
         assert not self.goaways or last <= self.goaways[-1][0], "GOAWAY with a greater stream (RFC 9113 6.8)"
         self.goaways.append((last, int.from_bytes(payload[4:8], "big"), payload[8:]))
 
