@@ -478,7 +478,7 @@ static void priority_set(const wring__h2 *mux, const wring__mux_stream *s) {
 }
 
 wring_result wring__h2_answer(wring__endpoint *end, int status, wring_headers headers) {
-    WRING_UNINITIALIZED nghttp2_nv list[WRING_HTTP_FIELDS_MAX + 4];
+    WRING_UNINITIALIZED nghttp2_nv list[WRING_HTTP_FIELDS_MAX + 5];
     char text[16];
     wring__mux_stream *s = stream_of(end);
     wring__h2 *mux = wring__h2_of(s);
