@@ -183,14 +183,24 @@ static void stream_ends(wring__h2 *mux, int32_t id) {
     }
 }
 
+/* RFC 9113 8.5: a connected stream has DATA and nothing else. */
+static bool is_of_session(const wring__h2 *mux, int32_t id) {
+    const wring__mux_stream *s = stream_named(mux->session, id);
+    return s != NULL && wring__h2_has(s, WRING__H2_SESSION);
+}
+
 static int on_headers(wring__h2 *mux, const nghttp2_frame *frame) {
-    const bool ends = (frame->hd.flags & NGHTTP2_FLAG_END_STREAM) != 0;
+    bool ends = (frame->hd.flags & NGHTTP2_FLAG_END_STREAM) != 0;
     const bool is_request = frame->headers.cat == NGHTTP2_HCAT_REQUEST;
     int result = 0;
     if (mux->head != NULL && is_request) {
         result = request_take(mux, frame->hd.stream_id, ends);
     } else if (mux->head != NULL) {
         result = answer_take(mux, frame->hd.stream_id);
+    } else if (is_of_session(mux, frame->hd.stream_id)) {
+        ends = false;
+        result = nghttp2_submit_rst_stream(mux->session, NGHTTP2_FLAG_NONE, frame->hd.stream_id,
+                                           NGHTTP2_PROTOCOL_ERROR);
     }
     if (ends && !is_request) {
         stream_ends(mux, frame->hd.stream_id);
