@@ -268,17 +268,33 @@ static int on_frame(nghttp2_session *session, const nghttp2_frame *frame, void *
     }
 }
 
-/* A frame that costs its stream its life. */
 static int on_invalid_frame(nghttp2_session *session, const nghttp2_frame *frame, int error,
                             void *user) {
-    wring__h2 *mux = user;
     (void)session;
     (void)error;
     if (frame->hd.type == NGHTTP2_HEADERS) {
-        head_drop(mux);
+        head_drop(user);
     }
-    return mux->is_calmed ? 0
-                          : result_of(wring__h2_charge_reset(mux, "streams that had to be reset"));
+    return 0;
+}
+
+/* A stream that nghttp2 resets has cost its peer nothing. Not every one is told by
+ * on_invalid_frame: a body that is not as long as its content-length is not. */
+static int on_frame_sent(nghttp2_session *session, const nghttp2_frame *frame, void *user) {
+    (void)session;
+    if (frame->hd.type == NGHTTP2_RST_STREAM) {
+        switch (frame->rst_stream.error_code) {
+        case NGHTTP2_PROTOCOL_ERROR:
+        case NGHTTP2_FLOW_CONTROL_ERROR:
+        case NGHTTP2_STREAM_CLOSED:
+        case NGHTTP2_FRAME_SIZE_ERROR:
+            (void)wring__h2_charge_reset(user, "streams that had to be reset");
+            break;
+        default: /* ours */
+            break;
+        }
+    }
+    return 0;
 }
 
 /* The chunk lies in the bytes that feed was given, which may be written to. */
@@ -652,6 +668,7 @@ static void callbacks_set(nghttp2_session_callbacks *callbacks) {
     nghttp2_session_callbacks_set_on_header_callback(callbacks, on_header);
     nghttp2_session_callbacks_set_on_frame_recv_callback(callbacks, on_frame);
     nghttp2_session_callbacks_set_on_invalid_frame_recv_callback(callbacks, on_invalid_frame);
+    nghttp2_session_callbacks_set_on_frame_send_callback(callbacks, on_frame_sent);
     nghttp2_session_callbacks_set_on_data_chunk_recv_callback(callbacks, on_data_chunk);
     nghttp2_session_callbacks_set_on_stream_close_callback(callbacks, on_stream_close);
     nghttp2_session_callbacks_set_send_data_callback(callbacks, on_data_sent);
