@@ -66,6 +66,7 @@ typedef struct wring__h2 {
     size_t received; /* bytes of DATA in the feed at hand */
     wring__meter resets;
     wring__meter controls;
+    uint32_t continuations; /* CONTINUATION frames of the head at hand */
     wring_time_ns drain_at; /* the last GOAWAY is sent then; 0: it does not drain */
     bool is_feeding : 1;
     bool is_over : 1;   /* nghttp2 wants neither to read nor to write */
@@ -142,6 +143,8 @@ void wring__h2_end(wring__h2 *mux, wring_result reason);
  *  to calm down and ends; then this returns false. */
 bool wring__h2_charge_reset(wring__h2 *mux, const char *what);
 bool wring__h2_charge_control(wring__h2 *mux, const char *what);
+/** The connection is told so, and ends. */
+void wring__h2_calm(wring__h2 *mux, const char *what);
 
 /* ---- h2_head.c ------------------------------------------------------------------------------- */
 

@@ -34,6 +34,25 @@ static int result_of(bool goes_on) {
     return 0;
 }
 
+/* ---- heads of frames --------------------------------------------------------------------------- */
+
+/* CONTINUATION is counted here, since nghttp2's own limit counts each piece of one that is received:
+ * a head of 9 bytes that comes byte by byte was above it. */
+static int on_begin_frame(nghttp2_session *session, const nghttp2_frame_hd *head, void *user) {
+    wring__h2 *mux = user;
+    (void)session;
+    mux->continuations = head->type == NGHTTP2_CONTINUATION ? mux->continuations + 1 : 0;
+    if (mux->continuations > CONTINUATIONS_MAX) {
+        wring__h2_calm(mux, "CONTINUATION");
+    }
+    /* RFC 9113 6.3; nghttp2 looks at no PRIORITY, since NO_RFC7540_PRIORITIES is set */
+    if (head->type == NGHTTP2_PRIORITY && head->stream_id == 0 && !mux->is_calmed) {
+        mux->is_calmed = true;
+        wring__h2_session_terminate(mux, WRING__H2_ENDING_PROTOCOL);
+    }
+    return 0;
+}
+
 /* ---- heads that come in ---------------------------------------------------------------------- */
 
 static void head_drop(wring__h2 *mux) {
@@ -664,6 +683,7 @@ static void memory_free(void *bytes, void *user) {
 }
 
 static void callbacks_set(nghttp2_session_callbacks *callbacks) {
+    nghttp2_session_callbacks_set_on_begin_frame_callback(callbacks, on_begin_frame);
     nghttp2_session_callbacks_set_on_begin_headers_callback(callbacks, on_begin_headers);
     nghttp2_session_callbacks_set_on_header_callback(callbacks, on_header);
     nghttp2_session_callbacks_set_on_frame_recv_callback(callbacks, on_frame);
@@ -679,7 +699,7 @@ static void options_set(nghttp2_option *option, const wring__h2 *mux) {
     nghttp2_option_set_no_auto_window_update(option, 1);
     nghttp2_option_set_no_closed_streams(option, 1);
     nghttp2_option_set_max_outbound_ack(option, ACKS_MAX);
-    nghttp2_option_set_max_continuations(option, CONTINUATIONS_MAX);
+    nghttp2_option_set_max_continuations(option, SIZE_MAX); /* on_begin_frame's */
     nghttp2_option_set_stream_reset_rate_limit(option, UINT32_MAX, UINT32_MAX); /* h2_conn.c's */
     nghttp2_option_set_max_send_header_block_length(option, mux->options.head_bytes_max);
 }
