@@ -218,3 +218,63 @@ void wring__outq_consume(wring__outq *q, wring__chunk_cache *cache, size_t count
     }
     q->tail = NULL;
 }
+
+/* ---- from one queue to another --------------------------------------------------------------- */
+
+static void segment_hand_over(wring__outq *from, wring__outq *to) {
+    segment *s = from->head;
+    from->head = s->next;
+    from->tail = from->head == NULL ? NULL : from->tail;
+    from->bytes -= s->len;
+    to->bytes += s->len;
+    s->next = NULL;
+    outq_push(to, s);
+}
+
+/* A view of what others hold as well: the message, or the block. */
+static wring_result piece_share(segment *s, wring__outq *to, wring__chunk_cache *cache,
+                                size_t count) {
+    if (s->kind == SEGMENT_BLOCK) {
+        return wring__outq_append_block(to, cache, s->block, wring_bytes_of(s->data, count));
+    }
+    segment *piece = segment_acquire(cache, SEGMENT_SHARED, 0);
+    if (piece == NULL) {
+        return WRING_ERR_NO_MEMORY;
+    }
+    piece->shared = wring__shared_ref(s->shared);
+    piece->data = s->data;
+    piece->len = count;
+    outq_push(to, piece);
+    to->bytes += count;
+    return WRING_OK;
+}
+
+static wring_result piece_move(wring__outq *from, wring__outq *to, wring__chunk_cache *cache,
+                               size_t count) {
+    segment *s = from->head;
+    const bool is_long = count > WRING__SHARED_COPY_MAX;
+    if (is_long && count == s->len) {
+        segment_hand_over(from, to);
+        return WRING_OK;
+    }
+    const bool is_shared = s->kind == SEGMENT_SHARED || s->kind == SEGMENT_BLOCK;
+    const wring_result result = is_long && is_shared
+                                    ? piece_share(s, to, cache, count)
+                                    : wring__outq_append(to, cache, wring_bytes_of(s->data, count));
+    if (result == WRING_OK) {
+        wring__outq_consume(from, cache, count);
+    }
+    return result;
+}
+
+wring_result wring__outq_move(wring__outq *from, wring__outq *to, wring__chunk_cache *cache,
+                              size_t count) {
+    WRING_ASSERT(from != to && count <= from->bytes);
+    wring_result result = WRING_OK;
+    while (count > 0 && result == WRING_OK) {
+        const size_t piece = wring__min_size(count, from->head->len);
+        result = piece_move(from, to, cache, piece);
+        count -= piece;
+    }
+    return result;
+}

@@ -101,6 +101,13 @@ WRING_MUST_CHECK wring_result wring__outq_append_shared(wring__outq *q, wring__c
 WRING_MUST_CHECK wring_result wring__outq_append_block(wring__outq *q, wring__chunk_cache *cache,
                                                        wring__block *block, wring_bytes bytes);
 
+/** Moves the first `count` bytes of one queue to the end of another: what is longer than
+ *  WRING__SHARED_COPY_MAX without a copy where it can be shared or is a segment of its own. Nothing
+ *  of `from` is lent.
+ *  Errors: WRING_ERR_NO_MEMORY, and then some of them have moved. */
+WRING_MUST_CHECK wring_result wring__outq_move(wring__outq *from, wring__outq *to,
+                                               wring__chunk_cache *cache, size_t count);
+
 /** Bytes of all of them. */
 static inline size_t wring__iov_bytes(const struct iovec *iov, size_t count) {
     size_t bytes = 0;

@@ -136,6 +136,13 @@ size_t wring__tls_reason(const wring__tls *tls, char *text, size_t cap);
 /** Of an open stream. Strings are borrowed from it; peer_name is left "". */
 wring_tls_info wring__tls_info_of(const wring__tls *tls);
 
+/** A server's: whether a client that names `host` gets the certificate that this one got. One that
+ *  named none may ask for any.   RFC: 9110 7.4 */
+bool wring__tls_is_for(const wring__tls *tls, const char *host);
+
+/** The protocol that ALPN agreed on; empty: none.   Cost: some instructions. */
+wring_bytes wring__tls_alpn(const wring__tls *tls);
+
 /** The names in the peer's verified certificate, one a line: "CN:alice", "DNS:localhost",
  *  "IP:127.0.0.1", "EMAIL:...", "URI:...". Control bytes and '\' are written as \xHH, so that a
  *  name cannot forge a line. Empty without a verified certificate. As snprintf. */

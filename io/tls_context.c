@@ -176,6 +176,11 @@ static int on_certificate(SSL *ssl, void *arg) {
     return SSL_use_cert_and_key(ssl, identity->cert, identity->key, identity->chain, 1);
 }
 
+bool wring__tls_is_for(const wring__tls *tls, const char *host) {
+    const char *name = SSL_get_servername(tls->ssl, TLSEXT_NAMETYPE_host_name);
+    return name == NULL || identity_find(tls->context, name) == identity_find(tls->context, host);
+}
+
 /* Without it OpenSSL does not tell the client that the name was heard. */
 static int on_server_name(SSL *ssl, int *alert, void *arg) {
     (void)alert;

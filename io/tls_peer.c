@@ -139,11 +139,16 @@ size_t wring__tls_peer_name(const wring__tls *tls, char *text, size_t cap) {
     return 0;
 }
 
+wring_bytes wring__tls_alpn(const wring__tls *tls) {
+    const uint8_t *name = NULL;
+    unsigned len = 0;
+    SSL_get0_alpn_selected(tls->ssl, &name, &len);
+    return wring_bytes_of(name, len);
+}
+
 wring_tls_info wring__tls_info_of(const wring__tls *tls) {
     wring_tls_info info = {.struct_size = sizeof info, .peer_name = ""};
-    unsigned alpn_len = 0;
-    SSL_get0_alpn_selected(tls->ssl, &info.alpn.data, &alpn_len);
-    info.alpn.len = alpn_len;
+    info.alpn = wring__tls_alpn(tls);
     info.version = SSL_get_version(tls->ssl);
     info.cipher = SSL_get_cipher_name(tls->ssl);
     if (tls->context->is_server) {

@@ -21,6 +21,8 @@ int wring_http_status(wring_result result) {
         return 414;
     case WRING_ERR_EXPECTATION:
         return 417;
+    case WRING_ERR_MISDIRECTED:
+        return 421;
     case WRING_ERR_UNSUPPORTED_VERSION:
     case WRING_ERR_MISSING_UPGRADE:
     case WRING_ERR_INVALID_UPGRADE:
@@ -31,6 +33,7 @@ int wring_http_status(wring_result result) {
     case WRING_ERR_TOO_MANY_HEADERS:
         return 431;
     case WRING_ERR_UNSUPPORTED_ENCODING:
+    case WRING_ERR_WRONG_PROTOCOL:
         return 501;
     case WRING_ERR_TOO_MANY_CONNECTIONS:
     case WRING_ERR_QUEUE_FULL:

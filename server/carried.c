@@ -9,6 +9,7 @@
 #include "server/http.h"
 #include "server/request.h"
 #include "server/server.h"
+#include "server/tell.h"
 #include "wring/upgrade.h"
 
 static wring__server_worker *worker_of(const wring__peer *peer) {
@@ -35,7 +36,7 @@ static wring_result peer_init(wring__peer *peer, struct wring__mux *mux) {
     return result;
 }
 
-static wring__stream *carried_open(struct wring__mux *mux) {
+static wring__endpoint *carried_open(struct wring__mux *mux) {
     wring__endpoint *below = &mux->conn->super;
     wring__server_worker *worker = WRING_CONTAINER_OF(below->worker, wring__server_worker, io);
     if (worker->memory.refuses) {
@@ -47,53 +48,26 @@ static wring__stream *carried_open(struct wring__mux *mux) {
         wring__peer_free(peer);
         return NULL;
     }
-    wring__end_set_deadline(below, WRING_TIME_NEVER);
-    return &peer->stream;
+    return &peer->stream.end;
 }
 
-static wring_bytes field(wring_headers fields, const char *name) {
-    wring_bytes value = wring_bytes_of(NULL, 0);
-    (void)wring_headers_get(fields, name, &value);
-    return value;
+static void carried_request(wring__endpoint *end, wring_headers fields, bool ends) {
+    wring__request_carried(peer_of(wring__stream_of_end(end)), fields, ends);
 }
 
-static size_t pseudo_count(wring_headers fields) {
-    size_t count = 0;
-    while (count < fields.count && fields.list[count].name.len > 0 &&
-           fields.list[count].name.data[0] == ':') {
-        count++;
-    }
-    return count;
+static void carried_calmed(wring__stream *below, const char *what) {
+    wring__tell_connection_calmed(peer_of(below), what);
 }
 
-static void carried_request(wring__stream *stream, wring_headers fields) {
-    const size_t pseudos = pseudo_count(fields);
-    const wring_bytes target = field(fields, ":path");
-    const uint8_t *mark = target.len == 0 ? NULL : memchr(target.data, '?', target.len);
-    const size_t path_len = mark == NULL ? target.len : (size_t)(mark - target.data);
-    wring_request request = {
-        .struct_size = sizeof request,
-        .method = field(fields, ":method"),
-        .target = target,
-        .path = wring_bytes_of(target.data, path_len),
-        .host = field(fields, ":authority"),
-        .headers = {fields.list + pseudos, fields.count - pseudos},
-        .origin = field(fields, "origin"),
-    };
-    if (mark != NULL) {
-        request.query = wring_bytes_of(mark + 1, target.len - path_len - 1);
-    }
-    if (request.host.len == 0) { /* RFC 9113 8.3.1 */
-        request.host = field(fields, "host");
-    }
-    wring__request_carried(peer_of(stream), &request, fields);
-}
-
+/* As long as a connection of HTTP/1.1 between two requests. */
 static void carried_idle(wring__stream *below) {
-    wring__worker *io = below->end.worker;
-    const uint32_t idle_ms = worker_of(peer_of(below))->server->config.handshake_timeout_ms;
-    if (idle_ms != WRING_OFF) { /* as long as for a first request */
-        wring__end_set_deadline(&below->end, io->clock.peer_now + idle_ms * WRING_NS_PER_MS);
+    const wring_server_config *config = &worker_of(peer_of(below))->server->config;
+    const uint32_t idle_ms = config->keep_alive_timeout_ms == WRING_OFF
+                                 ? config->handshake_timeout_ms
+                                 : config->keep_alive_timeout_ms;
+    if (idle_ms != WRING_OFF) {
+        wring__end_set_deadline(&below->end,
+                                below->end.worker->clock.peer_now + idle_ms * WRING_NS_PER_MS);
     }
 }
 
@@ -102,28 +76,40 @@ static void carried_closed(wring__stream *below) {
     wring__peer_free(peer_of(below));
 }
 
-static const wring__carrier_role carried_role = {
+static const wring__h2_role carried_role = {
     .open = carried_open,
     .request = carried_request,
+    .calmed = carried_calmed,
     .idle = carried_idle,
     .closed = carried_closed,
 };
 
 /* ---- taking ---------------------------------------------------------------------------------- */
 
-static enum wring__claim claim_ask(const wring__peer *peer, wring_mut_bytes bytes) {
-    uint8_t first[WRING__CLAIM_BYTES_MAX];
+/* ALPN decides where there is TLS (RFC 9113 3.2), the first bytes where there is none. */
+static bool may_claim(const wring__peer *peer) {
+    const wring_http2_config *config = worker_of(peer)->server->config.http2;
+    const wring__tls *tls = wring__end_tls(&peer->stream.end);
+    return tls == NULL ? config->cleartext
+                       : wring_bytes_equal(wring__tls_alpn(tls), wring_str("h2"));
+}
+
+static enum wring__h2_claim claim_ask(const wring__peer *peer, wring_mut_bytes bytes) {
+    uint8_t first[WRING__H2_CLAIM_BYTES];
     const wring__head *head = peer->http == NULL ? NULL : peer->http->head;
     const size_t have = head == NULL ? 0 : head->len;
-    if (have >= sizeof first) {
-        return WRING__CLAIM_NO; /* as was said before */
+    if (have >= sizeof first || !may_claim(peer)) {
+        return WRING__H2_CLAIM_NO; /* as was said before */
+    }
+    if (wring__end_tls(&peer->stream.end) != NULL) {
+        return WRING__H2_CLAIM_YES;
     }
     const size_t more = wring__min_size(bytes.len, sizeof first - have);
     if (have > 0) {
         memcpy(first, head->data, have);
     }
     memcpy(first + have, bytes.data, more);
-    return worker_of(peer)->server->carrier->claim(wring_bytes_of(first, have + more));
+    return wring__h2_claim(wring_bytes_of(first, have + more));
 }
 
 static void below_rx(wring__endpoint *below, wring_mut_bytes bytes, wring__block *block) {
@@ -132,12 +118,21 @@ static void below_rx(wring__endpoint *below, wring_mut_bytes bytes, wring__block
     }
 }
 
-/* A beginning of what the carrier claims is also one of a head: until it is clear, it is collected
- * as one. */
+static wring_result below_take(wring__peer *peer) {
+    wring__server_worker *worker = worker_of(peer);
+    const wring_server_config *config = &worker->server->config;
+    const wring__h2_options options = {.role = &carried_role,
+                                       .config = config->http2,
+                                       .counters = &worker->http2,
+                                       .head_bytes_max = config->handshake_bytes_max};
+    return wring__h2_take(&peer->stream, &options);
+}
+
+/* A beginning of the preface is also one of a head: until it is clear, it is collected as one. */
 bool wring__carried_take(wring__peer *peer, wring_mut_bytes bytes, wring__block *block) {
-    if (WRING_LIKELY(worker_of(peer)->server->carrier == NULL) || wring__peer_is_carried(peer) ||
-        (peer->http != NULL && peer->http->count > 0) ||
-        claim_ask(peer, bytes) != WRING__CLAIM_MINE) {
+    if (WRING_LIKELY(worker_of(peer)->server->config.http2 == NULL) ||
+        wring__peer_is_carried(peer) || (peer->http != NULL && peer->http->count > 0) ||
+        claim_ask(peer, bytes) != WRING__H2_CLAIM_YES) {
         return false;
     }
     wring__endpoint *below = &peer->stream.end;
@@ -147,10 +142,13 @@ bool wring__carried_take(wring__peer *peer, wring_mut_bytes bytes, wring__block 
     }
     wring__http_free(peer);
     wring__limits_handshake_over(peer);
-    if (worker_of(peer)->server->carrier->take(&peer->stream, &carried_role) != WRING_OK) {
+    if (below_take(peer) != WRING_OK) {
         wring__end_abort(below);
     } else {
         wring_mut_bytes before = {head == NULL ? NULL : head->data, head == NULL ? 0 : head->len};
+        if (worker_of(peer)->member.is_draining) {
+            wring__h2_drain(&peer->stream);
+        }
         below_rx(below, before, NULL);
         below_rx(below, bytes, block);
     }
@@ -158,14 +156,18 @@ bool wring__carried_take(wring__peer *peer, wring_mut_bytes bytes, wring__block 
     return true;
 }
 
-bool wring__carried_is_below(const wring__server_worker *worker, const wring__endpoint *end) {
-    const wring__carrier *carrier = worker->server->carrier;
-    return carrier != NULL && end->ops == carrier->ops;
+bool wring__carried_is_below(const wring__endpoint *end) {
+    return wring__h2_is_below(end, &carried_role);
 }
 
-void wring__carried_drain(const wring__server_worker *worker, wring__endpoint *end) {
+wring__peer *wring__carried_below(const wring__peer *peer) {
+    wring__conn *conn = peer->stream.end.mux->conn;
+    return peer_of(wring__stream_of_end(&conn->super));
+}
+
+void wring__carried_drain(wring__endpoint *end) {
     if (end->state == WRING__END_OPEN) {
-        worker->server->carrier->drain(wring__stream_of_end(end));
+        wring__h2_drain(wring__stream_of_end(end));
     }
 }
 
@@ -181,7 +183,13 @@ wring_result wring__carried_validate(wring_headers fields, const wring_upgrade_o
 }
 
 wring_result wring__carried_answer(wring__peer *peer, int status, wring_headers headers) {
-    return worker_of(peer)->server->carrier->answer(&peer->stream.end, status, headers);
+    return wring__h2_answer(&peer->stream.end, status, headers);
+}
+
+void wring__carried_continue(wring__peer *peer) {
+    if (wring__h2_interim(&peer->stream.end, 100) != WRING_OK) {
+        wring__end_abort(&peer->stream.end);
+    }
 }
 
 wring_result wring__carried_accept(wring__peer *peer, wring_bytes subprotocol,

@@ -128,6 +128,12 @@ static wring_result proxies_check(const wring_server_config *config, wring_error
     return result;
 }
 
+static wring_result http2_check(const wring_server_config *config, wring_error *error) {
+    wring_http2_config http2 = {.struct_size = sizeof http2};
+    return config->http2 == NULL ? WRING_OK
+                                 : wring_http2_config_adopt(config->http2, &http2, error);
+}
+
 static wring_result config_check(const wring_server_config *config, wring_error *error) {
     if (wring_backend_name(config->backend)[0] == 0) {
         return bad(error, "backend", "is none of wring_backend");
@@ -142,6 +148,9 @@ static wring_result config_check(const wring_server_config *config, wring_error 
     if (result == WRING_OK) {
         result = list_check(config->topic_rules, config->topic_rule_count, "topic_rules",
                             "topic_rule_count", error);
+    }
+    if (result == WRING_OK) {
+        result = http2_check(config, error);
     }
     return result == WRING_OK ? proxies_check(config, error) : result;
 }

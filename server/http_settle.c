@@ -2,6 +2,7 @@
  *
  * What the application did with an exchange is acted on, and the next one begins. See http.h.
  */
+#include "server/carried.h"
 #include "server/http_internal.h"
 
 #include "server/answer.h"
@@ -144,7 +145,10 @@ void wring__http_continue(wring__peer *peer) {
     wring_exchange *exchange = &peer->http->exchange;
     if (exchange->owes_continue) {
         exchange->owes_continue = false;
-        if (wring__answer_bytes(peer, wring_str("HTTP/1.1 100 Continue\r\n\r\n")) == WRING_OK) {
+        if (wring__peer_is_carried(peer)) {
+            wring__carried_continue(peer);
+        } else if (wring__answer_bytes(peer, wring_str("HTTP/1.1 100 Continue\r\n\r\n")) ==
+                   WRING_OK) {
             wring__end_flush(&peer->stream.end);
         }
     }

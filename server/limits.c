@@ -6,6 +6,7 @@
 
 #include <stdlib.h>
 
+#include "server/carried.h"
 #include "server/http.h"
 #include "server/peer.h"
 #include "server/server.h"
@@ -87,12 +88,6 @@ void wring__limits_handshake_over(wring__peer *peer) {
     }
 }
 
-/* A burst beyond 32 bits is no limit that anyone reaches. */
-static bool meter_take(wring__meter *meter, wring_time_ns now, uint64_t rate, uint64_t burst) {
-    const uint32_t most = burst > UINT32_MAX ? UINT32_MAX : (uint32_t)burst;
-    return rate == WRING_UNLIMITED || wring__meter_take(meter, now, WRING_NS_PER_SEC / rate, most);
-}
-
 /* ---- coming and going ------------------------------------------------------------------------ */
 
 static bool total_enter(wring_server *server) {
@@ -114,7 +109,8 @@ static void total_leave(wring_server *server) {
  */
 static bool tls_is_admitted(wring__server_worker *worker) {
     const uint64_t rate = worker->server->config.tls_handshakes_per_second;
-    if (worker->tls == NULL || meter_take(&worker->tls_handshakes, worker->io.now, rate, rate)) {
+    if (worker->tls == NULL ||
+        wring__meter_take_rate(&worker->tls_handshakes, worker->io.now, rate, rate)) {
         return true;
     }
     wring__count(&worker->counters.refused_tls_rate, 1);
@@ -168,6 +164,33 @@ void wring__limits_closed(wring__peer *peer) {
     }
 }
 
+wring_result wring__limits_stream_enter(wring__peer *peer) {
+    wring__server_worker *worker = wring__peer_worker(peer);
+    const wring__peer *below = wring__carried_below(peer);
+    if (below->extra == NULL || below->extra->source == NULL) {
+        return WRING_OK;
+    }
+    wring__peer_extra *extra = wring__peer_extra_make(peer);
+    if (extra == NULL) {
+        return WRING_ERR_NO_MEMORY;
+    }
+    WRING_ASSERT(extra->source == NULL);
+    const wring_result result = wring__sources_join(&worker->server->sources, below->extra->source);
+    if (result == WRING_OK) {
+        extra->source = below->extra->source;
+    } else {
+        wring__count(&worker->counters.refused_source, 1);
+    }
+    return result;
+}
+
+void wring__limits_stream_leave(wring__peer *peer) {
+    if (peer->extra != NULL && peer->extra->source != NULL) {
+        wring__sources_leave(&wring__peer_worker(peer)->server->sources, peer->extra->source,
+                             false);
+    }
+}
+
 /* ---- rates and age --------------------------------------------------------------------------- */
 
 /* A tenth is taken off at random, so that what came together does not come back together. */
@@ -203,16 +226,32 @@ wring_result wring__limits_admit(wring_session *session, const wring_message *me
     if (extra == NULL) {
         return WRING_ERR_NO_MEMORY;
     }
-    const bool ok =
-        meter_take(data ? &extra->messages : &extra->controls, peer->stream.end.worker->now, rate,
-                   data ? policy->messages_burst : policy->controls_burst);
+    const bool ok = wring__meter_take_rate(data ? &extra->messages : &extra->controls,
+                                           peer->stream.end.worker->now, rate,
+                                           data ? policy->messages_burst : policy->controls_burst);
     wring__count(&wring__peer_worker(peer)->counters.rate_ended, !ok);
     return ok ? WRING_OK : WRING_ERR_RATE_LIMIT;
 }
 
+/* Those of all streams of a connection are the connection's. */
+static wring__meter *requests_meter(wring__peer *peer) {
+    if (!wring__peer_is_carried(peer)) {
+        return &peer->http->requests;
+    }
+    wring__peer_extra *extra = wring__peer_extra_make(wring__carried_below(peer));
+    return extra == NULL ? NULL : &extra->messages;
+}
+
 wring_result wring__limits_admit_request(wring__peer *peer, const wring_policy *policy) {
-    const bool ok = meter_take(&peer->http->requests, peer->stream.end.worker->now,
-                               policy->messages_per_second, policy->messages_burst);
+    if (policy->messages_per_second == WRING_UNLIMITED) {
+        return WRING_OK;
+    }
+    wring__meter *meter = requests_meter(peer);
+    if (meter == NULL) {
+        return WRING_ERR_NO_MEMORY;
+    }
+    const bool ok = wring__meter_take_rate(meter, peer->stream.end.worker->now,
+                                           policy->messages_per_second, policy->messages_burst);
     wring__count(&wring__peer_worker(peer)->counters.rate_ended, !ok);
     return ok ? WRING_OK : WRING_ERR_RATE_LIMIT;
 }

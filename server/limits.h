@@ -6,34 +6,13 @@
 #ifndef WRING_SERVER_LIMITS_H
 #define WRING_SERVER_LIMITS_H
 
+#include "core/meter.h"
 #include "server/sources.h"
 #include "wring/policy.h"
 #include "wring/handler.h"
 
 struct wring__peer;
 struct wring__server_worker;
-
-/** A token bucket kept as one time: when it will be full again (the generic cell rate algorithm).
- */
-typedef struct wring__meter {
-    wring_time_ns full_at;
-} wring__meter;
-
-/** Takes one token; false when there is none.
- *  @param interval  between two tokens   @param burst  tokens of a full bucket, at least 1 */
-static inline bool wring__meter_take(wring__meter *meter, wring_time_ns now,
-                                     wring_duration_ns interval, uint32_t burst) {
-    const wring_duration_ns most = interval * (burst - 1);
-    wring_time_ns full_at = meter->full_at > now ? meter->full_at : now;
-    if (full_at > now + most + interval) {
-        full_at = now; /* of a policy that was slower: this one begins anew */
-    }
-    if (full_at - now > most) {
-        return false;
-    }
-    meter->full_at = full_at + interval;
-    return true;
-}
 
 /** The unfinished handshakes of a worker, in the order they came. */
 typedef struct wring__handshakes {
@@ -62,6 +41,11 @@ void wring__limits_handshake_over(struct wring__peer *peer);
 /** The upgrade was accepted: rates and age count from now. */
 void wring__limits_upgraded(struct wring__peer *peer);
 void wring__limits_closed(struct wring__peer *peer);
+
+/** A stream of a connection is to have a session: to the limit of its source it is a connection.
+ *  Errors: WRING_ERR_TOO_MANY_CONNECTIONS, WRING_ERR_NO_MEMORY. */
+WRING_MUST_CHECK wring_result wring__limits_stream_enter(struct wring__peer *peer);
+void wring__limits_stream_leave(struct wring__peer *peer);
 
 /** Whether the session may have this message: WRING_OK or WRING_ERR_RATE_LIMIT. */
 wring_result wring__limits_admit(wring_session *session, const wring_message *message);

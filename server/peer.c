@@ -212,7 +212,9 @@ static void peer_closed(wring__endpoint *end) {
         wring__http_free(peer);
     }
     wring__server_deflate_leave(peer);
-    if (!wring__peer_is_carried(peer)) {
+    if (wring__peer_is_carried(peer)) {
+        wring__limits_stream_leave(peer);
+    } else {
         wring__limits_closed(peer);
     }
     wring__session_deinit(&peer->stream.session);
@@ -326,8 +328,8 @@ void wring__peer_drain_count(wring__endpoint *end, void *arg) {
 
 void wring__peer_drain(wring__endpoint *end, void *arg) {
     wring__drain *drain = arg;
-    if (wring__carried_is_below(drain->worker, end)) {
-        wring__carried_drain(drain->worker, end);
+    if (wring__carried_is_below(end)) {
+        wring__carried_drain(end);
         return;
     }
     if (!is_drainable(end)) {
@@ -366,7 +368,7 @@ void wring__peer_evict(wring__peer *peer, wring_result reason) {
 void wring__peer_abort(wring__endpoint *end, void *unused) {
     (void)unused;
     if (!is_peer(end)) {
-        if (wring__carried_is_below((wring__server_worker *)(void *)end->worker, end)) {
+        if (wring__carried_is_below(end)) {
             wring__end_abort(end);
         }
         return;

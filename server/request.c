@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "proto/http2.h"
 #include "proto/upgrade.h"
 #include "server/answer.h"
 #include "server/carried.h"
@@ -48,8 +49,10 @@ static wring_headers owed(const wring__peer *peer, int status, const char *allow
             list[count++] = (wring_header){wring_str("Upgrade"), wring_str("websocket")};
             list[count++] = (wring_header){wring_str("Connection"), wring_str("Upgrade")};
         }
-    } else if (status == 405 && allow[0] != 0) {
-        list[count++] = (wring_header){wring_str("Allow"), wring_str(allow)};
+    } else if (status == 405 && (allow[0] != 0 || wring__peer_is_carried(peer))) {
+        /* of a route with WebSockets only: RFC 8441 4 */
+        list[count++] =
+            (wring_header){wring_str("Allow"), wring_str(allow[0] != 0 ? allow : "CONNECT")};
     }
     return (wring_headers){list, count};
 }
@@ -116,7 +119,6 @@ static bool asks_close(const wring_request *request, const wring_server_config *
 static bool expects(const wring_exchange *exchange) {
     wring_bytes expect = {NULL, 0};
     return !exchange->body_ended && !exchange->is_http10 &&
-           !wring__peer_is_carried(exchange->peer) &&
            wring__headers_find(exchange->request.headers, "expect", &expect) > 0;
 }
 
@@ -283,7 +285,11 @@ static void upgrade(wring__peer *peer, struct incoming *in) {
         exchange_refuse(peer, in, WRING_ERR_MISSING_UPGRADE, NO_UPGRADE);
         return;
     }
-    const wring_result result = wring__upgrade_check(peer, route, &in->request, in->fields, text);
+    wring_result result = wring__upgrade_check(peer, route, &in->request, in->fields, text);
+    if (result == WRING_OK && wring__peer_is_carried(peer)) {
+        result = wring__limits_stream_enter(peer);
+        (void)snprintf(text, sizeof text, "%s", wring_result_text(result));
+    }
     if (result != WRING_OK) {
         exchange_refuse(peer, in, result, text);
         return;
@@ -393,18 +399,43 @@ size_t wring__request_take(wring__peer *peer, const wring__http1 *parser, wring_
     return head_len + incoming_go(peer, &in);
 }
 
-void wring__request_carried(wring__peer *peer, wring_request *request, wring_headers fields) {
+/* Whether its host is served here at all is the routes' business. */
+static wring_result authority_check(const wring__peer *peer, wring_bytes authority) {
+    char host[256];
+    const wring__tls *tls = wring__end_tls(&peer->stream.end);
+    const uint8_t *colon = authority.len == 0 ? NULL : memrchr(authority.data, ':', authority.len);
+    const size_t len =
+        colon == NULL ||
+                memchr(colon, ']', (size_t)(authority.data + authority.len - colon)) != NULL
+            ? authority.len
+            : (size_t)(colon - authority.data);
+    if (tls == NULL || len >= sizeof host) {
+        return WRING_OK;
+    }
+    memcpy(host, authority.data, len);
+    host[len] = 0;
+    return wring__tls_is_for(tls, host) ? WRING_OK : WRING_ERR_MISDIRECTED;
+}
+
+void wring__request_carried(wring__peer *peer, wring_headers fields, bool ends) {
     WRING_UNINITIALIZED struct incoming in;
     wring_bytes protocol;
-    in.request = *request;
+    wring_result result =
+        wring__http2_request(fields, worker_of(peer)->server->config.target_bytes_max, &in.request);
+    if (result == WRING_OK) {
+        result = authority_check(peer, in.request.host);
+    }
+    if (result == WRING_OK) {
+        result = wring__http1_framing(in.request.headers, 1, &in.chunked, &in.length);
+    }
+    if (result != WRING_OK) {
+        refuse_connection(peer, result, wring_result_text(result),
+                          wring_bytes_equal(in.request.method, wring_str("HEAD")));
+        return;
+    }
     in.fields = fields;
     in.rest = (wring_mut_bytes){NULL, 0};
-    in.length = 0;
-    in.chunked = false;
-    in.request.http_version = 20;
     in.wants_upgrade = wring_headers_get(fields, ":protocol", &protocol);
-    in.has_body = !in.wants_upgrade && !wring_bytes_equal(request->method, wring_str("GET")) &&
-                  !wring_bytes_equal(request->method, wring_str("HEAD")) &&
-                  !wring_bytes_equal(request->method, wring_str("OPTIONS"));
+    in.has_body = !in.wants_upgrade && !ends;
     (void)incoming_go(peer, &in);
 }

@@ -13,8 +13,9 @@
 size_t wring__request_take(wring__peer *peer, const wring__http1 *parser, wring_result result,
                            wring_mut_bytes data);
 
-/** A request of a carried stream.  @param fields  with its pseudo-header fields */
-void wring__request_carried(wring__peer *peer, wring_request *request, wring_headers fields);
+/** A request of a carried stream.  @param fields  with its pseudo-header fields
+ *  @param ends    no body follows */
+void wring__request_carried(wring__peer *peer, wring_headers fields, bool ends);
 
 /** Answers with the status that belongs to `result`, and ends the connection. */
 void wring__request_refuse(wring__peer *peer, wring_result result);

@@ -60,6 +60,17 @@ static wring_result tables_make(wring_server *server, wring_error *error) {
     return WRING_OK;
 }
 
+static wring_result http2_keep(wring_server *server, wring_error *error) {
+    if (server->config.http2 == NULL) {
+        return WRING_OK;
+    }
+    server->http2.struct_size = sizeof server->http2;
+    const wring_result result =
+        wring_http2_config_adopt(server->config.http2, &server->http2, error);
+    server->config.http2 = &server->http2;
+    return result;
+}
+
 /* What wring_server_reload_tls reads again: the records are copied, the file names are the
    caller's. */
 static wring_result tls_keep(wring_server *server, wring_error *error) {
@@ -68,6 +79,11 @@ static wring_result tls_keep(wring_server *server, wring_error *error) {
                                              offsetof(wring_tls_server_config, sni),
                                              "wring_tls_server_config", error);
     server->config.tls = kept;
+    if (result == WRING_OK && server->config.http2 != NULL && kept->alpn_count == 0) {
+        static const char *const both[] = {"h2", "http/1.1"};
+        kept->alpn = both;
+        kept->alpn_count = WRING_ARRAY_LEN(both);
+    }
     if (result != WRING_OK || kept->sni_count == 0) {
         return result;
     }
@@ -115,6 +131,9 @@ wring_result wring_server_create(const wring_server_config *config, wring_server
     if (result == WRING_OK) {
         result = wring__proxies_init(server->config.trusted_proxies,
                                      server->config.trusted_proxy_count, &server->proxies, error);
+    }
+    if (result == WRING_OK) {
+        result = http2_keep(server, error);
     }
     if (result == WRING_OK && server->config.tls != NULL) {
         result = tls_keep(server, error);

@@ -51,6 +51,7 @@
 #include "server/routes.h"
 #include "server/settings.h"
 #include "server/topics.h"
+#include "stream/h2.h"
 #include "wring/server.h"
 
 /** Mail kinds of a server's workers. */
@@ -100,6 +101,7 @@ typedef struct wring__server_worker {
     struct wring__visit *visits; /* that go on */
     wring_deflate_stats deflate_stats;
     wring__server_counters counters;
+    wring__h2_counters http2;
     wring__refusals refusals;
     wring__handshakes handshakes;
     wring__meter tls_handshakes;
@@ -139,8 +141,8 @@ struct wring_server {
     pthread_mutex_t reload_lock; /* one reload at a time: guards tls */
     wring__tls_context *tls;     /* the one new workers begin with; NULL: plain */
     wring__server_deflate deflate;
-    wring__proxies *proxies;              /* NULL: none are trusted */
-    const struct wring__carrier *carrier; /* of connections with many streams; NULL: none */
+    wring_http2_config http2; /* config.http2 points to it */
+    wring__proxies *proxies;  /* NULL: none are trusted */
 };
 
 /** config.c: fills in every default and checks.  Errors: WRING_ERR_INVALID_CONFIG. */

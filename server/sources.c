@@ -144,6 +144,14 @@ wring_result wring__sources_enter(wring__sources *sources, const struct sockaddr
     return result;
 }
 
+wring_result wring__sources_join(wring__sources *sources, wring__source *source) {
+    pthread_mutex_lock(&sources->lock);
+    const bool has_room = source->connections < sources->connections_max;
+    source->connections += has_room;
+    pthread_mutex_unlock(&sources->lock);
+    return has_room ? WRING_OK : WRING_ERR_TOO_MANY_CONNECTIONS;
+}
+
 void wring__sources_upgraded(wring__sources *sources, wring__source *source) {
     pthread_mutex_lock(&sources->lock);
     source->handshakes--;

@@ -40,6 +40,10 @@ WRING_MUST_CHECK wring_result wring__sources_enter(wring__sources *sources,
                                                    const struct sockaddr_storage *address,
                                                    wring__source **out);
 
+/** One more session on a connection of a source that is here; its handshake is over.
+ *  Errors: WRING_ERR_TOO_MANY_CONNECTIONS. */
+WRING_MUST_CHECK wring_result wring__sources_join(wring__sources *sources, wring__source *source);
+
 /** Its handshake is over. */
 void wring__sources_upgraded(wring__sources *sources, wring__source *source);
 

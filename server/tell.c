@@ -97,6 +97,16 @@ void wring__tell_handshake_failed(const wring__peer *peer, wring_result reason) 
     }
 }
 
+void wring__tell_connection_calmed(const wring__peer *peer, const char *what) {
+    wring__log_entry entry;
+    count(peer, WRING_ERR_RATE_LIMIT);
+    if (peer_entry(&entry, peer, WRING__LOG_CONNECTION_CALMED)) {
+        wring__log_text(&entry, "reason", wring_result_name(WRING_ERR_RATE_LIMIT));
+        wring__log_write(
+            &entry, "a connection of HTTP/2 was ended with ENHANCE_YOUR_CALM: too many %s", what);
+    }
+}
+
 static void request_entry(const wring__peer *peer, enum wring__log_event event, int status,
                           wring_result reason, const char *text) {
     wring__log_entry entry;

@@ -29,8 +29,8 @@ typedef struct wring__mux_stream {
     uint32_t index;                 /* in the multiplexer's list of its streams */
     int32_t id;
     uint32_t credit; /* bytes consumed that the peer may send again */
-    uint16_t rx_stop;
-    uint16_t bits; /* the multiplexer's own */
+    uint16_t code;   /* of the RST_STREAM that ended it; 0: it ended in order, or goes on */
+    uint16_t bits;   /* the multiplexer's own */
 } wring__mux_stream;
 
 _Static_assert(sizeof(wring__mux_stream) <= sizeof(wring__conn), "a stream would become larger");

@@ -46,6 +46,12 @@ typedef enum wring_class {
     X(ERR_BAD_CLOSE_CODE, -32, PEER, 1002, "a close frame carries a code illegal on the wire")     \
     X(ERR_BAD_DEFLATE, -33, PEER, 1007, "a compressed message does not inflate")                   \
     X(ERR_TRUNCATED, -34, PEER, 0, "the stream ended without a close handshake")                   \
+    X(ERR_STREAM_RESET, -35, PEER, 0, "the peer reset the stream of HTTP/2")                       \
+    X(ERR_STREAM_REFUSED, -36, PEER, 0,                                                            \
+      "the peer took no new stream of HTTP/2: try again on another connection")                    \
+    X(ERR_BAD_HTTP2, -37, PEER, 0, "the peer broke the rules of HTTP/2")                           \
+    X(ERR_MISDIRECTED, -38, PEER, 0,                                                               \
+      "the request is for a host that has another certificate than this connection")               \
     X(ERR_EXPECTATION, -49, PEER, 0, "the Expect header asks for more than 100-continue")          \
     X(ERR_BAD_HTTP, -50, PEER, 0, "the HTTP head, or the framing of a body, is malformed")         \
     X(ERR_BAD_HTTP_VERSION, -51, PEER, 0, "the HTTP version is not 1.0 or 1.1")                    \

@@ -14,6 +14,7 @@
 #include "wring/backend.h"
 #include "wring/exchange.h"
 #include "wring/handler.h"
+#include "wring/http2.h"
 #include "wring/log.h"
 #include "wring/loop.h"
 #include "wring/policy.h"
@@ -83,6 +84,10 @@ typedef struct wring_server_config {
     uint32_t drain_spread_ms; /**< when stopping, closes are spread over this time; WRING_OFF:
                                    all at once; default 1 ms each, half of drain_ms at most */
     const wring_tls_server_config *tls; /**< wss:// instead of ws://; NULL: plain */
+    const wring_http2_config *http2;    /**< HTTP/2 beside HTTP/1.x: with TLS by ALPN, which offers
+                                             "h2" and "http/1.1" where tls->alpn names nothing;
+                                             without it where http2->cleartext says so. NULL:
+                                             HTTP/1.x only */
     const wring_log_config *log;        /**< NULL: no log */
 
     /* handshakes */

@@ -56,7 +56,8 @@ static wring_verdict on_in(wring_session *session, const wring_message *message)
 static void on_terminate(wring_session *session, const wring_end *end) {
     (void)session;
     live--;
-    broken += end->result == WRING_ERR_TRUNCATED || end->result == WRING_ERR_TRANSPORT;
+    broken += end->result == WRING_ERR_TRUNCATED || end->result == WRING_ERR_TRANSPORT ||
+              end->result == WRING_ERR_STREAM_RESET;
 }
 
 static const wring_handler handler = {.struct_size = sizeof handler,
@@ -217,7 +218,7 @@ void sim_h2_refused(uint64_t seed) {
     static const struct {
         const char *protocol;
         int status;
-    } kinds[] = {{"connect-udp", 400}, {NULL, 405}};
+    } kinds[] = {{"connect-udp", 501}, {NULL, 405}};
     sim_run run;
     sim_h2_plan_now.protocol = kinds[seed / 3 % 2].protocol;
     live = 0;

@@ -184,6 +184,7 @@ def the_same_inside_tls():
     with tempfile.TemporaryDirectory() as folder:
         subprocess.run([os.environ["MAKE_CERTS"], folder], check=True)
         context = ssl.create_default_context(cafile=os.path.join(folder, "ca.pem"))
+        context.set_alpn_protocols(["h2"])
         echoes_on_many_streams(context, os.path.join(folder, "server.pem"),
                                os.path.join(folder, "server.key"))
 
@@ -249,7 +250,7 @@ def refusals():
         connection = Connection(port)
         for path, method, protocol, status in (("/nowhere", "CONNECT", "websocket", 404),
                                                ("/echo", "GET", None, 405),
-                                               ("/echo", "CONNECT", "connect-udp", 400)):
+                                               ("/echo", "CONNECT", "connect-udp", 501)):
             s = connection.open(path, method, protocol)
             connection.until(lambda: s.ended)
             assert s.status == status, (path, s.status)

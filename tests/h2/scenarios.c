@@ -41,7 +41,7 @@ static void h2_bombs(uint64_t seed) {
  * small windows and buffers the hogs of this scenario do not come to the budget in its time. */
 static void h2_budget(uint64_t seed) {
     sim_h2_begin(seed + 1);
-    h2_carrier_limits.window = 64 << 10;
+    sim_h2_config.window_bytes = 64 << 10;
     sim_h2_plan_now.is_full = true;
     sim_h2_plan_now.share = 16; /* nghttp2 holds 26 KB a connection, which counts */
     sim_run_has_room = true;
@@ -52,14 +52,14 @@ static void h2_budget(uint64_t seed) {
 
 /* What a run was for has happened. */
 static void h2_sum(uint64_t seeds) {
-    const h2_counters *c = &h2_carrier_counters;
+    const wring__h2_counters *c = &sim_run_http2_counters;
     EXPECT(c->connections > 0 && c->streams > c->connections);
     EXPECT(seeds < 100 || (c->stashed > 0 && c->deferred > 0 && c->resets > 0));
 }
 
 static void h2_close_sum(uint64_t seeds) {
     h2_sum(seeds);
-    EXPECT(seeds < 100 || h2_carrier_counters.reset_by_peer > 0);
+    EXPECT(seeds < 100 || sim_run_http2_counters.reset_by_peer > 0);
 }
 
 const sim_scenario sim_scenarios[] = {

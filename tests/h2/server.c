@@ -8,7 +8,6 @@
 #include <stdio.h>
 
 #include "server/server.h"
-#include "tests/h2/carrier.h"
 #include "wring/ref.h"
 
 static wring_server *server;
@@ -99,14 +98,15 @@ int main(int argc, char **argv) {
     const wring_tls_server_config tls = {.struct_size = sizeof tls,
                                          .cert_file = argc > 2 ? argv[1] : NULL,
                                          .key_file = argc > 2 ? argv[2] : NULL};
+    static const wring_http2_config http2 = {.struct_size = sizeof http2, .cleartext = true};
     const wring_server_config config = {.struct_size = sizeof config,
                                         .workers = 2,
+                                        .http2 = &http2,
                                         .routes = routes,
                                         .route_count = 3,
                                         .tls = argc > 2 ? &tls : NULL};
     wring_error error;
     if (wring_server_create(&config, &server, &error) == WRING_OK) {
-        server->carrier = &h2_carrier;
         if (wring_server_start(server, &error) == WRING_OK) {
             printf("port %u\n", wring_server_port(server));
             fflush(stdout);

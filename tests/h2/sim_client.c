@@ -49,6 +49,7 @@ struct stream {
 };
 
 sim_h2_plan sim_h2_plan_now;
+wring_http2_config sim_h2_config;
 static struct connection connections[CONNECTIONS_MAX];
 static unsigned connection_count;
 
@@ -428,8 +429,13 @@ void sim_h2_begin(uint64_t seed) {
     static const uint32_t windows[] = {65535, 200, 1500, 20000, 70};
     static const uint32_t servers[] = {65536, 1000, 150, 16384};
     connection_count = 0;
-    sim_run_carrier = &h2_carrier;
-    h2_carrier_limits = (h2_limits){servers[seed / 5 % 4], 100};
+    sim_run_http2 = &sim_h2_config;
+    sim_h2_config = (wring_http2_config){.struct_size = sizeof sim_h2_config,
+                                         .cleartext = true,
+                                         .window_bytes = servers[seed / 5 % 4],
+                                         .sessions_max = 100,
+                                         .resets_per_second = WRING_UNLIMITED, /* time stands */
+                                         .controls_per_second = WRING_UNLIMITED}; /* still */
     sim_h2_plan_now = (sim_h2_plan){.window = windows[seed % 5],
                                     .share = seed % 11 == 10 ? 100 : 1 + (unsigned)(seed * 7 % 9),
                                     .ends_first = seed % 2 == 0,
@@ -440,7 +446,7 @@ void sim_h2_end(void) {
     for (unsigned i = 0; i < connection_count; i++) {
         EXPECT(connections[i].is_closed && connections[i].session == NULL);
     }
-    sim_run_carrier = NULL;
+    sim_run_http2 = NULL;
 }
 
 int sim_h2_status(const sim_client *client) {

@@ -7,7 +7,6 @@
 #ifndef WRING_TESTS_SIM_H2_H
 #define WRING_TESTS_SIM_H2_H
 
-#include "tests/h2/carrier.h"
 #include "tests/sim/sim_test.h"
 
 /* How the run's clients behave. */
@@ -20,6 +19,7 @@ typedef struct sim_h2_plan {
 } sim_h2_plan;
 
 extern sim_h2_plan sim_h2_plan_now;
+extern wring_http2_config sim_h2_config; /* of the server */
 
 /* By the seed; the run's server speaks HTTP/2. */
 void sim_h2_begin(uint64_t seed);

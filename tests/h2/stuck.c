@@ -94,7 +94,7 @@ static bool are_gone(unsigned from) {
 
 void sim_h2_stuck(uint64_t seed) {
     sim_run run;
-    const uint64_t stashed_before = h2_carrier_counters.stashed;
+    const uint64_t stashed_before = sim_run_http2_counters.stashed;
     arrived = 0;
     stuck_ref = WRING_REF_NONE;
     queued_max = 0;
@@ -118,7 +118,7 @@ void sim_h2_stuck(uint64_t seed) {
     }
     EXPECT(readers[0].super.phase != CLIENT_GONE);
     /* what is queued when it is read no further: the mark, and one chunk's worth of answers */
-    EXPECT(queued_max <= PAUSE + 2 * (SIZE + 16) + h2_carrier_limits.window);
+    EXPECT(queued_max <= PAUSE + 2 * (SIZE + 16) + sim_h2_config.window_bytes);
     halted += arrived < MESSAGES;
     for (; !are_gone(0); round++) {
         EXPECT(round < 4000000);
@@ -130,7 +130,7 @@ void sim_h2_stuck(uint64_t seed) {
         sim_client_deinit(&readers[i].super);
     }
     sim_run_end(&run);
-    stashed += h2_carrier_counters.stashed - stashed_before;
+    stashed += sim_run_http2_counters.stashed - stashed_before;
 }
 
 void sim_h2_stuck_sum(uint64_t seeds) {

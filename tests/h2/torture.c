@@ -115,7 +115,7 @@ static void begin(void) {
                                   .topic_rules = &rule,
                                   .topic_rule_count = 1};
     sim_h2_begin(0);
-    h2_carrier_limits.window = 1000;
+    sim_h2_config.window_bytes = 1000;
     sim_h2_plan_now.is_full = true;
     sim_h2_plan_now.share = CLIENTS / 2;
     sim_h2_plan_now.window = 700;

@@ -237,6 +237,7 @@ static wring_verdict on_drained(wring_session *session) {
 static void on_end(wring_session *session, const wring_end *end) {
     const bool slow = end->result == WRING_ERR_SLOW_CONSUMER;
     EXPECT(end->result == WRING_OK || end->result == WRING_ERR_TRUNCATED ||
+           end->result == WRING_ERR_STREAM_RESET ||
            end->result == WRING_ERR_TRANSPORT || end->result == WRING_ERR_TIMEOUT ||
            (slow && world.policy == WRING_SLOW_DISCONNECT));
     world.slow_ended += slow;

@@ -9,7 +9,8 @@
 
 uint64_t sim_seed;
 const wring_tls_server_config *sim_run_tls;
-const struct wring__carrier *sim_run_carrier;
+const wring_http2_config *sim_run_http2;
+wring__h2_counters sim_run_http2_counters;
 bool sim_run_calm;
 bool sim_run_has_room;
 uint32_t sim_run_pipe_bytes;
@@ -74,8 +75,8 @@ void sim_run_begin_config(sim_run *run, uint64_t seed, wring_server_config *conf
         config->handshake_timeout_ms = WRING_OFF;
     }
     config->tls = sim_run_tls;
+    config->http2 = sim_run_http2;
     server_create(run, config);
-    run->server->carrier = sim_run_carrier;
     wring__server_set_backend(run->server, wring__sim_backend(run->world));
     EXPECT(wring_server_start(run->server, NULL) == WRING_OK);
     run->port = wring_server_port(run->server);
@@ -103,6 +104,16 @@ static bool server_is_done(const sim_run *run) {
     return true;
 }
 
+/* All of its fields are counts. */
+static void http2_count(const wring__h2_counters *of_worker) {
+    const uint64_t *from = (const uint64_t *)(const void *)of_worker;
+    uint64_t *to = (uint64_t *)(void *)&sim_run_http2_counters;
+    EXPECT(of_worker->connections == of_worker->closed);
+    for (size_t i = 0; i < sizeof *of_worker / sizeof *to; i++) {
+        to[i] += from[i];
+    }
+}
+
 void sim_run_end(sim_run *run) {
     wring__server_drain(run->server, 1000);
     for (int round = 0; !server_is_done(run); round++) {
@@ -117,6 +128,7 @@ void sim_run_end(sim_run *run) {
         EXPECT(run->server->workers[i].io.conn_count == 0);
         EXPECT(run->server->workers[i].topics.topic_count == 0);
         EXPECT(run->server->workers[i].io.chunks.held == 0); /* every byte was given back */
+        http2_count(&run->server->workers[i].http2);
     }
     wring_server_stop(run->server, 0);
     wring_server_destroy(run->server);
