@@ -331,21 +331,6 @@ static void log_write(const wring_log_record *record, void *opts) {
     fprintf(stderr, "log %s: %s\n", record->event, record->text);
 }
 
-#ifdef WRING_H2_PROTOTYPE
-#include "server/server.h"
-#include "tests/h2/carrier.h"
-
-static bool http2_is_on;
-static bool http2_prototype(wring_server *server) {
-    server->carrier = http2_is_on ? &h2_carrier : NULL;
-    return true;
-}
-#else
-static bool http2_prototype(wring_server *server) {
-    (void)server;
-    return true;
-}
-#endif
 static int serve(wring_server_config *config) {
     static const wring_log_config log = {.struct_size = sizeof log,
                                          .level = WRING_LOG_INFO,
@@ -356,7 +341,7 @@ static int serve(wring_server_config *config) {
     config->log = &log;
     config->routes = routes;
     config->route_count = sizeof routes / sizeof routes[0];
-    if (wring_server_create(config, &server, &error) != WRING_OK || !http2_prototype(server) ||
+    if (wring_server_create(config, &server, &error) != WRING_OK ||
         wring_server_start(server, &error) != WRING_OK) {
         fprintf(stderr, "%s\n", error.text);
         return 1;
@@ -380,6 +365,7 @@ static int serve(wring_server_config *config) {
 int main(int argc, char **argv) {
     wring_server_config config = {.struct_size = sizeof config, .workers = 2};
     wring_tls_server_config tls = {.struct_size = sizeof tls};
+    wring_http2_config http2 = {.struct_size = sizeof http2, .cleartext = true};
     char cert[512];
     char key[512];
     char ca[512];
@@ -398,13 +384,9 @@ int main(int argc, char **argv) {
             tls.client_ca_file = ca;
             tls.client_optional = true;
             config.tls = &tls;
-#ifdef WRING_H2_PROTOTYPE
         } else if (strcmp(argv[i], "--http2") == 0) {
-            static const char *const alpn[] = {"h2", "http/1.1"};
-            tls.alpn = alpn;
-            tls.alpn_count = 2;
-            http2_is_on = true;
-#endif
+            http2.no_websockets = strcmp(argv[i + 1], "requests") == 0;
+            config.http2 = &http2;
         } else {
             return 2;
         }
