@@ -162,6 +162,9 @@ def refusals(site):
     assert site.status("-H", "X: " + "a" * 60000, url("/hello")) == "2 200"
     assert site.status(*[word for i in range(70) for word in ("-H", f"X-{i}: 1")],
                        url("/hello")) == "2 431"
+    with file_of(LARGE) as file:  # its body comes behind it, and is not waited for
+        assert site.status(*[word for i in range(70) for word in ("-H", f"X-{i}: 1")], "-T", file.name,
+                           url("/echo")) == "2 431"
     assert site.status("-H", "Expect: tea", url("/hello")) == "2 417"
     # after all of that it serves as before
     assert json.loads(site.curl(url("/hello")))["method"] == "GET"
