@@ -119,14 +119,19 @@ def websockets_pass(server, options, _check):
 
 
 def without_websockets():
-    """Where they are not announced HAProxy's `ws auto` upgrades by HTTP/1.1, and requests go by HTTP/2."""
+    """Requests by HTTP/2, WebSockets by HTTP/1.1: HAProxy has to be told, by `ws h1`."""
     options = (f"ssl verify required ca-file {certs.ca} verifyhost localhost sni str(localhost) "
-               "alpn h2,http/1.1")
+               "alpn h2,http/1.1 ws")
     with HttpServer("--http2", "requests", "--tls", certs.folder.name) as server:
-        with Haproxy(server, ("http-reuse always", options)) as proxy:
-            assert json.loads(proxy.ask("GET", "/hello")[2])["version"] == 20
-            said = asyncio.run(at_once(proxy.port, "/peer"))
-            assert all(line.endswith(" 11") for line in said), said
+        for how in ("h1", "h2"):
+            with Haproxy(server, ("http-reuse always", f"{options} {how}")) as proxy:
+                assert json.loads(proxy.ask("GET", "/hello")[2])["version"] == 20
+                if how == "h1":
+                    said = asyncio.run(at_once(proxy.port, "/peer"))
+                    assert all(line.endswith(" 11") for line in said), said
+                else:
+                    assert proxy.refusal() == 502
+                assert json.loads(proxy.ask("GET", "/hello")[2])["version"] == 20
         assert server.faults() == []
 
 
