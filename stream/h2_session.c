@@ -20,6 +20,8 @@
 /* What waits to be acknowledged, and CONTINUATION frames of a head: more is a flood. */
 #define ACKS_MAX          1000
 #define CONTINUATIONS_MAX 8
+/* Of the fields of a client's own request: head_bytes_max is about the answer. */
+#define REQUEST_BYTES_MAX (128u << 10)
 
 static wring__mux_stream *stream_named(nghttp2_session *session, int32_t id) {
     return nghttp2_session_get_stream_user_data(session, id);
@@ -645,7 +647,8 @@ static void options_set(nghttp2_option *option, const wring__h2 *mux) {
     nghttp2_option_set_max_outbound_ack(option, ACKS_MAX);
     nghttp2_option_set_max_continuations(option, CONTINUATIONS_MAX);
     nghttp2_option_set_stream_reset_rate_limit(option, UINT32_MAX, UINT32_MAX); /* h2_conn.c's */
-    nghttp2_option_set_max_send_header_block_length(option, mux->options.head_bytes_max);
+    nghttp2_option_set_max_send_header_block_length(
+        option, mux->options.role->is_client ? REQUEST_BYTES_MAX : mux->options.head_bytes_max);
 }
 
 static int session_new(wring__h2 *mux, nghttp2_session_callbacks *callbacks,

@@ -105,7 +105,7 @@ static const wring__end_ops conn_ops = {.name = "test",
 
 static wring_result on_accepted(wring__worker *io, wring__socket socket) {
     wring_result result = wring__conn_open(&owner.conn, io, &conn_ops, socket);
-    return result == WRING_OK ? wring__conn_secure(&owner.conn, server, NULL, NULL) : result;
+    return result == WRING_OK ? wring__conn_secure(&owner.conn, server, NULL, NULL, wring_bytes_of(NULL, 0)) : result;
 }
 
 static void on_worker_nothing(wring__worker *io) {
