@@ -417,13 +417,6 @@ static wring_result authority_check(const wring__peer *peer, wring_bytes authori
     return wring__tls_is_for(tls, host) ? WRING_OK : WRING_ERR_MISDIRECTED;
 }
 
-void wring__request_carried_refuse(wring__peer *peer, wring_headers fields, wring_result why) {
-    wring_bytes method = {NULL, 0};
-    (void)wring_headers_get(fields, ":method", &method);
-    refuse_connection(peer, why, wring_result_text(why),
-                      wring_bytes_equal(method, wring_str("HEAD")));
-}
-
 void wring__request_carried(wring__peer *peer, wring_headers fields, bool ends) {
     WRING_UNINITIALIZED struct incoming in;
     wring_bytes protocol;
@@ -436,7 +429,8 @@ void wring__request_carried(wring__peer *peer, wring_headers fields, bool ends) 
         result = wring__http1_framing(in.request.headers, 1, &in.chunked, &in.length);
     }
     if (result != WRING_OK) {
-        wring__request_carried_refuse(peer, fields, result);
+        refuse_connection(peer, result, wring_result_text(result),
+                          wring_bytes_equal(in.request.method, wring_str("HEAD")));
         return;
     }
     in.fields = fields;
@@ -444,4 +438,11 @@ void wring__request_carried(wring__peer *peer, wring_headers fields, bool ends) 
     in.wants_upgrade = wring_headers_get(fields, ":protocol", &protocol);
     in.has_body = !in.wants_upgrade && !ends;
     (void)incoming_go(peer, &in);
+}
+
+void wring__request_carried_refuse(wring__peer *peer, wring_headers fields, wring_result result) {
+    wring_bytes method = {NULL, 0};
+    (void)wring_headers_get(fields, ":method", &method);
+    refuse_connection(peer, result, wring_result_text(result),
+                      wring_bytes_equal(method, wring_str("HEAD")));
 }

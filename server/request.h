@@ -16,8 +16,9 @@ size_t wring__request_take(wring__peer *peer, const wring__http1 *parser, wring_
 /** A request of a carried stream.  @param fields  with its pseudo-header fields
  *  @param ends    no body follows */
 void wring__request_carried(wring__peer *peer, wring_headers fields, bool ends);
-/** ... that is answered with the status that belongs to `why`, and ends its stream. */
-void wring__request_carried_refuse(wring__peer *peer, wring_headers fields, wring_result why);
+
+/** The same, of a head beyond a limit: `fields` are those below it. */
+void wring__request_carried_refuse(wring__peer *peer, wring_headers fields, wring_result result);
 
 /** Answers with the status that belongs to `result`, and ends the connection. */
 void wring__request_refuse(wring__peer *peer, wring_result result);

@@ -49,10 +49,9 @@ typedef struct wring__h2_role {
      *  @param fields  the pseudo-header fields first; borrowed
      *  @param ends    no body follows */
     void (*request)(wring__endpoint *end, wring_headers fields, bool ends);
-    /** A server's, instead of `request`: there is more in its head than is taken.
-     *  @param fields  those before it was too much
-     *  @param why     WRING_ERR_TOO_MANY_HEADERS or WRING_ERR_HANDSHAKE_TOO_BIG */
-    void (*refuse)(wring__endpoint *end, wring_headers fields, wring_result why);
+    /** A server's. Instead of `request`: the head is beyond a limit, which `result` names.
+     *  @param fields  those below the limit; borrowed */
+    void (*refused)(wring__endpoint *end, wring_headers fields, wring_result result);
     /** A server's. The peer went beyond a limit: `what` names it. The connection ends. */
     void (*calmed)(wring__stream *below, const char *what);
     /** A client's. The final answer to a stream's request; its body, or the bytes of its session,

@@ -20,6 +20,8 @@
 /* What waits to be acknowledged, and CONTINUATION frames of a head: more is a flood. */
 #define ACKS_MAX          1000
 #define CONTINUATIONS_MAX 8
+/* Of the fields of a client's own request: head_bytes_max is about the answer. */
+#define REQUEST_BYTES_MAX (128u << 10)
 
 static wring__mux_stream *stream_named(nghttp2_session *session, int32_t id) {
     return nghttp2_session_get_stream_user_data(session, id);
@@ -112,21 +114,6 @@ static bool has_room(const wring__h2 *mux, bool is_session) {
                       : mux->count - mux->sessions < config->requests_max;
 }
 
-/* A stream for the request whose head has come. NULL: there is no room for it. */
-static wring__mux_stream *request_open(wring__h2 *mux, int32_t id, bool is_session) {
-    wring__endpoint *end = has_room(mux, is_session) ? mux->options.role->open(&mux->super) : NULL;
-    if (end == NULL) {
-        return NULL;
-    }
-    wring__mux_stream *s = stream_of(end);
-    if (wring__h2_add(mux, s, id, is_session) != WRING_OK) {
-        wring__end_close(end);
-        return NULL;
-    }
-    (void)nghttp2_session_set_stream_user_data(mux->session, id, s);
-    return s;
-}
-
 static int request_take(wring__h2 *mux, int32_t id, bool ends) {
     WRING_UNINITIALIZED wring_header list[WRING_HTTP_FIELDS_MAX];
     const wring_result result = wring__h2_head_result(mux->head);
@@ -135,16 +122,22 @@ static int request_take(wring__h2 *mux, int32_t id, bool ends) {
     }
     const wring_headers fields = wring__h2_head_fields(mux->head, list);
     wring_bytes protocol;
-    wring__mux_stream *s = request_open(mux, id, wring_headers_get(fields, ":protocol", &protocol));
-    if (s == NULL) {
+    const bool is_session = result == WRING_OK && wring_headers_get(fields, ":protocol", &protocol);
+    wring__endpoint *end = has_room(mux, is_session) ? mux->options.role->open(&mux->super) : NULL;
+    if (end == NULL) {
         return request_refuse(mux, id, NGHTTP2_REFUSED_STREAM);
     }
+    wring__mux_stream *s = stream_of(end);
+    if (wring__h2_add(mux, s, id, is_session) != WRING_OK) {
+        wring__end_close(end);
+        return request_refuse(mux, id, NGHTTP2_REFUSED_STREAM);
+    }
+    (void)nghttp2_session_set_stream_user_data(mux->session, id, s);
     if (result == WRING_OK) {
-        mux->options.role->request(&s->super, fields, ends);
-    } else if (wring__h2_charge_reset(mux, "heads that are too big")) {
-        mux->options.role->refuse(&s->super, fields, result);
+        mux->options.role->request(end, fields, ends);
     } else {
-        wring__end_abort(&s->super);
+        mux->options.role->refused(end, fields, result);
+        (void)wring__h2_charge_reset(mux, "heads that are too big");
     }
     if (ends) {
         wring__h2_set(s, WRING__H2_END);
@@ -299,19 +292,17 @@ static int on_invalid_frame(nghttp2_session *session, const nghttp2_frame *frame
 
 /* A stream that nghttp2 resets has cost its peer nothing. Not every one is told by
  * on_invalid_frame: a body that is not as long as its content-length is not. */
+static void reset_sent(wring__h2 *mux, uint32_t code) {
+    if (code == NGHTTP2_PROTOCOL_ERROR || code == NGHTTP2_FLOW_CONTROL_ERROR ||
+        code == NGHTTP2_STREAM_CLOSED || code == NGHTTP2_FRAME_SIZE_ERROR) { /* else it is ours */
+        (void)wring__h2_charge_reset(mux, "streams that had to be reset");
+    }
+}
+
 static int on_frame_sent(nghttp2_session *session, const nghttp2_frame *frame, void *user) {
     (void)session;
     if (frame->hd.type == NGHTTP2_RST_STREAM) {
-        switch (frame->rst_stream.error_code) {
-        case NGHTTP2_PROTOCOL_ERROR:
-        case NGHTTP2_FLOW_CONTROL_ERROR:
-        case NGHTTP2_STREAM_CLOSED:
-        case NGHTTP2_FRAME_SIZE_ERROR:
-            (void)wring__h2_charge_reset(user, "streams that had to be reset");
-            break;
-        default: /* ours */
-            break;
-        }
+        reset_sent(user, frame->rst_stream.error_code);
     }
     return 0;
 }
@@ -701,7 +692,8 @@ static void options_set(nghttp2_option *option, const wring__h2 *mux) {
     nghttp2_option_set_max_outbound_ack(option, ACKS_MAX);
     nghttp2_option_set_max_continuations(option, SIZE_MAX); /* on_begin_frame's */
     nghttp2_option_set_stream_reset_rate_limit(option, UINT32_MAX, UINT32_MAX); /* h2_conn.c's */
-    nghttp2_option_set_max_send_header_block_length(option, mux->options.head_bytes_max);
+    nghttp2_option_set_max_send_header_block_length(
+        option, mux->options.role->is_client ? REQUEST_BYTES_MAX : mux->options.head_bytes_max);
 }
 
 static int session_new(wring__h2 *mux, nghttp2_session_callbacks *callbacks,
