@@ -187,8 +187,9 @@ wring_result wring__carried_validate(wring_headers fields, const wring_upgrade_o
     return result;
 }
 
-wring_result wring__carried_answer(wring__peer *peer, int status, wring_headers headers) {
-    return wring__h2_answer(&peer->stream.end, status, headers);
+wring_result wring__carried_answer(wring__peer *peer, int status, wring_headers headers,
+                                   bool ends) {
+    return wring__h2_answer(&peer->stream.end, status, headers, ends);
 }
 
 void wring__carried_continue(wring__peer *peer) {
@@ -209,5 +210,5 @@ wring_result wring__carried_accept(wring__peer *peer, wring_bytes subprotocol,
     for (size_t i = 0; i < extra.count; i++) {
         list[count++] = extra.list[i];
     }
-    return wring__carried_answer(peer, 200, (wring_headers){list + 1, count - 1});
+    return wring__carried_answer(peer, 200, (wring_headers){list + 1, count - 1}, false);
 }

@@ -300,9 +300,14 @@ static void reset_sent(wring__h2 *mux, uint32_t code) {
 }
 
 static int on_frame_sent(nghttp2_session *session, const nghttp2_frame *frame, void *user) {
-    (void)session;
     if (frame->hd.type == NGHTTP2_RST_STREAM) {
         reset_sent(user, frame->rst_stream.error_code);
+    } else if (frame->hd.type == NGHTTP2_HEADERS &&
+               (frame->hd.flags & NGHTTP2_FLAG_END_STREAM) != 0) { /* an answer without a body */
+        wring__mux_stream *s = stream_named(session, frame->hd.stream_id);
+        if (s != NULL && !wring__h2_has(s, WRING__H2_RESET)) {
+            wring__h2_stream_ended(s);
+        }
     }
     return 0;
 }
@@ -513,7 +518,7 @@ static void priority_set(const wring__h2 *mux, const wring__mux_stream *s) {
     (void)nghttp2_session_change_extpri_stream_priority(mux->session, s->id, &priority, 1);
 }
 
-wring_result wring__h2_answer(wring__endpoint *end, int status, wring_headers headers) {
+wring_result wring__h2_answer(wring__endpoint *end, int status, wring_headers headers, bool ends) {
     WRING_UNINITIALIZED nghttp2_nv list[WRING_HTTP_FIELDS_MAX + 5];
     char text[16];
     wring__mux_stream *s = stream_of(end);
@@ -523,7 +528,8 @@ wring_result wring__h2_answer(wring__endpoint *end, int status, wring_headers he
     list[0] = status_nv(text, status);
     const size_t count = 1 + nvs_of(headers, list + 1);
     priority_set(mux, s);
-    const int result = nghttp2_submit_response(mux->session, s->id, list, count, &body);
+    const int result =
+        nghttp2_submit_response(mux->session, s->id, list, count, ends ? NULL : &body);
     wring__h2_set(s, result == 0 ? WRING__H2_HEADED : 0);
     wring__h2_flush(mux);
     return result == 0 ? WRING_OK : WRING_ERR_NO_MEMORY;
