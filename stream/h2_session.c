@@ -110,8 +110,8 @@ static int request_refuse(wring__h2 *mux, int32_t id, uint32_t code) {
 /* Requests and sessions have a limit each: what lives long must not keep out what is short. */
 static bool has_room(const wring__h2 *mux, bool is_session) {
     const wring_http2_config *config = mux->options.config;
-    return is_session ? mux->sessions < config->sessions_max
-                      : mux->count - mux->sessions < config->requests_max;
+    return is_session ? mux->sessions - mux->gone[1] < config->sessions_max
+                      : mux->count - mux->sessions - mux->gone[0] < config->requests_max;
 }
 
 static int request_take(wring__h2 *mux, int32_t id, bool ends) {
@@ -433,7 +433,7 @@ static int reset_submit(wring__h2 *mux, wring__mux_stream *s) {
     wring__count(&mux->options.counters->resets, 1);
     (void)nghttp2_session_set_stream_user_data(mux->session, s->id, NULL);
     wring__h2_clear(s, WRING__H2_RESET);
-    wring__h2_set(s, WRING__H2_GONE);
+    wring__h2_set_gone(s);
     return nghttp2_submit_rst_stream(mux->session, NGHTTP2_FLAG_NONE, s->id, code);
 }
 
