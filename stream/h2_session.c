@@ -344,6 +344,10 @@ wring_result wring__h2_session_feed(wring__h2 *mux, wring_mut_bytes bytes) {
     if (taken >= 0 && mux->received > 0) {
         taken = nghttp2_session_consume_connection(mux->session, mux->received);
     }
+    if (taken == NGHTTP2_ERR_FLOODED) { /* ACKS_MAX, before any budget */
+        wring__h2_calm(mux, "PING and SETTINGS whose answers wait");
+        return WRING_OK;
+    }
     return taken >= 0                   ? WRING_OK
            : taken == NGHTTP2_ERR_NOMEM ? WRING_ERR_NO_MEMORY
                                         : WRING_ERR_BAD_HTTP2;
