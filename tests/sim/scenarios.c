@@ -17,6 +17,8 @@ const sim_scenario sim_scenarios[] = {
     {"suspend", sim_suspend, NULL},
     {"client", sim_the_client, NULL},
     {"tls", sim_the_client_with_tls, NULL},
+    {"client-http2", sim_the_client_http2, sim_the_client_http2_sum},
+    {"client-http2-tls", sim_the_client_http2_tls, sim_the_client_http2_sum},
     {"reconnect", sim_reconnect, sim_reconnect_sum},
     {"eyeballs", sim_eyeballs, NULL},
     {"budget", sim_budget, NULL},
