@@ -51,7 +51,8 @@ struct wring__trunk {
     wring__link *shell;
     wring_client *dialler; /* who dialled it and waits for it still; NULL: not any more */
     wring_http2_config config;
-    uint32_t full_at; /* with so many streams it is full: the server refused one more */
+    uint32_t riders;  /* links that were not refused */
+    uint32_t full_at; /* with so many of them it is full: the server refused one more */
     bool was_used;    /* it has carried a session */
     bool is_ending;   /* so does the worker */
 };
@@ -435,8 +436,7 @@ wring_result wring__trunk_take(wring__link *link) {
 /* ---- who rides ------------------------------------------------------------------------------- */
 
 static bool has_room(const wring__trunk *trunk) {
-    const wring__stream *below = below_of(trunk);
-    return wring__h2_room(below) > 0 && wring__h2_stream_count(below) < trunk->full_at;
+    return wring__h2_room(below_of(trunk)) > 0 && trunk->riders < trunk->full_at;
 }
 
 static wring__trunk *roomy_of(const wring__origin *origin) {
@@ -460,6 +460,7 @@ static void turn_down(wring_client *client) {
 
 static void ride(wring_client *client, wring__trunk *trunk) {
     wring__origin *origin = trunk->origin;
+    trunk->riders++;
     const wring_result result = wring__link_ride(client, trunk, below_of(trunk));
     if (result == WRING_ERR_CLOSED) { /* its streams have used up their numbers */
         trunk_over(trunk);
@@ -592,6 +593,11 @@ void wring__trunk_declined(wring_client *client) {
     wring__trunk_leave(client);
 }
 
+void wring__trunk_is_left(wring__trunk *trunk) {
+    WRING_ASSERT(trunk->riders > 0);
+    trunk->riders--;
+}
+
 void wring__trunk_is_used(wring__trunk *trunk) {
     trunk->was_used = true;
 }
@@ -606,7 +612,7 @@ static bool is_of_the_trunk(const wring__trunk *trunk, wring_result reason) {
 /* RFC 9113 8.7: it did not look at the request. A server may take fewer sessions than streams, and
  * says so in no other way; its next trunks are not filled beyond that either. */
 static void refusal_learn(wring__origin *origin, wring__trunk *trunk) {
-    trunk->full_at = wring__h2_stream_count(below_of(trunk)) - 1;
+    trunk->full_at = trunk->riders;
     if (trunk->full_at > 0 && trunk->origin == origin) {
         origin->full_at = trunk->full_at;
         origin->full_until = origin->worker->now + LEARNED_NS;
@@ -627,6 +633,7 @@ bool wring__trunk_reroute(wring__link *link, wring_result reason) {
     if (origin == NULL) {
         return false;
     }
+    wring__trunk_is_left(trunk);
     if (wants_plain) {
         origin->plain_until = origin->worker->now + LEARNED_NS;
     } else if (reason == WRING_ERR_STREAM_REFUSED) {
@@ -635,6 +642,7 @@ bool wring__trunk_reroute(wring__link *link, wring_result reason) {
         trunk_over(trunk);
     }
     client->link = NULL;
+    link->trunk = NULL;
     waiting_add(origin, client, true);
     origin_wake(origin);
     return true;

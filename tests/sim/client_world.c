@@ -90,7 +90,8 @@ static void world_begin(client_world *world, uint64_t seed, bool tls) {
     sim_tls_random_begin(seed);
     if (world->shares) {
         http2 = http2_plan(world, seed, tls);
-        sim_run_http2 = &http2;
+        sim_run_http2 = world->server_http2 != NULL ? world->server_http2 : &http2;
+        sim_run_http2 = world->server_has_none ? NULL : sim_run_http2;
     }
     sim_run_tls = tls ? &server_tls : NULL;
     sim_run_begin(&world->run, seed, &echo, world, 2);
@@ -118,6 +119,15 @@ void client_world_begin(client_world *world, uint64_t seed, bool tls) {
 void client_world_begin_http2(client_world *world, uint64_t seed, bool tls) {
     *world = (client_world){.calm = seed == 0, .shares = true};
     world_begin(world, seed, tls);
+}
+
+void client_world_begin_http2_calm(client_world *world, uint64_t seed,
+                                   const wring_http2_config *server, bool tls) {
+    *world = (client_world){
+        .calm = true, .shares = true, .server_http2 = server, .server_has_none = server == NULL};
+    sim_run_calm = true;
+    world_begin(world, seed, tls);
+    sim_run_calm = false;
 }
 
 void client_world_begin_calm(client_world *world, uint64_t seed) {

@@ -19,6 +19,7 @@ const sim_scenario sim_scenarios[] = {
     {"tls", sim_the_client_with_tls, NULL},
     {"client-http2", sim_the_client_http2, sim_the_client_http2_sum},
     {"client-http2-tls", sim_the_client_http2_tls, sim_the_client_http2_sum},
+    {"client-trunks", sim_client_trunks, NULL},
     {"reconnect", sim_reconnect, sim_reconnect_sum},
     {"eyeballs", sim_eyeballs, NULL},
     {"budget", sim_budget, NULL},

@@ -137,6 +137,7 @@ void sim_the_client_with_tls(uint64_t seed);
 void sim_the_client_http2(uint64_t seed);
 void sim_the_client_http2_tls(uint64_t seed);
 void sim_the_client_http2_sum(uint64_t seeds);
+void sim_client_trunks(uint64_t seed);
 void sim_reconnect(uint64_t seed);
 void sim_reconnect_sum(uint64_t seeds);
 void sim_client_pause(uint64_t seed);
