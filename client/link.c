@@ -147,6 +147,7 @@ void wring__link_session_begin(wring__link *link, wring_headers headers, wring_b
     const wring__binding *binding = &link->client->binding;
     wring_tls_info tls;
     wring_request request = {.struct_size = sizeof request,
+                             .http_version = link->trunk == NULL ? 11 : 20,
                              .method = wring_str(link->trunk == NULL ? "GET" : "CONNECT"),
                              .target = wring_str(settings->target),
                              .path = wring_str(settings->target),
