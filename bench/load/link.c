@@ -151,7 +151,8 @@ static void link_connected(wring__endpoint *end) {
     wring_result result = WRING_OK;
     link->stage = LOAD_STAGE_UPGRADE;
     if (run->tls != NULL) {
-        result = wring__conn_secure(conn, run->tls, run->target.host, NULL);
+        result =
+            wring__conn_secure(conn, run->tls, run->target.host, NULL, wring_bytes_of(NULL, 0));
     }
     if (result == WRING_OK) {
         result = request_send(link);

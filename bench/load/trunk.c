@@ -294,7 +294,8 @@ static void trunk_connected(wring__endpoint *end) {
         link->stage = trunk->stage;
     }
     if (run->tls != NULL) {
-        result = wring__conn_secure(&trunk->below.conn, run->tls, run->target.host, NULL);
+        result = wring__conn_secure(&trunk->below.conn, run->tls, run->target.host, NULL,
+                                    wring_bytes_of(NULL, 0));
     }
     if (result == WRING_OK) {
         result = wring__h2_take(&trunk->below, &options);
