@@ -250,3 +250,7 @@ void wring__h2_drain(wring__stream *below) {
 bool wring__h2_is_ready(const wring__stream *below) {
     return wring__h2_of_below(below)->is_ready;
 }
+
+uint32_t wring__h2_goaway_code(const wring__stream *below) {
+    return wring__h2_of_below(below)->goaway_code;
+}

@@ -69,6 +69,7 @@ typedef struct wring__h2 {
     wring__meter resets;
     wring__meter controls;
     uint32_t continuations; /* CONTINUATION frames of the head at hand */
+    uint32_t goaway_code;   /* a client's: of the GOAWAY that came */
     wring_time_ns drain_at; /* the last GOAWAY is sent then; 0: it does not drain */
     bool is_feeding : 1;
     bool is_over : 1;   /* nghttp2 wants neither to read nor to write */

@@ -233,8 +233,9 @@ static int on_settings(wring__h2 *mux, const nghttp2_frame *frame) {
     return 0;
 }
 
-static int on_goaway(wring__h2 *mux) {
+static int on_goaway(wring__h2 *mux, const nghttp2_frame *frame) {
     const bool was_going = mux->is_going;
+    mux->goaway_code = frame->goaway.error_code;
     if (mux->options.role->is_client && !was_going) {
         mux->is_going = true;
         mux->options.role->going(mux->below);
@@ -267,7 +268,7 @@ static int on_frame(nghttp2_session *session, const nghttp2_frame *frame, void *
     case NGHTTP2_SETTINGS:
         return on_settings(mux, frame);
     case NGHTTP2_GOAWAY:
-        return on_goaway(mux);
+        return on_goaway(mux, frame);
     case NGHTTP2_PING:
         return result_of((frame->hd.flags & NGHTTP2_FLAG_ACK) != 0 ||
                          wring__h2_charge_control(mux, "PING"));
