@@ -279,6 +279,7 @@ static void peer_wait_end(struct scene *scene, fuzz_peer *peer) {
 static void peers_finish(struct scene *scene) {
     fuzz_neighbour *beside = &scene->neighbour;
     scene->peer.reads = true;
+    quiet_wait(scene);
     if ((scene->flags & FLAG_STINGY) == 0) {
         script_gives(scene);
     }
