@@ -37,7 +37,7 @@ typedef struct cli_number {
 /** Entries are told apart by codes from here on: one range a list. */
 #define CLI_NUMBERS      0x1000
 #define CLI_NUMBERS_MAX  64 /* of a list */
-#define CLI_NUMBER_LISTS 2
+#define CLI_NUMBER_LISTS 3
 
 /** Writes popt's entries for `count` options.  @param range  0, or 1 for a second list */
 void cli_numbers_fill(struct poptOption *table, const cli_number *list, size_t count,

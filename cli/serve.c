@@ -12,6 +12,7 @@
 #include "cli/admin.h"
 #include "cli/cli.h"
 #include "cli/deflate.h"
+#include "cli/http2.h"
 #include "cli/routes.h"
 #include "cli/serve_signals.h"
 
@@ -101,8 +102,11 @@ int cli_serve(int argc, const char **argv) {
     serve_options options;
     wring_deflate_config deflate;
     const wring_deflate_config *deflate_given;
+    wring_http2_config http2;
+    const wring_http2_config *http2_given;
     if (!serve_options_parse(argc, argv, &options) ||
-        !cli_deflate_config(&deflate, &deflate_given)) {
+        !cli_deflate_config(&deflate, &deflate_given) ||
+        !cli_http2_config(options.tls_cert != NULL, &http2, &http2_given)) {
         return CLI_USAGE;
     }
     static serve_app app;
@@ -114,6 +118,7 @@ int cli_serve(int argc, const char **argv) {
     given.routes = routes;
     given.route_count = serve_routes(&app, routes);
     given.log = &refusals;
+    given.http2 = http2_given;
     const wring_tls_server_config tls = {.struct_size = sizeof tls,
                                          .cert_file = options.tls_cert,
                                          .key_file = options.tls_key,

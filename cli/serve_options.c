@@ -9,6 +9,7 @@
 
 #include "cli/cli.h"
 #include "cli/deflate.h"
+#include "cli/http2.h"
 #include "cli/serve.h"
 
 #define DRAIN_MS_DEFAULT   10000
@@ -20,7 +21,9 @@ static const char examples[] =
     "  wring serve --host 0.0.0.0 --port 80 --workers 4\n"
     "  wring serve --max-message 64k --ping-interval 25s --idle-timeout 1m\n"
     "  wring serve --print-config           every setting and its value, then ends\n"
-    "  wring serve --tls-cert cert.pem --tls-key key.pem       https:// and wss://\n"
+    "  wring serve --tls-cert cert.pem --tls-key key.pem       https:// and wss://, with HTTP/2\n"
+    "  wring serve --http2                  HTTP/2 without TLS too: curl "
+    "--http2-prior-knowledge\n"
     "  wring serve --admin-port 9090        then: curl -d hello "
     "http://127.0.0.1:9090/publish/news\n"
     "  wring serve --routes topic,health --allow-publish 'news/*'\n"
@@ -192,6 +195,7 @@ static bool line_parse(int argc, const char **argv) {
         SWITCH("print-config", print_config, "print every setting and end"),
         {"help", 'h', POPT_ARG_NONE, NULL, 'h', "this text", NULL},
         {NULL, 0, POPT_ARG_INCLUDE_TABLE, number_table, 0, "Ports, limits, sizes and times:", NULL},
+        CLI_HTTP2_OPTIONS,
         CLI_DEFLATE_OPTIONS,
         POPT_TABLEEND,
     };
@@ -200,6 +204,7 @@ static bool line_parse(int argc, const char **argv) {
     cli_parser_init(&parser, argc, argv, table, "wring serve", "[options]", examples);
     cli_parser_numbers(&parser, numbers, 0);
     cli_parser_numbers(&parser, cli_deflate_numbers, CLI_DEFLATE_RANGE);
+    cli_parser_numbers(&parser, cli_http2_numbers, CLI_HTTP2_RANGE);
     while (cli_parser_next(&parser) > 0) {
     }
     return cli_parser_end(&parser);
@@ -324,6 +329,13 @@ static void print_tls(const wring_tls_server_config *tls) {
            tls->client_optional ? "yes" : "no");
 }
 
+static void print_http2(const wring_http2_config *given_http2) {
+    wring_http2_config http2 = {.struct_size = sizeof http2};
+    const bool is_on =
+        given_http2 != NULL && wring_http2_config_adopt(given_http2, &http2, NULL) == WRING_OK;
+    cli_http2_print(is_on ? &http2 : NULL);
+}
+
 static void print_limits(const wring_server_config *c, const wring_policy *p) {
     cli_print_u64("memory-budget", c->memory_budget_bytes);
     if (c->drain_spread_ms == 0) {
@@ -364,6 +376,7 @@ static bool print_server(const wring_server_config *c, const wring_policy *p, ui
     cli_print_u32("pong-timeout", session->pong_timeout_ms);
     print_limits(c, p);
     print_tls(c->tls);
+    print_http2(c->http2);
     cli_deflate_print(p->deflate);
     printf("drain-ms = %u\nmax-connections = %" PRIu64 "\nmax-subscriptions = %" PRIu64
            "\nbacklog = %u\n",

@@ -55,6 +55,10 @@ static void carried_request(wring__endpoint *end, wring_headers fields, bool end
     wring__request_carried(peer_of(wring__stream_of_end(end)), fields, ends);
 }
 
+static void carried_refused(wring__endpoint *end, wring_headers fields, wring_result result) {
+    wring__request_carried_refuse(peer_of(wring__stream_of_end(end)), fields, result);
+}
+
 static void carried_calmed(wring__stream *below, const char *what) {
     wring__tell_connection_calmed(peer_of(below), what);
 }
@@ -79,6 +83,7 @@ static void carried_closed(wring__stream *below) {
 static const wring__h2_role carried_role = {
     .open = carried_open,
     .request = carried_request,
+    .refused = carried_refused,
     .calmed = carried_calmed,
     .idle = carried_idle,
     .closed = carried_closed,

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Peers that are streams of one connection of HTTP/2 (stream/h2.h). What is said here of a connection is `below`: it keeps its place in the limits
- * of connections (total, source, handshakes), and has no session.
+ * Peers that are streams of one connection of HTTP/2 (stream/h2.h).
+ * What is said here of a connection is `below`: it keeps its place in the limits of connections
+ * (total, source, handshakes), and has no session.
  */
 #ifndef WRING_SERVER_CARRIED_H
 #define WRING_SERVER_CARRIED_H

@@ -439,3 +439,10 @@ void wring__request_carried(wring__peer *peer, wring_headers fields, bool ends) 
     in.has_body = !in.wants_upgrade && !ends;
     (void)incoming_go(peer, &in);
 }
+
+void wring__request_carried_refuse(wring__peer *peer, wring_headers fields, wring_result result) {
+    wring_bytes method = {NULL, 0};
+    (void)wring_headers_get(fields, ":method", &method);
+    refuse_connection(peer, result, wring_result_text(result),
+                      wring_bytes_equal(method, wring_str("HEAD")));
+}

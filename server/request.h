@@ -17,6 +17,9 @@ size_t wring__request_take(wring__peer *peer, const wring__http1 *parser, wring_
  *  @param ends    no body follows */
 void wring__request_carried(wring__peer *peer, wring_headers fields, bool ends);
 
+/** The same, of a head beyond a limit: `fields` are those below it. */
+void wring__request_carried_refuse(wring__peer *peer, wring_headers fields, wring_result result);
+
 /** Answers with the status that belongs to `result`, and ends the connection. */
 void wring__request_refuse(wring__peer *peer, wring_result result);
 /** ... with a 503, because the server is shutting down. */

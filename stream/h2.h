@@ -49,6 +49,9 @@ typedef struct wring__h2_role {
      *  @param fields  the pseudo-header fields first; borrowed
      *  @param ends    no body follows */
     void (*request)(wring__endpoint *end, wring_headers fields, bool ends);
+    /** A server's. Instead of `request`: the head is beyond a limit, which `result` names.
+     *  @param fields  those below the limit; borrowed */
+    void (*refused)(wring__endpoint *end, wring_headers fields, wring_result result);
     /** A server's. The peer went beyond a limit: `what` names it. The connection ends. */
     void (*calmed)(wring__stream *below, const char *what);
     /** A client's. The final answer to a stream's request; its body, or the bytes of its session,

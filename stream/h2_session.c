@@ -20,6 +20,8 @@
 /* What waits to be acknowledged, and CONTINUATION frames of a head: more is a flood. */
 #define ACKS_MAX          1000
 #define CONTINUATIONS_MAX 8
+/* Of the fields of a client's own request: head_bytes_max is about the answer. */
+#define REQUEST_BYTES_MAX (128u << 10)
 
 static wring__mux_stream *stream_named(nghttp2_session *session, int32_t id) {
     return nghttp2_session_get_stream_user_data(session, id);
@@ -86,19 +88,6 @@ static int request_refuse(wring__h2 *mux, int32_t id, uint32_t code) {
     return nghttp2_submit_rst_stream(mux->session, NGHTTP2_FLAG_NONE, id, code);
 }
 
-/* 431, and no stream is made for it. */
-static int request_is_too_big(wring__h2 *mux, int32_t id) {
-    uint8_t name[] = ":status";
-    uint8_t value[] = "431";
-    const nghttp2_nv status = {name, value, 7, 3, NGHTTP2_NV_FLAG_NONE};
-    wring__count(&mux->options.counters->refused, 1);
-    (void)wring__h2_charge_reset(mux, "heads that are too big");
-    const int result = nghttp2_submit_response(mux->session, id, &status, 1, NULL);
-    return result != 0
-               ? result
-               : nghttp2_submit_rst_stream(mux->session, NGHTTP2_FLAG_NONE, id, NGHTTP2_NO_ERROR);
-}
-
 /* Requests and sessions have a limit each: what lives long must not keep out what is short. */
 static bool has_room(const wring__h2 *mux, bool is_session) {
     const wring_http2_config *config = mux->options.config;
@@ -109,13 +98,12 @@ static bool has_room(const wring__h2 *mux, bool is_session) {
 static int request_take(wring__h2 *mux, int32_t id, bool ends) {
     WRING_UNINITIALIZED wring_header list[WRING_HTTP_FIELDS_MAX];
     const wring_result result = wring__h2_head_result(mux->head);
-    if (result != WRING_OK) {
-        return result == WRING_ERR_NO_MEMORY ? request_refuse(mux, id, NGHTTP2_INTERNAL_ERROR)
-                                             : request_is_too_big(mux, id);
+    if (result == WRING_ERR_NO_MEMORY) {
+        return request_refuse(mux, id, NGHTTP2_INTERNAL_ERROR);
     }
     const wring_headers fields = wring__h2_head_fields(mux->head, list);
     wring_bytes protocol;
-    const bool is_session = wring_headers_get(fields, ":protocol", &protocol);
+    const bool is_session = result == WRING_OK && wring_headers_get(fields, ":protocol", &protocol);
     wring__endpoint *end = has_room(mux, is_session) ? mux->options.role->open(&mux->super) : NULL;
     if (end == NULL) {
         return request_refuse(mux, id, NGHTTP2_REFUSED_STREAM);
@@ -126,7 +114,12 @@ static int request_take(wring__h2 *mux, int32_t id, bool ends) {
         return request_refuse(mux, id, NGHTTP2_REFUSED_STREAM);
     }
     (void)nghttp2_session_set_stream_user_data(mux->session, id, s);
-    mux->options.role->request(end, fields, ends);
+    if (result == WRING_OK) {
+        mux->options.role->request(end, fields, ends);
+    } else {
+        mux->options.role->refused(end, fields, result);
+        (void)wring__h2_charge_reset(mux, "heads that are too big");
+    }
     if (ends) {
         wring__h2_set(s, WRING__H2_END);
         wring__h2_make_ready(s);
@@ -654,7 +647,8 @@ static void options_set(nghttp2_option *option, const wring__h2 *mux) {
     nghttp2_option_set_max_outbound_ack(option, ACKS_MAX);
     nghttp2_option_set_max_continuations(option, CONTINUATIONS_MAX);
     nghttp2_option_set_stream_reset_rate_limit(option, UINT32_MAX, UINT32_MAX); /* h2_conn.c's */
-    nghttp2_option_set_max_send_header_block_length(option, mux->options.head_bytes_max);
+    nghttp2_option_set_max_send_header_block_length(
+        option, mux->options.role->is_client ? REQUEST_BYTES_MAX : mux->options.head_bytes_max);
 }
 
 static int session_new(wring__h2 *mux, nghttp2_session_callbacks *callbacks,

@@ -2,7 +2,8 @@
  *
  * An HTTP and WebSocket server for the tests' scripts, which drive it with programs that nobody
  * here wrote.
- * Usage: e2e-http-server [--trust PROXY] [--tls FOLDER] [--body-max BYTES]
+ * Usage: e2e-http-server [--trust PROXY] [--tls FOLDER] [--body-max BYTES] [--http2 HOW]
+ * HOW is `all`, or `requests`: HTTP/2 without WebSockets; by ALPN and by prior knowledge.
  *
  * It says "port N". What it logs goes to standard error, a line each, and so does every exchange
  * that did not end with WRING_OK. The end of input stops it; then it says
@@ -18,40 +19,41 @@
  *   /sse      text/event-stream: three events a connection, from Last-Event-ID on; 204 after nine
  *   /ws       a WebSocket that echoes
  *   /auth     a WebSocket that says who was let in, then echoes. ?how= says how that is decided
+ *   /peer     a WebSocket that says "ADDRESS:PORT HTTP-VERSION" of its connection, then echoes
+ *   /deflate  a WebSocket that echoes, with permessage-deflate
  */
+#include "http_server.h"
+
 #include <pthread.h>
 #include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
-#include <wring/wring.h>
 
 #define BIG_BYTES        (1024 * 1024)
 #define PIECE_BYTES      (64 * 1024)
 #define STREAM_BYTES_MAX (64 * 1024 * 1024)
 #define EVENTS_EACH      3
 #define EVENTS_ALL       9
-#define COOKIE           "sid=granted"
 
 static uint8_t big_body[BIG_BYTES];
 static atomic_uint threads;    /* that were started and have not ended */
 static _Atomic uint64_t ended; /* exchanges */
 
-static void check(wring_result result, const char *what) {
+void check(wring_result result, const char *what) {
     if (result != WRING_OK && result != WRING_ERR_CLOSED) {
         fprintf(stderr, "%s: %s\n", what, wring_result_name(result));
     }
 }
 
-static void answer_text(wring_exchange *exchange, uint16_t status, const char *text) {
+void answer_text(wring_exchange *exchange, uint16_t status, const char *text) {
     const wring_answer answer = {
         .struct_size = sizeof answer, .status = status, .body = wring_str(text)};
     check(wring_exchange_answer(exchange, &answer), "answer");
 }
 
-/* Of every handler. */
-static void on_done(wring_exchange *exchange, const wring_exchange_end *end) {
+void on_done(wring_exchange *exchange, const wring_exchange_end *end) {
     const wring_request *request = wring_exchange_request(exchange);
     atomic_fetch_add(&ended, 1);
     if (end->result != WRING_OK) {
@@ -77,8 +79,7 @@ static void *task_run(void *opts) {
     return NULL;
 }
 
-static void task_start(wring_exchange *exchange, void (*run)(wring_ref, uint64_t),
-                       uint64_t number) {
+void task_start(wring_exchange *exchange, void (*run)(wring_ref, uint64_t), uint64_t number) {
     pthread_t thread;
     struct task *task = malloc(sizeof *task);
     *task = (struct task){.run = run, .number = number};
@@ -131,8 +132,7 @@ static void on_hello(wring_exchange *exchange, const wring_request *request, voi
     check(wring_exchange_answer(exchange, &answer), "answer");
 }
 
-/* A value of the query as a string; empty if there is none. */
-static void query_text(const wring_request *request, const char *name, char *out, size_t cap) {
+void query_text(const wring_request *request, const char *name, char *out, size_t cap) {
     size_t len = 0;
     if (wring_query_get(request->query, name, (uint8_t *)out, cap - 1, &len) != WRING_OK) {
         len = 0;
@@ -266,118 +266,6 @@ static void on_event(wring_exchange *exchange, const wring_info *info) {
     }
 }
 
-/* ---- WebSockets ------------------------------------------------------------------------------ */
-
-static wring_verdict echo_in(wring_session *session, const wring_message *message) {
-    if (message->opcode == WRING_TEXT || message->opcode == WRING_BINARY) {
-        const wring_frame frame = {.opcode = message->opcode, .payload = message->payload};
-        return wring_session_send(session, &frame) == WRING_OK ? WRING_CONTINUE : WRING_STOP;
-    }
-    return WRING_CONTINUE;
-}
-
-static wring_verdict greet(wring_session *session, const wring_request *request, void *opts) {
-    char text[64];
-    (void)opts;
-    const int len = snprintf(text, sizeof text, "welcome %s%s%.*s", (char *)request->accept_data,
-                             request->subprotocol.len > 0 ? " by " : "",
-                             (int)request->subprotocol.len, (char *)request->subprotocol.data);
-    const wring_frame frame = wring_frame_text(wring_bytes_of(text, (size_t)len));
-    return wring_session_send(session, &frame) == WRING_OK ? WRING_CONTINUE : WRING_STOP;
-}
-
-static const wring_header set_cookie = {{(const uint8_t *)"Set-Cookie", 10},
-                                        {(const uint8_t *)COOKIE "; Path=/; SameSite=Lax; HttpOnly",
-                                         sizeof(COOKIE "; Path=/; SameSite=Lax; HttpOnly") - 1}};
-
-static wring_accept accept_as(char *who) {
-    return (wring_accept){
-        .struct_size = sizeof(wring_accept), .data = who, .headers = {&set_cookie, 1}};
-}
-
-static void accept_late(wring_ref ref, uint64_t number) {
-    const wring_accept accept = accept_as("later");
-    (void)number;
-    usleep(100 * 1000);
-    check(wring_ref_accept(ref, &accept), "late accept");
-}
-
-static void refuse_late(wring_ref ref, uint64_t number) {
-    const wring_answer answer = {
-        .struct_size = sizeof answer, .status = (uint16_t)number, .body = wring_str("not you\n")};
-    usleep(100 * 1000);
-    check(wring_ref_answer(ref, &answer), "late refusal");
-}
-
-static void auth_answer(wring_exchange *exchange, uint16_t status, const char *name,
-                        const char *value) {
-    const wring_header header = {wring_str(name), wring_str(value)};
-    const wring_answer answer = {.struct_size = sizeof answer,
-                                 .status = status,
-                                 .headers = {&header, 1},
-                                 .body = wring_str("who are you?\n")};
-    check(wring_exchange_answer(exchange, &answer), "answer");
-}
-
-static void auth_by_credentials(wring_exchange *exchange, const wring_request *request) {
-    wring_bytes value;
-    char *who = NULL;
-    if (wring_bearer_get(request->headers, &value)) {
-        who = wring_bytes_equal(value, wring_str("let-me-in")) ? "token" : NULL;
-    } else if (wring_cookie_get(request->headers, "sid", &value)) {
-        who = wring_bytes_equal(value, wring_str("granted")) ? "cookie" : NULL;
-    }
-    if (who == NULL) {
-        auth_answer(exchange, 401, "WWW-Authenticate", "Bearer realm=\"e2e\"");
-        return;
-    }
-    const wring_accept accept = accept_as(who);
-    check(wring_exchange_accept(exchange, &accept), "accept");
-}
-
-/* With the subprotocol that is asked for by ?subprotocol=, and two further headers. */
-static void auth_choose(wring_exchange *exchange, const wring_request *request) {
-    char name[16];
-    query_text(request, "subprotocol", name, sizeof name);
-    const wring_header headers[] = {set_cookie, {wring_str("X-Further"), wring_str("seen")}};
-    const wring_accept accept = {.struct_size = sizeof accept,
-                                 .subprotocol = wring_str(name),
-                                 .headers = {headers, 2},
-                                 .data = "chosen"};
-    const wring_result result = wring_exchange_accept(exchange, &accept);
-    if (result == WRING_ERR_UNEXPECTED_SUBPROTOCOL) {
-        answer_text(exchange, 400, "you did not offer it\n");
-    } else {
-        check(result, "accept");
-    }
-}
-
-static void on_auth(wring_exchange *exchange, const wring_request *request, void *opts) {
-    char how[16];
-    (void)opts;
-    query_text(request, "how", how, sizeof how);
-    if (strcmp(how, "accept") == 0) {
-        const wring_accept accept = accept_as("anybody");
-        check(wring_exchange_accept(exchange, &accept), "accept");
-    } else if (strcmp(how, "choose") == 0) {
-        auth_choose(exchange, request);
-    } else if (strcmp(how, "401") == 0) {
-        auth_answer(exchange, 401, "WWW-Authenticate", "Bearer realm=\"e2e\"");
-    } else if (strcmp(how, "403") == 0) {
-        answer_text(exchange, 403, "not here\n");
-    } else if (strcmp(how, "302") == 0) {
-        auth_answer(exchange, 302, "Location", "/ws");
-    } else if (strcmp(how, "307") == 0) {
-        auth_answer(exchange, 307, "Location", "/ws");
-    } else if (strcmp(how, "later") == 0) {
-        task_start(exchange, accept_late, 0);
-    } else if (strcmp(how, "later403") == 0) {
-        task_start(exchange, refuse_late, 403);
-    } else {
-        auth_by_credentials(exchange, request);
-    }
-}
-
 /* ---- the server ------------------------------------------------------------------------------ */
 
 static const wring_http_handler page = {
@@ -407,11 +295,6 @@ static const wring_http_handler sse = {.struct_size = sizeof sse,
                                        .request = on_sse,
                                        .info = on_event,
                                        .done = on_done};
-static const wring_http_handler auth = {
-    .struct_size = sizeof auth, .name = "auth", .request = on_auth, .done = on_done};
-static const wring_handler ws = {.struct_size = sizeof ws, .name = "ws", .handle_in = echo_in};
-static const wring_handler greeter = {
-    .struct_size = sizeof greeter, .name = "greeter", .init = greet, .handle_in = echo_in};
 
 static const wring_route routes[] = {
     {.struct_size = sizeof(wring_route), .path = "/", .http = &page},
@@ -430,8 +313,16 @@ static const wring_route routes[] = {
      .http = &copy,
      .body_bytes_max = STREAM_BYTES_MAX},
     {.struct_size = sizeof(wring_route), .path = "/sse", .http = &sse},
-    {.struct_size = sizeof(wring_route), .path = "/ws", .handler = &ws},
-    {.struct_size = sizeof(wring_route), .path = "/auth", .handler = &greeter, .upgrade = &auth},
+    {.struct_size = sizeof(wring_route), .path = "/ws", .handler = &http_echo},
+    {.struct_size = sizeof(wring_route),
+     .path = "/auth",
+     .handler = &http_greeter,
+     .upgrade = &http_auth},
+    {.struct_size = sizeof(wring_route), .path = "/peer", .handler = &http_peer},
+    {.struct_size = sizeof(wring_route),
+     .path = "/deflate",
+     .handler = &http_echo,
+     .policy = &http_deflate},
 };
 
 /* One call of fprintf a record: records of several workers do not mix. */
@@ -474,6 +365,7 @@ static int serve(wring_server_config *config) {
 int main(int argc, char **argv) {
     wring_server_config config = {.struct_size = sizeof config, .workers = 2};
     wring_tls_server_config tls = {.struct_size = sizeof tls};
+    wring_http2_config http2 = {.struct_size = sizeof http2, .cleartext = true};
     char cert[512];
     char key[512];
     char ca[512];
@@ -492,6 +384,9 @@ int main(int argc, char **argv) {
             tls.client_ca_file = ca;
             tls.client_optional = true;
             config.tls = &tls;
+        } else if (strcmp(argv[i], "--http2") == 0) {
+            http2.no_websockets = strcmp(argv[i + 1], "requests") == 0;
+            config.http2 = &http2;
         } else {
             return 2;
         }

@@ -13,10 +13,10 @@ for (let i = 0; i < BIG.length; i++) BIG[i] = i % 251;
 
 // Stopped by the end of its input; then `exchanges` and `connections` are those of its whole life.
 export class HttpServer {
-    static async start(certs) {
+    static async start(certs, ...more) {
         const server = new HttpServer();
         assert.ok(process.env.E2E_HTTP_SERVER, "E2E_HTTP_SERVER must name the server");
-        const options = certs ? ["--tls", certs.folder] : [];
+        const options = [...(certs ? ["--tls", certs.folder] : []), ...more];
         server.scheme = certs ? "https" : "http";
         server.child = spawn(process.env.E2E_HTTP_SERVER, options, { stdio: "pipe" });
         server.exited = once(server.child, "close"); // when all of its log is there

@@ -434,7 +434,7 @@ void sim_h2_begin(uint64_t seed) {
                                          .cleartext = true,
                                          .window_bytes = servers[seed / 5 % 4],
                                          .sessions_max = 100,
-                                         .resets_per_second = WRING_UNLIMITED, /* time stands */
+                                         .resets_per_second = WRING_UNLIMITED,    /* time stands */
                                          .controls_per_second = WRING_UNLIMITED}; /* still */
     sim_h2_plan_now = (sim_h2_plan){.window = windows[seed % 5],
                                     .share = seed % 11 == 10 ? 100 : 1 + (unsigned)(seed * 7 % 9),
