@@ -147,6 +147,7 @@ void wring__link_session_begin(wring__link *link, wring_headers headers, wring_b
     const wring__binding *binding = &link->client->binding;
     wring_tls_info tls;
     wring_request request = {.struct_size = sizeof request,
+                             .http_version = link->trunk == NULL ? 11 : 20,
                              .method = wring_str(link->trunk == NULL ? "GET" : "CONNECT"),
                              .target = wring_str(settings->target),
                              .path = wring_str(settings->target),
@@ -340,6 +341,9 @@ static void link_free(wring__link *link) {
 static void link_closed(wring__endpoint *end) {
     wring__link *link = link_of(end);
     wring_client *client = link->client;
+    if (link->trunk != NULL) {
+        wring__trunk_is_left(link->trunk);
+    }
     wring__session_deinit(&link->stream.session);
     link_free(link);
     wring__client_release(client);
