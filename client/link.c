@@ -341,6 +341,9 @@ static void link_free(wring__link *link) {
 static void link_closed(wring__endpoint *end) {
     wring__link *link = link_of(end);
     wring_client *client = link->client;
+    if (link->trunk != NULL) {
+        wring__trunk_is_left(link->trunk);
+    }
     wring__session_deinit(&link->stream.session);
     link_free(link);
     wring__client_release(client);

@@ -105,6 +105,25 @@ row("many: one WebSocket too many", nothing | dies(PROTOCOL), all_open(0, 1), ap
 row("many: ten of each too many", nothing | dies(PROTOCOL), all_open(10, 10), apart=True)
 
 
+def one_for_another(c):
+    """All that are allowed are open. In one piece, one is given up and the next begins."""
+    first = 3
+    for count, old, new in ((STREAMS_EACH, lambda n: post(n, "/never"), get), (STREAMS_EACH - 1, connect, connect)):
+        numbers = range(first, first + 2 * count, 2)
+        c.send(b"".join(map(old, numbers)))
+        noted(c)
+        c.send(reset(first) + new(numbers.stop))
+        begun(numbers.stop)(c)
+        assert c.streams[numbers.stop].status == 200, c.streams[numbers.stop].text()
+        first = numbers.stop + 2
+    c.send(b"".join(reset(number) for number in c.streams if number > 1))
+    for number in [number for number in c.streams if number > 1]:
+        del c.streams[number]
+
+
+row("many: one is given up and the next begins at once", nothing, one_for_another, apart=True)
+
+
 def again(c):
     for number in range(3, 1003, 2):
         c.send(get(number))
