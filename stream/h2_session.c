@@ -36,10 +36,10 @@ static int result_of(bool goes_on) {
     return 0;
 }
 
-/* ---- heads of frames --------------------------------------------------------------------------- */
+/* ---- heads of frames ------------------------------------------------------------------------- */
 
-/* CONTINUATION is counted here, since nghttp2's own limit counts each piece of one that is received:
- * a head of 9 bytes that comes byte by byte was above it. */
+/* CONTINUATION is counted here, since nghttp2's own limit counts each piece of one that is
+ * received: a head of 9 bytes that comes byte by byte was above it. */
 static int on_begin_frame(nghttp2_session *session, const nghttp2_frame_hd *head, void *user) {
     wring__h2 *mux = user;
     (void)session;
