@@ -81,6 +81,15 @@ static bool is_local(const wring_request *request) {
 
 /* ---- the resources --------------------------------------------------------------------------- */
 
+static void backend_add(admin_response *out, uint32_t workers, const wring_server_stats *s) {
+    body_add(out, "{\"workers\":%u,\"backend\":\"%s\",\"backend_reason\":\"", workers,
+             wring_backend_name(s->backend));
+    for (const char *c = s->backend_reason; *c != 0; c++) { /* a sentence of ours: ASCII */
+        body_add(out, *c == '"' || *c == '\\' ? "\\%c" : "%c", *c);
+    }
+    body_add(out, "\"");
+}
+
 static enum admin_step stats(const admin_config *config, admin_response *out) {
     wring_deflate_stats d = {.struct_size = sizeof d};
     wring_server_stats s = {.struct_size = sizeof s, .deflate = &d};
@@ -121,6 +130,10 @@ static enum admin_step stats(const admin_config *config, admin_response *out) {
         {"refused_memory", s.refused_memory},
         {"handshakes_evicted", s.handshakes_evicted},
         {"refused_tls_rate", s.refused_tls_rate},
+        {"http2_connections", s.http2_connections},
+        {"http2_streams", s.http2_streams},
+        {"http2_refused", s.http2_refused},
+        {"http2_calmed", s.http2_calmed},
         {"deflate_connections", s.deflate_connections},
         {"deflate_published", s.deflate_published},
         {"deflate_published_bytes_before", s.deflate_published_bytes_before},
@@ -137,12 +150,7 @@ static enum admin_step stats(const admin_config *config, admin_response *out) {
         {"deflate_takeover_refused", d.takeover_refused},
         {"deflate_context_bytes", d.context_bytes},
     };
-    body_add(out, "{\"workers\":%u,\"backend\":\"%s\",\"backend_reason\":\"",
-             wring_server_worker_count(config->server), wring_backend_name(s.backend));
-    for (const char *c = s.backend_reason; *c != 0; c++) { /* a sentence of ours: ASCII */
-        body_add(out, *c == '"' || *c == '\\' ? "\\%c" : "%c", *c);
-    }
-    body_add(out, "\"");
+    backend_add(out, wring_server_worker_count(config->server), &s);
     for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
         body_add(out, ",\"%s\":%" PRIu64, rows[i].name, rows[i].value);
     }

@@ -92,10 +92,11 @@ typedef struct bench_options {
     load_config load;
     char *connections, *duration, *rate, *connect_rate, *size, *message, *message_file, *warmup;
     char *messages, *ramp, *connect_ramp;
+    char *streams;
     char *source_ip, *connect_timeout, *publishers, *topics, *p99, *tolerance, *interval;
     char *backend;
     char *threads, *pipeline, *burst, *server_pid;
-    int text, binary, insecure, json, quiet, any_answer, verify, deflate, verbose;
+    int http2, text, binary, insecure, json, quiet, any_answer, verify, deflate, verbose;
     char *ca, *cert, *key, *origin;
     char *headers[BENCH_HEADERS_MAX];
     size_t header_count;
@@ -213,6 +214,8 @@ const char *bench_count_text(double value, char text[32]);
 const char *bench_rate_text(double value, char text[32]);
 /** "1 connection", "64 connections". */
 const char *bench_counted_text(uint64_t count, const char *noun, char text[64]);
+/** What `-c` counts: "connection", or with --http2 "session". */
+const char *bench_session_noun(const load_config *load);
 /** "1.23 MiB". */
 const char *bench_bytes_text(double bytes, char text[16]);
 

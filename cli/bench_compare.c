@@ -149,9 +149,10 @@ static bool is_set(const cJSON *config, const char *name) {
 
 /* Different settings may be what is compared: they are told, and the verdict is given. */
 static int settings_compare(const cJSON *a, const cJSON *b) {
-    static const char *const fields[] = {"connections", "rate",   "pipeline", "burst",
-                                         "publishers",  "topics", "size_min", "size_max"};
-    static const char *const switches[] = {"binary", "deflate"};
+    static const char *const fields[] = {"connections", "rate",       "pipeline",
+                                         "burst",       "publishers", "topics",
+                                         "size_min",    "size_max",   "streams"};
+    static const char *const switches[] = {"binary", "deflate", "http2"};
     int count = 0;
     const cJSON *first = cJSON_GetObjectItemCaseSensitive(a, "config");
     const cJSON *second = cJSON_GetObjectItemCaseSensitive(b, "config");

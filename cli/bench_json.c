@@ -46,6 +46,8 @@ static void config_add(cJSON *root, const bench_options *o, const load_result *r
     const load_config *load = &o->load;
     cJSON *config = cJSON_AddObjectToObject(root, "config");
     cJSON_AddNumberToObject(config, "connections", load->connections);
+    cJSON_AddBoolToObject(config, "http2", load->http2);
+    cJSON_AddNumberToObject(config, "streams", load->http2 ? load->streams : 0);
     cJSON_AddNumberToObject(config, "threads", r->threads);
     cJSON_AddStringToObject(config, "backend", wring_backend_name(r->backend));
     cJSON_AddNumberToObject(config, "duration_s",
@@ -67,6 +69,14 @@ static void config_add(cJSON *root, const bench_options *o, const load_result *r
     cJSON_AddBoolToObject(config, "deflate", load->deflate);
     cJSON_AddBoolToObject(config, "coordinated_omission",
                           load->rate <= 0 && load->mode == LOAD_ECHO);
+}
+
+/* Of HTTP/2 "connections" are sessions. */
+static void carriers_add(cJSON *root, const bench_options *o, const load_result *r) {
+    if (o->load.http2) {
+        cJSON *http2 = cJSON_AddObjectToObject(root, "http2");
+        cJSON_AddNumberToObject(http2, "connections", (double)r->carriers);
+    }
 }
 
 static void counts_add(cJSON *root, const load_result *r) {
@@ -208,6 +218,7 @@ bool bench_json_print(FILE *to, const bench_options *o, const load_result *r) {
     cJSON_AddNumberToObject(root, "warmup_s", r->warmup_s);
     cJSON_AddNumberToObject(root, "opening_s", r->opening_s);
     cJSON_AddBoolToObject(root, "interrupted", r->interrupted || bench_interrupted());
+    carriers_add(root, o, r);
     counts_add(root, r);
     latency_add(root, "latency_us", r->latency);
     latency_add(root, "connect_us", r->connect);

@@ -151,14 +151,22 @@ static void panel_head(bench_live *live, const load_progress *p) {
 static void panel_connections(bench_live *live, const load_progress *p) {
     char opened[32];
     char wanted[32];
-    const bool repeats = live->options->load.mode == LOAD_CONNECT;
+    char carriers[80] = "";
+    char count[64];
+    const load_config *load = &live->options->load;
+    const bool repeats = load->mode == LOAD_CONNECT;
+    const char *what = load->http2 ? "sessions   " : "connections";
     if (p->phase == LOAD_CLOSING) {
-        row(live, "  connections  %s left", bench_count_text((double)p->left, opened));
+        row(live, "  %s  %s left", what, bench_count_text((double)p->left, opened));
         return;
     }
-    row(live, "  connections  %s%s%s open%s", bench_count_text((double)p->opened, opened),
+    if (load->http2) {
+        (void)snprintf(carriers, sizeof carriers, ", on %s",
+                       bench_counted_text(p->carriers, "connection", count));
+    }
+    row(live, "  %s  %s%s%s open%s%s", what, bench_count_text((double)p->opened, opened),
         repeats ? "" : " of ", repeats ? "" : bench_count_text((double)p->wanted, wanted),
-        repeats ? "ed so far" : "");
+        repeats ? "ed so far" : "", carriers);
 }
 
 static void panel_figures(bench_live *live, const load_progress *p) {
@@ -225,6 +233,7 @@ static void line_connections(bench_live *live, const load_progress *p) {
     char count[32];
     char wanted[64];
     const unsigned long second = (unsigned long)p->elapsed_s;
+    const char *noun = bench_session_noun(&live->options->load);
     if (second == live->second) {
         return;
     }
@@ -233,11 +242,11 @@ static void line_connections(bench_live *live, const load_progress *p) {
         char failed[32];
         fprintf(stderr, "%6.1f s  opening: %s of %s, %s failed\n", p->elapsed_s,
                 bench_count_text((double)p->opened, count),
-                bench_counted_text(p->wanted, "connection", wanted),
+                bench_counted_text(p->wanted, noun, wanted),
                 bench_count_text((double)p->failed, failed));
     } else {
         fprintf(stderr, "%6.1f s  closing: %s left\n", p->elapsed_s,
-                bench_counted_text(p->left, "connection", wanted));
+                bench_counted_text(p->left, noun, wanted));
     }
 }
 
@@ -249,9 +258,10 @@ static void line_sample(const bench_live *live, const load_progress *p) {
     char held[64];
     const load_sample *sample = p->sample;
     if (live->options->load.mode == LOAD_IDLE) {
-        fprintf(stderr, "%6.1f s  %s held, %s lost\n", sample->t + sample->seconds,
-                bench_counted_text(p->opened - p->lost, "connection", held),
-                bench_count_text((double)p->lost, count));
+        fprintf(
+            stderr, "%6.1f s  %s held, %s lost\n", sample->t + sample->seconds,
+            bench_counted_text(p->opened - p->lost, bench_session_noun(&live->options->load), held),
+            bench_count_text((double)p->lost, count));
         return;
     }
     fprintf(stderr, "%6.1f s  %12s/s  p50 %9s  p99 %9s  max %9s", sample->t + sample->seconds,

@@ -159,6 +159,8 @@ static bool load_options_check(const bench_options *o) {
         {"-d", o->duration != NULL, RUNS, NULL},
         {"--warmup", o->warmup != NULL, RUNS, NULL},
         {"-n", o->messages != NULL, E | F | C, "-d limits the time"},
+        {"--http2", o->http2 != 0, RUNS, NULL},
+        {"--streams", o->streams != NULL, RUNS, NULL},
         {"-r", o->rate != NULL, E | F | MAX, rate},
         {"--ramp", o->ramp != NULL, E | F, ramp},
         {"--connect-ramp", o->connect_ramp != NULL, E | I, NULL},

@@ -27,6 +27,7 @@ static const char examples[] =
     "  wring bench -r 50k -c 200 -d 1m --size 64-1k ws://127.0.0.1:8080/echo\n"
     "  wring bench fanout -c 1000 --publishers 4 -r 200 ws://127.0.0.1:8080/topic/load\n"
     "  wring bench connect -c 32 -k wss://127.0.0.1:8443/echo\n"
+    "  wring bench --http2 --streams 100 -c 1k -k wss://127.0.0.1:8443/echo\n"
     "  wring bench -n 100k ws://127.0.0.1:8080/echo\n"
     "  wring bench --ramp 10s:1k,30s:1k,1m:20k ws://127.0.0.1:8080/echo\n"
     "  wring bench --connect-ramp 30s:10k,30s:10k -r 5k ws://127.0.0.1:8080/echo\n"
@@ -95,6 +96,9 @@ static bool line_parse(int argc, const char **argv, bench_options *o) {
     char *text = NULL;
     const struct poptOption table[] = {
         TEXT("connections", 'c', connections, "connections; fanout: subscribers (64)", "N"),
+        SWITCH("http2", 0, http2,
+               "HTTP/2: with wss:// by ALPN, with ws:// by prior knowledge; -c counts sessions"),
+        TEXT("streams", 0, streams, "with --http2: sessions that share a connection (1)", "N"),
         TEXT("threads", 't', threads,
              "threads, a ring each (0, automatic: half of the CPUs, or as connections need)", "N"),
         TEXT("duration", 'd', duration, "measured time (10s; of each step of find-max 2s)", "TIME"),
@@ -207,6 +211,7 @@ static bool take_numbers(bench_options *o) {
            take_count("--burst", o->burst, 1, 65536, &load->burst) &&
            take_count("--server-pid", o->server_pid, 1, INT32_MAX, &load->server_pid) &&
            take_count("-c", o->connections, 1, 1u << 24, &load->connections) &&
+           take_count("--streams", o->streams, 1, 1u << 24, &load->streams) &&
            take_count("--publishers", o->publishers, 1, LOAD_PUBLISHERS_MAX, &load->publishers) &&
            take_count("--topics", o->topics, 1, 1u << 20, &load->topics) &&
            take_rate("-r", o->rate, &load->rate) &&
@@ -275,6 +280,11 @@ static bool adopt(bench_options *o) {
     load->url_shown = o->url_shown = bench_url_shown(o->first);
     load->keep_refusal = o->verbose != 0;
     load->mode = o->command < BENCH_FIND_MAX ? (load_mode)o->command : o->searched;
+    load->http2 = o->http2 != 0;
+    if (o->streams != NULL && !load->http2) {
+        cli_complain("--streams is about HTTP/2: give --http2 as well");
+        return false;
+    }
     if (!bench_plan_adopt(o)) {
         return false;
     }
@@ -321,15 +331,15 @@ bool bench_options_parse(int argc, const char **argv, bench_options *o) {
 }
 
 void bench_options_free(bench_options *o) {
-    char *texts[] = {o->connections,  o->duration,   o->rate,         o->connect_rate,
-                     o->size,         o->message,    o->warmup,       o->message_file,
-                     o->source_ip,    o->publishers, o->topics,       o->connect_timeout,
-                     o->p99,          o->tolerance,  o->interval,     o->ca,
-                     o->cert,         o->key,        o->origin,       o->json_file,
-                     o->hdr_file,     o->svg_file,   o->first,        o->second,
-                     o->url_shown,    o->messages,   o->ramp,         o->connect_ramp,
-                     o->summary_file, o->threads,    o->backend,      o->pipeline,
-                     o->burst,        o->server_pid, o->message_bytes};
+    char *texts[] = {o->connections,  o->duration,   o->rate,          o->connect_rate,
+                     o->size,         o->message,    o->warmup,        o->message_file,
+                     o->source_ip,    o->publishers, o->topics,        o->connect_timeout,
+                     o->p99,          o->tolerance,  o->interval,      o->ca,
+                     o->cert,         o->key,        o->origin,        o->json_file,
+                     o->hdr_file,     o->svg_file,   o->first,         o->second,
+                     o->url_shown,    o->messages,   o->ramp,          o->connect_ramp,
+                     o->summary_file, o->threads,    o->backend,       o->pipeline,
+                     o->burst,        o->server_pid, o->message_bytes, o->streams};
     for (size_t i = 0; i < sizeof texts / sizeof texts[0]; i++) {
         free(texts[i]);
     }

@@ -60,6 +60,10 @@ const char *bench_bytes_text(double bytes, char text[16]) {
     return text;
 }
 
+const char *bench_session_noun(const load_config *load) {
+    return load->http2 ? "session" : "connection";
+}
+
 double bench_rate(const load_result *r) {
     const double seconds = r->duration_s > 0 ? r->duration_s : 1;
     return (double)(r->measured.received - r->measured.wrong) / seconds;
@@ -138,11 +142,15 @@ static void setting_print(FILE *to, const bench_options *o, const load_result *r
     char text[64];
     fprintf(to, "wring bench %s: %s %s\n", WRING_VERSION, bench_mode_name(load->mode),
             load->url_shown);
-    fputs(bench_counted_text(r->connections.wanted, "connection", text), to);
+    fputs(bench_counted_text(r->connections.wanted, bench_session_noun(load), text), to);
     if (load->mode == LOAD_FANOUT) {
         fprintf(to, " (%s publish, ", bench_count_text(load->publishers, text));
         fprintf(to, "%s subscribe, ", bench_count_text(load->connections, text));
         fprintf(to, "%s)", bench_counted_text(load->topics, "topic", text));
+    }
+    if (load->http2) {
+        fprintf(to, " of HTTP/2, %s a connection",
+                bench_counted_text(load->streams, "stream", text));
     }
     fprintf(to, " on %s, %s", bench_counted_text(r->threads, "thread", text),
             wring_backend_name(r->backend));
@@ -171,11 +179,13 @@ static void setting_print(FILE *to, const bench_options *o, const load_result *r
 
 /* ---- what came of it ------------------------------------------------------------------------- */
 
-static void connections_print(FILE *to, const load_result *r, bool repeats) {
-    char opened[32];
+static void connections_print(FILE *to, const load_config *load, const load_result *r) {
+    const bool repeats = load->mode == LOAD_CONNECT;
+    char opened[64];
     char wanted[32];
     char text[16];
-    fprintf(to, "  connections  %s", bench_count_text((double)r->connections.opened, opened));
+    fprintf(to, "  %-11s  %s", load->http2 ? "sessions" : "connections",
+            bench_count_text((double)r->connections.opened, opened));
     if (!repeats) {
         fprintf(to, " of %s opened in %s", bench_count_text((double)r->connections.wanted, wanted),
                 bench_duration_text(r->opening_s * 1e9, text));
@@ -193,6 +203,10 @@ static void connections_print(FILE *to, const load_result *r, bool repeats) {
                 bench_count_text((double)r->connections.unanswered, opened));
     }
     fputc('\n', to);
+    if (load->http2) {
+        fprintf(to, "               carried by %s of HTTP/2\n",
+                bench_counted_text(r->carriers, "connection", opened));
+    }
     if (r->connections.unclosed > 0) {
         fprintf(to, "               %s of our closes never answered\n",
                 bench_count_text((double)r->connections.unclosed, opened));
@@ -226,7 +240,7 @@ static void rate_print(FILE *to, const bench_options *o, const load_result *r) {
     fputc('\n', to);
 }
 
-static void schedule_print(FILE *to, const load_result *r) {
+static void schedule_print(FILE *to, const load_result *r, const char *noun) {
     static const double shown[] = {50, 99, 99.9};
     char text[16];
     char count[64];
@@ -234,8 +248,8 @@ static void schedule_print(FILE *to, const load_result *r) {
             bench_counted_text(r->unsent, "message", count), r->unsent == 1 ? "was" : "were",
             bench_duration_text((double)r->behind_max, text));
     if (r->held > 0) {
-        fprintf(to, "; %s waited because all connections were full",
-                bench_count_text((double)r->held, count));
+        fprintf(to, "; %s waited because all %ss were full",
+                bench_count_text((double)r->held, count), noun);
     }
     fputs("\n  lag          ", to);
     for (size_t i = 0; i < sizeof shown / sizeof shown[0]; i++) {
@@ -246,11 +260,11 @@ static void schedule_print(FILE *to, const load_result *r) {
             bench_duration_text((double)r->lag->max, text));
 }
 
-static void dials_print(FILE *to, const load_result *r) {
+static void dials_print(FILE *to, const load_result *r, const char *noun) {
     char count[32];
     char text[16];
-    fprintf(to, "  schedule     %s connections due were not dialled; at most %s late\n",
-            bench_count_text((double)r->unsent, count),
+    fprintf(to, "  schedule     %s %ss due were not dialled; at most %s late\n",
+            bench_count_text((double)r->unsent, count), noun,
             bench_duration_text((double)r->behind_max, text));
 }
 
@@ -289,7 +303,7 @@ static void messages_print(FILE *to, const load_config *load, const load_result 
     }
     foreign_print(to, r);
     if (load->rate > 0) {
-        schedule_print(to, r);
+        schedule_print(to, r, bench_session_noun(load));
     }
 }
 
@@ -322,7 +336,7 @@ static void memory_print(FILE *to, const bench_options *o, const load_result *r)
     if (count < MEMORY_COUNT_MIN) {
         return; /* what the program itself grew by would be most of it */
     }
-    fputs("  memory       for each connection: ", to);
+    fprintf(to, "  memory       for each %s: ", bench_session_noun(&o->load));
     each_print(to, "generator", r->own_rss_before, r->own_rss_after, count);
     if (o->load.server_pid != 0) {
         each_print(to, ", server", r->server_rss_before, r->server_rss_after, count);
@@ -354,13 +368,13 @@ static void bounds_print(FILE *to, const bench_options *o) {
     }
 }
 
-static void unsent_print(FILE *to, const load_result *r) {
+static void unsent_print(FILE *to, const load_result *r, const char *noun) {
     char lost[32];
     char opened[64];
     (void)bench_count_text((double)r->connections.lost, lost);
-    (void)bench_counted_text(r->connections.opened, "connection", opened);
+    (void)bench_counted_text(r->connections.opened, noun, opened);
     if (r->connections.lost == r->connections.opened) {
-        fputs("The rate was not kept: all connections were lost.\n", to);
+        fprintf(to, "The rate was not kept: all %ss were lost.\n", noun);
     } else if (r->connections.lost > 0) {
         fprintf(to,
                 "The rate was not kept: %s of %s were lost, or the server (or this machine)\n"
@@ -398,7 +412,7 @@ static void notes_print(FILE *to, const load_config *load, const load_result *r)
                 bench_duration_text((double)load_histogram_percentile(r->latency, 99), latency));
     }
     if (r->unsent > 0) {
-        unsent_print(to, r);
+        unsent_print(to, r, bench_session_noun(load));
     }
 }
 
@@ -408,7 +422,7 @@ void bench_report_print(FILE *to, const bench_options *o, const load_result *r) 
     const load_config *load = &o->load;
     const bool paced_dials = load->mode == LOAD_CONNECT && load->connect_rate > 0;
     setting_print(to, o, r);
-    connections_print(to, r, load->mode == LOAD_CONNECT);
+    connections_print(to, load, r);
     if (load->mode != LOAD_IDLE) {
         rate_print(to, o, r);
     }
@@ -418,7 +432,7 @@ void bench_report_print(FILE *to, const bench_options *o, const load_result *r) 
         foreign_print(to, r);
     }
     if (paced_dials) {
-        dials_print(to, r);
+        dials_print(to, r, bench_session_noun(load));
     }
     if (load->mode == LOAD_IDLE) {
         memory_print(to, o, r);

@@ -16,7 +16,8 @@ static void title_print(FILE *to, const bench_options *o, const load_result *r) 
             : o->exit_code == CLI_OK ? "passed"
                                      : "FAILED");
     if (load->mode == LOAD_IDLE) {
-        fprintf(to, "%s held", bench_counted_text(r->connections.opened, "connection", text));
+        fprintf(to, "%s held",
+                bench_counted_text(r->connections.opened, bench_session_noun(load), text));
     } else {
         fprintf(to, "%s %s/s", bench_rate_text(bench_rate(r), text), what[load->mode]);
     }

@@ -29,6 +29,7 @@ static const char examples[] =
     "  wring connect --json wss://example.com/feed | jq 'select(.event == \"message\").data'\n"
     "  echo '{\"type\":\"binary\",\"data\":\"AP8=\"}' | wring connect --json-input "
     "wss://example.com/in\n"
+    "  wring connect --http2 -v wss://example.com/feed   a WebSocket on a stream of HTTP/2\n"
     "  wring connect --proxy socks5://127.0.0.1:1080 --reconnect 500ms wss://example.com/feed\n"
     "  wring connect --reconnect 500ms --linger off wss://example.com/feed < /dev/null >> log\n"
     "\nEach line of input is one text message, without its end (LF or CRLF); with --binary each "
@@ -78,6 +79,8 @@ static bool options_parse(int argc, const char **argv, connect_options *o) {
         {"json", 'j', POPT_ARG_NONE, &o->json, 0, "print each event as a JSON object", NULL},
         {"json-input", 'J', POPT_ARG_NONE, &o->json_input, 0, "read a JSON object a line", NULL},
         {"one", '1', POPT_ARG_NONE, &o->one, 0, "end after the first message received", NULL},
+        {"http2", 0, POPT_ARG_NONE, &o->http2, 0,
+         "over HTTP/2 (RFC 8441) only: wss:// by ALPN, ws:// by prior knowledge", NULL},
         {"insecure", 'k', POPT_ARG_NONE, &o->insecure, 0, "accept any certificate", NULL},
         {"ca", 0, POPT_ARG_STRING, &o->ca, 0, "PEM: authorities to trust (the system's)", "FILE"},
         {"cert", 0, POPT_ARG_STRING, &o->cert, 0, "PEM: our own certificate", "FILE"},
@@ -185,6 +188,10 @@ static connect_talk talk;
 static void output_changed(void *owner) {
     connect_wake(owner);
 }
+
+/* Asked for by name: nothing else will do. */
+static const wring_http2_config http2_only = {
+    .struct_size = sizeof http2_only, .cleartext = true, .required = true};
 
 static int run(const connect_options *o, const wring_client_config *config, int signals) {
     wring_pool *pool = NULL;
@@ -310,6 +317,7 @@ static int connect_with(const connect_options *o) {
         .on_status = connect_on_status,
         .on_status_opts = &talk,
         .deflate = deflate_given,
+        .http2 = o->http2 != 0 ? &http2_only : NULL,
         .on_handshake = o->verbose ? connect_on_handshake : NULL,
         .on_handshake_opts = &talk,
     };

@@ -60,6 +60,7 @@ typedef struct connect_options {
     int json_input;
     int one;
     int insecure;
+    int http2;
     int verbose;
     int no_proxy;
     uint32_t timeout_ms;

@@ -280,7 +280,8 @@ static void show_answer(FILE *to, const wring_request *request) {
                 request->tls->resumed ? ", resumed" : "",
                 request->tls->peer_verified ? ", certificate verified" : ", not verified");
     }
-    fputs("< HTTP/1.1 101 Switching Protocols\n", to);
+    fputs(request->http_version == 20 ? "< HTTP/2 200\n" : "< HTTP/1.1 101 Switching Protocols\n",
+          to);
     for (size_t i = 0; i < request->headers.count; i++) {
         show_header(to, '<', &request->headers.list[i]);
     }

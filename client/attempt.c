@@ -69,6 +69,7 @@ void wring__client_attempt_clear(wring_client *client) {
         wring__link_abort(link);
     }
     client->link = NULL;
+    wring__trunk_leave(client);
 }
 
 void wring__client_closed(wring_client *client) {
@@ -184,6 +185,7 @@ void wring__client_attempt_begin(wring_client *client) {
     client->attempt++;
     client->timeout_lost = client->worker->clock.lost;
     client->http_status = 0;
+    wring__trunk_forget(client);
     refusal_set(client, NULL);
     client->addresses.count = 0;
     const uint32_t timeout_ms = client->settings.config.connect_timeout_ms;
@@ -202,6 +204,12 @@ void wring__client_attempt_begin(wring_client *client) {
 }
 
 void wring__client_attempt_dial(wring_client *client) {
+    if (!wring__trunk_seek(client)) {
+        wring__client_attempt_connect(client);
+    }
+}
+
+void wring__client_attempt_connect(wring_client *client) {
     if (wring__address_parse(target_host(client), target_port(client),
                              &client->addresses.list[0])) {
         client->addresses.count = 1;
@@ -340,7 +348,9 @@ void wring__client_on_timeout(wring__task *task) {
     const char *what = client->link != NULL      ? wring__link_awaits(client->link)
                        : client->resolve != NULL ? "the name was not resolved in time"
                        : client->renewing ? "the application did not renew URL and headers in time"
-                                          : "the connection was not made in time";
+                       : wring__trunk_is_waited_for(client)
+                           ? "no connection of HTTP/2 was ready in time"
+                           : "the connection was not made in time";
     wring__link *link = client->link;
     (void)wring__client_hold(client);
     wring__client_attempt_failed_with(client, WRING_ERR_TIMEOUT, 0, what);

@@ -8,7 +8,9 @@
  *   client.c    the life: what is told, the end, what other threads ask for
  *   attempt.c   attempts: the name, dialling, back-off; retry.c: whether and when the next one is
  *   renew.c     the application's URL and headers for the next attempt
- *   link.c      one connection and its session; link_upgrade.c: proxy, TLS, upgrade
+ *   link.c      one connection, or stream, and its session; link_upgrade.c: proxy, TLS, upgrade;
+ *               link_carried.c: the upgrade over HTTP/2
+ *   trunk.c     connections of HTTP/2 that clients share
  *   refusal.c   an answer that refused, kept for the report
  *   inbox.c     the blocking style
  *   tls_share.c one TLS context for all clients with equal settings
@@ -23,6 +25,7 @@
 
 #include "client/proxy.h"
 #include "client/resolve.h"
+#include "client/trunk.h"
 #include "io/log.h"
 #include "core/mail.h"
 #include "io/worker.h"
@@ -46,12 +49,14 @@ typedef struct wring__client_settings {
     wring__proxy_config proxy;
     wring_session_config session; /* config.session, .deflate and .handler point to these */
     wring_deflate_config deflate;
+    wring_http2_config http2; /* config.http2 is this or NULL */
     wring_handler handler;
     wring__address source; /* len 0: none */
     wring__tls_share *tls; /* NULL: ws:// */
     wring_headers given;   /* config.headers without what the URL added */
     const char *url_text;  /* `url` is views of it */
     bool proxy_is_from_env;
+    bool has_alpn; /* the application chose what ALPN offers */
     struct wring__owned *owned;
     struct wring__owned *renewed; /* URL and headers of the last renewal */
 } wring__client_settings;
@@ -77,6 +82,7 @@ struct wring_client {
     uint32_t next_address;
     wring__link *dialling; /* attempts at addresses, linked by `next` */
     wring__link *link;     /* the one that connected */
+    wring__ride ride;
     wring__tls_session *tls_session;
     uint64_t random; /* of the back-off */
     uint32_t attempt;
@@ -199,8 +205,11 @@ void wring__client_status_set(wring_client *client, wring_client_status status, 
 
 void wring__client_attempt_begin(wring_client *client);
 
-/** Goes on with URL and headers as they are: resolves and dials. */
+/** Goes on with URL and headers as they are: rides on a trunk, or resolves and dials. */
 void wring__client_attempt_dial(wring_client *client);
+
+/** Resolves and dials, a trunk too. */
+void wring__client_attempt_connect(wring_client *client);
 
 /** Lets go of everything under way, except the link that connected. */
 void wring__client_attempt_clear(wring_client *client);
@@ -236,6 +245,12 @@ void wring__link_prepare(wring_client *client);
 /** Dials one address.  Errors: those of wring__conn_connect. */
 WRING_MUST_CHECK wring_result wring__link_dial(wring_client *client, const wring__address *address,
                                                wring__link **out);
+
+/** A stream of a trunk, in place of a connection of its own: client->link, which asks for the
+ *  upgrade.  Errors: WRING_ERR_NO_MEMORY, WRING_ERR_CLOSED, WRING_ERR_TOO_MANY_CONNECTIONS, those
+ *  of the request; then there is no link. */
+WRING_MUST_CHECK wring_result wring__link_ride(wring_client *client, wring__trunk *trunk,
+                                               wring__stream *below);
 wring__link **wring__link_next(wring__link *link);
 const wring__endpoint *wring__link_endpoint(const wring__link *link);
 const wring__address *wring__link_address(const wring__link *link);

@@ -147,7 +147,8 @@ void wring__link_session_begin(wring__link *link, wring_headers headers, wring_b
     const wring__binding *binding = &link->client->binding;
     wring_tls_info tls;
     wring_request request = {.struct_size = sizeof request,
-                             .method = wring_str("GET"),
+                             .http_version = link->trunk == NULL ? 11 : 20,
+                             .method = wring_str(link->trunk == NULL ? "GET" : "CONNECT"),
                              .target = wring_str(settings->target),
                              .path = wring_str(settings->target),
                              .host = wring_str(settings->host_header),
@@ -166,7 +167,9 @@ void wring__link_session_begin(wring__link *link, wring_headers headers, wring_b
     link->stage = STAGE_SESSION;
     free(link->answered);
     link->answered = NULL;
-    link->client->http_status = 101;
+    if (link->trunk != NULL) {
+        wring__trunk_is_used(link->trunk);
+    }
     wring__client_link_open(link->client, link);
     wring__stream_start(&link->stream, binding, link->state, &request);
     if (rest.len > 0 && link->stage == STAGE_SESSION) { /* the first frames came along */
@@ -179,6 +182,10 @@ void wring__link_session_begin(wring__link *link, wring_headers headers, wring_b
 static void link_connected(wring__endpoint *end) {
     wring__link *link = link_of(end);
     wring__client_link_connected(link->client, link);
+}
+
+static void link_secured(wring__endpoint *end) {
+    wring__link_secured(link_of(end));
 }
 
 static void link_rx(wring__endpoint *end, wring_mut_bytes bytes, wring__block *block) {
@@ -197,6 +204,7 @@ static void link_rx(wring__endpoint *end, wring_mut_bytes bytes, wring__block *b
         session_rx(link, bytes, block);
         break;
     case STAGE_DIAL: /* we speak first */
+    case STAGE_SHELL:
     case STAGE_OVER:
         break;
     }
@@ -206,6 +214,16 @@ static void link_rx(wring__endpoint *end, wring_mut_bytes bytes, wring__block *b
  */
 static bool is_broken_off(const wring__endpoint *end, wring_result reason) {
     return reason == WRING_ERR_TLS_TRUNCATED || is_reset(end, reason);
+}
+
+/* The stream of a trunk ended before its answer. True: the client goes to another trunk. */
+static bool link_rerouted(wring__link *link, wring_result reason) {
+    if (link->stage != STAGE_UPGRADE || link->trunk == NULL ||
+        !wring__trunk_reroute(link, reason)) {
+        return false;
+    }
+    link->stage = STAGE_OVER;
+    return true;
 }
 
 /* Who broke off, how, and what was waited for. */
@@ -229,8 +247,9 @@ static void link_eof(wring__endpoint *end) {
     if (link->stage == STAGE_SESSION) {
         wring__stream_fail(&link->stream, WRING_ERR_TRUNCATED);
     } else if (link->stage == STAGE_REFUSED) {
+        wring__refusal_ended(link->refusal, end->kind == WRING__END_MUX);
         refusal_tell(link);
-    } else {
+    } else if (!link_rerouted(link, WRING_ERR_TRUNCATED)) {
         link_broken_off(link, WRING_ERR_TRUNCATED);
     }
     wring__end_shut(end);
@@ -249,6 +268,9 @@ static void link_failed(wring__endpoint *end, wring_result reason) {
     }
     if (link->stage == STAGE_REFUSED) {
         refusal_tell(link);
+        return;
+    }
+    if (link_rerouted(link, reason)) {
         return;
     }
     if (is_broken_off(end, reason)) {
@@ -308,15 +330,37 @@ static void link_mail(wring__endpoint *end, const wring__mail *mail) {
     wring__stream_mail(wring__stream_of_end(end), mail);
 }
 
-static void link_closed(wring__endpoint *end) {
-    wring__link *link = link_of(end);
+static void link_free(wring__link *link) {
     wring__proxy_deinit(&link->proxy);
     wring__head_free(&link->head);
     free(link->refusal);
     free(link->answered);
-    wring__session_deinit(&link->stream.session);
-    wring__client_release(link->client);
     free(link);
+}
+
+static void link_closed(wring__endpoint *end) {
+    wring__link *link = link_of(end);
+    wring_client *client = link->client;
+    if (link->trunk != NULL) {
+        wring__trunk_is_left(link->trunk);
+    }
+    wring__session_deinit(&link->stream.session);
+    link_free(link);
+    wring__client_release(client);
+}
+
+void wring__link_is_shell(wring__link *link) {
+    wring_client *client = link->client;
+    link->stage = STAGE_SHELL;
+    link->client = NULL;
+    wring__proxy_deinit(&link->proxy); /* it borrows from the client */
+    memset(&link->proxy, 0, sizeof link->proxy);
+    wring__client_release(client);
+}
+
+void wring__link_shell_free(wring__link *link) {
+    WRING_ASSERT(link->stage == STAGE_SHELL);
+    link_free(link);
 }
 
 static const wring__stream_ops link_ops = {
@@ -331,7 +375,8 @@ static const wring__stream_ops link_ops = {
               .resume = link_resume,
               .closed = link_closed,
               .missing = wring__stream_on_missing,
-              .room = wring__stream_on_room},
+              .room = wring__stream_on_room,
+              .secured = link_secured},
     .ended = link_session_ended,
 };
 
@@ -360,6 +405,33 @@ wring_result wring__link_dial(wring_client *client, const wring__address *addres
     wring__session_init(&link->stream.session, &client->sessions, &link->stream.end.out);
     *out = link;
     return WRING_OK;
+}
+
+wring_result wring__link_ride(wring_client *client, wring__trunk *trunk, wring__stream *below) {
+    wring__link *link = calloc(1, sizeof *link + client->binding.handler->state_size);
+    if (link == NULL) {
+        return WRING_ERR_NO_MEMORY;
+    }
+    wring__endpoint *end = &link->stream.end;
+    wring_result result = wring__end_init(end, client->worker, &link_ops.super);
+    if (result != WRING_OK) {
+        free(link);
+        return result;
+    }
+    end->kind = WRING__END_MUX;
+    end->state = WRING__END_OPEN;
+    end->mux = below->carried;
+    link->client = wring__client_hold(client);
+    link->trunk = trunk;
+    link->stage = STAGE_UPGRADE;
+    client->link = link;
+    wring__session_init(&link->stream.session, &client->sessions, &end->out);
+    result = wring__link_connect(link, below);
+    if (result != WRING_OK) {
+        client->link = NULL;
+        wring__end_close(end);
+    }
+    return result;
 }
 
 void wring__link_proceed(wring__link *link) {

@@ -11,7 +11,7 @@
 /* ---- what is shown of it ----------------------------------------------------------------------
  */
 
-static void request_show(wring__link *link, wring_bytes request) {
+void wring__link_show_request(wring__link *link, wring_bytes request) {
     const wring_client_config *config = wring__link_config(link);
     if (config->on_handshake != NULL) {
         link->answered = calloc(1, sizeof *link->answered); /* without memory it is not shown */
@@ -19,7 +19,7 @@ static void request_show(wring__link *link, wring_bytes request) {
     }
 }
 
-static void answer_note(wring__link *link, wring_mut_bytes bytes) {
+void wring__link_note_answer(wring__link *link, wring_bytes bytes) {
     struct wring__answered *answered = link->answered;
     if (answered != NULL) {
         const size_t len = wring__min_size(bytes.len, sizeof answered->bytes - answered->len);
@@ -39,7 +39,7 @@ void wring__link_show_answer(wring__link *link) {
 
 /* ---- the upgrade ----------------------------------------------------------------------------- */
 
-static wring_upgrade_offer offer_of(const wring__link *link) {
+wring_upgrade_offer wring__link_offer(const wring__link *link) {
     wring_upgrade_offer offer = wring__client_offer(&link->client->settings);
     if (link->client->settings.config.deflate != NULL) {
         offer.extensions = "permessage-deflate"; /* in short: the request has the whole */
@@ -49,7 +49,7 @@ static wring_upgrade_offer offer_of(const wring__link *link) {
 
 static wring_result request_write(wring__link *link, char *out, size_t cap, size_t *len) {
     const wring__client_settings *settings = &link->client->settings;
-    wring_upgrade_offer offer = offer_of(link);
+    wring_upgrade_offer offer = wring__link_offer(link);
     char *extensions = NULL;
     wring_result result = WRING_OK;
     if (settings->config.deflate != NULL) {
@@ -63,19 +63,9 @@ static wring_result request_write(wring__link *link, char *out, size_t cap, size
     return result;
 }
 
-void wring__link_upgrade_begin(wring__link *link) {
-    const wring__client_settings *settings = &link->client->settings;
-    link->stage = STAGE_UPGRADE;
-    wring_result result = WRING_OK;
-    if (settings->url.secure) {
-        result = wring__conn_secure(&link->stream.conn, wring__tls_share_context(settings->tls),
-                                    settings->host, link->client->tls_session);
-        wring__client_session_offered(link->client);
-    }
-    if (result == WRING_OK) {
-        result = wring__client_key(link->key);
-    }
+static void request_send(wring__link *link) {
     const size_t cap = 64 * 1024;
+    wring_result result = wring__client_key(link->key);
     char *request = result == WRING_OK ? malloc(cap) : NULL;
     size_t len = 0;
     if (result == WRING_OK && request == NULL) {
@@ -85,7 +75,7 @@ void wring__link_upgrade_begin(wring__link *link) {
         result = request_write(link, request, cap, &len);
     }
     if (result == WRING_OK) {
-        request_show(link, wring_bytes_of(request, len));
+        wring__link_show_request(link, wring_bytes_of(request, len));
         result = wring__outq_append(&link->stream.end.out, &link->stream.end.worker->chunks,
                                     wring_bytes_of(request, len));
     }
@@ -95,6 +85,50 @@ void wring__link_upgrade_begin(wring__link *link) {
         return;
     }
     wring__end_flush(&link->stream.end);
+}
+
+static void trunk_take(wring__link *link) {
+    const wring_result result = wring__trunk_take(link);
+    if (result != WRING_OK) {
+        wring__link_fail_with(link, result, NULL);
+    }
+}
+
+void wring__link_upgrade_begin(wring__link *link) {
+    wring_client *client = link->client;
+    const wring__client_settings *settings = &client->settings;
+    wring_result result = WRING_OK;
+    link->stage = STAGE_UPGRADE;
+    if (settings->url.secure) {
+        link->negotiates = wring__trunk_is_negotiated(client);
+        result = wring__conn_secure(&link->stream.conn, wring__tls_share_context(settings->tls),
+                                    settings->host, client->tls_session, wring__trunk_alpn(client));
+        wring__client_session_offered(client);
+    }
+    if (result != WRING_OK) {
+        wring__link_fail_with(link, result, NULL);
+    } else if (wring__trunk_is_prior(client)) {
+        trunk_take(link);
+    } else if (!link->negotiates) {
+        request_send(link);
+    }
+}
+
+void wring__link_secured(wring__link *link) {
+    if (link->stage != STAGE_UPGRADE || !link->negotiates) {
+        return;
+    }
+    link->negotiates = false;
+    if (wring_bytes_equal(wring__tls_alpn(wring__end_tls(&link->stream.end)), wring_str("h2"))) {
+        trunk_take(link);
+    } else if (wring__link_config(link)->http2->required) {
+        wring__link_fail_with(link, WRING_ERR_PEER_NO_CONNECT_PROTOCOL,
+                              "the server did not agree on HTTP/2 (ALPN \"h2\"): switch it on "
+                              "there, or leave http2.required out");
+    } else {
+        wring__trunk_declined(link->client);
+        request_send(link);
+    }
 }
 
 /* ---- a refusal ------------------------------------------------------------------------------- */
@@ -118,22 +152,28 @@ void wring__link_refusal_rx(wring__link *link, wring_mut_bytes bytes) {
     }
 }
 
+void wring__link_refused(wring__link *link, wring__refusal *refusal) {
+    if (refusal == NULL) {
+        wring__link_fail_with(link, WRING_ERR_NO_MEMORY, NULL);
+    } else {
+        refusal_await(link, refusal);
+    }
+}
+
 static void refused(wring__link *link, const wring__http1 *parser, wring_mut_bytes data) {
     wring__refusal *refusal = wring__refusal_create(parser, data.data, false);
     link->client->http_status = parser->status;
-    if (refusal == NULL) {
-        wring__link_fail_with(link, WRING_ERR_NO_MEMORY, NULL);
-        return;
+    if (refusal != NULL) {
+        (void)wring__refusal_feed(
+            refusal, wring_bytes_of(data.data + parser->position, data.len - parser->position));
     }
-    (void)wring__refusal_feed(
-        refusal, wring_bytes_of(data.data + parser->position, data.len - parser->position));
-    refusal_await(link, refusal);
+    wring__link_refused(link, refusal);
 }
 
 /* ---- the answer ------------------------------------------------------------------------------ */
 
 static void response_done(wring__link *link, wring__http1 *parser, wring_mut_bytes data) {
-    const wring_upgrade_offer offer = offer_of(link);
+    const wring_upgrade_offer offer = wring__link_offer(link);
     wring_header list[WRING__HTTP1_FIELDS_MAX];
     const wring_headers headers = wring__http1_headers(parser, data.data, list);
     wring_bytes subprotocol = {NULL, 0};
@@ -155,6 +195,7 @@ static void response_done(wring__link *link, wring__http1 *parser, wring_mut_byt
         return;
     }
     const size_t head_len = parser->position;
+    link->client->http_status = parser->status;
     wring__link_session_begin(link, headers, subprotocol,
                               (wring_mut_bytes){data.data + head_len, data.len - head_len});
 }
@@ -195,7 +236,7 @@ void wring__link_upgrade_rx(wring__link *link, wring_mut_bytes bytes) {
     wring__head *spent = NULL; /* holds `bytes`, once an interim answer came in pieces */
     wring_result result = WRING_OK;
     bool is_final = false;
-    answer_note(link, bytes);
+    wring__link_note_answer(link, wring_bytes_of(bytes.data, bytes.len));
     while (result == WRING_OK && !is_final && bytes.len > 0) {
         result = head_take(link, &bytes, &is_final);
         if (result != WRING_MORE && link->head != NULL) {
@@ -234,7 +275,8 @@ void wring__link_proxy_rx(wring__link *link, wring_mut_bytes bytes) {
     if (result == WRING_MORE) {
         return;
     }
-    if (result == WRING_OK && used < bytes.len) {
+    const bool may_follow = wring__trunk_is_prior(link->client); /* SETTINGS: RFC 9113 3.4 */
+    if (result == WRING_OK && used < bytes.len && !may_follow) {
         /* we speak first: nothing can follow but what somebody slipped in */
         result = wring_error_set(&error, WRING_ERR_PROXY, 0, "the proxy sent more than its answer");
     } else if (result == WRING_ERR_NO_MEMORY) {
@@ -250,4 +292,8 @@ void wring__link_proxy_rx(wring__link *link, wring_mut_bytes bytes) {
         return;
     }
     wring__link_upgrade_begin(link);
+    wring__endpoint *end = &link->stream.end;
+    if (used < bytes.len && link->stage == STAGE_SHELL && end->state == WRING__END_OPEN) {
+        end->ops->rx(end, (wring_mut_bytes){bytes.data + used, bytes.len - used}, NULL);
+    }
 }

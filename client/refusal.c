@@ -27,6 +27,45 @@ wring__refusal *wring__refusal_create(const wring__http1 *parser, const uint8_t 
     return refusal;
 }
 
+static wring_bytes copy_put(uint8_t **at, wring_bytes text) {
+    const wring_bytes copy = wring_bytes_of(*at, text.len);
+    if (text.len > 0) {
+        memcpy(*at, text.data, text.len);
+    }
+    *at += text.len;
+    return copy;
+}
+
+wring__refusal *wring__refusal_create_carried(int status, wring_headers fields) {
+    size_t size = 0;
+    for (size_t i = 0; i < fields.count; i++) {
+        size += fields.list[i].name.len + fields.list[i].value.len;
+    }
+    wring__refusal *refusal = calloc(1, sizeof *refusal + size);
+    if (refusal == NULL) {
+        return NULL;
+    }
+    WRING_ASSERT(fields.count <= WRING_ARRAY_LEN(refusal->list));
+    uint8_t *at = refusal->head;
+    for (size_t i = 0; i < fields.count; i++) {
+        refusal->list[i].name = copy_put(&at, fields.list[i].name);
+        refusal->list[i].value = copy_put(&at, fields.list[i].value);
+    }
+    refusal->answer = (wring_http_answer){
+        .struct_size = sizeof refusal->answer,
+        .status = status,
+        .headers = {refusal->list, fields.count},
+        .body = wring_bytes_of(refusal->body_bytes, 0),
+    };
+    wring__http1_body_begin_response(&refusal->body, status, (wring_headers){NULL, 0});
+    wring__refusal_explain(refusal);
+    return refusal;
+}
+
+void wring__refusal_ended(wring__refusal *refusal, bool in_order) {
+    refusal->answer.body_is_whole |= in_order && !refusal->was_cut;
+}
+
 /* Keeps what fits of a piece; false when there was more. */
 static bool keep(wring__refusal *refusal, wring_bytes piece) {
     wring_bytes *body = &refusal->answer.body;
@@ -35,6 +74,7 @@ static bool keep(wring__refusal *refusal, wring_bytes piece) {
         memcpy(refusal->body_bytes + body->len, piece.data, len);
         body->len += len;
     }
+    refusal->was_cut |= len < piece.len;
     return len == piece.len;
 }
 

@@ -17,6 +17,7 @@ typedef struct wring__refusal {
     wring_http_answer answer; /* views of what follows */
     wring_error error;        /* what the application is told once the body has come */
     wring__http1_body body;
+    bool was_cut; /* there was more of the body than is kept */
     wring_header list[WRING__HTTP1_FIELDS_MAX];
     uint8_t body_bytes[WRING__REFUSAL_BODY_MAX];
     uint8_t head[];
@@ -27,6 +28,14 @@ typedef struct wring__refusal {
  *  Own: give, free() it; NULL when memory is out. */
 wring__refusal *wring__refusal_create(const wring__http1 *parser, const uint8_t *data,
                                       bool by_proxy);
+
+/** Copies the head of an answer of HTTP/2. Its body has no framing of its own.
+ *  @param fields  without :status
+ *  Own: give, free() it; NULL when memory is out. */
+wring__refusal *wring__refusal_create_carried(int status, wring_headers fields);
+
+/** The stream ended.  @param in_order  which says that the body is whole, if none of it was cut */
+void wring__refusal_ended(wring__refusal *refusal, bool in_order);
 
 /** Takes bytes of the body. True: nothing more is wanted. */
 bool wring__refusal_feed(wring__refusal *refusal, wring_bytes bytes);

@@ -287,6 +287,11 @@ static wring_result config_adopt(wring__client_settings *settings, const wring_c
         result = wring__deflate_config_adopt(config->deflate, &settings->deflate, error);
         config->deflate = &settings->deflate;
     }
+    if (result == WRING_OK && config->http2 != NULL) {
+        settings->http2.struct_size = sizeof settings->http2;
+        result = wring_http2_config_adopt(config->http2, &settings->http2, error);
+        config->http2 = &settings->http2;
+    }
     return result;
 }
 
@@ -304,6 +309,23 @@ wring_upgrade_offer wring__client_offer(const wring__client_settings *settings) 
     };
 }
 
+/* So many headers of the application's fit into a request of HTTP/2, beside those of our own. */
+#define HTTP2_HEADERS_MAX 60
+
+static wring_result http2_check(const wring__client_settings *settings, wring_error *error) {
+    const wring_http2_config *http2 = settings->config.http2;
+    if (http2 == NULL) {
+        return WRING_OK;
+    }
+    if (http2->required && !http2->cleartext && !settings->url.secure) {
+        return bad(error, "http2",
+                   "is required, and ws:// has HTTP/2 only where http2.cleartext is set");
+    }
+    return settings->config.headers.count <= HTTP2_HEADERS_MAX
+               ? WRING_OK
+               : bad(error, "headers", "are more than 60, the most with http2");
+}
+
 /* The request is written once to see that every header can be sent. */
 static wring_result headers_check(const wring__client_settings *settings, wring_error *error) {
     const wring_client_config *config = &settings->config;
@@ -316,12 +338,15 @@ static wring_result headers_check(const wring__client_settings *settings, wring_
                                "headers: Sec-WebSocket-Extensions would replace the offer of "
                                "`deflate`; give one of the two, or use `extensions`");
     }
+    wring_result result = http2_check(settings, error);
+    if (result != WRING_OK) {
+        return result;
+    }
     char *scratch = malloc(cap);
     if (scratch == NULL) {
         return no_memory(error);
     }
-    wring_result result =
-        wring_h1_request_write(&offer, "AAAAAAAAAAAAAAAAAAAAAA==", scratch, cap, &len);
+    result = wring_h1_request_write(&offer, "AAAAAAAAAAAAAAAAAAAAAA==", scratch, cap, &len);
     free(scratch);
     if (result == WRING_ERR_INVALID_HEADER) {
         return wring_error_set(error, result, 0,
@@ -357,6 +382,7 @@ static wring_result routes_adopt(wring__client_settings *settings, wring_error *
         result = wring__sized_adopt(&tls, sizeof tls, config->tls == NULL ? &none : config->tls,
                                     sizeof tls.struct_size + 1, "wring_tls_client_config", error);
         if (result == WRING_OK) {
+            settings->has_alpn = tls.alpn_count > 0;
             result = wring__tls_share_get(&tls, &settings->tls, error);
         }
     }

@@ -74,11 +74,12 @@ WRING_MUST_CHECK wring_result wring__conn_connect(wring__conn *conn, wring__work
                                                   const wring__end_ops *ops,
                                                   const wring__dial_config *config);
 
-/** From here on the stream is TLS, in the role of the context.  @param server_name, session
+/** From here on the stream is TLS, in the role of the context.  @param server_name, session, alpn
  *  as in wring__tls_options.  Errors: those of wring__tls_create. */
 WRING_MUST_CHECK wring_result wring__conn_secure(wring__conn *conn, wring__tls_context *context,
                                                  const char *server_name,
-                                                 const wring__tls_session *session);
+                                                 const wring__tls_session *session,
+                                                 wring_bytes alpn);
 
 /** The TLS stream; NULL for a plain one. */
 wring__tls *wring__conn_tls_of(const wring__conn *conn);

@@ -29,7 +29,8 @@ static void flush_when_queued(wring__conn *conn) {
 }
 
 wring_result wring__conn_secure(wring__conn *conn, wring__tls_context *context,
-                                const char *server_name, const wring__tls_session *session) {
+                                const char *server_name, const wring__tls_session *session,
+                                wring_bytes alpn) {
     WRING_ASSERT(conn->super.tls == NULL && conn->super.state == WRING__END_OPEN);
     struct wring__conn_tls *tls = calloc(1, sizeof *tls);
     if (tls == NULL || scratch(conn->super.worker) == NULL) {
@@ -39,7 +40,8 @@ wring_result wring__conn_secure(wring__conn *conn, wring__tls_context *context,
     wring__tls_options options = {.out = &tls->out,
                                   .chunks = &conn->super.worker->chunks,
                                   .server_name = server_name,
-                                  .session = session};
+                                  .session = session,
+                                  .alpn = alpn};
     wring_result result = wring__tls_create(context, &options, &tls->tls);
     if (result != WRING_OK) {
         free(tls);
@@ -100,6 +102,16 @@ static void wait_for_resume(wring__conn *conn, wring_result result, bool end) {
     }
 }
 
+/* Before what came with the end of the handshake: the owner may become another by this. */
+__attribute__((cold, noinline)) static void secured_tell(wring__conn *conn) {
+    if (wring__tls_is_established(conn->super.tls->tls)) {
+        conn->super.tls->was_secured = true;
+        if (conn->super.ops->secured != NULL) {
+            conn->super.ops->secured(&conn->super);
+        }
+    }
+}
+
 static void plain_give(wring__conn *conn) {
     wring__tls_pass(conn->super.tls->tls, conn->super.worker->now);
     for (;;) {
@@ -107,8 +119,12 @@ static void plain_give(wring__conn *conn) {
         bool end = false;
         wring_result result = plain_read(conn, &len, &end);
         flush_when_queued(conn);
+        if (WRING_UNLIKELY(!conn->super.tls->was_secured)) {
+            secured_tell(conn);
+        }
         const wring_mut_bytes plain = {conn->super.worker->plain, len};
-        const bool goes_on = wring__conn_give(conn, plain, NULL);
+        const bool goes_on =
+            conn->super.state == WRING__END_OPEN && wring__conn_give(conn, plain, NULL);
         if (conn->super.state != WRING__END_OPEN) {
             keep(conn);
             return;

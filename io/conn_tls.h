@@ -12,8 +12,9 @@
 
 struct wring__conn_tls {
     wring__tls *tls;
-    wring__outq out; /* ciphertext */
-    bool end_owed;   /* close_notify came while the owner was not done with what came before */
+    wring__outq out;  /* ciphertext */
+    bool end_owed;    /* close_notify came while the owner was not done with what came before */
+    bool was_secured; /* its handshake was over, and the owner knows */
 };
 
 /** Takes received ciphertext; what it decrypts to goes to the owner's rx. */

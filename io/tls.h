@@ -56,6 +56,7 @@ typedef struct wring__tls_options {
     wring__chunk_cache *chunks;
     const char *server_name;           /* client: SNI and the name to check, or an IP address */
     const wring__tls_session *session; /* client: to resume; ignored where it does not fit */
+    wring_bytes alpn; /* client: offered in place of the context's, as on the wire: RFC 7301 3.1 */
 } wring__tls_options;
 
 /** A stream in the role of its context. A client's first flight is queued by the first

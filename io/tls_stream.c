@@ -61,6 +61,10 @@ static bool client_set(wring__tls *tls, const wring__tls_options *options) {
     if (tls->client == NULL || (options->server_name != NULL && !client_name_set(tls))) {
         return false;
     }
+    if (options->alpn.len > 0 &&
+        SSL_set_alpn_protos(tls->ssl, options->alpn.data, (unsigned)options->alpn.len) != 0) {
+        return false;
+    }
     SSL_set_connect_state(tls->ssl);
     return options->session == NULL || !session_fits(tls, options->session) ||
            SSL_set_session(tls->ssl, options->session->ssl) == 1;

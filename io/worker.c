@@ -152,6 +152,9 @@ void wring__worker_deinit(wring__worker *worker) {
     if (worker->attachment.destroy != NULL) {
         worker->attachment.destroy(worker->attachment.data);
     }
+    if (worker->trunks.destroy != NULL) {
+        worker->trunks.destroy(worker->trunks.data);
+    }
     free(worker->full);
     memset(worker, 0, offsetof(wring__worker, counters));
 }

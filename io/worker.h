@@ -129,10 +129,10 @@ struct wring__worker {
     wring__slots slots;
     wring__slots watches;
     wring__guest *guests;
-    struct wring__attachment { /* of the layers above: one for all who live here */
+    struct wring__attachment { /* of the layers above: one of each for all who live here */
         void *data;
         void (*destroy)(void *data); /* with the worker */
-    } attachment;
+    } attachment, trunks;            /* compression; a client's connections of HTTP/2 */
     uint8_t *plain; /* scratch for decrypted bytes, when first needed: WRING__PLAIN_MAX */
     wring__chunk_cache chunks;
     struct wring__log *log; /* the owner's; NULL: none */

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Peers that are streams of one connection of HTTP/2 (stream/h2.h). What is said here of a connection is `below`: it keeps its place in the limits
- * of connections (total, source, handshakes), and has no session.
+ * Peers that are streams of one connection of HTTP/2 (stream/h2.h).
+ * What is said here of a connection is `below`: it keeps its place in the limits of connections
+ * (total, source, handshakes), and has no session.
  */
 #ifndef WRING_SERVER_CARRIED_H
 #define WRING_SERVER_CARRIED_H
@@ -28,8 +29,8 @@ WRING_MUST_CHECK wring_result wring__carried_accept(wring__peer *peer, wring_byt
                                                     wring_headers extra);
 /** Tells the client to send its body: 100. */
 void wring__carried_continue(wring__peer *peer);
-/** The head of an answer. Its body follows in the peer's queue. */
+/** The head of an answer. Its body follows in the peer's queue, unless it `ends` with that. */
 WRING_MUST_CHECK wring_result wring__carried_answer(wring__peer *peer, int status,
-                                                    wring_headers headers);
+                                                    wring_headers headers, bool ends);
 
 #endif

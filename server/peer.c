@@ -287,7 +287,8 @@ static wring_result accept_try(wring__worker *io, wring__socket socket) {
         return result;
     }
     if (worker->tls != NULL) {
-        result = wring__conn_secure(&peer->stream.conn, worker->tls, NULL, NULL);
+        result = wring__conn_secure(&peer->stream.conn, worker->tls, NULL, NULL,
+                                    wring_bytes_of(NULL, 0));
         if (result != WRING_OK) {
             wring__end_abort(&peer->stream.end);
         }

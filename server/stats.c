@@ -6,6 +6,15 @@
 #include "core/sized.h"
 #include "server/server.h"
 
+static void http2_add(const wring__h2_counters *http2, wring_server_stats *out) {
+    const uint64_t taken = wring__count_read(&http2->connections);
+    const uint64_t closed = wring__count_read(&http2->closed);
+    out->http2_connections += taken > closed ? taken - closed : 0;
+    out->http2_streams += wring__count_read(&http2->streams);
+    out->http2_refused += wring__count_read(&http2->refused);
+    out->http2_calmed += wring__count_read(&http2->calmed);
+}
+
 wring_result wring_server_get_stats(const wring_server *server, wring_server_stats *stats) {
     wring_server_stats full = {.struct_size = sizeof full};
     wring_server_stats *out = &full;
@@ -54,6 +63,7 @@ wring_result wring_server_get_stats(const wring_server *server, wring_server_sta
         out->refused_source += wring__count_read(&worker->counters.refused_source);
         out->handshakes_evicted += wring__count_read(&worker->counters.handshakes_evicted);
         out->refused_tls_rate += wring__count_read(&worker->counters.refused_tls_rate);
+        http2_add(&worker->http2, out);
         out->slow_ended += wring__count_read(&worker->counters.slow_ended);
         out->mail_refused += atomic_load_explicit(&worker->io.mail_refused, memory_order_relaxed);
     }

@@ -94,9 +94,11 @@ bool wring__h2_is_below(const wring__endpoint *end, const wring__h2_role *role);
 uint32_t wring__h2_stream_count(const wring__stream *below);
 
 /** The head of the answer to a stream's request, once. Its body, or the bytes of its session,
- *  follow by end->out, and end with wring__end_shut.  Errors: WRING_ERR_NO_MEMORY. */
+ *  follow by end->out, and end with wring__end_shut.
+ *  @param ends  none follow: it needs no window. wring__end_shut is owed all the same, at once
+ *  Errors: WRING_ERR_NO_MEMORY. */
 WRING_MUST_CHECK wring_result wring__h2_answer(wring__endpoint *end, int status,
-                                               wring_headers headers);
+                                               wring_headers headers, bool ends);
 
 /** An interim answer: 100.  Errors: WRING_ERR_NO_MEMORY.   RFC: 9110 15.2 */
 WRING_MUST_CHECK wring_result wring__h2_interim(wring__endpoint *end, int status);

@@ -92,11 +92,14 @@ void load_run_count_connections(load_run *run) {
     uint64_t opened = 0;
     uint64_t failed = 0;
     uint64_t lost = 0;
+    uint64_t carriers = 0;
     for (uint32_t i = 0; i < run->thread_count && run->threads != NULL; i++) {
         opened += atomic_load(&run->threads[i]->opened);
         failed += atomic_load(&run->threads[i]->failed);
         lost += atomic_load(&run->threads[i]->dropped);
+        carriers += atomic_load(&run->threads[i]->carriers);
     }
+    run->result->carriers = carriers;
     run->result->connections.opened = opened;
     run->result->connections.failed = failed;
     run->result->connections.lost = lost;

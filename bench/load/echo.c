@@ -73,7 +73,7 @@ void load_echo_start(load_link *link) {
     }
     while (link->echo.count < config->pipeline && link->stage == LOAD_STAGE_OPEN &&
            load_limit_take(link->thread)) {
-        echo_send(link, link->conn.super.worker->now);
+        echo_send(link, link->end.worker->now);
     }
 }
 
@@ -84,7 +84,7 @@ void load_echo_start_all(load_thread *thread) {
 }
 
 static bool has_room(const load_link *link, uint32_t limit) {
-    return link->echo.count < limit && wring__end_unsent(&link->conn.super) < BACKLOG_MAX;
+    return link->echo.count < limit && wring__end_unsent(&link->end) < BACKLOG_MAX;
 }
 
 /* The next connection by turns that is not full; NULL when all are. */
@@ -119,7 +119,7 @@ void load_echo_pace(load_thread *thread, wring_time_ns now) {
 
 void load_echo_latency(load_link *link, wring_time_ns sent) {
     if (load_thread_is_measured(link->thread, sent)) {
-        load_thread_latency(link->thread, link->conn.super.worker->now - sent);
+        load_thread_latency(link->thread, link->end.worker->now - sent);
     }
 }
 
@@ -150,7 +150,7 @@ void load_echo_pop(load_link *link, uint32_t count) {
     link->echo.head += count;
     link->echo.count -= count;
     link->thread->awaited -= count;
-    link->thread->arrived = link->conn.super.worker->now;
+    link->thread->arrived = link->end.worker->now;
 }
 
 const char *load_echo_fault(const load_link *link, const load_message *message,

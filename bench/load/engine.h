@@ -15,6 +15,7 @@
 #include "bench/load/load.h"
 #include "bench/load/payload.h"
 #include "bench/load/target.h"
+#include "bench/load/trunk.h"
 #include "io/worker.h"
 
 typedef struct load_run load_run;
@@ -80,11 +81,12 @@ struct load_thread {
     pthread_t id;
     bool running; /* main thread's: to be joined */
     uint32_t index;
-    uint32_t share; /* connections it opens */
+    uint32_t share; /* sessions it opens: connections, or streams of HTTP/2 */
 
     load_link **links; /* by number / threads; NULL: gone */
     load_link **open;
     uint32_t open_count;
+    uint32_t link_count; /* that are not gone */
     uint32_t next_open;
     uint32_t next_source;
     uint32_t dialling;
@@ -92,6 +94,9 @@ struct load_thread {
     load_link *newest;
     wring_time_ns dial_from; /* the next dial is due, with a rate */
     wring_time_ns dial_due;  /* ... and this one was; 0: there is no rate */
+    load_trunk *trunks;      /* HTTP/2: all connections */
+    load_trunk *trunk;       /* ... and the one that takes the next session; NULL: none does */
+    wring__h2_counters http2;
     bool ready_told;
     bool wants_pace; /* something to send may have become possible */
 
@@ -140,12 +145,13 @@ struct load_thread {
     uint8_t tag_text[LOAD_FANOUT_TAG];
     load_fanout_tag tag;
 
-    _Atomic uint32_t opened, failed, dropped; /* of connections; dropped: lost */
+    _Atomic uint32_t opened, failed, dropped; /* of sessions; dropped: lost */
+    _Atomic uint32_t carriers;                /* connections of HTTP/2 that carried one */
     atomic_bool started;                      /* its ring is open: it can be woken */
     atomic_bool ready;                        /* all dials have ended */
     _Atomic uint64_t ready_at;
     _Atomic uint64_t opened_at; /* the latest connection */
-    _Atomic uint32_t left;      /* closing: connections that are not gone yet */
+    _Atomic uint32_t left;      /* closing: sessions that are not gone yet */
     atomic_bool stopped;        /* sends no more */
     atomic_bool quiet;          /* and awaits no more */
     atomic_bool finished;
@@ -245,6 +251,7 @@ struct load_run {
     load_payload payload;
     load_fanout fanout;
     wring__tls_context *tls;
+    wring_http2_config http2; /* of a client; what the server does is not limited by us */
     load_thread **threads;
     uint32_t thread_count;
     uint32_t connections;

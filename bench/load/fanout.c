@@ -125,7 +125,7 @@ static void publish(load_thread *thread, load_publisher *publisher, wring_time_n
         return;
     }
     atomic_store(&publisher->published, number + 1);
-    publisher->sent = link->conn.super.worker->now;
+    publisher->sent = link->end.worker->now;
     thread->totals.sent++;
     thread->totals.sent_bytes += len;
     if (thread->phase == LOAD_MEASURING) {
@@ -176,7 +176,7 @@ static load_publisher *publisher_next(load_thread *thread) {
         thread->turn_at = thread->turn_at + 1 < fanout->count ? thread->turn_at + 1 : 0;
         load_publisher *publisher = &fanout->publishers[thread->turn_at];
         if (publisher->owner == thread->index && publisher->link != NULL &&
-            wring__end_unsent(&publisher->link->conn.super) < BACKLOG_MAX) {
+            wring__end_unsent(&publisher->link->end) < BACKLOG_MAX) {
             return publisher;
         }
     }
@@ -268,7 +268,7 @@ static void delivered(load_link *link, const load_message *message, const load_f
     const uint64_t len =
         message->len == LOAD_LEN_UNKNOWN ? thread->run->config->sizes.max : message->len;
     thread->totals.received_bytes += len;
-    const wring_time_ns now = link->conn.super.worker->now;
+    const wring_time_ns now = link->end.worker->now;
     if (thread->phase == LOAD_MEASURING) {
         thread->measured.received++;
         thread->measured.received_bytes += len;
@@ -338,7 +338,7 @@ void load_fanout_message(load_link *link, const load_message *message) {
     load_thread *thread = link->thread;
     const load_config *config = thread->run->config;
     load_fanout_tag tag;
-    thread->arrived = link->conn.super.worker->now;
+    thread->arrived = link->end.worker->now;
     if (!tag_of(thread, message, &tag) || !tag_is_possible(link, &tag)) {
         thread->foreign++;
         return;

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * One connection of the load generator: dial, TLS, upgrade; then its bytes go to rx.c. It has no
- * session of proto/: a load tester must be far cheaper than what it measures.
+ * One session of the load generator: dial, TLS, upgrade; then its bytes go to rx.c. It has no
+ * session of proto/: a load tester must be far cheaper than what it measures. Of HTTP/2 it is a
+ * stream, whose connection is trunk.c's.
  */
 #include <errno.h>
 #include <stdarg.h>
@@ -14,8 +15,6 @@
 #include "proto/crypto.h"
 #include "wring/close.h"
 #include "wring/deflate.h"
-
-#define RESPONSE_MAX (16 * 1024)
 
 static load_link *link_of(wring__endpoint *end) {
     return WRING_CONTAINER_OF(end, load_link, conn.super);
@@ -38,8 +37,7 @@ static void close_unanswered(load_link *link) {
     }
 }
 
-/* It counts no more: as failed if it never opened, else as lost. */
-static void over(load_link *link, const char *text) {
+void load_link_over(load_link *link, const char *text) {
     load_thread *thread = link->thread;
     const bool was_open = link->stage >= LOAD_STAGE_OPEN;
     if (still_counts(link)) {
@@ -60,9 +58,18 @@ static void over(load_link *link, const char *text) {
     load_thread_unopen(thread, link);
 }
 
+/* One that waits for its trunk has no stream that could be ended. */
+static void end_by(load_link *link, void (*end)(wring__endpoint *end)) {
+    if (link->end.ops == NULL) {
+        load_trunk_forget(link);
+    } else {
+        end(&link->end);
+    }
+}
+
 void load_link_fail(load_link *link, const char *text) {
-    over(link, text);
-    wring__end_shut(&link->conn.super);
+    load_link_over(link, text);
+    end_by(link, wring__end_shut);
 }
 
 void load_link_failf(load_link *link, const char *format, ...) {
@@ -81,27 +88,27 @@ bool load_link_awaits_close(const load_link *link, unsigned code) {
     /* What came in the turn that closed came before our close frame went out: that waits for the
      * turn's end. What comes later and has another code than ours is no answer either (5.5.1). */
     return link->thread->run->config->mode != LOAD_CONNECT ||
-           (link->began != link->conn.super.worker->now &&
+           (link->began != link->end.worker->now &&
             (code == WRING_CLOSE_NORMAL || code == WRING_CLOSE_NO_STATUS));
 }
 
 void load_link_expire(load_link *link) {
     char text[LOAD_REFUSAL_TEXT];
     if (link->refused != NULL) {
-        over(link, load_refusal_end(link, text));
+        load_link_over(link, load_refusal_end(link, text));
     } else if (link->stage < LOAD_STAGE_OPEN) {
-        over(link, link->stage == LOAD_STAGE_DIAL ? "connect: no answer in time"
-                                                  : "handshake: no answer in time");
+        load_link_over(link, link->stage == LOAD_STAGE_DIAL ? "connect: no answer in time"
+                                                            : "handshake: no answer in time");
     }
     load_thread_unlist(link->thread, link);
-    wring__end_abort(&link->conn.super);
+    end_by(link, wring__end_abort);
 }
 
 void load_link_abandon(load_link *link) {
     link->thread->dialling--;
     link->stage = LOAD_STAGE_OVER;
     load_thread_unlist(link->thread, link);
-    wring__end_abort(&link->conn.super);
+    end_by(link, wring__end_abort);
 }
 
 void load_link_close(load_link *link) {
@@ -109,10 +116,10 @@ void load_link_close(load_link *link) {
     wring__store_be16(code, WRING_CLOSE_NORMAL);
     load_thread_unopen(link->thread, link);
     link->stage = LOAD_STAGE_CLOSE;
-    link->began = link->conn.super.worker->now;
+    link->began = link->end.worker->now;
     load_thread_list(link->thread, link);
     if (load_tx_control(link, WRING_CLOSE, code, sizeof code) != WRING_OK) {
-        wring__end_abort(&link->conn.super);
+        wring__end_abort(&link->end);
     }
 }
 
@@ -123,7 +130,7 @@ static wring_result request_send(load_link *link) {
     const char *request = target->requests[link->topic];
     const size_t len = target->request_lens[link->topic];
     link->key = malloc(WRING__KEY_TEXT);
-    uint8_t *out = wring__outq_reserve(&link->conn.super.out, &link->thread->worker.chunks, len);
+    uint8_t *out = wring__outq_reserve(&link->end.out, &link->thread->worker.chunks, len);
     if (link->key == NULL || out == NULL) {
         return WRING_ERR_NO_MEMORY;
     }
@@ -131,8 +138,8 @@ static wring_result request_send(load_link *link) {
     if (result == WRING_OK) {
         memcpy(out, request, len);
         memcpy(out + target->key_at[link->topic], link->key, WRING__KEY_TEXT - 1);
-        wring__outq_commit(&link->conn.super.out, len);
-        wring__end_flush(&link->conn.super);
+        wring__outq_commit(&link->end.out, len);
+        wring__end_flush(&link->end);
     }
     return result;
 }
@@ -144,7 +151,8 @@ static void link_connected(wring__endpoint *end) {
     wring_result result = WRING_OK;
     link->stage = LOAD_STAGE_UPGRADE;
     if (run->tls != NULL) {
-        result = wring__conn_secure(conn, run->tls, run->target.host, NULL);
+        result =
+            wring__conn_secure(conn, run->tls, run->target.host, NULL, wring_bytes_of(NULL, 0));
     }
     if (result == WRING_OK) {
         result = request_send(link);
@@ -154,15 +162,14 @@ static void link_connected(wring__endpoint *end) {
     }
 }
 
-static void refused(load_link *link, wring_result result, const wring__http1 *parser,
-                    wring_headers headers, wring_mut_bytes data) {
-    if (result == WRING_ERR_UNEXPECTED_STATUS) {
-        if (load_refusal_begin(link, parser, headers, data)) {
-            return;
-        }
-        load_link_failf(link, "handshake: HTTP status %u", parser->status);
+/* @param head  as it came; of HTTP/2 empty
+ * @param body  what came of it with the head */
+static void refused(load_link *link, unsigned status, wring_headers headers, wring_bytes head,
+                    wring_bytes body) {
+    if (load_refusal_begin(link, status, headers, head)) {
+        load_refusal_more(link, body.data, body.len);
     } else {
-        load_link_failf(link, "handshake: %s", wring_result_text(result));
+        load_link_failf(link, "handshake: HTTP status %u", status);
     }
 }
 
@@ -190,14 +197,27 @@ static bool deflate_is_agreed(load_link *link, wring_headers headers) {
     return link->deflate;
 }
 
+static void upgraded(load_link *link) {
+    load_thread_unlist(link->thread, link);
+    link->thread->dialling--;
+    link->stage = LOAD_STAGE_OPEN;
+    load_thread_opened(link->thread, link);
+}
+
 static void response_done(load_link *link, const wring__http1 *parser, wring_mut_bytes data) {
     wring_header list[WRING__HTTP1_FIELDS_MAX];
     const wring_headers headers = wring__http1_headers(parser, data.data, list);
+    const size_t head = parser->position;
     wring_bytes subprotocol;
     const wring_result result = wring_h1_response_validate(
         &link->thread->run->config->upgrade, link->key, parser->status, headers, &subprotocol);
+    if (result == WRING_ERR_UNEXPECTED_STATUS) {
+        refused(link, (unsigned)parser->status, headers, wring_bytes_of(data.data, head),
+                wring_bytes_of(data.data + head, data.len - head));
+        return;
+    }
     if (result != WRING_OK) {
-        refused(link, result, parser, headers, data);
+        load_link_failf(link, "handshake: %s", wring_result_text(result));
         return;
     }
     if (link->thread->run->config->deflate && !deflate_is_agreed(link, headers)) {
@@ -205,11 +225,23 @@ static void response_done(load_link *link, const wring__http1 *parser, wring_mut
     }
     free(link->key);
     link->key = NULL;
-    load_thread_unlist(link->thread, link);
-    link->thread->dialling--;
-    link->stage = LOAD_STAGE_OPEN;
-    load_thread_opened(link->thread, link);
-    load_rx_bytes(link, data.data + parser->position, data.len - parser->position);
+    upgraded(link);
+    load_rx_bytes(link, data.data + head, data.len - head);
+}
+
+void load_link_answered(load_link *link, int status, wring_headers headers) {
+    const wring_bytes none = wring_str("");
+    wring_bytes subprotocol;
+    const wring_result result = wring_h2_response_validate(&link->thread->run->config->upgrade,
+                                                           status, headers, &subprotocol);
+    if (result == WRING_ERR_UNEXPECTED_STATUS) {
+        refused(link, (unsigned)status, headers, none, none);
+    } else if (result != WRING_OK) {
+        load_link_failf(link, "handshake: %s", wring_result_text(result));
+    } else if (!link->thread->run->config->deflate || deflate_is_agreed(link, headers)) {
+        load_trunk_carries(link->trunk);
+        upgraded(link);
+    }
 }
 
 /* One head. True after an interim answer that more bytes follow: `bytes` are then what follows. If
@@ -219,7 +251,7 @@ static bool head_rx(load_link *link, wring_mut_bytes *bytes, wring__head **kept)
     wring__http1 *parser = &scratch;
     wring_mut_bytes data;
     if (link->head == NULL) {
-        wring__http1_init(&scratch, WRING__HTTP1_RESPONSE, RESPONSE_MAX, UINT16_MAX);
+        wring__http1_init(&scratch, WRING__HTTP1_RESPONSE, LOAD_RESPONSE_MAX, UINT16_MAX);
     }
     const wring_result result = wring__head_feed(&link->head, &scratch, *bytes, &parser, &data);
     if (result == WRING_MORE) {
@@ -272,18 +304,52 @@ static void link_rx(wring__endpoint *end, wring_mut_bytes bytes, wring__block *b
     }
 }
 
+static const char *eof_text(const load_link *link) {
+    const bool is_open = link->stage >= LOAD_STAGE_OPEN;
+    if (link->trunk != NULL && wring__end_conn(&link->end)->eof) { /* all streams of it ended */
+        return load_trunk_is_going(link->trunk)
+                   ? is_open ? "lost: the server sent GOAWAY and closed the connection"
+                             : "handshake: the server sent GOAWAY and closed the connection"
+               : is_open ? "lost: the server closed the connection"
+                         : "handshake: the server closed the connection";
+    }
+    return is_open               ? "lost: the stream ended without a close handshake"
+           : link->trunk != NULL ? "handshake: the server ended the stream"
+                                 : "handshake: the server closed the connection";
+}
+
 static void link_eof(wring__endpoint *end) {
     load_link *link = link_of(end);
     char text[LOAD_REFUSAL_TEXT];
     if (link->refused != NULL) {
-        over(link, load_refusal_end(link, text));
+        load_link_over(link, load_refusal_end(link, text));
     } else if (still_counts(link)) {
-        over(link, link->stage >= LOAD_STAGE_OPEN
-                       ? "lost: the stream ended without a close handshake"
-                       : "handshake: the server closed the connection");
+        load_link_over(link, eof_text(link));
     }
     load_thread_unlist(link->thread, link);
     wring__end_shut(end);
+}
+
+/* What a stream of HTTP/2 ended with that was reset. */
+static void reset_why(const load_link *link, wring_result reason, char *why, size_t cap) {
+    char name[LOAD_CODE_TEXT];
+    (void)snprintf(why, cap,
+                   reason == WRING_ERR_STREAM_REFUSED ? "the server refused the stream (%s)%s"
+                                                      : "the server reset the stream (%s)%s",
+                   load_trunk_code_name(link->mux.code, name),
+                   load_trunk_is_going(link->trunk) ? " after GOAWAY" : "");
+}
+
+void load_link_why(const wring__endpoint *end, wring_result reason, char *why, size_t cap) {
+    why[0] = 0;
+    if (wring__end_tls(end) != NULL) {
+        (void)wring__tls_reason(wring__end_tls(end), why, cap);
+    }
+    if (why[0] == 0) {
+        (void)snprintf(why, cap, "%s",
+                       wring__end_errno(end) == 0 ? wring_result_text(reason)
+                                                  : strerror(wring__end_errno(end)));
+    }
 }
 
 static void link_failed(wring__endpoint *end, wring_result reason) {
@@ -293,22 +359,19 @@ static void link_failed(wring__endpoint *end, wring_result reason) {
                                          [LOAD_STAGE_OPEN] = "lost",
                                          [LOAD_STAGE_CLOSE] = "close",
                                          [LOAD_STAGE_OVER] = "close"};
-    char why[320] = "";
-    if (wring__end_tls(end) != NULL) {
-        (void)wring__tls_reason(wring__end_tls(end), why, sizeof why);
-    }
-    if (why[0] == 0) {
-        (void)snprintf(why, sizeof why, "%s",
-                       wring__end_errno(end) == 0 ? wring_result_text(reason)
-                                                  : strerror(wring__end_errno(end)));
-    }
+    char why[320];
     char text[352];
+    if (reason == WRING_ERR_STREAM_RESET || reason == WRING_ERR_STREAM_REFUSED) {
+        reset_why(link, reason, why, sizeof why);
+    } else {
+        load_link_why(end, reason, why, sizeof why);
+    }
     if (link->refused != NULL) {
-        over(link, load_refusal_end(link, text));
+        load_link_over(link, load_refusal_end(link, text));
         return;
     }
     (void)snprintf(text, sizeof text, "%s: %s", stages[link->stage], why);
-    over(link, text);
+    load_link_over(link, text);
 }
 
 static void link_timer(wring__endpoint *end) {
@@ -320,13 +383,16 @@ static void link_mail(wring__endpoint *end, const wring__mail *mail) {
     wring__mail_lost(mail);
 }
 
-static void link_closed(wring__endpoint *end) {
-    load_link *link = link_of(end);
+void load_link_free(load_link *link) {
     load_thread *thread = link->thread;
     close_unanswered(link);
     load_thread_unlist(thread, link);
     load_thread_unopen(thread, link);
     thread->links[link->number / thread->run->thread_count] = NULL;
+    thread->link_count--;
+    if (link->trunk != NULL) {
+        load_trunk_left(link->trunk);
+    }
     wring__head_free(&link->head);
     load_rx_free(&link->rx);
     free(link->tracks);
@@ -335,7 +401,11 @@ static void link_closed(wring__endpoint *end) {
     free(link);
 }
 
-static const wring__end_ops link_ops = {
+static void link_closed(wring__endpoint *end) {
+    load_link_free(link_of(end));
+}
+
+const wring__end_ops load_link_ops = {
     .name = "load link",
     .connected = link_connected,
     .rx = link_rx,
@@ -370,15 +440,8 @@ static void role_choose(load_link *link) {
     }
 }
 
-wring_result load_link_dial(load_thread *thread, uint32_t number) {
-    load_target *target = &thread->run->target;
-    load_link *link = calloc(1, sizeof *link);
-    if (link == NULL) {
-        return WRING_ERR_NO_MEMORY;
-    }
-    link->thread = thread;
-    link->number = number;
-    role_choose(link);
+wring__dial_config load_link_dial_config(load_thread *thread) {
+    const load_target *target = &thread->run->target;
     wring__dial_config config = {.address = &target->address.any,
                                  .address_len = target->address.len};
     if (target->source_count > 0) {
@@ -386,8 +449,24 @@ wring_result load_link_dial(load_thread *thread, uint32_t number) {
         config.source = &source->any;
         config.source_len = source->len;
     }
+    return config;
+}
+
+static wring_result connect_it(load_thread *thread, load_link *link) {
+    const wring__dial_config config = load_link_dial_config(thread);
+    return wring__conn_connect(&link->conn, &thread->worker, &load_link_ops, &config);
+}
+
+wring_result load_link_dial(load_thread *thread, uint32_t number) {
+    load_link *link = calloc(1, sizeof *link);
+    if (link == NULL) {
+        return WRING_ERR_NO_MEMORY;
+    }
+    link->thread = thread;
+    link->number = number;
+    role_choose(link);
     const wring_result result =
-        wring__conn_connect(&link->conn, &thread->worker, &link_ops, &config);
+        thread->run->config->http2 ? load_trunk_join(thread, link) : connect_it(thread, link);
     if (result != WRING_OK) {
         free(link);
         return result;
@@ -395,7 +474,11 @@ wring_result load_link_dial(load_thread *thread, uint32_t number) {
     link->began = thread->worker.backend->ops->now(thread->worker.backend);
     link->due = thread->dial_due == 0 ? link->began : thread->dial_due;
     thread->links[number / thread->run->thread_count] = link;
+    thread->link_count++;
     thread->dialling++;
     load_thread_list(thread, link);
+    if (link->trunk != NULL) {
+        load_trunk_serve(link->trunk);
+    }
     return WRING_OK;
 }

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * One connection of a load run: its stages, what it awaits and what it receives (link.c, rx.c).
+ * One session of a load run: a connection of HTTP/1.1, or a stream of one of HTTP/2 (a trunk). Its
+ * stages, what it awaits and what it receives (link.c, rx.c, trunk.c).
  */
 #ifndef WRING_LOAD_LINK_H
 #define WRING_LOAD_LINK_H
@@ -11,8 +12,10 @@
 #include "bench/load/sequence.h"
 #include "io/conn.h"
 #include "proto/head.h"
+#include "stream/stream.h"
 
 typedef struct load_refused load_refused;
+typedef struct load_trunk load_trunk;
 
 enum load_stage {
     LOAD_STAGE_DIAL,
@@ -77,9 +80,15 @@ typedef struct load_echo {
 } load_echo;
 
 struct load_link {
-    wring__conn conn; /* first: the pump's callbacks get this address */
+    union { /* first: the endpoint's callbacks get this address */
+        wring__endpoint end;
+        wring__conn conn;      /* HTTP/1.1 */
+        wring__mux_stream mux; /* HTTP/2. Zeroed while the session waits for its trunk */
+    };
     load_thread *thread;
-    load_link *older; /* in the list of those that dial or close, by time */
+    load_trunk *trunk;       /* that carries it, or will; NULL: HTTP/1.1 */
+    load_link *waiting_next; /* in the trunk's list of those that have no stream yet */
+    load_link *older;        /* in the list of those that dial or close, by time */
     load_link *newer;
     wring_time_ns began; /* the dial, or the close */
     wring_time_ns due; /* connect mode: the dial, by the rate of connections; else when it began */
@@ -101,6 +110,9 @@ struct load_link {
     uint32_t topic;
 };
 
+/** Of an answer's head. */
+#define LOAD_RESPONSE_MAX (16 * 1024)
+
 /** Errors: those of wring__conn_connect. */
 WRING_MUST_CHECK wring_result load_link_dial(load_thread *thread, uint32_t number);
 /** Begins the close handshake. */
@@ -115,13 +127,25 @@ void load_link_expire(load_link *link);
 /** Ends one that is not open yet, uncounted. */
 void load_link_abandon(load_link *link);
 
+/** trunk.c's, of HTTP/2. The callbacks of a stream are those of a connection. */
+extern const wring__end_ops load_link_ops;
+/** The final answer to the request of a session came. */
+void load_link_answered(load_link *link, int status, wring_headers headers);
+/** It counts no more: as failed if it never opened, else as lost. */
+void load_link_over(load_link *link, const char *text);
+/** Why an endpoint failed, as far as it is known. */
+void load_link_why(const wring__endpoint *end, wring_result reason, char *why, size_t cap);
+wring__dial_config load_link_dial_config(load_thread *thread);
+/** Frees one whose endpoint is closed, or never was. */
+void load_link_free(load_link *link);
+
 void load_rx_bytes(load_link *link, const uint8_t *data, size_t len);
 void load_rx_free(load_rx *rx);
 
-/** refusal.c: keeps the answer at the start of `data`, if it is the run's first and is wanted. The
- *  link fails when the body has come. False: it is not kept. */
-bool load_refusal_begin(load_link *link, const wring__http1 *parser, wring_headers headers,
-                        wring_mut_bytes data);
+/** refusal.c: keeps an answer, if it is the run's first and is wanted. Its body follows by
+ *  load_refusal_more, and the link fails when that has come. False: it is not kept.
+ *  @param head  as it came; of HTTP/2 empty: one is written of the fields */
+bool load_refusal_begin(load_link *link, unsigned status, wring_headers headers, wring_bytes head);
 /** More of the body. */
 void load_refusal_more(load_link *link, const uint8_t *data, size_t len);
 /** The stream ended, broke or took too long: what came is kept.  Returns `text`: why it failed. */

@@ -8,7 +8,8 @@
  *   collect.c  intervals and result
  *   thread.c   one worker thread: opens its share of the connections, measures, drains, closes
  *   pace.c     the schedule: what is due when, how long a thread may sleep
- *   link.c     one connection: dial, TLS, upgrade, close
+ *   link.c     one session: dial, TLS, upgrade, close
+ *   trunk.c    one connection of HTTP/2, whose streams are sessions
  *   rx.c       frames received, by header arithmetic
  *   verify.c   answers byte by byte
  *   tx.c       prebuilt masked frames
@@ -49,8 +50,10 @@ typedef struct load_config {
     const char *url;       /* "{topic}" in it is replaced by a number below `topics` */
     const char *url_shown; /* the same without a password; NULL: `url` */
     const char *host;      /* for the Host header; NULL: of the URL */
-    uint32_t connections;
-    uint32_t threads; /* 0: picked */
+    uint32_t connections;  /* sessions; with HTTP/2 several share a connection */
+    bool http2;            /* with TLS by ALPN, without by prior knowledge */
+    uint32_t streams;      /* HTTP/2: sessions that a connection carries, then it ends; 0: 1 */
+    uint32_t threads;      /* 0: picked */
     wring_backend backend;
     wring_duration_ns duration;
     wring_duration_ns warmup;
@@ -131,10 +134,11 @@ typedef struct load_result {
         uint64_t unanswered; /* dials that had waited for over a second when the run ended; when
                                 none opened, all that were under way, and they are among `failed` */
         uint64_t unclosed;   /* our close frame went out, and the server's never came */
-    } connections;
-    load_counts measured; /* in the measured time */
-    load_counts totals;   /* with warm-up and what came after the end */
-    uint64_t lost;        /* of all sent, never answered or delivered */
+    } connections;           /* sessions */
+    uint64_t carriers;       /* HTTP/2: connections that carried them */
+    load_counts measured;    /* in the measured time */
+    load_counts totals;      /* with warm-up and what came after the end */
+    uint64_t lost;           /* of all sent, never answered or delivered */
     uint64_t duplicated;
     uint64_t reordered;
     uint64_t foreign;       /* messages received that nobody here sent */
@@ -179,7 +183,8 @@ enum load_phase { LOAD_OPENING, LOAD_WARMUP, LOAD_MEASURING, LOAD_DRAINING, LOAD
 typedef struct load_progress {
     enum load_phase phase;
     uint64_t opened, failed, lost, wanted;
-    uint64_t left;             /* closing: connections that are not gone yet */
+    uint64_t carriers;         /* HTTP/2: connections that carry them */
+    uint64_t left;             /* closing: those that are not gone yet */
     double elapsed_s;          /* in this phase */
     double left_s;             /* of the measured time; warm-up: until it begins */
     const load_sample *sample; /* NULL: no interval ended */

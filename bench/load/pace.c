@@ -187,7 +187,7 @@ static wring_time_ns dial_next(const load_thread *thread) {
                                                          : due;
     }
     const bool has_room = load_thread_may_send(thread) && !load_limit_is_reached(run) &&
-                          thread->worker.conn_count < thread->share;
+                          thread->link_count < thread->share;
     /* not later than now: dials that failed at once, before anything was waited for */
     return !has_room ? WRING_TIME_NEVER : due > thread->now ? due : thread->now + BACKOFF_MIN_NS;
 }

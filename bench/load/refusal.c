@@ -49,8 +49,21 @@ static uint64_t content_length(wring_headers headers) {
     return length;
 }
 
-bool load_refusal_begin(load_link *link, const wring__http1 *parser, wring_headers headers,
-                        wring_mut_bytes data) {
+/* As HTTP/1.1 would write it. */
+static void fields_append(load_refused *refused, wring_headers headers) {
+    char line[32];
+    append(refused, (const uint8_t *)line,
+           (size_t)snprintf(line, sizeof line, "HTTP/2 %u\r\n", refused->status));
+    for (size_t i = 0; i < headers.count; i++) {
+        append(refused, headers.list[i].name.data, headers.list[i].name.len);
+        append(refused, (const uint8_t *)": ", 2);
+        append(refused, headers.list[i].value.data, headers.list[i].value.len);
+        append(refused, (const uint8_t *)"\r\n", 2);
+    }
+    append(refused, (const uint8_t *)"\r\n", 2);
+}
+
+bool load_refusal_begin(load_link *link, unsigned status, wring_headers headers, wring_bytes head) {
     load_run *run = link->thread->run;
     if (!run->config->keep_refusal || atomic_exchange(&run->refusal_kept, true)) {
         return false;
@@ -61,12 +74,15 @@ bool load_refusal_begin(load_link *link, const wring__http1 *parser, wring_heade
     }
     refused->len = 0;
     refused->left = UINT64_MAX;
-    refused->status = parser->status;
+    refused->status = status;
     refused->chunked = wring_headers_has_token(headers, "transfer-encoding", "chunked");
     link->refused = refused;
-    append(refused, data.data, parser->position);
+    if (head.len > 0) {
+        append(refused, head.data, head.len);
+    } else {
+        fields_append(refused, headers);
+    }
     refused->left = refused->chunked ? UINT64_MAX : content_length(headers);
-    load_refusal_more(link, data.data + parser->position, data.len - parser->position);
     return true;
 }
 

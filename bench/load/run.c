@@ -111,6 +111,7 @@ static void observe(waiting *w, wring_time_ns now) {
                               .opened = result->connections.opened,
                               .failed = result->connections.failed,
                               .lost = result->connections.lost,
+                              .carriers = result->carriers,
                               .wanted = result->connections.wanted,
                               .series = result->series,
                               .series_count = result->series_count,
@@ -328,6 +329,16 @@ static wring_result target_open(load_run *run, const load_observer *observer, wr
     return result;
 }
 
+static wring_result tls_open(load_run *run, wring_error *error) {
+    static const char *const http2[] = {"h2"}; /* and nothing else: RFC 9113 3.2 */
+    wring_tls_client_config tls = *run->config->tls;
+    if (run->config->http2) {
+        tls.alpn = http2;
+        tls.alpn_count = WRING_ARRAY_LEN(http2);
+    }
+    return wring__tls_context_client(&tls, &run->tls, error);
+}
+
 wring_result load_execute(const load_config *config, const load_observer *observer,
                           load_result *out, wring_error *error) {
     load_run run = {.config = config, .result = out, .lock = PTHREAD_MUTEX_INITIALIZER};
@@ -350,7 +361,7 @@ wring_result load_execute(const load_config *config, const load_observer *observ
         result = target_open(&run, observer, error);
     }
     if (result == WRING_OK && run.target.url.secure) {
-        result = wring__tls_context_client(config->tls, &run.tls, error);
+        result = tls_open(&run, error);
     }
     if (result == WRING_OK) {
         result = load_preflight(config, &run.target, run.thread_count, error);

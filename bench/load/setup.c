@@ -10,6 +10,7 @@
 void load_config_init(load_config *config) {
     memset(config, 0, sizeof *config);
     config->connections = 64;
+    config->streams = 1;
     config->duration = 10 * WRING_NS_PER_SEC;
     config->warmup = WRING_NS_PER_SEC;
     config->pipeline = 1;
@@ -65,9 +66,25 @@ static void thread_free(load_thread *thread) {
     free(thread);
 }
 
+/* Windows that no server has to wait for, and no budgets: what it sends is what is measured. */
+static wring_result http2_adopt(load_run *run, wring_error *error) {
+    const wring_http2_config http2 = {.struct_size = sizeof http2,
+                                      .cleartext = true,
+                                      .sessions_max = run->config->streams,
+                                      .window_bytes = 4u << 20,
+                                      .connection_window_bytes = 64u << 20,
+                                      .resets_per_second = WRING_UNLIMITED,
+                                      .controls_per_second = WRING_UNLIMITED};
+    run->http2.struct_size = sizeof run->http2;
+    return wring_http2_config_adopt(&http2, &run->http2, error);
+}
+
 wring_result load_run_open(load_run *run, wring_error *error) {
     const load_config *config = run->config;
     run->connections = load_config_connections(config);
+    if (config->http2 && http2_adopt(run, error) != WRING_OK) {
+        return WRING_ERR_INVALID_CONFIG;
+    }
     run->result->connections.wanted = run->connections;
     run->threads = calloc(run->thread_count, sizeof *run->threads);
     bool ok = run->threads != NULL;

@@ -24,13 +24,21 @@
 /* Descriptors of the process beside its connections: rings, files, the one that is being dialled.
  */
 #define DESCRIPTORS_OWN 64
-/* Memory of one connection: the socket's in the kernel, ours, TLS. */
+/* Memory of one connection: the socket's in the kernel, ours, TLS. HTTP/2: a stream's, and what the
+ * connection has beside its streams. */
 #define KERNEL_BYTES 5000u
 #define LINK_BYTES   700u
 #define TLS_BYTES    20000u
+#define STREAM_BYTES 700u
+#define HTTP2_BYTES  16000u
 
 uint32_t load_config_connections(const load_config *config) {
     return config->connections + (config->mode == LOAD_FANOUT ? config->publishers : 0);
+}
+
+uint32_t load_config_carriers(const load_config *config) {
+    const uint32_t sessions = load_config_connections(config);
+    return config->http2 ? (sessions - 1) / config->streams + 1 : sessions;
 }
 
 /* ---- the request ----------------------------------------------------------------------------- */
@@ -81,9 +89,24 @@ static wring_result authorization_make(load_target *target, const load_config *c
     return result;
 }
 
-/* config->upgrade, and what the URL adds to it. `list` has room for one more than its headers. */
-static wring_upgrade_offer request_options(const load_target *target, const load_config *config,
-                                           wring_header *list) {
+char *load_target_host(const load_target *target, const load_config *config) {
+    return config->host != NULL ? strdup(config->host) : host_header(&target->url, target->host);
+}
+
+char *load_target_path(const load_target *target, uint32_t topic) {
+    const wring_bytes path = target->url.target;
+    char *full = NULL;
+    if (asprintf(&full, "%s%.*s", path.len > 0 && path.data[0] == '/' ? "" : "/", (int)path.len,
+                 (const char *)path.data) < 0) {
+        return NULL;
+    }
+    char *filled = topic_fill(full, topic);
+    free(full);
+    return filled;
+}
+
+wring_upgrade_offer load_target_offer(const load_target *target, const load_config *config,
+                                      wring_header *list) {
     wring_upgrade_offer options = config->upgrade;
     if (target->authorization != NULL) {
         for (size_t i = 0; i < options.extra.count; i++) {
@@ -99,17 +122,10 @@ static wring_upgrade_offer request_options(const load_target *target, const load
 static wring_result request_make(load_target *target, uint32_t topic, const load_config *config,
                                  wring_error *error) {
     static const char key[] = "AAAAAAAAAAAAAAAAAAAAAA==";
-    const wring_bytes path = target->url.target;
     wring_header list[LOAD_HEADERS_MAX + 1];
-    wring_upgrade_offer offer = request_options(target, config, list);
-    char *host =
-        config->host != NULL ? strdup(config->host) : host_header(&target->url, target->host);
-    char *full = NULL;
-    if (asprintf(&full, "%s%.*s", path.len > 0 && path.data[0] == '/' ? "" : "/", (int)path.len,
-                 (const char *)path.data) < 0) {
-        full = NULL;
-    }
-    char *filled = full == NULL ? NULL : topic_fill(full, topic);
+    wring_upgrade_offer offer = load_target_offer(target, config, list);
+    char *host = load_target_host(target, config);
+    char *filled = load_target_path(target, topic);
     char *request = malloc(REQUEST_MAX);
     wring_result result =
         host == NULL || filled == NULL || request == NULL ? WRING_ERR_NO_MEMORY : WRING_OK;
@@ -131,7 +147,6 @@ static wring_result request_make(load_target *target, uint32_t topic, const load
     }
     free(request);
     free(filled);
-    free(full);
     free(host);
     return result == WRING_OK
                ? WRING_OK
@@ -141,7 +156,6 @@ static wring_result request_make(load_target *target, uint32_t topic, const load
 
 static wring_result requests_make(load_target *target, const load_config *config,
                                   wring_error *error) {
-    target->topics = config->topics;
     target->requests = calloc(target->topics, sizeof *target->requests);
     target->request_lens = calloc(target->topics, sizeof *target->request_lens);
     target->key_at = calloc(target->topics, sizeof *target->key_at);
@@ -185,7 +199,7 @@ static bool is_loopback_v4(const load_address *address) {
 /* On loopback every address of 127.0.0.0/8 is ours: as many are taken as the ports need. */
 static bool sources_invent(load_target *target, const load_config *config) {
     const uint32_t ports = ports_per_source(PORT_SHARE_FAST);
-    const uint32_t needed = (load_config_connections(config) + ports - 1) / ports;
+    const uint32_t needed = (load_config_carriers(config) + ports - 1) / ports;
     const uint32_t count =
         config->mode == LOAD_CONNECT && needed < CONNECT_SOURCES ? CONNECT_SOURCES : needed;
     if (count < 2 || !is_loopback_v4(&target->address)) {
@@ -260,7 +274,9 @@ wring_result load_target_open(load_target *target, const load_config *config,
         result = sources_take(target, config, error);
     }
     if (result == WRING_OK) {
-        result = requests_make(target, config, error);
+        target->topics = config->topics;
+        result = config->http2 ? load_fields_make(target, config, error)
+                               : requests_make(target, config, error);
     }
     return result;
 }
@@ -270,6 +286,7 @@ void load_target_close(load_target *target) {
         free(target->requests[topic]);
     }
     free(target->requests);
+    load_fields_free(target->fields);
     free(target->request_lens);
     free(target->key_at);
     free(target->sources);
@@ -318,7 +335,7 @@ static uint32_t threads_needed(uint32_t connections) {
 }
 
 uint32_t load_config_threads(const load_config *config) {
-    const uint32_t connections = load_config_connections(config);
+    const uint32_t connections = load_config_carriers(config);
     uint32_t threads = config->threads;
     if (threads == 0) {
         cpu_set_t allowed;
@@ -373,24 +390,27 @@ static uint64_t memory_available(void) {
 }
 
 static wring_result check_memory(const load_config *config, const load_target *target,
-                                 uint32_t connections, wring_error *error) {
-    const uint64_t each = KERNEL_BYTES + LINK_BYTES + (target->url.secure ? TLS_BYTES : 0u) +
-                          config->pipeline * sizeof(load_awaited);
-    const uint64_t need = connections * each;
+                                 wring_error *error) {
+    const uint32_t sessions = load_config_connections(config);
+    const uint64_t session =
+        LINK_BYTES + (config->http2 ? STREAM_BYTES : 0u) + config->pipeline * sizeof(load_awaited);
+    const uint64_t carrier =
+        KERNEL_BYTES + (target->url.secure ? TLS_BYTES : 0u) + (config->http2 ? HTTP2_BYTES : 0u);
+    const uint64_t need = sessions * session + load_config_carriers(config) * carrier;
     const uint64_t have = memory_available();
     if (have == 0 || need <= have) {
         return WRING_OK;
     }
     return wring_error_set(error, WRING_ERR_NO_MEMORY, 0,
-                           "%u connections need about %llu MiB of memory here and %llu MiB are "
+                           "%u %s need about %llu MiB of memory here and %llu MiB are "
                            "available: open fewer, or spread them over several machines",
-                           connections, (unsigned long long)need >> 20,
-                           (unsigned long long)have >> 20);
+                           sessions, config->http2 ? "sessions" : "connections",
+                           (unsigned long long)need >> 20, (unsigned long long)have >> 20);
 }
 
 wring_result load_preflight(const load_config *config, const load_target *target, uint32_t threads,
                             wring_error *error) {
-    const uint32_t connections = load_config_connections(config);
+    const uint32_t connections = load_config_carriers(config);
     wring_result result = check_ports(target, connections, error);
     if (result == WRING_OK) {
         result = target->backend == &wring__backend_epoll
@@ -398,7 +418,7 @@ wring_result load_preflight(const load_config *config, const load_target *target
                      : check_descriptors(threads, connections, error);
     }
     if (result == WRING_OK) {
-        result = check_memory(config, target, connections, error);
+        result = check_memory(config, target, error);
     }
     return result;
 }

@@ -124,7 +124,7 @@ static void handshake_note(load_thread *thread, const load_link *link, wring_tim
 }
 
 void load_thread_opened(load_thread *thread, load_link *link) {
-    const wring_time_ns now = link->conn.super.worker->now;
+    const wring_time_ns now = link->end.worker->now;
     const wring_duration_ns took = now > link->began ? now - link->began : 0;
     atomic_fetch_add(&thread->opened, 1);
     atomic_store_explicit(&thread->opened_at, now, memory_order_relaxed);
@@ -338,6 +338,7 @@ static void close_some(load_thread *thread, wring_time_ns now) {
     for (; room > 0 && thread->open_count > 0; room--) {
         load_link_close(thread->open[thread->open_count - 1]);
     }
+    load_trunk_close_idle(thread);
 }
 
 bool load_thread_is_measured(const load_thread *thread, wring_time_ns at) {
@@ -368,7 +369,7 @@ bool load_thread_turn(load_thread *thread) {
     }
     if (thread->phase == LOAD_CLOSING) {
         close_some(thread, now);
-        atomic_store_explicit(&thread->left, worker->conn_count, memory_order_relaxed);
+        atomic_store_explicit(&thread->left, thread->link_count, memory_order_relaxed);
         return !wring__worker_is_quiet(worker);
     }
     load_pace(thread, now);

@@ -222,26 +222,25 @@ wring_result load_tx_message(load_link *link, const uint8_t *tag, size_t tag_len
     const bool by_reference = payload->tail != NULL;
     const size_t wire = payload->deflated ? payload->wire_len : len;
     const size_t copied = by_reference ? wire - payload->tail->payload_len : wire;
-    uint8_t *out =
-        wring__outq_reserve(&link->conn.super.out, chunks, WRING__FRAME_HEADER_MAX + copied);
+    uint8_t *out = wring__outq_reserve(&link->end.out, chunks, WRING__FRAME_HEADER_MAX + copied);
     if (out == NULL) {
         return WRING_ERR_NO_MEMORY;
     }
     const size_t header = wring__frame_header_write(out, payload->first, wire, &payload->key);
     memcpy(out + header, payload->masked, copied);
     tag_mask(out + header + payload->tag_at, tag, wring__min_size(tag_len, len), payload->tag_key);
-    wring__outq_commit(&link->conn.super.out, header + copied);
+    wring__outq_commit(&link->end.out, header + copied);
     wring_result result = WRING_OK;
     if (by_reference) {
-        result = wring__outq_append_shared(&link->conn.super.out, chunks, payload->tail);
+        result = wring__outq_append_shared(&link->end.out, chunks, payload->tail);
     }
-    wring__end_flush(&link->conn.super);
+    wring__end_flush(&link->end);
     return result;
 }
 
 wring_result load_tx_control(load_link *link, uint8_t opcode, const uint8_t *data, size_t len) {
     const uint32_t key = link->thread->run->payload.key;
-    uint8_t *out = wring__outq_reserve(&link->conn.super.out, &link->thread->worker.chunks,
+    uint8_t *out = wring__outq_reserve(&link->end.out, &link->thread->worker.chunks,
                                        WRING__FRAME_HEADER_MAX + len);
     if (out == NULL) {
         return WRING_ERR_NO_MEMORY;
@@ -250,7 +249,7 @@ wring_result load_tx_control(load_link *link, uint8_t opcode, const uint8_t *dat
     if (len > 0) {
         wring__mask_copy(out + header, data, len, key, 0);
     }
-    wring__outq_commit(&link->conn.super.out, header + len);
-    wring__end_flush(&link->conn.super);
+    wring__outq_commit(&link->end.out, header + len);
+    wring__end_flush(&link->end);
     return WRING_OK;
 }

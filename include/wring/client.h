@@ -19,6 +19,7 @@
 #include "wring/deflate.h"
 #include "wring/handler.h"
 #include "wring/http.h"
+#include "wring/http2.h"
 #include "wring/log.h"
 #include "wring/loop.h"
 #include "wring/pool.h"
@@ -134,6 +135,13 @@ typedef struct wring_client_config {
      *  neither an upgrade nor a refusal, raw: wring_text_printable before they reach a terminal. */
     void (*on_handshake)(wring_client *client, bool sent, wring_bytes bytes, void *opts);
     void *on_handshake_opts; /**< given to on_handshake */
+
+    /** Sessions as streams of a connection of HTTP/2 (RFC 8441), which all clients of a worker
+     *  share that have the same origin, proxy and settings. With wss:// ALPN decides: a server
+     *  that has no HTTP/2, or no WebSockets over it, gets connections of HTTP/1.1, unless
+     *  `required`. With ws:// only where `cleartext` is set, and then without a fall-back.
+     *  NULL: HTTP/1.1 only */
+    const wring_http2_config *http2;
 } wring_client_config;
 
 /** Whether another attempt is worth while: the rule of clients without a `retry`. Final are errors

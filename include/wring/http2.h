@@ -12,6 +12,8 @@
 #define WRING_HTTP2_H
 
 #include "wring/config.h"
+#include "wring/export.h"
+#include "wring/result.h"
 
 WRING_BEGIN_DECLS
 

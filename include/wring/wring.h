@@ -17,6 +17,7 @@
 #include "wring/frame.h"
 #include "wring/handler.h"
 #include "wring/http.h"
+#include "wring/http2.h"
 #include "wring/log.h"
 #include "wring/loop.h"
 #include "wring/machine.h"

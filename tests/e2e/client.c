@@ -5,6 +5,7 @@
  *   listen   with a handler: each thing that happens is one line of JSON
  *   echo     blocking: text and binary of every size must come back as they went
  *   mirror   blocking: the same for a server that answers in pieces of its own choice
+ *   crowd    blocking: as many clients as --crowd says, on one worker, each with one message
  *
  * Exit code 0: the client is closed and nothing was amiss.
  */
@@ -22,6 +23,7 @@ struct options {
     wring_session_config session;
     wring_tls_client_config tls;
     wring_deflate_config deflate;
+    wring_http2_config http2;
     const char *subprotocols[8];
     wring_header headers[8];
     const char *say;
@@ -29,6 +31,7 @@ struct options {
     unsigned close_after; /* messages, then 4001 "done" */
     unsigned long long size_max;
     unsigned sessions; /* end after so many; 0: when the client does */
+    unsigned crowd;
 };
 
 static struct options options = {
@@ -37,6 +40,7 @@ static struct options options = {
                .headers = {options.headers, 0}},
     .session = {.struct_size = sizeof options.session},
     .tls = {.struct_size = sizeof options.tls},
+    .http2 = {.struct_size = sizeof options.http2},
     .close_after = 1,
     .size_max = 16 << 20,
 };
@@ -77,6 +81,7 @@ static void line_end(void) {
 static wring_verdict on_init(wring_session *session, const wring_request *request, void *opts) {
     (void)opts;
     printf("{\"event\":\"open\"");
+    print_text("method", request->method);
     print_text("subprotocol", request->subprotocol);
     if (request->tls != NULL) {
         printf(",\"version\":\"%s\",\"resumed\":%s,\"verified\":%s", request->tls->version,
@@ -284,6 +289,52 @@ static int all_sizes(wring_client *client, bool mirror) {
     return failed != 0 || end.result != WRING_OK;
 }
 
+/* ---- crowd ----------------------------------------------------------------------------------- */
+
+#define CROWD_MAX 2000
+
+static int crowd_talk(wring_client *const *clients, unsigned count) {
+    int failed = 0;
+    for (unsigned i = 0; i < count && failed == 0; i++) {
+        wring_error error;
+        if (wring_client_wait(clients[i], WAIT_MS, &error) != WRING_OK) {
+            fprintf(stderr, "client %u: %s: %s\n", i, wring_result_name(error.code), error.text);
+            failed = 1;
+        }
+    }
+    for (unsigned i = 0; i < count && failed == 0; i++) {
+        uint8_t data[300];
+        memset(data, 'a' + (int)(i % 26), sizeof data);
+        failed = echo_one(clients[i], WRING_TEXT, data, i % sizeof data);
+    }
+    for (unsigned i = 0; i < count; i++) {
+        wring_client_close(clients[i], 4001, wring_str("done"));
+    }
+    for (unsigned i = 0; i < count; i++) {
+        wring_end end = {.struct_size = sizeof end};
+        const wring_result result = wring_client_wait_closed(clients[i], WAIT_MS, &end);
+        failed |= result != WRING_OK || end.result != WRING_OK || end.close_code != 4001;
+    }
+    return failed;
+}
+
+static int crowd_run(wring_pool *pool, const char *url) {
+    static wring_client *clients[CROWD_MAX];
+    const wring_loop loop = wring_pool_loop(pool);
+    unsigned count = 0;
+    wring_error error;
+    while (count < options.crowd && count < CROWD_MAX &&
+           wring_client_create(loop, url, &options.client, &clients[count], &error) == WRING_OK) {
+        count++;
+    }
+    const int failed = crowd_talk(clients, count);
+    for (unsigned i = 0; i < count; i++) {
+        wring_client_destroy(clients[i]);
+    }
+    printf("%u clients\n", count);
+    return failed != 0 || count < options.crowd;
+}
+
 /* ---- options --------------------------------------------------------------------------------- */
 
 static void header_add(char *text) {
@@ -309,6 +360,17 @@ static bool deflate_take(const char *text) {
                                              .message_bytes_min = 1};
     options.client.deflate = &options.deflate;
     return true;
+}
+
+/* "allowed", "required" or "prior": cleartext without asking; with "-N", at most N sessions a
+ * connection. */
+static bool http2_take(const char *text) {
+    const char *dash = strchr(text, '-');
+    options.http2.required = strncmp(text, "required", 8) == 0;
+    options.http2.cleartext = strncmp(text, "prior", 5) == 0;
+    options.http2.sessions_max = dash == NULL ? 0 : (uint32_t)strtoul(dash + 1, NULL, 10);
+    options.client.http2 = &options.http2;
+    return options.http2.required || options.http2.cleartext || strncmp(text, "allowed", 7) == 0;
 }
 
 /* What a run does, apart from the client's configuration. */
@@ -338,6 +400,13 @@ static bool course_take(int option, char *value, uint32_t number) {
     case 'M':
         options.size_max = number;
         return true;
+    case 'N':
+        options.crowd = number;
+        return true;
+    case 'D':
+        return deflate_take(value);
+    case '2':
+        return http2_take(value);
     default:
         return false;
     }
@@ -422,12 +491,14 @@ static bool options_parse(int argc, char **argv) {
         {"sessions", 1, NULL, 'S'},
         {"max", 1, NULL, 'M'},
         {"deflate", 1, NULL, 'D'},
+        {"http2", 1, NULL, '2'},
+        {"crowd", 1, NULL, 'N'},
         {NULL, 0, NULL, 0},
     };
     int option;
     bool ok = true;
     while ((option = getopt_long(argc, argv, "", table, NULL)) != -1) {
-        ok = (option == 'D' ? deflate_take(optarg) : option_take(option, optarg)) && ok;
+        ok = option_take(option, optarg) && ok;
     }
     return ok && argc - optind == 2;
 }
@@ -439,7 +510,7 @@ int main(int argc, char **argv) {
                                           .handle_in = on_message,
                                           .terminate = on_terminate};
     if (!options_parse(argc, argv)) {
-        fputs("Usage: e2e-client [options] listen|echo|mirror URL\n", stderr);
+        fputs("Usage: e2e-client [options] listen|echo|mirror|crowd URL\n", stderr);
         return 2;
     }
     const char *mode = argv[optind];
@@ -457,8 +528,10 @@ int main(int argc, char **argv) {
         return 2;
     }
     int code = 2;
-    if (wring_client_create(wring_pool_loop(pool), argv[optind + 1], &options.client, &client,
-                            &error) == WRING_OK) {
+    if (strcmp(mode, "crowd") == 0) {
+        code = crowd_run(pool, argv[optind + 1]);
+    } else if (wring_client_create(wring_pool_loop(pool), argv[optind + 1], &options.client,
+                                   &client, &error) == WRING_OK) {
         code = strcmp(mode, "listen") == 0 ? listen_to(client)
                                            : all_sizes(client, strcmp(mode, "mirror") == 0);
         wring_client_destroy(client);

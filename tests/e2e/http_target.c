@@ -251,6 +251,19 @@ static void slow_info(wring_exchange *exchange, const wring_info *info) {
     wring_exchange_resume(exchange);
 }
 
+/* Never read, until its client goes. */
+static void paused(wring_exchange *exchange, const wring_request *request, void *opts) {
+    (void)request;
+    (void)opts;
+    wring_exchange_pause(exchange);
+}
+
+static void paused_body(wring_exchange *exchange, wring_bytes piece, bool is_last) {
+    (void)exchange;
+    (void)piece;
+    (void)is_last;
+}
+
 /* ---- upgrades -------------------------------------------------------------------------------- */
 
 static void decide(wring_exchange *exchange, const wring_request *request, void *opts) {
@@ -319,6 +332,7 @@ HANDLER(late, later, NULL, NULL);
 HANDLER(never, never, NULL, NULL);
 HANDLER(asked, asked, NULL, asked_info);
 HANDLER(slow, nothing, slow_body, slow_info);
+HANDLER(paused, paused, paused_body, NULL);
 HANDLER(torn, torn, NULL, torn_info);
 HANDLER(decide, decide, NULL, NULL);
 static const wring_handler echo_handler = {
@@ -348,6 +362,7 @@ static const wring_route routes[] = {
     ROUTE("/never", .methods = "*", .http = &never_http),
     ROUTE("/asked", .methods = "POST", .http = &asked_http),
     ROUTE("/slow", .methods = "POST", .http = &slow_http),
+    ROUTE("/paused", .methods = "POST", .http = &paused_http),
     ROUTE("/torn", .http = &torn_http),
     ROUTE("/ws", .handler = &echo_handler),
     ROUTE("/chat", .handler = &echo_handler, .subprotocols = chat, .subprotocol_count = 1),
@@ -386,10 +401,32 @@ static void lines_obey(wring_server *server) {
     }
 }
 
+/* The certificates of a folder: its server's, and another for one more name. */
+static void tls_set(wring_server_config *config, wring_tls_server_config *tls, const char *folder) {
+    static char paths[4][512];
+    static const char *const names[] = {"server.pem", "server.key", "second.pem", "second.key"};
+    static wring_tls_sni second = {.struct_size = sizeof second, .server_name = "second.example"};
+    for (size_t i = 0; i < 4; i++) {
+        (void)snprintf(paths[i], sizeof paths[i], "%s/%s", folder, names[i]);
+    }
+    tls->cert_file = paths[0];
+    tls->key_file = paths[1];
+    second.cert_file = paths[2];
+    second.key_file = paths[3];
+    tls->sni = &second;
+    tls->sni_count = 1;
+    config->tls = tls;
+}
+
+/* HTTP/2, also without TLS, with so many requests and WebSockets of one connection. */
+static void http2_set(wring_server_config *config, uint32_t streams_max) {
+    static wring_http2_config http2 = {.struct_size = sizeof http2, .cleartext = true};
+    http2.requests_max = http2.sessions_max = streams_max;
+    config->http2 = &http2;
+}
+
 static bool options_read(wring_server_config *config, wring_tls_server_config *tls, int argc,
                          char **argv) {
-    static char cert[512];
-    static char key[512];
     for (int i = 1; i + 1 < argc; i += 2) {
         const char *name = argv[i];
         const uint32_t value = (uint32_t)strtoul(argv[i + 1], NULL, 10);
@@ -407,11 +444,9 @@ static bool options_read(wring_server_config *config, wring_tls_server_config *t
         } else if (strcmp(name, "--quiet") == 0) {
             is_quiet = value != 0;
         } else if (strcmp(name, "--tls") == 0) {
-            (void)snprintf(cert, sizeof cert, "%s/server.pem", argv[i + 1]);
-            (void)snprintf(key, sizeof key, "%s/server.key", argv[i + 1]);
-            tls->cert_file = cert;
-            tls->key_file = key;
-            config->tls = tls;
+            tls_set(config, tls, argv[i + 1]);
+        } else if (strcmp(name, "--http2") == 0) {
+            http2_set(config, value);
         } else {
             return false;
         }

@@ -14,6 +14,7 @@ typedef struct fuzz_app {
     wring_bytes script;   /* what the callbacks do, each takes from the front */
     wring_server *server; /* NULL: no server owns the session */
     bool allow_iana;      /* as in the session's config */
+    bool is_one_of_many;  /* the route has several sessions: its opts are not this */
     size_t budget;        /* bytes the application still sends of its own */
     wring_ref ref;        /* of the session, also when it is gone */
     fuzz_log sent;        /* messages taken, as fuzz_log_message */

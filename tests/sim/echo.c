@@ -37,8 +37,8 @@ static wring_verdict echo_init(wring_session *session, const wring_request *requ
 static void echo_terminate(wring_session *session, const wring_end *end) {
     (void)session;
     EXPECT(end->result == WRING_OK || end->result == WRING_ERR_TRUNCATED ||
-           end->result == WRING_ERR_STREAM_RESET ||
-           end->result == WRING_ERR_TRANSPORT || end->result == WRING_ERR_TIMEOUT);
+           end->result == WRING_ERR_STREAM_RESET || end->result == WRING_ERR_TRANSPORT ||
+           end->result == WRING_ERR_TIMEOUT);
     live--;
 }
 

@@ -237,9 +237,8 @@ static wring_verdict on_drained(wring_session *session) {
 static void on_end(wring_session *session, const wring_end *end) {
     const bool slow = end->result == WRING_ERR_SLOW_CONSUMER;
     EXPECT(end->result == WRING_OK || end->result == WRING_ERR_TRUNCATED ||
-           end->result == WRING_ERR_STREAM_RESET ||
-           end->result == WRING_ERR_TRANSPORT || end->result == WRING_ERR_TIMEOUT ||
-           (slow && world.policy == WRING_SLOW_DISCONNECT));
+           end->result == WRING_ERR_STREAM_RESET || end->result == WRING_ERR_TRANSPORT ||
+           end->result == WRING_ERR_TIMEOUT || (slow && world.policy == WRING_SLOW_DISCONNECT));
     world.slow_ended += slow;
     world.terminated++;
     oracle_session_end(index_of(session));

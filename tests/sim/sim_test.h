@@ -25,9 +25,9 @@ typedef struct sim_run {
     uint16_t port;
 } sim_run;
 
-extern const wring_tls_server_config *sim_run_tls;   /* of the servers to come; NULL: plain */
-extern const wring_http2_config *sim_run_http2;      /* of the servers to come; NULL: none */
-extern wring__h2_counters sim_run_http2_counters;    /* of the runs that ended */
+extern const wring_tls_server_config *sim_run_tls; /* of the servers to come; NULL: plain */
+extern const wring_http2_config *sim_run_http2;    /* of the servers to come; NULL: none */
+extern wring__h2_counters sim_run_http2_counters;  /* of the runs that ended */
 extern bool sim_run_has_room; /* of the servers to come: their receive buffers are many and long */
 extern bool sim_run_calm;     /* of the worlds to come: no faults */
 extern uint32_t sim_run_pipe_bytes; /* of the worlds to come; 0: by the seed */
@@ -134,6 +134,10 @@ void sim_pubsub(uint64_t seed);
 void sim_pubsub_slow(uint64_t seed);
 void sim_the_client(uint64_t seed);
 void sim_the_client_with_tls(uint64_t seed);
+void sim_the_client_http2(uint64_t seed);
+void sim_the_client_http2_tls(uint64_t seed);
+void sim_the_client_http2_sum(uint64_t seeds);
+void sim_client_trunks(uint64_t seed);
 void sim_reconnect(uint64_t seed);
 void sim_reconnect_sum(uint64_t seeds);
 void sim_client_pause(uint64_t seed);

@@ -216,6 +216,10 @@ class server_config {
     tls_server_config &tls(std::string_view cert_file, std::string_view key_file) {
         return tls_.emplace(cert_file, key_file);
     }
+    /** HTTP/2 beside HTTP/1.x.  @return its record, to be filled in */
+    wring_http2_config &http2() {
+        return http2_ ? *http2_ : http2_.emplace(record<wring_http2_config>());
+    }
     /** @param level  the least important level that is wanted */
     server_config &log(wring_log_level level, log_function write) {
         raw.log = detail::log_to(*log_, level, std::move(write));
@@ -289,6 +293,7 @@ class server_config {
             out.config.topic_rule_count = out.rules.size();
         }
         out.config.tls = tls_ ? &tls_->raw : raw.tls;
+        out.config.http2 = http2_ ? &*http2_ : raw.http2;
     }
 
     std::unique_ptr<detail::site> log_ = std::make_unique<detail::site>();
@@ -300,6 +305,7 @@ class server_config {
     std::optional<wring::policy> policy_;
     std::list<wring::topic_rule> rules; /* references to their records are given out */
     std::optional<tls_server_config> tls_;
+    std::optional<wring_http2_config> http2_;
 };
 
 WRING_CPP_END

@@ -295,9 +295,11 @@ static record *record_make(wring_exchange *exchange, const wring_request *reques
     record **state = wring_exchange_user(exchange);
     FUZZ_CHECK(*state == NULL && wring_exchange_request(exchange) == request);
     FUZZ_CHECK(all->record_count < RECORDS_MAX && wring_exchange_opts(exchange) == all);
-    FUZZ_CHECK(all->record_count == 0 || all->records[all->record_count - 1].dones == 1);
+    FUZZ_CHECK(all->tag_of != NULL || all->record_count == 0 ||
+               all->records[all->record_count - 1].dones == 1);
     record *mine = *state = &all->records[all->record_count++];
     mine->exchange = exchange;
+    mine->tag = all->tag_of == NULL ? 0 : all->tag_of(exchange);
     mine->answer = REPLIES_MAX;
     mine->is_head = wring_bytes_equal(request->method, wring_str("HEAD"));
     fuzz_log_bytes(&mine->name, request->method);

@@ -10,7 +10,7 @@
 
 #include "tests/fuzz/app.h"
 
-#define RECORDS_MAX 300
+#define RECORDS_MAX 600
 #define REPLIES_MAX 600
 #define GIVEN_MAX   600
 
@@ -18,6 +18,7 @@
 typedef struct record {
     wring_exchange *exchange; /* NULL: `done` was called */
     wring_ref ref;            /* also when it is over */
+    uint64_t tag;             /* of exchanges.tag_of */
     fuzz_log name;            /* method and target */
     fuzz_log body;            /* of the request, as far as the handler got it */
     size_t answer;            /* the one that was taken; REPLIES_MAX: none, or by mail */
@@ -62,6 +63,7 @@ typedef struct exchanges {
     size_t reply_count;
     fuzz_given given[GIVEN_MAX];
     size_t given_count;
+    uint64_t (*tag_of)(const wring_exchange *exchange); /* NULL: there is one at a time */
     unsigned posts; /* taken */
     unsigned infos; /* that arrived */
     unsigned losts;

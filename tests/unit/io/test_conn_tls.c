@@ -105,7 +105,9 @@ static const wring__end_ops conn_ops = {.name = "test",
 
 static wring_result on_accepted(wring__worker *io, wring__socket socket) {
     wring_result result = wring__conn_open(&owner.conn, io, &conn_ops, socket);
-    return result == WRING_OK ? wring__conn_secure(&owner.conn, server, NULL, NULL) : result;
+    return result == WRING_OK
+               ? wring__conn_secure(&owner.conn, server, NULL, NULL, wring_bytes_of(NULL, 0))
+               : result;
 }
 
 static void on_worker_nothing(wring__worker *io) {
@@ -174,7 +176,8 @@ static void begin(void) {
     scripted_accept(7, true);
     turn();
     wring__chunk_cache_init(&peer.chunks);
-    const wring__tls_options options = {&peer.out, &peer.chunks, "localhost", NULL};
+    const wring__tls_options options = {
+        .out = &peer.out, .chunks = &peer.chunks, .server_name = "localhost"};
     cr_assert_eq(wring__tls_create(client, &options, &peer.tls), WRING_OK);
     cr_assert_eq(wring__tls_handshake(peer.tls), WRING_MORE);
     for (int i = 0; i < 3; i++) {

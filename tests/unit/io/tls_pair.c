@@ -51,7 +51,8 @@ static void end_init(struct tls_end *end, wring__tls_context *context, const cha
                      const wring__tls_session *session) {
     memset(end, 0, sizeof *end);
     wring__chunk_cache_init(&end->chunks);
-    wring__tls_options options = {&end->out, &end->chunks, server_name, session};
+    wring__tls_options options = {
+        .out = &end->out, .chunks = &end->chunks, .server_name = server_name, .session = session};
     cr_assert_eq(wring__tls_create(context, &options, &end->tls), WRING_OK);
     end->result = WRING_MORE;
 }
