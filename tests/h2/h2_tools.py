@@ -41,10 +41,9 @@ class Server:
 class Socket:
     """A WebSocket on one stream."""
 
-    def __init__(self, connection, stream, extensions=()):
+    def __init__(self, connection, stream):
         self.connection, self.stream = connection, stream
-        self.ws = wsproto.connection.Connection(wsproto.connection.ConnectionType.CLIENT,
-                                                list(extensions))
+        self.ws = wsproto.connection.Connection(wsproto.connection.ConnectionType.CLIENT)
         self.status, self.headers, self.messages, self.part = None, {}, [], None
         self.bytes = 0  # of DATA that came
         self.pongs, self.closed, self.ended, self.reset = 0, None, False, None
@@ -102,7 +101,7 @@ class Connection:
         self.write()
 
     def open(self, path, method="CONNECT", protocol="websocket", deflate=None):
-        s = Socket(self, self.h2.get_next_available_stream_id(), [deflate] if deflate else [])
+        s = Socket(self, self.h2.get_next_available_stream_id())
         self.sockets[s.stream] = s
         headers = [(":method", method), (":scheme", "http"), (":authority", "localhost"),
                    (":path", path)]
@@ -116,6 +115,7 @@ class Connection:
         self.until(lambda: s.status is not None)
         if deflate:
             deflate.finalize(s.headers["sec-websocket-extensions"])
+            s.ws = wsproto.connection.Connection(wsproto.connection.ConnectionType.CLIENT, [deflate])
         return s
 
     def acknowledge(self, s, count):
