@@ -110,6 +110,9 @@ void wring__h2_drain(wring__stream *below);
 bool wring__h2_is_ready(const wring__stream *below);
 bool wring__h2_has_websockets(const wring__stream *below);
 
+/** A client's: the code of the last GOAWAY that came; 0 (NO_ERROR) without one.   RFC: 9113 7 */
+uint32_t wring__h2_goaway_code(const wring__stream *below);
+
 /** A client's: so many streams more may be opened now. */
 uint32_t wring__h2_room(const wring__stream *below);
 

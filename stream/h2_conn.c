@@ -108,10 +108,12 @@ static void below_failed(wring__endpoint *below, wring_result reason) {
     below_end(below, reason);
 }
 
+/* It is put in order now: until nghttp2 has done so, it takes streams behind the last one named. */
 static void goaway_send(wring__h2 *mux) {
     if (!mux->is_going) {
         mux->is_going = true;
         wring__h2_session_goaway(mux);
+        below_fill(wring__h2_below(mux));
         wring__h2_flush(mux);
     }
 }
@@ -249,4 +251,8 @@ void wring__h2_drain(wring__stream *below) {
 
 bool wring__h2_is_ready(const wring__stream *below) {
     return wring__h2_of_below(below)->is_ready;
+}
+
+uint32_t wring__h2_goaway_code(const wring__stream *below) {
+    return wring__h2_of_below(below)->goaway_code;
 }

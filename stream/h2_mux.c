@@ -332,23 +332,31 @@ bool wring__h2_look(wring__h2 *mux) {
     return freed;
 }
 
+/* The end of a connection is not that of a stream whose END_STREAM did not come: the body of a
+ * request is truncated then. */
+static void end_with_connection(wring__mux_stream *s, wring_result reason) {
+    wring__endpoint *end = &s->super;
+    const unsigned ends = s->bits & (WRING__H2_END | WRING__H2_END_TOLD);
+    wring__h2_set(s, WRING__H2_BROKEN);
+    if ((end->rx_stop & WRING__RX_STOP_YIELDED) == 0) { /* else what its session has kept is lost */
+        end->rx_stop = 0;
+        stash_give(s);
+        if (end->state == WRING__END_OPEN && reason == WRING_OK && ends == WRING__H2_END) {
+            wring__h2_set(s, WRING__H2_END_TOLD);
+            end->ops->eof(end);
+        }
+    }
+    if (end->state == WRING__END_OPEN) {
+        end->ops->failed(end, reason == WRING_OK ? WRING_ERR_TRUNCATED : reason);
+    }
+    if (end->state <= WRING__END_DRAINING) {
+        teardown(s);
+    }
+}
+
 void wring__h2_end(wring__h2 *mux, wring_result reason) {
     for (uint32_t i = 0; i < mux->count; i++) {
-        wring__mux_stream *s = mux->streams[i];
-        wring__h2_set(s, WRING__H2_BROKEN);
-        if ((s->super.rx_stop & WRING__RX_STOP_YIELDED) ==
-            0) { /* else what its session has kept is lost */
-            s->super.rx_stop = 0;
-            stash_give(s);
-        }
-        if (s->super.state == WRING__END_OPEN && reason == WRING_OK) {
-            s->super.ops->eof(&s->super);
-        } else if (s->super.state == WRING__END_OPEN) {
-            s->super.ops->failed(&s->super, reason);
-        }
-        if (s->super.state <= WRING__END_DRAINING) {
-            teardown(s);
-        }
+        end_with_connection(mux->streams[i], reason);
     }
 }
 

@@ -63,19 +63,22 @@ typedef struct wring__h2 {
     uint32_t sessions; /* of `count` */
     uint32_t gone[2];  /* of those that are no session, and of sessions: nghttp2 knows them no more,
                         * so that the peer may have others already */
+    int32_t last_stream; /* that a GOAWAY of ours named */
     struct wring__h2_list ready;
     struct wring__h2_list dirty;
     size_t received; /* bytes of DATA in the feed at hand */
     wring__meter resets;
     wring__meter controls;
     uint32_t continuations; /* CONTINUATION frames of the head at hand */
+    uint32_t goaway_code;   /* a client's: of the GOAWAY that came */
     wring_time_ns drain_at; /* the last GOAWAY is sent then; 0: it does not drain */
     bool is_feeding : 1;
     bool is_over : 1;   /* nghttp2 wants neither to read nor to write */
     bool is_calmed : 1; /* it is told to go: what comes is not looked at */
     bool is_dead : 1;   /* nghttp2 ran out of memory: it is not entered again */
     bool is_ready : 1;  /* a client's: the server's settings came */
-    bool is_going : 1;  /* no new streams: GOAWAY was received, or sent for good */
+    bool has_last_stream : 1;
+    bool is_going : 1; /* no new streams: GOAWAY was received, or sent for good */
 } wring__h2;
 
 static inline wring__h2 *wring__h2_of(const wring__mux_stream *s) {

@@ -120,6 +120,10 @@ static int request_take(wring__h2 *mux, int32_t id, bool ends) {
     if (result == WRING_ERR_NO_MEMORY) {
         return request_refuse(mux, id, NGHTTP2_INTERNAL_ERROR);
     }
+    if (mux->is_going) { /* behind what our GOAWAY names, which is still on its way */
+        return nghttp2_submit_rst_stream(mux->session, NGHTTP2_FLAG_NONE, id,
+                                         NGHTTP2_REFUSED_STREAM);
+    }
     const wring_headers fields = wring__h2_head_fields(mux->head, list);
     wring_bytes protocol;
     const bool is_session = result == WRING_OK && wring_headers_get(fields, ":protocol", &protocol);
@@ -233,8 +237,9 @@ static int on_settings(wring__h2 *mux, const nghttp2_frame *frame) {
     return 0;
 }
 
-static int on_goaway(wring__h2 *mux) {
+static int on_goaway(wring__h2 *mux, const nghttp2_frame *frame) {
     const bool was_going = mux->is_going;
+    mux->goaway_code = frame->goaway.error_code;
     if (mux->options.role->is_client && !was_going) {
         mux->is_going = true;
         mux->options.role->going(mux->below);
@@ -267,7 +272,7 @@ static int on_frame(nghttp2_session *session, const nghttp2_frame *frame, void *
     case NGHTTP2_SETTINGS:
         return on_settings(mux, frame);
     case NGHTTP2_GOAWAY:
-        return on_goaway(mux);
+        return on_goaway(mux, frame);
     case NGHTTP2_PING:
         return result_of((frame->hd.flags & NGHTTP2_FLAG_ACK) != 0 ||
                          wring__h2_charge_control(mux, "PING"));
@@ -598,17 +603,26 @@ void wring__h2_session_notice(wring__h2 *mux) {
     (void)nghttp2_submit_shutdown_notice(mux->session);
 }
 
+/* RFC 9113 6.8: no GOAWAY names more than one before. nghttp2 sees to that once that is sent. */
+static int32_t last_stream(wring__h2 *mux) {
+    const int32_t last = nghttp2_session_get_last_proc_stream_id(mux->session);
+    if (!mux->has_last_stream || last < mux->last_stream) {
+        mux->has_last_stream = true;
+        mux->last_stream = last;
+    }
+    return mux->last_stream;
+}
+
 void wring__h2_session_goaway(wring__h2 *mux) {
-    (void)nghttp2_submit_goaway(mux->session, NGHTTP2_FLAG_NONE,
-                                nghttp2_session_get_last_proc_stream_id(mux->session),
-                                NGHTTP2_NO_ERROR, NULL, 0);
+    (void)nghttp2_submit_goaway(mux->session, NGHTTP2_FLAG_NONE, last_stream(mux), NGHTTP2_NO_ERROR,
+                                NULL, 0);
 }
 
 void wring__h2_session_terminate(wring__h2 *mux, enum wring__h2_ending how) {
     static const uint32_t codes[] = {[WRING__H2_ENDING_OK] = NGHTTP2_NO_ERROR,
                                      [WRING__H2_ENDING_CALM] = NGHTTP2_ENHANCE_YOUR_CALM,
                                      [WRING__H2_ENDING_PROTOCOL] = NGHTTP2_PROTOCOL_ERROR};
-    if (nghttp2_session_terminate_session(mux->session, codes[how]) != 0) {
+    if (nghttp2_session_terminate_session2(mux->session, last_stream(mux), codes[how]) != 0) {
         wring__end_break(wring__h2_below(mux), ENOMEM); /* then it just ends */
     }
 }
