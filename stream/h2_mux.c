@@ -150,6 +150,10 @@ static void on_fail(wring__endpoint *end, int system_errno) {
     wring__h2_make_ready(stream_of(end));
 }
 
+bool wring__h2_was_ended(const wring__endpoint *end) {
+    return wring__h2_has(stream_of(end), WRING__H2_END);
+}
+
 void wring__h2_stream_ended(wring__mux_stream *s) {
     wring__worker *worker = s->super.worker;
     wring__h2_set(s, WRING__H2_ENDED);
