@@ -7,6 +7,8 @@
 
 #include "tests/conformance/link.h"
 
+/* A socket connected to link_target; -1: nobody is there. */
+int loopback_dial_target(void);
 struct moved loopback_move(int fd, const uint8_t *bytes, size_t len, uint8_t *out, size_t cap);
 /* Blocking: all of it. */
 bool loopback_write(int fd, const char *bytes, size_t len);

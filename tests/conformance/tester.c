@@ -216,6 +216,8 @@ static void talk(struct tester *t, const struct link_ops *ops, void *link) {
         if (moved.end || moved.reset) {
             if (!t->verdict.closed) {
                 fail(t, "the stream %s without a close frame", moved.end ? "ended" : "broke");
+            } else if (ops->is_stream && !moved.end) {
+                fail(t, "the stream broke behind the close frame");
             } else if (t->in_len > 0) {
                 fail(t, "the stream ended inside a frame");
             }
@@ -266,6 +268,10 @@ struct verdict tester_run(const struct test_case *c, const struct link_ops *ops,
         fail(&t, "no connection");
     } else {
         talk(&t, ops, link);
+        const char *wrong = t.failed || ops->end == NULL ? NULL : ops->end(link);
+        if (wrong != NULL) {
+            fail(&t, "%s", wrong);
+        }
         ops->close(link);
     }
     judge(&t);

@@ -1,0 +1,274 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * The tester is a server of HTTP/2; wring_client_create reaches it with a handler that echoes. The
+ * clients of all cases share one connection, with one more that stays open on it and is asked after
+ * each case.
+ */
+#include <arpa/inet.h>
+#include <poll.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "tests/certs/certs.h"
+#include "tests/conformance/deflate.h"
+#include "tests/conformance/h2.h"
+#include "tests/conformance/link_loopback.h"
+#include "tests/conformance/tls.h"
+#include "wring/client.h"
+#include "wring/http2.h"
+
+struct side {
+    const bool is_small, is_tls;
+    int listener; /* of `port` */
+    uint16_t port;
+    SSL_CTX *context;
+    struct h2 *h;
+    wring_client *neighbour_client;
+    struct h2_stream *neighbour;
+};
+
+struct client_link {
+    struct side *side;
+    wring_client *client;
+    struct h2_stream *stream;
+};
+
+static wring_pool *pool;
+static struct side usual;
+static struct side small = {.is_small = true};
+static struct side tls = {.is_tls = true};
+
+static void check(bool ok, const char *what) {
+    if (!ok) {
+        fprintf(stderr, "conformance: %s failed\n", what);
+        abort();
+    }
+}
+
+/* ---- the clients that are tested ------------------------------------------------------------- */
+
+static wring_verdict echo(wring_session *session, const wring_message *message) {
+    if (message->opcode == WRING_TEXT || message->opcode == WRING_BINARY) {
+        const wring_frame frame = {.opcode = message->opcode, .payload = message->payload};
+        return wring_session_send(session, &frame) == WRING_OK ? WRING_CONTINUE : WRING_STOP;
+    }
+    return WRING_CONTINUE;
+}
+
+static void pool_end(void) {
+    wring_pool_destroy(pool, 1000);
+}
+
+static void pool_begin(void) {
+    if (pool == NULL) {
+
+        check(wring_pool_create(NULL, &pool, NULL) == WRING_OK, "wring_pool_create");
+        atexit(pool_end);
+    }
+}
+
+/* Offers what link_deflate says. A small side's windows cost it no budget. */
+static wring_client *client_start(const struct side *side) {
+    static const wring_handler handler = {
+        .struct_size = sizeof handler, .name = "echo", .handle_in = echo};
+    const wring_http2_config http2 = {.struct_size = sizeof http2,
+                                      .cleartext = !side->is_tls,
+                                      .required = true,
+                                      .window_bytes = side->is_small ? 1024 : 0,
+                                      .idle_timeout_ms = WRING_OFF,
+                                      .controls_per_second = side->is_small ? WRING_UNLIMITED : 0};
+    const wring_tls_client_config with_tls = {.struct_size = sizeof with_tls,
+                                              .ca_file = side->is_tls ? cert_path("ca.pem") : NULL};
+    const struct deflate_set none = {0};
+    const wring_deflate_config deflate =
+        deflate_client_config(link_deflate == NULL ? &none : link_deflate);
+    const wring_client_config config = {.struct_size = sizeof config,
+                                        .handler = &handler,
+                                        .tls = side->is_tls ? &with_tls : NULL,
+                                        .deflate = link_deflate == NULL ? NULL : &deflate,
+                                        .http2 = &http2};
+    wring_client *client = NULL;
+    char url[64];
+    snprintf(url, sizeof url, "%s://localhost:%u/", side->is_tls ? "wss" : "ws", side->port);
+    check(wring_client_create(wring_pool_loop(pool), url, &config, &client, NULL) == WRING_OK,
+          "wring_client_create");
+    return client;
+}
+
+/* ---- the connection -------------------------------------------------------------------------- */
+
+static void side_listen(struct side *side) {
+    struct sockaddr_in address = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+    socklen_t len = sizeof address;
+    pool_begin();
+    side->listener = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    check(bind(side->listener, (struct sockaddr *)&address, sizeof address) == 0 &&
+              listen(side->listener, 8) == 0 &&
+              getsockname(side->listener, (struct sockaddr *)&address, &len) == 0,
+          "listening");
+    side->port = ntohs(address.sin_port);
+    if (side->is_tls) {
+        side->context = tls_server_context();
+        tls_want_h2(side->context);
+    }
+}
+
+/* A socket that waits is one more than the clients need. */
+static bool has_caller(const struct side *side, int wait_ms) {
+    struct pollfd p = {.fd = side->listener, .events = POLLIN};
+    return poll(&p, 1, wait_ms) > 0;
+}
+
+static void side_drop(struct side *side) {
+    h2_stream_free(side->neighbour);
+    h2_destroy(side->h);
+    wring_client_destroy(side->neighbour_client);
+    side->neighbour = NULL;
+    side->h = NULL;
+    side->neighbour_client = NULL;
+}
+
+static struct h2 *side_accept(const struct side *side) {
+    const int fd = has_caller(side, 5000) ? accept(side->listener, NULL, NULL) : -1;
+    SSL *ssl = fd < 0 || side->context == NULL ? NULL : tls_begin(side->context, fd);
+    if (fd < 0 || (side->context != NULL && ssl == NULL)) {
+        return NULL;
+    }
+    const struct h2_setup setup = {.fd = fd, .ssl = ssl, .is_small = side->is_small};
+    return h2_create(&setup);
+}
+
+/* One connection for all cases, unless it was lost. */
+static bool side_connect(struct side *side) {
+    const struct deflate_set *deflate = link_deflate;
+    if (side->h != NULL && !h2_is_over(side->h)) {
+        return true;
+    }
+    if (side->port == 0) {
+        side_listen(side);
+    }
+    side_drop(side);
+    link_deflate = NULL;
+    side->neighbour_client = client_start(side);
+    link_deflate = deflate;
+    side->h = side_accept(side);
+    side->neighbour = side->h == NULL ? NULL : h2_grant(side->h, "", false);
+    return side->neighbour != NULL && h2_neighbour_echo(side->neighbour, false);
+}
+
+/* ---- a case ---------------------------------------------------------------------------------- */
+
+static void client_close(void *link) {
+    struct client_link *l = link;
+    wring_client_destroy(l->client);
+    h2_stream_free(l->stream);
+    free(l);
+}
+
+static void *side_open(struct side *side, uint64_t seed) {
+    char answer[DEFLATE_TEXT];
+    deflate_answer(link_deflate, answer);
+    if (!side_connect(side)) {
+        return NULL;
+    }
+    struct client_link *l = malloc(sizeof *l);
+    *l = (struct client_link){.side = side, .client = client_start(side)};
+    l->stream = h2_grant(side->h, answer, seed == 0);
+    if (l->stream == NULL) {
+        client_close(l);
+        return NULL;
+    }
+    return l;
+}
+
+static void *usual_open(uint64_t seed) {
+    return side_open(&usual, seed);
+}
+
+static void *small_open(uint64_t seed) {
+    return side_open(&small, seed);
+}
+
+static void *tls_open(uint64_t seed) {
+    return side_open(&tls, seed);
+}
+
+static struct moved client_move(void *link, const uint8_t *bytes, size_t len, uint8_t *out,
+                                size_t cap) {
+    return h2_stream_move(((struct client_link *)link)->stream, bytes, len, out, cap);
+}
+
+static const char *client_end(void *link) {
+    const struct client_link *l = link;
+    const char *wrong = h2_stream_end(l->stream);
+    return wrong != NULL                                   ? wrong
+           : !h2_neighbour_echo(l->side->neighbour, false) ? "the neighbour does not echo"
+           : has_caller(l->side, 0) ? "the clients opened a second connection"
+                                    : NULL;
+}
+
+/* The connection is closed when nobody is on it any more. */
+static const char *side_finish(struct side *side) {
+    const char *wrong = side->h == NULL || h2_is_over(side->h)
+                            ? "the connection is lost"
+                            : h2_neighbour_close(side->neighbour, false);
+    wring_client_destroy(side->neighbour_client);
+    side->neighbour_client = NULL;
+    if (wrong == NULL && !h2_wait_over(side->h)) {
+        wrong = "the connection is not closed when nobody is on it";
+    }
+    side_drop(side);
+    SSL_CTX_free(side->context);
+    close(side->listener);
+    return wrong;
+}
+
+static const char *usual_finish(void) {
+    return side_finish(&usual);
+}
+
+static const char *small_finish(void) {
+    return side_finish(&small);
+}
+
+static const char *tls_finish(void) {
+    return side_finish(&tls);
+}
+
+const struct link_ops link_client_h2_loopback = {
+    .name = "client-h2-loopback",
+    .text = "client, HTTP/2",
+    .tester_is_client = false,
+    .is_stream = true,
+    .open = usual_open,
+    .move = client_move,
+    .end = client_end,
+    .close = client_close,
+    .finish = usual_finish,
+};
+
+const struct link_ops link_client_h2_small = {
+    .name = "client-h2-small",
+    .text = "client, HTTP/2 in small pieces and windows",
+    .tester_is_client = false,
+    .is_stream = true,
+    .open = small_open,
+    .move = client_move,
+    .end = client_end,
+    .close = client_close,
+    .finish = small_finish,
+};
+
+const struct link_ops link_client_h2_tls = {
+    .name = "client-h2-tls",
+    .text = "client, HTTP/2 over TLS",
+    .tester_is_client = false,
+    .is_stream = true,
+    .open = tls_open,
+    .move = client_move,
+    .end = client_end,
+    .close = client_close,
+    .finish = tls_finish,
+};
