@@ -135,6 +135,7 @@ ssize_t h2_data_wanted(nghttp2_session *session, int32_t id, uint8_t *out, size_
     if (len > 0) {
         memcpy(out, s->tx + s->sent, len);
         s->sent += len;
+        *flags |= s->is_last && s->sent == s->tx_len ? NGHTTP2_DATA_FLAG_EOF : 0;
     } else if (s->is_ending) {
         *flags |= NGHTTP2_DATA_FLAG_EOF;
     } else {

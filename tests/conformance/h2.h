@@ -44,7 +44,11 @@ const char *h2_stream_head(const struct h2_stream *s);
 /* As link_ops.move: `end` is END_STREAM, `reset` RST_STREAM or a lost connection without it. */
 struct moved h2_stream_move(struct h2_stream *s, const uint8_t *bytes, size_t len, uint8_t *out,
                             size_t cap);
-/* Ends the tester's side with END_STREAM, behind the other side's, and waits until the stream is
+/* Ends the tester's side with END_STREAM: on the last byte of the next move if that sends all, or
+ * at once on a DATA frame of its own. */
+void h2_stream_shut(struct h2_stream *s, bool at_once);
+void h2_stream_reset(struct h2_stream *s, uint32_t code);
+/* Ends the tester's side with END_STREAM if it has not, behind the other side's, and waits until the stream is
  * over. NULL, or what was wrong. */
 const char *h2_stream_end(struct h2_stream *s);
 /* Frees it; one that is not over is reset with CANCEL. NULL is legal. */

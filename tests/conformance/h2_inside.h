@@ -37,6 +37,7 @@ struct h2_stream {
     bool is_headed;   /* the head is whole */
     bool is_deferred; /* nghttp2 asks no more until it is told */
     bool is_ending;   /* END_STREAM goes out behind what is sent */
+    bool is_last;     /* ... with the last byte of the move at hand */
     bool end;         /* END_STREAM came */
     bool is_over;
     uint32_t code; /* is_over: of its end */

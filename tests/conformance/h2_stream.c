@@ -142,7 +142,21 @@ struct moved h2_stream_move(struct h2_stream *s, const uint8_t *bytes, size_t le
     }
     s->tx = NULL;
     s->tx_len = s->sent = 0;
+    s->is_last = false;
     return moved;
+}
+
+void h2_stream_shut(struct h2_stream *s, bool at_once) {
+    s->is_ending |= at_once;
+    s->is_last |= !at_once;
+    resume(s);
+    h2_wire_write(s->h);
+}
+
+void h2_stream_reset(struct h2_stream *s, uint32_t code) {
+    h2_check(nghttp2_submit_rst_stream(s->h->session, NGHTTP2_FLAG_NONE, s->id, code) == 0,
+             "nghttp2_submit_rst_stream");
+    h2_wire_write(s->h);
 }
 
 static bool stream_is_over(const struct h2 *h, const struct h2_stream *s) {

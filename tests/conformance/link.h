@@ -29,6 +29,10 @@ struct link_ops {
     void *(*open)(uint64_t seed);
     /* Sends up to `len` bytes and receives what is there, as soon as either is possible. */
     struct moved (*move)(void *link, const uint8_t *bytes, size_t len, uint8_t *out, size_t cap);
+    /* Of streams: END_STREAM goes out with the last byte of the next moves, or at once. */
+    void (*shut)(void *link, bool at_once);
+    /* Of streams: RST_STREAM. NULL, or what is wrong then. */
+    const char *(*reset)(void *link, uint32_t code);
     /* Once the other side has ended in order: NULL, or what is wrong then. Optional. */
     const char *(*end)(void *link);
     void (*close)(void *link);

@@ -78,6 +78,7 @@ static wring_client *client_start(const struct side *side) {
                                       .required = true,
                                       .window_bytes = side->is_small ? 1024 : 0,
                                       .idle_timeout_ms = WRING_OFF,
+
                                       .controls_per_second = side->is_small ? WRING_UNLIMITED : 0};
     const wring_tls_client_config with_tls = {.struct_size = sizeof with_tls,
                                               .ca_file = side->is_tls ? cert_path("ca.pem") : NULL};
@@ -200,13 +201,27 @@ static struct moved client_move(void *link, const uint8_t *bytes, size_t len, ui
     return h2_stream_move(((struct client_link *)link)->stream, bytes, len, out, cap);
 }
 
+static void client_shut(void *link, bool at_once) {
+    h2_stream_shut(((struct client_link *)link)->stream, at_once);
+}
+
+static const char *neighbour_check(const struct client_link *l) {
+    return !h2_neighbour_echo(l->side->neighbour, false) ? "the neighbour does not echo"
+           : h2_is_over(l->side->h)                      ? "GOAWAY"
+           : has_caller(l->side, 0)                      ? "the clients opened a second connection"
+                                                         : NULL;
+}
+
+static const char *client_reset(void *link, uint32_t code) {
+    const struct client_link *l = link;
+    h2_stream_reset(l->stream, code);
+    return neighbour_check(l);
+}
+
 static const char *client_end(void *link) {
     const struct client_link *l = link;
     const char *wrong = h2_stream_end(l->stream);
-    return wrong != NULL                                   ? wrong
-           : !h2_neighbour_echo(l->side->neighbour, false) ? "the neighbour does not echo"
-           : has_caller(l->side, 0) ? "the clients opened a second connection"
-                                    : NULL;
+    return wrong != NULL ? wrong : neighbour_check(l);
 }
 
 /* The connection is closed when nobody is on it any more. */
@@ -244,6 +259,8 @@ const struct link_ops link_client_h2_loopback = {
     .is_stream = true,
     .open = usual_open,
     .move = client_move,
+    .shut = client_shut,
+    .reset = client_reset,
     .end = client_end,
     .close = client_close,
     .finish = usual_finish,
@@ -256,6 +273,8 @@ const struct link_ops link_client_h2_small = {
     .is_stream = true,
     .open = small_open,
     .move = client_move,
+    .shut = client_shut,
+    .reset = client_reset,
     .end = client_end,
     .close = client_close,
     .finish = small_finish,
@@ -268,6 +287,8 @@ const struct link_ops link_client_h2_tls = {
     .is_stream = true,
     .open = tls_open,
     .move = client_move,
+    .shut = client_shut,
+    .reset = client_reset,
     .end = client_end,
     .close = client_close,
     .finish = tls_finish,

@@ -98,12 +98,26 @@ static struct moved server_move(void *link, const uint8_t *bytes, size_t len, ui
     return h2_stream_move(((struct server_link *)link)->stream, bytes, len, out, cap);
 }
 
+static void server_shut(void *link, bool at_once) {
+    h2_stream_shut(((struct server_link *)link)->stream, at_once);
+}
+
+static const char *neighbour_check(const struct server_link *l) {
+    return !h2_neighbour_echo(l->side->neighbour, true) ? "the neighbour does not echo"
+           : h2_is_over(l->side->h)                     ? "GOAWAY"
+                                                        : NULL;
+}
+
+static const char *server_reset(void *link, uint32_t code) {
+    const struct server_link *l = link;
+    h2_stream_reset(l->stream, code);
+    return neighbour_check(l);
+}
+
 static const char *server_end(void *link) {
     const struct server_link *l = link;
     const char *wrong = h2_stream_end(l->stream);
-    return wrong != NULL                                  ? wrong
-           : !h2_neighbour_echo(l->side->neighbour, true) ? "the neighbour does not echo"
-                                                          : NULL;
+    return wrong != NULL ? wrong : neighbour_check(l);
 }
 
 static void server_close(void *link) {
@@ -162,6 +176,8 @@ const struct link_ops link_server_h2_loopback = {
     .serve_options = usual_options,
     .open = usual_open,
     .move = server_move,
+    .shut = server_shut,
+    .reset = server_reset,
     .end = server_end,
     .close = server_close,
     .finish = usual_finish,
@@ -175,6 +191,8 @@ const struct link_ops link_server_h2_small = {
     .serve_options = small_options,
     .open = small_open,
     .move = server_move,
+    .shut = server_shut,
+    .reset = server_reset,
     .end = server_end,
     .close = server_close,
     .finish = small_finish,
@@ -188,6 +206,8 @@ const struct link_ops link_server_h2_tls = {
     .serve_options = tls_options,
     .open = tls_open,
     .move = server_move,
+    .shut = server_shut,
+    .reset = server_reset,
     .end = server_end,
     .close = server_close,
     .finish = tls_finish,

@@ -97,7 +97,8 @@ static void case_run(const struct results *r, size_t index) {
     const struct test_case *c = &r->suite->cases[index];
     for (size_t l = 0; l < r->link_count; l++) {
         for (int cut = 0; cut < CUTS; cut++) {
-            if (options.cut >= 0 && cut != options.cut) {
+            if ((options.cut >= 0 && cut != options.cut) ||
+                (c->is_of_streams && !r->links[l]->is_stream)) {
                 continue;
             }
             struct run *run = &r->runs[index][l][cut];
@@ -123,6 +124,7 @@ static struct suite suite_create(void) {
     suite_add_limits(&suite);
     suite_add_strict(&suite);
     suite_add_deflate(&suite);
+    suite_add_streams(&suite);
     return suite;
 }
 
