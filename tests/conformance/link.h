@@ -50,5 +50,6 @@ extern const struct link_ops link_server_h2_loopback, link_server_h2_small, link
 extern const struct link_ops link_client_h2_loopback, link_client_h2_small, link_client_h2_tls;
 
 extern const char *link_target; /* host:port of the server */
+extern bool link_is_proxied;    /* a proxy is in between: it may reset a stream that has ended */
 
 #endif
