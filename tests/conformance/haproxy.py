@@ -41,31 +41,41 @@ backend behind
 TO_HTTP2 = "proto h2 ws h2"
 
 
-def tested(link, front_options, back_options, *more):
-    front = free_port()
-    with tempfile.NamedTemporaryFile("w", encoding="ascii") as file, Server(*SERVE) as server:
-        file.write(CONFIG.format(front=front, front_options=front_options, back=server.port,
+def judged(front, front_options, back, back_options, *options):
+    with tempfile.NamedTemporaryFile("w", encoding="ascii") as file:
+        file.write(CONFIG.format(front=front, front_options=front_options, back=back,
                                  back_options=back_options))
         file.flush()
         with Program(HAPROXY, "-db", "-f", file.name, port=front):
-            done = subprocess.run([CONFORMANCE, "--target", f"127.0.0.1:{front}", "--link", link,
-                                   "--proxied", *more, *sys.argv[1:]], env=environment(), check=False,
+            done = subprocess.run([CONFORMANCE, "--target", f"127.0.0.1:{front}", "--proxied", *options,
+                                   *sys.argv[1:]], env=environment(), check=False,
                                   stdout=subprocess.PIPE, text=True)
             print(done.stdout)
             assert done.returncode == 0, done.returncode
 
 
+def server_judged(link, front_options, back_options):
+    with Server(*SERVE) as server:
+        judged(free_port(), front_options, server.port, back_options, "--link", link)
+
+
 def from_http1_to_http2():
-    tested("server-loopback", "", TO_HTTP2)
+    server_judged("server-loopback", "", TO_HTTP2)
 
 
 def from_http2_to_http1():
-    tested("server-h2-loopback", "proto h2", "")
+    server_judged("server-h2-loopback", "proto h2", "")
 
 
 def from_http2_to_http2():
-    tested("server-h2-loopback", "proto h2", TO_HTTP2)
+    server_judged("server-h2-loopback", "proto h2", TO_HTTP2)
+
+
+def clients_from_http2_to_http1():
+    back = free_port()
+    judged(free_port(), "proto h2", back, "", "--link", "client-proxied", "--port", str(back))
 
 
 if __name__ == "__main__":
-    run([from_http1_to_http2, from_http2_to_http1, from_http2_to_http2])
+    run([from_http1_to_http2, from_http2_to_http1, from_http2_to_http2,
+         clients_from_http2_to_http1])

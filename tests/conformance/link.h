@@ -49,7 +49,11 @@ extern const struct link_ops link_client_wss; /* wring_client_create, over TLS *
 extern const struct link_ops link_server_h2_loopback, link_server_h2_small, link_server_h2_tls;
 extern const struct link_ops link_client_h2_loopback, link_client_h2_small, link_client_h2_tls;
 
-extern const char *link_target; /* host:port of the server */
+/* Clients of HTTP/2 at a proxy, which speaks HTTP/1.1 to the tester. */
+extern const struct link_ops link_client_proxied;
+
+extern const char *link_target; /* host:port of the server, or of link_client_proxied's proxy */
+extern uint16_t link_port;      /* where the proxy looks for the tester */
 extern bool link_is_proxied;    /* a proxy is in between: it may reset a stream that has ended */
 
 #endif

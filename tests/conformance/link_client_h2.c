@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * The tester is a server of HTTP/2; wring_client_create reaches it with a handler that echoes. The
- * clients of all cases share one connection, with one more that stays open on it and is asked after
- * each case.
+ * The tester is a server of HTTP/2. The clients of all cases share one connection, with one more
+ * that stays open on it and is asked after each case.
  */
 #include <arpa/inet.h>
 #include <poll.h>
@@ -11,13 +10,11 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#include "tests/certs/certs.h"
 #include "tests/conformance/deflate.h"
 #include "tests/conformance/h2.h"
+#include "tests/conformance/h2_client.h"
 #include "tests/conformance/link_loopback.h"
 #include "tests/conformance/tls.h"
-#include "wring/client.h"
-#include "wring/http2.h"
 
 struct side {
     const bool is_small, is_tls;
@@ -35,7 +32,6 @@ struct client_link {
     struct h2_stream *stream;
 };
 
-static wring_pool *pool;
 static struct side usual;
 static struct side small = {.is_small = true};
 static struct side tls = {.is_tls = true};
@@ -47,63 +43,11 @@ static void check(bool ok, const char *what) {
     }
 }
 
-/* ---- the clients that are tested ------------------------------------------------------------- */
-
-static wring_verdict echo(wring_session *session, const wring_message *message) {
-    if (message->opcode == WRING_TEXT || message->opcode == WRING_BINARY) {
-        const wring_frame frame = {.opcode = message->opcode, .payload = message->payload};
-        return wring_session_send(session, &frame) == WRING_OK ? WRING_CONTINUE : WRING_STOP;
-    }
-    return WRING_CONTINUE;
-}
-
-static void pool_end(void) {
-    wring_pool_destroy(pool, 1000);
-}
-
-static void pool_begin(void) {
-    if (pool == NULL) {
-
-        check(wring_pool_create(NULL, &pool, NULL) == WRING_OK, "wring_pool_create");
-        atexit(pool_end);
-    }
-}
-
-/* Offers what link_deflate says. A small side's windows cost it no budget. */
-static wring_client *client_start(const struct side *side) {
-    static const wring_handler handler = {
-        .struct_size = sizeof handler, .name = "echo", .handle_in = echo};
-    const wring_http2_config http2 = {.struct_size = sizeof http2,
-                                      .cleartext = !side->is_tls,
-                                      .required = true,
-                                      .window_bytes = side->is_small ? 1024 : 0,
-                                      .idle_timeout_ms = WRING_OFF,
-
-                                      .controls_per_second = side->is_small ? WRING_UNLIMITED : 0};
-    const wring_tls_client_config with_tls = {.struct_size = sizeof with_tls,
-                                              .ca_file = side->is_tls ? cert_path("ca.pem") : NULL};
-    const struct deflate_set none = {0};
-    const wring_deflate_config deflate =
-        deflate_client_config(link_deflate == NULL ? &none : link_deflate);
-    const wring_client_config config = {.struct_size = sizeof config,
-                                        .handler = &handler,
-                                        .tls = side->is_tls ? &with_tls : NULL,
-                                        .deflate = link_deflate == NULL ? NULL : &deflate,
-                                        .http2 = &http2};
-    wring_client *client = NULL;
-    char url[64];
-    snprintf(url, sizeof url, "%s://localhost:%u/", side->is_tls ? "wss" : "ws", side->port);
-    check(wring_client_create(wring_pool_loop(pool), url, &config, &client, NULL) == WRING_OK,
-          "wring_client_create");
-    return client;
-}
-
 /* ---- the connection -------------------------------------------------------------------------- */
 
 static void side_listen(struct side *side) {
     struct sockaddr_in address = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
     socklen_t len = sizeof address;
-    pool_begin();
     side->listener = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
     check(bind(side->listener, (struct sockaddr *)&address, sizeof address) == 0 &&
               listen(side->listener, 8) == 0 &&
@@ -139,6 +83,12 @@ static struct h2 *side_accept(const struct side *side) {
     }
     const struct h2_setup setup = {.fd = fd, .ssl = ssl, .is_small = side->is_small};
     return h2_create(&setup);
+}
+
+static wring_client *client_start(const struct side *side) {
+    char url[64];
+    snprintf(url, sizeof url, "%s://localhost:%u/", side->is_tls ? "wss" : "ws", side->port);
+    return h2_client_create(url, side->is_small);
 }
 
 /* One connection for all cases, unless it was lost. */

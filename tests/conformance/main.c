@@ -11,9 +11,10 @@
 #include "tests/conformance/serve.h"
 
 static const struct link_ops *const all_links[] = {
-    &link_server_loopback,    &link_server_sim,         &link_client_loopback, &link_client_sim,
-    &link_client_wss,         &link_server_h2_loopback, &link_server_h2_small, &link_server_h2_tls,
-    &link_client_h2_loopback, &link_client_h2_small,    &link_client_h2_tls};
+    &link_server_loopback, &link_server_sim,    &link_client_loopback,
+    &link_client_sim,      &link_client_wss,    &link_server_h2_loopback,
+    &link_server_h2_small, &link_server_h2_tls, &link_client_h2_loopback,
+    &link_client_h2_small, &link_client_h2_tls, &link_client_proxied};
 
 static const char usage[] =
     "usage: conformance [options]\n"
@@ -24,6 +25,8 @@ static const char usage[] =
     "                      client-sim, client-wss; and as streams of HTTP/2 server-h2-loopback,\n"
     "                      server-h2-small, server-h2-tls, client-h2-loopback, client-h2-small,\n"
     "                      client-h2-tls. Several are allowed\n"
+    "  --port N            clients reach a proxy at --target by HTTP/2, and the proxy finds the\n"
+    "                      tester here: the link client-proxied\n"
     "  --proxied           a proxy is in between, which may reset streams that have ended\n"
     "  --case PREFIX       only these, for example 6. or 7.1.4\n"
     "  --cut N             0 whole, 1 single bytes, 2 random cuts\n"
@@ -45,12 +48,17 @@ struct options {
 static struct options options = {.prefix = "", .cut = -1, .seed = 1};
 
 static void options_read(int argc, char **argv) {
-    static const struct option list[] = {
-        {"wring", required_argument, NULL, 'w'}, {"target", required_argument, NULL, 't'},
-        {"link", required_argument, NULL, 'l'},  {"proxied", no_argument, NULL, 'p'},
-        {"case", required_argument, NULL, 'c'},  {"cut", required_argument, NULL, 'u'},
-        {"seed", required_argument, NULL, 's'},  {"report", required_argument, NULL, 'r'},
-        {"help", no_argument, NULL, 'h'},        {0}};
+    static const struct option list[] = {{"wring", required_argument, NULL, 'w'},
+                                         {"target", required_argument, NULL, 't'},
+                                         {"link", required_argument, NULL, 'l'},
+                                         {"port", required_argument, NULL, 'o'},
+                                         {"proxied", no_argument, NULL, 'p'},
+                                         {"case", required_argument, NULL, 'c'},
+                                         {"cut", required_argument, NULL, 'u'},
+                                         {"seed", required_argument, NULL, 's'},
+                                         {"report", required_argument, NULL, 'r'},
+                                         {"help", no_argument, NULL, 'h'},
+                                         {0}};
     int option;
     while ((option = getopt_long(argc, argv, "h", list, NULL)) != -1) {
         switch (option) {
@@ -64,6 +72,9 @@ static void options_read(int argc, char **argv) {
             if (options.link_count < LINKS_MAX) {
                 options.links[options.link_count++] = optarg;
             }
+            break;
+        case 'o':
+            link_port = (uint16_t)strtoul(optarg, NULL, 10);
             break;
         case 'p':
             link_is_proxied = true;
@@ -141,18 +152,21 @@ static bool is_wanted(const struct link_ops *link) {
     return options.link_count == 0;
 }
 
+static bool is_possible(const struct link_ops *link) {
+    return link == &link_client_proxied
+               ? link_port != 0 && options.target != NULL
+               : link->serve_options == NULL || options.wring != NULL || options.target != NULL;
+}
+
 static void links_choose(struct results *r) {
     for (size_t i = 0; i < sizeof all_links / sizeof *all_links; i++) {
         const struct link_ops *link = all_links[i];
-        const bool needs_server = link->serve_options != NULL;
-        if (!is_wanted(link) || (needs_server && options.wring == NULL && options.target == NULL)) {
-            continue;
+        if (is_wanted(link) && is_possible(link)) {
+            r->targets[r->link_count] = link->serve_options == NULL || options.wring == NULL
+                                            ? options.target
+                                            : serve_start(options.wring, link->serve_options());
+            r->links[r->link_count++] = link;
         }
-        r->targets[r->link_count] = !needs_server ? NULL
-                                    : options.wring == NULL
-                                        ? options.target
-                                        : serve_start(options.wring, link->serve_options());
-        r->links[r->link_count++] = link;
     }
     if (r->link_count == 0) {
         fprintf(stderr, "conformance: no such link, or no server to test: try --help\n");
