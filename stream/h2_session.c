@@ -17,9 +17,10 @@
 #define DATA_ALONE_MAX  (16u << 10)
 /* DATA that the peer's window cuts below this is paid for from its budget. */
 #define DATA_TINY 64
-/* What waits to be acknowledged, and CONTINUATION frames of a head: more is a flood. */
+/* What waits to be acknowledged, and CONTINUATION frames of a head: more is a flood. To nghttp2
+ * each piece in which the head of such a frame comes is one: 8 of them come byte by byte. */
 #define ACKS_MAX          1000
-#define CONTINUATIONS_MAX 8
+#define CONTINUATIONS_MAX (8 * 9)
 /* Of the fields of a client's own request: head_bytes_max is about the answer. */
 #define REQUEST_BYTES_MAX (128u << 10)
 
@@ -246,13 +247,21 @@ static int on_frame(nghttp2_session *session, const nghttp2_frame *frame, void *
     case NGHTTP2_PING:
         return result_of((frame->hd.flags & NGHTTP2_FLAG_ACK) != 0 ||
                          wring__h2_charge_control(mux, "PING"));
-    case NGHTTP2_PRIORITY:
-        return result_of(wring__h2_charge_control(mux, "PRIORITY"));
     case NGHTTP2_RST_STREAM:
         return result_of(wring__h2_charge_reset(mux, "streams that were reset"));
     default:
         return 0;
     }
+}
+
+/* nghttp2 says nothing more of these: they have no effect here. */
+static int on_begin_frame(nghttp2_session *session, const nghttp2_frame_hd *head, void *user) {
+    wring__h2 *mux = user;
+    (void)session;
+    if (mux->is_calmed || head->type != NGHTTP2_PRIORITY) {
+        return 0;
+    }
+    return result_of(wring__h2_charge_control(mux, "PRIORITY"));
 }
 
 /* A frame that costs its stream its life. */
@@ -646,6 +655,7 @@ static void memory_free(void *bytes, void *user) {
 static void callbacks_set(nghttp2_session_callbacks *callbacks) {
     nghttp2_session_callbacks_set_on_begin_headers_callback(callbacks, on_begin_headers);
     nghttp2_session_callbacks_set_on_header_callback(callbacks, on_header);
+    nghttp2_session_callbacks_set_on_begin_frame_callback(callbacks, on_begin_frame);
     nghttp2_session_callbacks_set_on_frame_recv_callback(callbacks, on_frame);
     nghttp2_session_callbacks_set_on_invalid_frame_recv_callback(callbacks, on_invalid_frame);
     nghttp2_session_callbacks_set_on_data_chunk_recv_callback(callbacks, on_data_chunk);
