@@ -17,9 +17,10 @@
 #define DATA_ALONE_MAX  (16u << 10)
 /* DATA that the peer's window cuts below this is paid for from its budget. */
 #define DATA_TINY 64
-/* What waits to be acknowledged, and CONTINUATION frames of a head: more is a flood. */
+/* What waits to be acknowledged, and CONTINUATION frames of a head: more is a flood. To nghttp2
+ * each piece in which the head of such a frame comes is one: 8 of them come byte by byte. */
 #define ACKS_MAX          1000
-#define CONTINUATIONS_MAX 8
+#define CONTINUATIONS_MAX (8 * 9)
 /* Of the fields of a client's own request: head_bytes_max is about the answer. */
 #define REQUEST_BYTES_MAX (128u << 10)
 
@@ -276,8 +277,6 @@ static int on_frame(nghttp2_session *session, const nghttp2_frame *frame, void *
     case NGHTTP2_PING:
         return result_of((frame->hd.flags & NGHTTP2_FLAG_ACK) != 0 ||
                          wring__h2_charge_control(mux, "PING"));
-    case NGHTTP2_PRIORITY:
-        return result_of(wring__h2_charge_control(mux, "PRIORITY"));
     case NGHTTP2_RST_STREAM:
         return result_of(wring__h2_charge_reset(mux, "streams that were reset"));
     default:
