@@ -205,7 +205,8 @@ static void take_ref(record *mine) {
     } else {
         FUZZ_CHECK(ref == WRING_REF_NONE &&
                    (result == WRING_ERR_TOO_MANY_CONNECTIONS ||
-                    (result == WRING_ERR_INVALID_STATE && (mine->is_whole || mine->has_mail))));
+                    (result == WRING_ERR_INVALID_STATE &&
+                     (mine->is_whole || mine->has_mail || mine->is_aborted))));
     }
 }
 
