@@ -17,10 +17,9 @@
 #define DATA_ALONE_MAX  (16u << 10)
 /* DATA that the peer's window cuts below this is paid for from its budget. */
 #define DATA_TINY 64
-/* What waits to be acknowledged, and CONTINUATION frames of a head: more is a flood. To nghttp2
- * each piece in which the head of such a frame comes is one: 8 of them come byte by byte. */
+/* What waits to be acknowledged, and CONTINUATION frames of a head: more is a flood. */
 #define ACKS_MAX          1000
-#define CONTINUATIONS_MAX (8 * 9)
+#define CONTINUATIONS_MAX 8
 /* Of the fields of a client's own request: head_bytes_max is about the answer. */
 #define REQUEST_BYTES_MAX (128u << 10)
 
@@ -49,11 +48,14 @@ static int on_begin_frame(nghttp2_session *session, const nghttp2_frame_hd *head
         wring__h2_calm(mux, "CONTINUATION");
     }
     /* RFC 9113 6.3; nghttp2 looks at no PRIORITY, since NO_RFC7540_PRIORITIES is set */
-    if (head->type == NGHTTP2_PRIORITY && head->stream_id == 0 && !mux->is_calmed) {
+    if (head->type != NGHTTP2_PRIORITY || mux->is_calmed) {
+        return 0;
+    }
+    if (head->stream_id == 0) {
         mux->is_calmed = true;
         wring__h2_session_terminate(mux, WRING__H2_ENDING_PROTOCOL);
     }
-    return 0;
+    return result_of(mux->is_calmed || wring__h2_charge_control(mux, "PRIORITY"));
 }
 
 /* ---- heads that come in ---------------------------------------------------------------------- */
