@@ -171,8 +171,7 @@ static const struct flood {
     void (*begins)(raw_client *client); /* optional */
     void (*says)(raw_client *client);
     bool is_reset; /* of the budget of resets; else of controls */
-    bool
-        is_slow; /* one at a time: several would be more streams than SETTINGS allow, or one event */
+    bool is_slow;  /* one at a time: several are more streams than allowed, or one event */
 } floods[] = {
     {"streams that the peer resets", NULL, reset_says, true, true},
     {"streams that are malformed", NULL, malformed_says, true, true},

@@ -26,8 +26,8 @@ enum {
 };
 
 /* What happens: below SAYS_MAX the server sends so many bytes of the input, plus one; up to
- * WAITS_MAX so many rounds pass, and from WAITS_LONG on time as well. Then come its frames, and what
- * the clients do. */
+ * WAITS_MAX so many rounds pass, and from WAITS_LONG on time as well. Then come frames of the
+ * server's, and what the clients do. */
 enum { SAYS_MAX = 0x60, WAITS = 0x60, WAITS_LONG = 0x70, WAITS_MAX = 0x80 };
 enum act {
     ACT_ANSWER = 0x80,
