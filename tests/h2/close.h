@@ -40,6 +40,8 @@ void sim_h2_web(uint64_t seed);
 void sim_h2_web_sum(uint64_t seeds);
 /* An answer that is begun and goes on much later. */
 void sim_h2_quiet(uint64_t seed);
+/* An answer that leaves slowly, and one that does not. */
+void sim_h2_tail(uint64_t seed);
 /* GOAWAY twice; what was opened between the two is served. */
 void sim_h2_drain_late(uint64_t seed);
 

@@ -79,6 +79,7 @@ const sim_scenario sim_scenarios[] = {
     {"h2-slots", h2_slots, sim_h2_slots_sum},
     {"h2-idle", h2_idle, NULL},
     {"h2-web", sim_h2_web, sim_h2_web_sum},
+    {"h2-tail", sim_h2_tail, NULL},
     {"h2-quiet", sim_h2_quiet, NULL},
     {"h2-floods", sim_h2_floods, NULL},
     {"h2-bounds", sim_h2_bounds, NULL},

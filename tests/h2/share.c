@@ -279,3 +279,24 @@ void sim_h2_quiet(uint64_t seed) {
                              wring_str("first last")));
     end();
 }
+
+/* All of an answer is queued, and its client takes it slowly: as long as some of it moves within 10
+ * seconds, it all comes. Of one that takes nothing the stream is reset, and no other. */
+void sim_h2_tail(uint64_t seed) {
+    begin(seed, 0, true);
+    h2_write_setting(&client.unsent, H2_INITIAL_WINDOW_SIZE, 0);
+    raw_app_big = 20000;
+    const uint32_t slow = raw_ask(&client, "GET", "/big", true);
+    const uint32_t stuck = raw_ask(&client, "GET", "/big", true);
+    raw_settle(&run, &client, 1);
+    EXPECT(raw_app_done == 2); /* their handlers are through with them */
+    for (size_t given = 0; given < raw_app_big; given += 1000) {
+        h2_write_window(&client.unsent, slow, 1000);
+        raw_wait(&run, &client, 1, (1 + seed % 8) * WRING_NS_PER_SEC);
+        EXPECT(raw_stream(&client, slow)->data.len == given + 1000);
+    }
+    EXPECT(raw_stream(&client, slow)->ended && !raw_stream(&client, slow)->reset);
+    EXPECT(raw_stream(&client, stuck)->reset && raw_stream(&client, stuck)->code == H2_CANCEL);
+    EXPECT(client.judge.goaways == 0 && !client.end);
+    end();
+}
