@@ -127,7 +127,7 @@ static void on_worker_over(void *data) {
 static wring__trunks *trunks_of(wring__worker *worker) {
     if (worker->trunks.data == NULL) {
         worker->trunks.data = calloc(1, sizeof(wring__trunks));
-        worker->trunks.destroy = on_worker_over;
+        worker->trunks.destroy = worker->trunks.data == NULL ? NULL : on_worker_over;
     }
     return worker->trunks.data;
 }
