@@ -256,7 +256,8 @@ static void why_failed(load_trunk *trunk, wring_result reason, char *text, size_
     const char *stage = trunk->stage == LOAD_STAGE_DIAL ? "connect" : "handshake";
     char why[320];
     if (reason == WRING_OK) {
-        (void)snprintf(text, cap, "handshake: the server closed the connection");
+        (void)snprintf(text, cap, "handshake: the server closed the connection%s",
+                       trunk->is_ready ? "" : " without settings of HTTP/2");
         return;
     }
     load_link_why(&trunk->below.end, reason, why, sizeof why);

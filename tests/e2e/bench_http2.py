@@ -158,7 +158,8 @@ def find_max_searches():
 
 def the_report_speaks_of_sessions():
     with Server("--http2") as server:
-        code, out, _ = bench("-q", "--http2", server.url(), "-c", 20, "--streams", 10, "-t", 1, *QUICK)
+        code, out, _ = bench("-q", "--http2", server.url(), "-c", 20, "--streams", 10, "-t", 1,
+                             *QUICK)
         assert code == 0, out
         assert "20 sessions of HTTP/2, 10 streams a connection on 1 thread" in out, out
         assert re.search(r"^  sessions     20 of 20 opened in .*\n"
@@ -190,7 +191,7 @@ def servers_without_http2_or_without_websockets_over_it():
     with Server("--no-http2", *TLS) as server:
         cannot(tls_url(server), "no HTTP/2", "--ca", certs.ca)
     with Server() as server:
-        cannot(server.url(), "the server does not speak HTTP/2")
+        cannot(server.url(), " HTTP/2 (none of 6")  # by what it answers, or that it closes
     cannot(f"ws://127.0.0.1:{free_port()}/", "connect: Connection refused")
     with Server(*TLS) as server:
         cannot(tls_url(server), "certificate")
@@ -207,7 +208,8 @@ def refusals_are_counted_by_what_they_say():
     with H2Server(refused=(2, 4, 5), code=ErrorCodes.REFUSED_STREAM) as server:
         got = http2(server.url(), "-c", 6, "--streams", 6, *QUICK, code=4)
         assert got["connections"]["opened"] == 3 and got["connections"]["failed"] == 3, got
-        assert got["errors"] == {"handshake: the server refused the stream (REFUSED_STREAM)": 3}, got
+        text = "handshake: the server refused the stream (REFUSED_STREAM)"
+        assert got["errors"] == {text: 3}, got
         assert got["http2"]["connections"] == 1, got
     with H2Server(refused=(1, 2, 3), code=ErrorCodes.INTERNAL_ERROR) as server:
         got = http2(server.url(), "-c", 6, "--streams", 2, *QUICK, code=4)

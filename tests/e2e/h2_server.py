@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A WebSocket echo over HTTP/2 by python3-h2 and python3-wsproto, which misbehaves where it is told."""
+"""A WebSocket echo over HTTP/2, by python3-h2 and python3-wsproto, that misbehaves as it is told."""
 import contextlib
 import socket
 import ssl
@@ -92,7 +92,8 @@ class Carrier:
         """GOAWAY, by hand: python3-h2 would send nothing more of the streams that stay."""
         self.flush()
         self.going = True
-        self.sock.sendall(b"\0\0\x08\x07\0" + struct.pack(">III", 0, max(self.h2.streams), self.server.code))
+        rest = struct.pack(">III", 0, max(self.h2.streams), self.server.code)
+        self.sock.sendall(b"\0\0\x08\x07\0" + rest)
 
     def data(self, stream, data):
         ws = self.sessions[stream]
