@@ -102,19 +102,25 @@ static int on_header(nghttp2_session *session, const nghttp2_frame *frame, const
     return 0;
 }
 
+/* As it is announced. */
+static uint32_t streams_max(const wring_http2_config *config) {
+    return config->requests_max + (config->no_websockets ? 0 : config->sessions_max);
+}
+
 /* ---- requests -------------------------------------------------------------------------------- */
 
 static int request_refuse(wring__h2 *mux, int32_t id, uint32_t code) {
     wring__count(&mux->options.counters->refused, 1);
-    (void)wring__h2_charge_reset(mux, "streams that had to be refused");
+    (void)wring__h2_charge_control(mux, "streams that had to be refused");
     return nghttp2_submit_rst_stream(mux->session, NGHTTP2_FLAG_NONE, id, code);
 }
 
-/* Requests and sessions have a limit each: what lives long must not keep out what is short. */
+/* Sessions have a limit of their own: what lives long must not keep out what is short. */
 static bool has_room(const wring__h2 *mux, bool is_session) {
     const wring_http2_config *config = mux->options.config;
-    return is_session ? mux->sessions - mux->gone[1] < config->sessions_max
-                      : mux->count - mux->sessions - mux->gone[0] < config->requests_max;
+    const uint32_t live = mux->count - mux->gone[0] - mux->gone[1];
+    return live < streams_max(config) &&
+           (!is_session || mux->sessions - mux->gone[1] < config->sessions_max);
 }
 
 static int request_take(wring__h2 *mux, int32_t id, bool ends) {
@@ -742,9 +748,8 @@ static int settings_submit(wring__h2 *mux) {
     if (mux->options.role->is_client) {
         list[count++] = (nghttp2_settings_entry){NGHTTP2_SETTINGS_ENABLE_PUSH, 0};
     } else {
-        const uint32_t sessions = config->no_websockets ? 0 : config->sessions_max;
-        list[count++] = (nghttp2_settings_entry){NGHTTP2_SETTINGS_MAX_CONCURRENT_STREAMS,
-                                                 config->requests_max + sessions};
+        list[count++] =
+            (nghttp2_settings_entry){NGHTTP2_SETTINGS_MAX_CONCURRENT_STREAMS, streams_max(config)};
         list[count++] = (nghttp2_settings_entry){NGHTTP2_SETTINGS_NO_RFC7540_PRIORITIES, 1};
         list[count] = (nghttp2_settings_entry){NGHTTP2_SETTINGS_ENABLE_CONNECT_PROTOCOL, 1};
         count += !config->no_websockets;

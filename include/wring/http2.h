@@ -27,8 +27,12 @@ typedef struct wring_http2_config {
                                connections of HTTP/1.1 for them. Default: it does (RFC 8441 3) */
     bool required;      /**< a client accepts nothing else. Default: with TLS it takes HTTP/1.1
                                from a server that has no HTTP/2, or no WebSockets over it */
-    uint32_t requests_max; /**< of a server: requests of one connection at a time; default 100 */
-    uint32_t sessions_max; /**< WebSockets of one connection at a time; default 1,000 */
+    uint32_t requests_max; /**< of a server: streams that a connection may have at a time besides
+                                sessions_max, so that WebSockets never keep out requests. Both
+                                together are announced, and requests may use all of them; default
+                                100 */
+    uint32_t sessions_max; /**< WebSockets of one connection at a time; one more gets
+                                REFUSED_STREAM. Default 1,000 */
     uint32_t window_bytes; /**< what the peer may send on one stream before it is consumed, and so
                                 the most that a paused stream holds; default 256 KiB, at least
                                 64 */
