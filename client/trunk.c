@@ -314,8 +314,24 @@ static void trunk_idle(wring__stream *below) {
     idle_begin(trunk_of(below));
 }
 
+static bool has_room(const wring__trunk *trunk) {
+    return wring__h2_room(below_of(trunk)) > 0 && trunk->riders < trunk->full_at;
+}
+
+/* Whoever waits now is served after the deadlines of this turn: origin_wake. */
+static bool is_wanted(const wring__trunk *trunk) {
+    const wring__origin *origin = trunk->origin;
+    return origin != NULL && origin->opening != trunk && origin->waiting != NULL &&
+           !trunk->is_ending && has_room(trunk);
+}
+
 static void trunk_timer(wring__stream *below) {
-    trunk_close(trunk_of(below));
+    wring__trunk *trunk = trunk_of(below);
+    if (is_wanted(trunk)) {
+        wring__end_set_deadline(&below->end, below->end.worker->clock.peer_now + WRING_NS_PER_MS);
+    } else {
+        trunk_close(trunk);
+    }
 }
 
 /* Before the server's settings came. */
@@ -434,10 +450,6 @@ wring_result wring__trunk_take(wring__link *link) {
 }
 
 /* ---- who rides ------------------------------------------------------------------------------- */
-
-static bool has_room(const wring__trunk *trunk) {
-    return wring__h2_room(below_of(trunk)) > 0 && trunk->riders < trunk->full_at;
-}
 
 static wring__trunk *roomy_of(const wring__origin *origin) {
     wring__trunk *trunk = origin->trunks;

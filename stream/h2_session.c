@@ -48,11 +48,14 @@ static int on_begin_frame(nghttp2_session *session, const nghttp2_frame_hd *head
         wring__h2_calm(mux, "CONTINUATION");
     }
     /* RFC 9113 6.3; nghttp2 looks at no PRIORITY, since NO_RFC7540_PRIORITIES is set */
-    if (head->type == NGHTTP2_PRIORITY && head->stream_id == 0 && !mux->is_calmed) {
+    if (head->type != NGHTTP2_PRIORITY || mux->is_calmed) {
+        return 0;
+    }
+    if (head->stream_id == 0) {
         mux->is_calmed = true;
         wring__h2_session_terminate(mux, WRING__H2_ENDING_PROTOCOL);
     }
-    return 0;
+    return result_of(mux->is_calmed || wring__h2_charge_control(mux, "PRIORITY"));
 }
 
 /* ---- heads that come in ---------------------------------------------------------------------- */
@@ -276,8 +279,6 @@ static int on_frame(nghttp2_session *session, const nghttp2_frame *frame, void *
     case NGHTTP2_PING:
         return result_of((frame->hd.flags & NGHTTP2_FLAG_ACK) != 0 ||
                          wring__h2_charge_control(mux, "PING"));
-    case NGHTTP2_PRIORITY:
-        return result_of(wring__h2_charge_control(mux, "PRIORITY"));
     case NGHTTP2_RST_STREAM:
         return result_of(wring__h2_charge_reset(mux, "streams that were reset"));
     default:

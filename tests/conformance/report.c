@@ -18,6 +18,7 @@ static const char *const families[] = {
     [11] = "Beyond: strictness",
     [12] = "Compression: payloads",
     [13] = "Compression: parameters",
+    [14] = "Beyond: streams of HTTP/2",
 };
 
 struct tally {
@@ -128,7 +129,7 @@ static void write_head(FILE *f, const struct results *r) {
         "content=\"width=device-width\"><title>wring: conformance</title><style>%s</style>"
         "<h1>Conformance</h1><p><b class=%s>%zu of %zu runs passed</b>, %zu cases: the families "
         "1 to 7, 9, 10, 12 and 13 of the field's test suite re-expressed from RFC 6455, RFC 3629 "
-        "and RFC 7692, and 11 of our own. Each case runs ",
+        "and RFC 7692, and 11 and 14 of our own. Each case runs ",
         style, ran == passed ? "pass" : "fail", passed, ran, cases);
     for (size_t l = 0; l < r->link_count; l++) {
         fprintf(f, "%s%s", l == 0 ? "" : "; ", r->links[l]->text);
