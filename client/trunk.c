@@ -10,12 +10,15 @@
 #include "client/client.h"
 #include "client/link.h"
 
-/* How long an origin is taken for one without WebSockets over HTTP/2. */
-#define PLAIN_NS (5 * 60 * WRING_NS_PER_SEC)
+/* How long an origin is taken for one without WebSockets over HTTP/2, or with room for so many
+ * streams on a connection and no more. */
+#define LEARNED_NS (5 * 60 * WRING_NS_PER_SEC)
 /* Within one attempt: so many streams of a client may be turned away by their trunks, and so many
  * connections it dials for itself and others. */
 #define REROUTES_MAX 3
 #define DIALS_MAX    5
+/* A new one waits so long for its first stream, which mostly comes in the same turn. */
+#define FRESH_NS WRING_NS_PER_SEC
 /* RFC 9113 7: what a server resets a stream with that it wants over HTTP/1.1. */
 #define CODE_HTTP_1_1_REQUIRED 0xd
 
@@ -36,6 +39,8 @@ struct wring__origin {
     wring_client *waiting; /* in the order in which they are served */
     wring_client **tail;
     wring_time_ns plain_until; /* HTTP/1.1 will do */
+    wring_time_ns full_until;  /* a trunk takes `full_at` streams and no more */
+    uint32_t full_at;
     char key[];
 };
 
@@ -46,7 +51,8 @@ struct wring__trunk {
     wring__link *shell;
     wring_client *dialler; /* who dialled it and waits for it still; NULL: not any more */
     wring_http2_config config;
-    uint32_t full_at; /* with so many streams it is full: the server refused one more */
+    uint32_t riders;  /* links that were not refused */
+    uint32_t full_at; /* with so many of them it is full: the server refused one more */
     bool was_used;    /* it has carried a session */
     bool is_ending;   /* so does the worker */
 };
@@ -133,7 +139,8 @@ const wring__h2_counters *wring__trunk_counters(const wring__worker *worker) {
 
 static bool is_forgettable(const wring__origin *origin) {
     return origin->trunks == NULL && origin->opening == NULL && origin->dialler == NULL &&
-           origin->waiting == NULL && origin->plain_until <= origin->worker->now;
+           origin->waiting == NULL && origin->plain_until <= origin->worker->now &&
+           origin->full_until <= origin->worker->now;
 }
 
 /* Those whose last client went long ago. */
@@ -190,6 +197,8 @@ static wring__origin *origin_get(const wring_client *client) {
 static void origin_wake(wring__origin *origin) {
     if (origin->waiting != NULL) {
         wring__worker_schedule(origin->worker, &origin->serve, origin->worker->now);
+    } else {
+        wring__worker_unschedule(origin->worker, &origin->serve);
     }
 }
 
@@ -260,12 +269,15 @@ static void trunk_close(wring__trunk *trunk) {
     wring__h2_drain(below_of(trunk));
 }
 
+/* It is closed then, unless it is used before. */
+static void idle_bound(wring__trunk *trunk, wring_duration_ns idle) {
+    wring__endpoint *end = &below_of(trunk)->end;
+    wring__end_set_deadline(end, end->worker->clock.peer_now + idle);
+}
+
 static void idle_begin(wring__trunk *trunk) {
-    const uint32_t idle_ms = trunk->is_ending || trunk->config.idle_timeout_ms == WRING_OFF
-                                 ? 0
-                                 : trunk->config.idle_timeout_ms;
-    wring__end_set_deadline(&below_of(trunk)->end, below_of(trunk)->end.worker->clock.peer_now +
-                                                       idle_ms * WRING_NS_PER_MS);
+    const bool at_once = trunk->is_ending || trunk->config.idle_timeout_ms == WRING_OFF;
+    idle_bound(trunk, at_once ? 0 : trunk->config.idle_timeout_ms * WRING_NS_PER_MS);
 }
 
 /* The server's settings. Within its connection's callback: what follows is the task's. */
@@ -283,9 +295,9 @@ static void trunk_ready(wring__stream *below) {
         origin->opening = NULL;
         trunk->next = origin->trunks;
         origin->trunks = trunk;
-        idle_begin(trunk); /* whom it was dialled for may have left */
+        idle_bound(trunk, FRESH_NS); /* whom it was dialled for may have left */
     } else {
-        origin->plain_until = origin->worker->now + PLAIN_NS;
+        origin->plain_until = origin->worker->now + LEARNED_NS;
         for (wring_client *client = origin->waiting; client != NULL; client = client->ride.next) {
             client->ride.is_turned_down = true;
         }
@@ -303,8 +315,7 @@ static void trunk_idle(wring__stream *below) {
 }
 
 static bool has_room(const wring__trunk *trunk) {
-    const wring__stream *below = below_of(trunk);
-    return wring__h2_room(below) > 0 && wring__h2_stream_count(below) < trunk->full_at;
+    return wring__h2_room(below_of(trunk)) > 0 && trunk->riders < trunk->full_at;
 }
 
 /* Whoever waits now is served after the deadlines of this turn: origin_wake. */
@@ -389,14 +400,6 @@ static void on_abort(wring__guest *guest) {
     wring__end_abort(&below_of(trunk)->end);
 }
 
-/* So long for the server's settings. */
-static void opening_bound(wring__trunk *trunk, uint32_t timeout_ms) {
-    wring__endpoint *end = &below_of(trunk)->end;
-    if (timeout_ms != WRING_OFF) {
-        wring__end_set_deadline(end, end->worker->clock.peer_now + timeout_ms * WRING_NS_PER_MS);
-    }
-}
-
 static wring_result connection_take(wring__trunk *trunk, const wring_client *client) {
     wring__link *link = trunk->shell;
     const wring__h2_options options = {.role = &trunk_role,
@@ -423,7 +426,7 @@ wring_result wring__trunk_take(wring__link *link) {
     trunk->origin = origin;
     trunk->shell = link;
     trunk->config = *http2_of(client);
-    trunk->full_at = UINT32_MAX;
+    trunk->full_at = origin->full_until > origin->worker->now ? origin->full_at : UINT32_MAX;
     trunk->dialler = client;
     trunk->guest.drain = on_drain;
     trunk->guest.abort = on_abort;
@@ -439,7 +442,9 @@ wring_result wring__trunk_take(wring__link *link) {
     client->ride.origin = NULL;
     client->link = NULL;
     waiting_add(origin, client, true);
-    opening_bound(trunk, client->settings.config.connect_timeout_ms);
+    if (client->settings.config.connect_timeout_ms != WRING_OFF) { /* for the server's settings */
+        idle_bound(trunk, client->settings.config.connect_timeout_ms * WRING_NS_PER_MS);
+    }
     wring__link_is_shell(link);
     return WRING_OK;
 }
@@ -467,6 +472,7 @@ static void turn_down(wring_client *client) {
 
 static void ride(wring_client *client, wring__trunk *trunk) {
     wring__origin *origin = trunk->origin;
+    trunk->riders++;
     const wring_result result = wring__link_ride(client, trunk, below_of(trunk));
     if (result == WRING_ERR_CLOSED) { /* its streams have used up their numbers */
         trunk_over(trunk);
@@ -594,9 +600,14 @@ void wring__trunk_leave(wring_client *client) {
 void wring__trunk_declined(wring_client *client) {
     wring__origin *origin = client->ride.origin;
     WRING_ASSERT(origin != NULL && origin->dialler == client);
-    origin->plain_until = origin->worker->now + PLAIN_NS;
+    origin->plain_until = origin->worker->now + LEARNED_NS;
     client->ride.is_plain = true;
     wring__trunk_leave(client);
+}
+
+void wring__trunk_is_left(wring__trunk *trunk) {
+    WRING_ASSERT(trunk->riders > 0);
+    trunk->riders--;
 }
 
 void wring__trunk_is_used(wring__trunk *trunk) {
@@ -608,6 +619,16 @@ static bool is_of_the_trunk(const wring__trunk *trunk, wring_result reason) {
     const bool broke = reason == WRING_ERR_TRANSPORT || reason == WRING_ERR_TRUNCATED ||
                        reason == WRING_ERR_TLS_TRUNCATED;
     return reason == WRING_ERR_STREAM_REFUSED || (broke && trunk->was_used);
+}
+
+/* RFC 9113 8.7: it did not look at the request. A server may take fewer sessions than streams, and
+ * says so in no other way; its next trunks are not filled beyond that either. */
+static void refusal_learn(wring__origin *origin, wring__trunk *trunk) {
+    trunk->full_at = trunk->riders;
+    if (trunk->full_at > 0 && trunk->origin == origin) {
+        origin->full_at = trunk->full_at;
+        origin->full_until = origin->worker->now + LEARNED_NS;
+    }
 }
 
 bool wring__trunk_reroute(wring__link *link, wring_result reason) {
@@ -624,14 +645,16 @@ bool wring__trunk_reroute(wring__link *link, wring_result reason) {
     if (origin == NULL) {
         return false;
     }
+    wring__trunk_is_left(trunk);
     if (wants_plain) {
-        origin->plain_until = origin->worker->now + PLAIN_NS;
-    } else if (reason == WRING_ERR_STREAM_REFUSED) { /* RFC 9113 8.7: until one of its own ends */
-        trunk->full_at = wring__h2_stream_count(below_of(trunk)) - 1;
+        origin->plain_until = origin->worker->now + LEARNED_NS;
+    } else if (reason == WRING_ERR_STREAM_REFUSED) {
+        refusal_learn(origin, trunk);
     } else {
         trunk_over(trunk);
     }
     client->link = NULL;
+    link->trunk = NULL;
     waiting_add(origin, client, true);
     origin_wake(origin);
     return true;

@@ -73,6 +73,9 @@ bool wring__trunk_reroute(struct wring__link *link, wring_result reason);
 /** The session of a link on it is open. */
 void wring__trunk_is_used(wring__trunk *trunk);
 
+/** A link on it is gone. */
+void wring__trunk_is_left(wring__trunk *trunk);
+
 /** Counts of the worker; NULL: it has none yet. */
 const wring__h2_counters *wring__trunk_counters(const struct wring__worker *worker);
 

@@ -20,11 +20,11 @@ static void pseudo_take(const wring_header *field, wring_request *out) {
     }
 }
 
-/* RFC 3986 3.3, 3.4: no controls, spaces or fragments. */
+/* RFC 3986 3.3, 3.4: no controls, spaces, fragments, or bytes above ASCII. */
 static bool is_legal(wring_bytes target) {
     bool legal = true;
     for (size_t i = 0; i < target.len; i++) {
-        legal = legal && target.data[i] > ' ' && target.data[i] != 0x7f && target.data[i] != '#';
+        legal = legal && target.data[i] > ' ' && target.data[i] < 0x7f && target.data[i] != '#';
     }
     return legal;
 }

@@ -245,8 +245,9 @@ static wring_result carried_write(wring_exchange *exchange, const wring_answer *
     for (size_t i = 0; i < answer->headers.count; i++) {
         list[count++] = answer->headers.list[i];
     }
+    const bool ends = body.len == 0 && !exchange->answer_begins;
     wring_result result =
-        wring__carried_answer(exchange->peer, answer->status, (wring_headers){list, count});
+        wring__carried_answer(exchange->peer, answer->status, (wring_headers){list, count}, ends);
     if (result == WRING_OK) {
         result = wring__answer_bytes(exchange->peer, body);
         cut_when_failed(exchange, result);

@@ -187,8 +187,9 @@ wring_result wring__carried_validate(wring_headers fields, const wring_upgrade_o
     return result;
 }
 
-wring_result wring__carried_answer(wring__peer *peer, int status, wring_headers headers) {
-    return wring__h2_answer(&peer->stream.end, status, headers);
+wring_result wring__carried_answer(wring__peer *peer, int status, wring_headers headers,
+                                   bool ends) {
+    return wring__h2_answer(&peer->stream.end, status, headers, ends);
 }
 
 void wring__carried_continue(wring__peer *peer) {
@@ -201,11 +202,13 @@ wring_result wring__carried_accept(wring__peer *peer, wring_bytes subprotocol,
                                    wring_headers extra) {
     const wring_h2_upgrade_info accepted = {.struct_size = sizeof accepted,
                                             .subprotocol = subprotocol};
-    wring_header list[WRING_HTTP_FIELDS_MAX + 3]; /* a status, a subprotocol, the rest */
+    wring_header list[WRING_HTTP_FIELDS_MAX + 4]; /* a status, a subprotocol, a date, the rest */
     size_t count = wring_h2_response_headers(&accepted, list).count;
+    /* RFC 9110 6.6.1: unlike the 101 of HTTP/1.1, this is an answer that has one */
+    list[count++] = (wring_header){wring_str("date"), wring__server_date(worker_of(peer))};
     WRING_ASSERT(extra.count <= WRING_HTTP_FIELDS_MAX + 1);
     for (size_t i = 0; i < extra.count; i++) {
         list[count++] = extra.list[i];
     }
-    return wring__carried_answer(peer, 200, (wring_headers){list + 1, count - 1});
+    return wring__carried_answer(peer, 200, (wring_headers){list + 1, count - 1}, false);
 }

@@ -29,8 +29,8 @@ WRING_MUST_CHECK wring_result wring__carried_accept(wring__peer *peer, wring_byt
                                                     wring_headers extra);
 /** Tells the client to send its body: 100. */
 void wring__carried_continue(wring__peer *peer);
-/** The head of an answer. Its body follows in the peer's queue. */
+/** The head of an answer. Its body follows in the peer's queue, unless it `ends` with that. */
 WRING_MUST_CHECK wring_result wring__carried_answer(wring__peer *peer, int status,
-                                                    wring_headers headers);
+                                                    wring_headers headers, bool ends);
 
 #endif

@@ -94,9 +94,11 @@ bool wring__h2_is_below(const wring__endpoint *end, const wring__h2_role *role);
 uint32_t wring__h2_stream_count(const wring__stream *below);
 
 /** The head of the answer to a stream's request, once. Its body, or the bytes of its session,
- *  follow by end->out, and end with wring__end_shut.  Errors: WRING_ERR_NO_MEMORY. */
+ *  follow by end->out, and end with wring__end_shut.
+ *  @param ends  none follow: it needs no window. wring__end_shut is owed all the same, at once
+ *  Errors: WRING_ERR_NO_MEMORY. */
 WRING_MUST_CHECK wring_result wring__h2_answer(wring__endpoint *end, int status,
-                                               wring_headers headers);
+                                               wring_headers headers, bool ends);
 
 /** An interim answer: 100.  Errors: WRING_ERR_NO_MEMORY.   RFC: 9110 15.2 */
 WRING_MUST_CHECK wring_result wring__h2_interim(wring__endpoint *end, int status);
@@ -104,9 +106,15 @@ WRING_MUST_CHECK wring_result wring__h2_interim(wring__endpoint *end, int status
 /** Takes no new streams; the connection ends with the last one.   RFC: 9113 6.8 */
 void wring__h2_drain(wring__stream *below);
 
+/** The peer's END_STREAM came, whatever became of the stream since. */
+bool wring__h2_was_ended(const wring__endpoint *end);
+
 /** A client's: whether the server's settings are known, and it takes WebSockets (RFC 8441 3). */
 bool wring__h2_is_ready(const wring__stream *below);
 bool wring__h2_has_websockets(const wring__stream *below);
+
+/** A client's: the code of the last GOAWAY that came; 0 (NO_ERROR) without one.   RFC: 9113 7 */
+uint32_t wring__h2_goaway_code(const wring__stream *below);
 
 /** A client's: so many streams more may be opened now. */
 uint32_t wring__h2_room(const wring__stream *below);

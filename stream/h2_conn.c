@@ -18,11 +18,7 @@ static wring__h2 *mux_of(const wring__endpoint *below) {
 
 /* ---- budgets --------------------------------------------------------------------------------- */
 
-static bool charge(wring__h2 *mux, wring__meter *meter, uint64_t rate, uint64_t burst,
-                   const char *what) {
-    if (wring__meter_take_rate(meter, wring__h2_below(mux)->worker->now, rate, burst)) {
-        return true;
-    }
+void wring__h2_calm(wring__h2 *mux, const char *what) {
     if (!mux->is_calmed) {
         mux->is_calmed = true;
         wring__count(&mux->options.counters->calmed, 1);
@@ -31,6 +27,14 @@ static bool charge(wring__h2 *mux, wring__meter *meter, uint64_t rate, uint64_t 
             mux->options.role->calmed(mux->below, what);
         }
     }
+}
+
+static bool charge(wring__h2 *mux, wring__meter *meter, uint64_t rate, uint64_t burst,
+                   const char *what) {
+    if (wring__meter_take_rate(meter, wring__h2_below(mux)->worker->now, rate, burst)) {
+        return true;
+    }
+    wring__h2_calm(mux, what);
     return false;
 }
 
@@ -104,10 +108,12 @@ static void below_failed(wring__endpoint *below, wring_result reason) {
     below_end(below, reason);
 }
 
+/* It is put in order now: until nghttp2 has done so, it takes streams behind the last one named. */
 static void goaway_send(wring__h2 *mux) {
     if (!mux->is_going) {
         mux->is_going = true;
         wring__h2_session_goaway(mux);
+        below_fill(wring__h2_below(mux));
         wring__h2_flush(mux);
     }
 }
@@ -245,4 +251,8 @@ void wring__h2_drain(wring__stream *below) {
 
 bool wring__h2_is_ready(const wring__stream *below) {
     return wring__h2_of_below(below)->is_ready;
+}
+
+uint32_t wring__h2_goaway_code(const wring__stream *below) {
+    return wring__h2_of_below(below)->goaway_code;
 }

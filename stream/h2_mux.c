@@ -150,6 +150,10 @@ static void on_fail(wring__endpoint *end, int system_errno) {
     wring__h2_make_ready(stream_of(end));
 }
 
+bool wring__h2_was_ended(const wring__endpoint *end) {
+    return wring__h2_has(stream_of(end), WRING__H2_END);
+}
+
 void wring__h2_stream_ended(wring__mux_stream *s) {
     wring__worker *worker = s->super.worker;
     wring__h2_set(s, WRING__H2_ENDED);
@@ -287,6 +291,7 @@ static bool is_to_be_freed(const wring__mux_stream *s) {
 
 void wring__h2_remove(wring__mux_stream *s) {
     wring__h2 *mux = wring__h2_of(s);
+    mux->gone[wring__h2_has(s, WRING__H2_SESSION)] -= wring__h2_has(s, WRING__H2_GONE);
     mux->streams[s->index] = mux->streams[--mux->count];
     mux->streams[s->index]->index = s->index;
     mux->sessions -= wring__h2_has(s, WRING__H2_SESSION);
@@ -298,10 +303,17 @@ void wring__h2_stream_free(wring__mux_stream *s) {
     wring__end_close(&s->super);
 }
 
+void wring__h2_set_gone(wring__mux_stream *s) {
+    if (!wring__h2_has(s, WRING__H2_GONE)) {
+        wring__h2_set(s, WRING__H2_GONE);
+        wring__h2_of(s)->gone[wring__h2_has(s, WRING__H2_SESSION)]++;
+    }
+}
+
 void wring__h2_stream_gone(wring__mux_stream *s, uint32_t code) {
     wring__count(&wring__h2_of(s)->options.counters->reset_by_peer, code != 0);
     s->code = (uint16_t)wring__min_u64(code, UINT16_MAX);
-    wring__h2_set(s, WRING__H2_GONE);
+    wring__h2_set_gone(s);
     wring__h2_set(s, s->super.state == WRING__END_OPEN ? WRING__H2_BROKEN : 0);
     wring__h2_make_ready(s);
 }
@@ -324,23 +336,31 @@ bool wring__h2_look(wring__h2 *mux) {
     return freed;
 }
 
+/* The end of a connection is not that of a stream whose END_STREAM did not come: the body of a
+ * request is truncated then. */
+static void end_with_connection(wring__mux_stream *s, wring_result reason) {
+    wring__endpoint *end = &s->super;
+    const unsigned ends = s->bits & (WRING__H2_END | WRING__H2_END_TOLD);
+    wring__h2_set(s, WRING__H2_BROKEN);
+    if ((end->rx_stop & WRING__RX_STOP_YIELDED) == 0) { /* else what its session has kept is lost */
+        end->rx_stop = 0;
+        stash_give(s);
+        if (end->state == WRING__END_OPEN && reason == WRING_OK && ends == WRING__H2_END) {
+            wring__h2_set(s, WRING__H2_END_TOLD);
+            end->ops->eof(end);
+        }
+    }
+    if (end->state == WRING__END_OPEN) {
+        end->ops->failed(end, reason == WRING_OK ? WRING_ERR_TRUNCATED : reason);
+    }
+    if (end->state <= WRING__END_DRAINING) {
+        teardown(s);
+    }
+}
+
 void wring__h2_end(wring__h2 *mux, wring_result reason) {
     for (uint32_t i = 0; i < mux->count; i++) {
-        wring__mux_stream *s = mux->streams[i];
-        wring__h2_set(s, WRING__H2_BROKEN);
-        if ((s->super.rx_stop & WRING__RX_STOP_YIELDED) ==
-            0) { /* else what its session has kept is lost */
-            s->super.rx_stop = 0;
-            stash_give(s);
-        }
-        if (s->super.state == WRING__END_OPEN && reason == WRING_OK) {
-            s->super.ops->eof(&s->super);
-        } else if (s->super.state == WRING__END_OPEN) {
-            s->super.ops->failed(&s->super, reason);
-        }
-        if (s->super.state <= WRING__END_DRAINING) {
-            teardown(s);
-        }
+        end_with_connection(mux->streams[i], reason);
     }
 }
 

@@ -61,19 +61,25 @@ typedef struct wring__h2 {
     uint32_t count;
     uint32_t cap;
     uint32_t sessions; /* of `count` */
+    uint32_t gone[2];  /* of those that are no session, and of sessions: nghttp2 knows them no more,
+                        * so that the peer may have others already */
+    int32_t last_stream; /* that a GOAWAY of ours named */
     struct wring__h2_list ready;
     struct wring__h2_list dirty;
     size_t received; /* bytes of DATA in the feed at hand */
     wring__meter resets;
     wring__meter controls;
     uint64_t data_since_tiny; /* bytes of DATA since the peer's window last cut one to a few */
+    uint32_t continuations;   /* CONTINUATION frames of the head at hand */
+    uint32_t goaway_code;     /* a client's: of the GOAWAY that came */
     wring_time_ns drain_at;   /* the last GOAWAY is sent then; 0: it does not drain */
     bool is_feeding : 1;
     bool is_over : 1;   /* nghttp2 wants neither to read nor to write */
     bool is_calmed : 1; /* it is told to go: what comes is not looked at */
     bool is_dead : 1;   /* nghttp2 ran out of memory: it is not entered again */
     bool is_ready : 1;  /* a client's: the server's settings came */
-    bool is_going : 1;  /* no new streams: GOAWAY was received, or sent for good */
+    bool has_last_stream : 1;
+    bool is_going : 1; /* no new streams: GOAWAY was received, or sent for good */
 } wring__h2;
 
 static inline wring__h2 *wring__h2_of(const wring__mux_stream *s) {
@@ -126,7 +132,9 @@ void wring__h2_stream_ended(wring__mux_stream *s);
 /** Bytes of the stream came in. */
 void wring__h2_stream_rx(wring__mux_stream *s, wring_mut_bytes bytes);
 
-/** nghttp2 knows the stream no more.  @param code  of RST_STREAM; 0: it ended in order */
+/** nghttp2 knows the stream no more: sets WRING__H2_GONE. */
+void wring__h2_set_gone(wring__mux_stream *s);
+/** The same, and its owner is told.  @param code  of RST_STREAM; 0: it ended in order */
 void wring__h2_stream_gone(wring__mux_stream *s, uint32_t code);
 
 /** Tells the owners of the streams in the ready list what there is to tell, and frees those that
@@ -143,6 +151,8 @@ void wring__h2_end(wring__h2 *mux, wring_result reason);
  *  to calm down and ends; then this returns false. */
 bool wring__h2_charge_reset(wring__h2 *mux, const char *what);
 bool wring__h2_charge_control(wring__h2 *mux, const char *what);
+/** The connection is told so, and ends. */
+void wring__h2_calm(wring__h2 *mux, const char *what);
 
 /* ---- h2_head.c ------------------------------------------------------------------------------- */
 

@@ -19,9 +19,10 @@
  * DATA went before: then it is the rest of a larger window, as HAProxy leaves one in each 64 KiB. */
 #define DATA_TINY         64
 #define DATA_BETWEEN_TINY 1024
-/* What waits to be acknowledged, and CONTINUATION frames of a head: more is a flood. */
+/* What waits to be acknowledged, and CONTINUATION frames of a head: more is a flood. To nghttp2
+ * each piece in which the head of such a frame comes is one: 8 of them come byte by byte. */
 #define ACKS_MAX          1000
-#define CONTINUATIONS_MAX 8
+#define CONTINUATIONS_MAX (8 * 9)
 /* Of the fields of a client's own request: head_bytes_max is about the answer. */
 #define REQUEST_BYTES_MAX (128u << 10)
 
@@ -35,6 +36,25 @@ static wring__mux_stream *stream_of(wring__endpoint *end) {
 
 static int result_of(bool goes_on) {
     (void)goes_on; /* a connection that is told to go is fed no more: wring__h2.is_calmed */
+    return 0;
+}
+
+/* ---- heads of frames ------------------------------------------------------------------------- */
+
+/* CONTINUATION is counted here, since nghttp2's own limit counts each piece of one that is
+ * received: a head of 9 bytes that comes byte by byte was above it. */
+static int on_begin_frame(nghttp2_session *session, const nghttp2_frame_hd *head, void *user) {
+    wring__h2 *mux = user;
+    (void)session;
+    mux->continuations = head->type == NGHTTP2_CONTINUATION ? mux->continuations + 1 : 0;
+    if (mux->continuations > CONTINUATIONS_MAX) {
+        wring__h2_calm(mux, "CONTINUATION");
+    }
+    /* RFC 9113 6.3; nghttp2 looks at no PRIORITY, since NO_RFC7540_PRIORITIES is set */
+    if (head->type == NGHTTP2_PRIORITY && head->stream_id == 0 && !mux->is_calmed) {
+        mux->is_calmed = true;
+        wring__h2_session_terminate(mux, WRING__H2_ENDING_PROTOCOL);
+    }
     return 0;
 }
 
@@ -93,8 +113,8 @@ static int request_refuse(wring__h2 *mux, int32_t id, uint32_t code) {
 /* Requests and sessions have a limit each: what lives long must not keep out what is short. */
 static bool has_room(const wring__h2 *mux, bool is_session) {
     const wring_http2_config *config = mux->options.config;
-    return is_session ? mux->sessions < config->sessions_max
-                      : mux->count - mux->sessions < config->requests_max;
+    return is_session ? mux->sessions - mux->gone[1] < config->sessions_max
+                      : mux->count - mux->sessions - mux->gone[0] < config->requests_max;
 }
 
 static int request_take(wring__h2 *mux, int32_t id, bool ends) {
@@ -102,6 +122,10 @@ static int request_take(wring__h2 *mux, int32_t id, bool ends) {
     const wring_result result = wring__h2_head_result(mux->head);
     if (result == WRING_ERR_NO_MEMORY) {
         return request_refuse(mux, id, NGHTTP2_INTERNAL_ERROR);
+    }
+    if (mux->is_going) { /* behind what our GOAWAY names, which is still on its way */
+        return nghttp2_submit_rst_stream(mux->session, NGHTTP2_FLAG_NONE, id,
+                                         NGHTTP2_REFUSED_STREAM);
     }
     const wring_headers fields = wring__h2_head_fields(mux->head, list);
     wring_bytes protocol;
@@ -178,14 +202,24 @@ static void stream_ends(wring__h2 *mux, int32_t id) {
     }
 }
 
+/* RFC 9113 8.5: a connected stream has DATA and nothing else. */
+static bool is_of_session(const wring__h2 *mux, int32_t id) {
+    const wring__mux_stream *s = stream_named(mux->session, id);
+    return s != NULL && wring__h2_has(s, WRING__H2_SESSION);
+}
+
 static int on_headers(wring__h2 *mux, const nghttp2_frame *frame) {
-    const bool ends = (frame->hd.flags & NGHTTP2_FLAG_END_STREAM) != 0;
+    bool ends = (frame->hd.flags & NGHTTP2_FLAG_END_STREAM) != 0;
     const bool is_request = frame->headers.cat == NGHTTP2_HCAT_REQUEST;
     int result = 0;
     if (mux->head != NULL && is_request) {
         result = request_take(mux, frame->hd.stream_id, ends);
     } else if (mux->head != NULL) {
         result = answer_take(mux, frame->hd.stream_id);
+    } else if (is_of_session(mux, frame->hd.stream_id)) {
+        ends = false;
+        result = nghttp2_submit_rst_stream(mux->session, NGHTTP2_FLAG_NONE, frame->hd.stream_id,
+                                           NGHTTP2_PROTOCOL_ERROR);
     }
     if (ends && !is_request) {
         stream_ends(mux, frame->hd.stream_id);
@@ -206,8 +240,9 @@ static int on_settings(wring__h2 *mux, const nghttp2_frame *frame) {
     return 0;
 }
 
-static int on_goaway(wring__h2 *mux) {
+static int on_goaway(wring__h2 *mux, const nghttp2_frame *frame) {
     const bool was_going = mux->is_going;
+    mux->goaway_code = frame->goaway.error_code;
     if (mux->options.role->is_client && !was_going) {
         mux->is_going = true;
         mux->options.role->going(mux->below);
@@ -240,12 +275,10 @@ static int on_frame(nghttp2_session *session, const nghttp2_frame *frame, void *
     case NGHTTP2_SETTINGS:
         return on_settings(mux, frame);
     case NGHTTP2_GOAWAY:
-        return on_goaway(mux);
+        return on_goaway(mux, frame);
     case NGHTTP2_PING:
         return result_of((frame->hd.flags & NGHTTP2_FLAG_ACK) != 0 ||
                          wring__h2_charge_control(mux, "PING"));
-    case NGHTTP2_PRIORITY:
-        return result_of(wring__h2_charge_control(mux, "PRIORITY"));
     case NGHTTP2_RST_STREAM:
         return result_of(wring__h2_charge_reset(mux, "streams that were reset"));
     default:
@@ -253,17 +286,36 @@ static int on_frame(nghttp2_session *session, const nghttp2_frame *frame, void *
     }
 }
 
-/* A frame that costs its stream its life. */
 static int on_invalid_frame(nghttp2_session *session, const nghttp2_frame *frame, int error,
                             void *user) {
-    wring__h2 *mux = user;
     (void)session;
     (void)error;
     if (frame->hd.type == NGHTTP2_HEADERS) {
-        head_drop(mux);
+        head_drop(user);
     }
-    return mux->is_calmed ? 0
-                          : result_of(wring__h2_charge_reset(mux, "streams that had to be reset"));
+    return 0;
+}
+
+/* A stream that nghttp2 resets has cost its peer nothing. Not every one is told by
+ * on_invalid_frame: a body that is not as long as its content-length is not. */
+static void reset_sent(wring__h2 *mux, uint32_t code) {
+    if (code == NGHTTP2_PROTOCOL_ERROR || code == NGHTTP2_FLOW_CONTROL_ERROR ||
+        code == NGHTTP2_STREAM_CLOSED || code == NGHTTP2_FRAME_SIZE_ERROR) { /* else it is ours */
+        (void)wring__h2_charge_reset(mux, "streams that had to be reset");
+    }
+}
+
+static int on_frame_sent(nghttp2_session *session, const nghttp2_frame *frame, void *user) {
+    if (frame->hd.type == NGHTTP2_RST_STREAM) {
+        reset_sent(user, frame->rst_stream.error_code);
+    } else if (frame->hd.type == NGHTTP2_HEADERS &&
+               (frame->hd.flags & NGHTTP2_FLAG_END_STREAM) != 0) { /* an answer without a body */
+        wring__mux_stream *s = stream_named(session, frame->hd.stream_id);
+        if (s != NULL && !wring__h2_has(s, WRING__H2_RESET)) {
+            wring__h2_stream_ended(s);
+        }
+    }
+    return 0;
 }
 
 /* The chunk lies in the bytes that feed was given, which may be written to. */
@@ -297,6 +349,10 @@ wring_result wring__h2_session_feed(wring__h2 *mux, wring_mut_bytes bytes) {
     mux->is_feeding = false;
     if (taken >= 0 && mux->received > 0) {
         taken = nghttp2_session_consume_connection(mux->session, mux->received);
+    }
+    if (taken == NGHTTP2_ERR_FLOODED) { /* ACKS_MAX, before any budget */
+        wring__h2_calm(mux, "PING and SETTINGS whose answers wait");
+        return WRING_OK;
     }
     return taken >= 0                   ? WRING_OK
            : taken == NGHTTP2_ERR_NOMEM ? WRING_ERR_NO_MEMORY
@@ -396,7 +452,7 @@ static int reset_submit(wring__h2 *mux, wring__mux_stream *s) {
     wring__count(&mux->options.counters->resets, 1);
     (void)nghttp2_session_set_stream_user_data(mux->session, s->id, NULL);
     wring__h2_clear(s, WRING__H2_RESET);
-    wring__h2_set(s, WRING__H2_GONE);
+    wring__h2_set_gone(s);
     return nghttp2_submit_rst_stream(mux->session, NGHTTP2_FLAG_NONE, s->id, code);
 }
 
@@ -481,8 +537,8 @@ static void priority_set(const wring__h2 *mux, const wring__mux_stream *s) {
     (void)nghttp2_session_change_extpri_stream_priority(mux->session, s->id, &priority, 1);
 }
 
-wring_result wring__h2_answer(wring__endpoint *end, int status, wring_headers headers) {
-    WRING_UNINITIALIZED nghttp2_nv list[WRING_HTTP_FIELDS_MAX + 4];
+wring_result wring__h2_answer(wring__endpoint *end, int status, wring_headers headers, bool ends) {
+    WRING_UNINITIALIZED nghttp2_nv list[WRING_HTTP_FIELDS_MAX + 5];
     char text[16];
     wring__mux_stream *s = stream_of(end);
     wring__h2 *mux = wring__h2_of(s);
@@ -491,7 +547,8 @@ wring_result wring__h2_answer(wring__endpoint *end, int status, wring_headers he
     list[0] = status_nv(text, status);
     const size_t count = 1 + nvs_of(headers, list + 1);
     priority_set(mux, s);
-    const int result = nghttp2_submit_response(mux->session, s->id, list, count, &body);
+    const int result =
+        nghttp2_submit_response(mux->session, s->id, list, count, ends ? NULL : &body);
     wring__h2_set(s, result == 0 ? WRING__H2_HEADED : 0);
     wring__h2_flush(mux);
     return result == 0 ? WRING_OK : WRING_ERR_NO_MEMORY;
@@ -556,17 +613,26 @@ void wring__h2_session_notice(wring__h2 *mux) {
     (void)nghttp2_submit_shutdown_notice(mux->session);
 }
 
+/* RFC 9113 6.8: no GOAWAY names more than one before. nghttp2 sees to that once that is sent. */
+static int32_t last_stream(wring__h2 *mux) {
+    const int32_t last = nghttp2_session_get_last_proc_stream_id(mux->session);
+    if (!mux->has_last_stream || last < mux->last_stream) {
+        mux->has_last_stream = true;
+        mux->last_stream = last;
+    }
+    return mux->last_stream;
+}
+
 void wring__h2_session_goaway(wring__h2 *mux) {
-    (void)nghttp2_submit_goaway(mux->session, NGHTTP2_FLAG_NONE,
-                                nghttp2_session_get_last_proc_stream_id(mux->session),
-                                NGHTTP2_NO_ERROR, NULL, 0);
+    (void)nghttp2_submit_goaway(mux->session, NGHTTP2_FLAG_NONE, last_stream(mux), NGHTTP2_NO_ERROR,
+                                NULL, 0);
 }
 
 void wring__h2_session_terminate(wring__h2 *mux, enum wring__h2_ending how) {
     static const uint32_t codes[] = {[WRING__H2_ENDING_OK] = NGHTTP2_NO_ERROR,
                                      [WRING__H2_ENDING_CALM] = NGHTTP2_ENHANCE_YOUR_CALM,
                                      [WRING__H2_ENDING_PROTOCOL] = NGHTTP2_PROTOCOL_ERROR};
-    if (nghttp2_session_terminate_session(mux->session, codes[how]) != 0) {
+    if (nghttp2_session_terminate_session2(mux->session, last_stream(mux), codes[how]) != 0) {
         wring__end_break(wring__h2_below(mux), ENOMEM); /* then it just ends */
     }
 }
@@ -642,10 +708,12 @@ static void memory_free(void *bytes, void *user) {
 }
 
 static void callbacks_set(nghttp2_session_callbacks *callbacks) {
+    nghttp2_session_callbacks_set_on_begin_frame_callback(callbacks, on_begin_frame);
     nghttp2_session_callbacks_set_on_begin_headers_callback(callbacks, on_begin_headers);
     nghttp2_session_callbacks_set_on_header_callback(callbacks, on_header);
     nghttp2_session_callbacks_set_on_frame_recv_callback(callbacks, on_frame);
     nghttp2_session_callbacks_set_on_invalid_frame_recv_callback(callbacks, on_invalid_frame);
+    nghttp2_session_callbacks_set_on_frame_send_callback(callbacks, on_frame_sent);
     nghttp2_session_callbacks_set_on_data_chunk_recv_callback(callbacks, on_data_chunk);
     nghttp2_session_callbacks_set_on_stream_close_callback(callbacks, on_stream_close);
     nghttp2_session_callbacks_set_send_data_callback(callbacks, on_data_sent);
@@ -656,7 +724,7 @@ static void options_set(nghttp2_option *option, const wring__h2 *mux) {
     nghttp2_option_set_no_auto_window_update(option, 1);
     nghttp2_option_set_no_closed_streams(option, 1);
     nghttp2_option_set_max_outbound_ack(option, ACKS_MAX);
-    nghttp2_option_set_max_continuations(option, CONTINUATIONS_MAX);
+    nghttp2_option_set_max_continuations(option, SIZE_MAX); /* on_begin_frame's */
     nghttp2_option_set_stream_reset_rate_limit(option, UINT32_MAX, UINT32_MAX); /* h2_conn.c's */
     nghttp2_option_set_max_send_header_block_length(
         option, mux->options.role->is_client ? REQUEST_BYTES_MAX : mux->options.head_bytes_max);

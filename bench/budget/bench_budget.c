@@ -18,7 +18,9 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "bench/budget/h2_client.h"
 #include "bench/budget/null_backend.h"
+#include "bench/budget/scenarios.h"
 #include "proto/frame.h"
 #include "proto/kernels.h"
 #include "server/server.h"
@@ -27,32 +29,7 @@
 #define KEY        UINT32_C(0x84C2B1F7)
 #define PAYLOAD    1024
 #define CONNS_MAX  1000
-#define FRAMES_MAX 32
-
-struct scenario {
-    const char *name;
-    unsigned connections;
-    unsigned messages; /* of each connection a round; published or sent by ref: of the round */
-    unsigned payload;
-    unsigned workers;
-    enum { ECHO, PUBLISH, SEND, GET, BROWSER_GET, POST, UPGRADE } kind;
-};
-
-static const struct scenario scenarios[] = {
-    {"echo_20", 64, 1, 20, 1, ECHO},
-    {"echo_20_pipeline_32", 64, 32, 20, 1, ECHO},
-    {"echo_1024", 64, 1, 1024, 1, ECHO},
-    {"fanout_64", 1000, 1, 64, 1, PUBLISH},
-    {"fanout_64_outstanding_8", 1000, 8, 64, 1, PUBLISH},
-    {"fanout_1024", 1000, 1, 1024, 1, PUBLISH},
-    {"fanout_64_two_workers", 1000, 1, 64, 2, PUBLISH},
-    {"send_by_ref_20", 64, 1, 20, 1, SEND},
-    {"http_get_1024", 64, 1, 1024, 1, GET},
-    {"http_get_1024_browser", 64, 1, 1024, 1, BROWSER_GET},
-    {"http_get_1024_pipeline_8", 64, 8, 1024, 1, GET},
-    {"http_post_1024", 64, 1, 1024, 1, POST},
-    {"upgrade", 64, 1, 0, 1, UPGRADE}, /* of a new connection each */
-};
+#define FRAMES_MAX 100
 
 static const struct scenario *scenario;
 static wring_server *server;
@@ -145,32 +122,19 @@ static const wring_route routes[] = {
     {.struct_size = sizeof *routes, .path = "/1k", .http = &getting},
     {.struct_size = sizeof *routes, .path = "/post", .methods = "POST", .http = &posting}};
 
-static const char request[] =
-    "GET / HTTP/1.1\r\nHost: x\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
-    "Sec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\nSec-WebSocket-Version: 13\r\n\r\n";
-
-/* As curl, a browser, and curl send them. */
-static const char get[] =
-    "GET /1k HTTP/1.1\r\nHost: 127.0.0.1:8080\r\nUser-Agent: curl/7.88.1\r\nAccept: */*\r\n\r\n";
-static const char browser_get[] =
-    "GET /1k?page=2&sort=name HTTP/1.1\r\nHost: www.example.com\r\nConnection: keep-alive\r\n"
-    "sec-ch-ua: \"Chromium\";v=\"120\", \"Not?A_Brand\";v=\"8\"\r\nsec-ch-ua-mobile: ?0\r\n"
-    "sec-ch-ua-platform: \"Linux\"\r\nUser-Agent: Mozilla/5.0 (X11; Linux x86_64) "
-    "AppleWebKit/537.36 (KHTML, like Gecko) Chrome/120.0.0.0 Safari/537.36\r\nAccept: */*\r\n"
-    "Sec-Fetch-Site: same-origin\r\nSec-Fetch-Mode: cors\r\nSec-Fetch-Dest: empty\r\n"
-    "Referer: http://www.example.com/list\r\nAccept-Encoding: gzip, deflate, br\r\n"
-    "Accept-Language: en-GB,en;q=0.9\r\nCookie: sid=0123456789abcdef; theme=dark\r\n\r\n";
-static const char post[] =
-    "POST /post HTTP/1.1\r\nHost: 127.0.0.1:8080\r\nUser-Agent: curl/7.88.1\r\nAccept: */*\r\n"
-    "Content-Type: application/octet-stream\r\nContent-Length: 1024\r\n\r\n";
-
 static bool is_http(void) {
     return scenario->kind == GET || scenario->kind == BROWSER_GET || scenario->kind == POST;
 }
 
+/* Connections that carry the scenario's: of HTTP/2 these are sessions. */
+static unsigned carriers(void) {
+    return scenario->streams == 0 ? scenario->connections
+                                  : scenario->connections / scenario->streams;
+}
+
 /* How many connections' clients send `batch` in each round. */
 static unsigned askers(void) {
-    return scenario->kind == ECHO || is_http() ? scenario->connections : 0;
+    return scenario->kind == ECHO || is_http() ? carriers() : 0;
 }
 
 static void http_batch_make(void) {
@@ -189,7 +153,27 @@ static void http_batch_make(void) {
 
 /* What a connection begins with. */
 static wring_bytes first_request(void) {
-    return is_http() ? wring_bytes_of(batch, batch_len / scenario->messages) : wring_str(request);
+    static uint8_t begin[H2_CLIENT_BEGIN_MAX + FRAMES_MAX * H2_CLIENT_OPEN_MAX];
+    if (scenario->streams == 0) {
+        return is_http() ? wring_bytes_of(batch, batch_len / scenario->messages)
+                         : wring_str(upgrade_request);
+    }
+    size_t len = h2_client_begin(begin);
+    for (unsigned i = 0; i < scenario->streams; i++) {
+        len += h2_client_open(begin + len, i);
+    }
+    return wring_bytes_of(begin, len);
+}
+
+/* A session's messages in a DATA frame of each stream. */
+static void batch_wrap(void) {
+    static uint8_t one[sizeof batch];
+    const wring_bytes messages = wring_bytes_of(one, batch_len);
+    memcpy(one, batch, batch_len);
+    batch_len = 0;
+    for (unsigned i = 0; i < scenario->streams && messages.len > 0; i++) {
+        batch_len += h2_client_data(batch + batch_len, i, messages);
+    }
 }
 
 static void batch_make(void) {
@@ -206,6 +190,9 @@ static void batch_make(void) {
         at += header + scenario->payload;
     }
     batch_len = (size_t)(at - batch);
+    if (scenario->streams > 0) {
+        batch_wrap();
+    }
     reply_len = wring__frame_header_len(scenario->payload, false) + scenario->payload;
 }
 
@@ -231,9 +218,11 @@ static void turn(uint32_t worker, wring_time_ns deadline) {
 }
 
 static void server_begin(const wring__backend_ops *backend) {
+    static const wring_http2_config http2 = {.struct_size = sizeof http2, .cleartext = true};
     const wring_server_config config = {.struct_size = sizeof config,
                                         .workers = scenario->workers,
                                         .handler = &handler,
+                                        .http2 = scenario->streams > 0 ? &http2 : NULL,
                                         .routes = is_http() ? routes : NULL,
                                         .route_count = is_http() ? WRING_ARRAY_LEN(routes) : 0};
     wring_error error;
@@ -282,18 +271,26 @@ static void null_turns(int count) {
     }
 }
 
+/* As the kernel would: in as many buffers as it takes. */
+static void null_receive(wring__backend *backend, wring__socket socket, wring_bytes bytes) {
+    for (size_t at = 0; at < bytes.len; at += backend->buffer_size) {
+        const size_t len = wring__min_size(bytes.len - at, backend->buffer_size);
+        null_backend_receive(backend, socket, wring_bytes_of(bytes.data + at, len));
+    }
+}
+
 /* A client of worker `w` connects, and sends `head`. */
 static void null_connect(uint32_t w, wring_bytes head) {
     static wring__socket sockets[2];
     wring__backend *backend = server->workers[w].io.backend;
     null_backend_accept(backend);
     null_turns(1);
-    null_backend_receive(backend, sockets[w]++, head);
+    null_receive(backend, sockets[w]++, head);
     null_turns(2);
 }
 
 static void null_open(void) {
-    const unsigned each = scenario->connections / scenario->workers;
+    const unsigned each = carriers() / scenario->workers;
     const wring_bytes head = first_request();
     for (uint32_t w = 0; w < scenario->workers; w++) {
         for (unsigned i = 0; i < each; i++) {
@@ -311,7 +308,7 @@ static void null_open(void) {
 static void null_upgrades(void) {
     const unsigned before = opened;
     for (unsigned i = 0; i < scenario->connections; i++) {
-        null_connect(0, wring_str(request));
+        null_connect(0, wring_str(upgrade_request));
     }
     if (opened - before != scenario->connections) {
         die("a connection was not upgraded");
@@ -326,12 +323,13 @@ static void null_round(void) {
     const uint64_t before = null_sent();
     wring__backend *backend = server->workers[0].io.backend;
     for (unsigned i = 0, count = askers(); i < count; i++) {
-        null_backend_receive(backend, (wring__socket)i, wring_bytes_of(batch, batch_len));
+        null_receive(backend, (wring__socket)i, wring_bytes_of(batch, batch_len));
     }
     push_round();
     null_turns(2); /* one that handles them, one that takes note that all is sent */
     const uint64_t want = (uint64_t)scenario->connections * scenario->messages * reply_len;
-    if (null_sent() - before != want) {
+    const uint64_t got = null_sent() - before; /* HTTP/2: with frame heads, and windows at times */
+    if (scenario->streams == 0 ? got != want : got < want + scenario->connections * 9) {
         die("not every message came out");
     }
 }
@@ -467,7 +465,8 @@ int main(int argc, char **argv) {
     for (size_t i = 0; i < WRING_ARRAY_LEN(scenarios); i++) {
         scenario = strcmp(argv[2], scenarios[i].name) == 0 ? &scenarios[i] : scenario;
     }
-    if (scenario == NULL || (!null && (scenario->workers > 1 || scenario->kind == UPGRADE))) {
+    if (scenario == NULL ||
+        (!null && (scenario->workers > 1 || scenario->kind == UPGRADE || scenario->streams > 0))) {
         usage();
     }
     rounds = strtoull(argv[3], NULL, 10);

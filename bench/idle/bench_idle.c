@@ -3,11 +3,12 @@
  * bench-idle: what an idle connection costs the server's process.
  *
  *     bench-idle NAME COUNT [--tls12 | --tls13 | --mutual] [--topic] [--state BYTES]
- *         [--deflate | --takeover]
+ *         [--deflate | --takeover] [--streams N]
  *
  * A server of one worker and nothing else in this process; the clients are in another. It is warmed
  * up until every receive buffer was used, then COUNT connections are opened, left alone and
- * counted, then each echoes two messages and they are counted again. Prints one line of a table.
+ * counted, then each echoes two messages and they are counted again. Prints one line of a table. With
+ * --streams they are sessions of HTTP/2, N on a connection.
  *
  *   allocated  the allocator's bytes in use: what was asked for, rounded up to its size classes
  *   resident   private pages of the process, after the allocator gave back what is free
@@ -40,6 +41,7 @@ struct options {
     bool takeover;
     int tls_version; /* 0: plain */
     size_t state;
+    uint32_t streams; /* HTTP/2; 0: HTTP/1.1 */
 };
 
 struct reading {
@@ -88,12 +90,14 @@ static wring_server *serve(const struct options *options) {
                                           .takeover_budget_bytes = WRING_UNLIMITED};
     const wring_policy policy = {.struct_size = sizeof policy,
                                  .deflate = options->deflate ? &deflate : NULL};
+    const wring_http2_config http2 = {.struct_size = sizeof http2, .cleartext = true};
     const wring_server_config config = {
         .struct_size = sizeof config,
         .workers = 1,
         .handler = &handler,
         .policy = &policy,
         .tls = options->tls_version == 0 ? NULL : &tls,
+        .http2 = options->streams == 0 ? NULL : &http2,
     };
     wring_server *server = NULL;
     wring_error error;
@@ -177,11 +181,15 @@ static void run(const struct options *options, uint16_t port) {
 }
 
 static struct options options_parse(int argc, char **argv) {
-    static const struct option list[] = {
-        {"tls12", no_argument, NULL, '2'},       {"tls13", no_argument, NULL, '3'},
-        {"mutual", no_argument, NULL, 'm'},      {"topic", no_argument, NULL, 't'},
-        {"deflate", no_argument, NULL, 'd'},     {"takeover", no_argument, NULL, 'k'},
-        {"state", required_argument, NULL, 's'}, {0}};
+    static const struct option list[] = {{"tls12", no_argument, NULL, '2'},
+                                         {"tls13", no_argument, NULL, '3'},
+                                         {"mutual", no_argument, NULL, 'm'},
+                                         {"topic", no_argument, NULL, 't'},
+                                         {"deflate", no_argument, NULL, 'd'},
+                                         {"takeover", no_argument, NULL, 'k'},
+                                         {"state", required_argument, NULL, 's'},
+                                         {"streams", required_argument, NULL, 'n'},
+                                         {0}};
     struct options options = {0};
     int option;
     while ((option = getopt_long(argc, argv, "", list, NULL)) != -1) {
@@ -209,13 +217,16 @@ static struct options options_parse(int argc, char **argv) {
         case 's':
             options.state = strtoul(optarg, NULL, 10);
             break;
+        case 'n':
+            options.streams = (uint32_t)strtoul(optarg, NULL, 10);
+            break;
         default:
             exit(2);
         }
     }
     if (argc - optind != 2) {
         die("usage: bench-idle NAME COUNT [--tls12 | --tls13 | --mutual] [--topic] "
-            "[--state BYTES] [--deflate | --takeover]");
+            "[--state BYTES] [--deflate | --takeover] [--streams N]");
     }
     options.name = argv[optind];
     options.count = (uint32_t)strtoul(argv[optind + 1], NULL, 10);
@@ -231,6 +242,7 @@ int main(int argc, char **argv) {
         .cert = options.mutual ? cert_path("client.pem") : NULL,
         .key = cert_path("client.key"),
         .deflate = options.deflate,
+        .streams = options.streams,
     };
     clients_start(&config);
     wring_server *server = serve(&options);

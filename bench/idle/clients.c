@@ -7,7 +7,6 @@
 #include <arpa/inet.h>
 #include <errno.h>
 #include <netinet/tcp.h>
-#include <openssl/ssl.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -17,8 +16,9 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "bench/idle/client.h"
+
 #define CLIENTS_MAX 100000
-#define MESSAGE_MAX 65000
 #define STORED      6 /* bytes around what deflate stores: RFC 1951 3.2.4, RFC 7692 7.2.3.3 */
 
 enum order_kind { ORDER_OPEN, ORDER_TALK, ORDER_CLOSE };
@@ -29,16 +29,12 @@ struct order {
     uint32_t argument;
 };
 
-struct client {
-    int descriptor;
-    SSL *ssl; /* NULL: plain */
-};
-
 static struct {
     struct client list[CLIENTS_MAX];
     uint32_t count;
     SSL_CTX *context;
     bool deflate;
+    uint32_t streams;
     int orders; /* our end, in either process */
     pid_t child;
 } clients;
@@ -50,7 +46,7 @@ static bool told(const char *what) {
     return false;
 }
 
-static bool stream_write(const struct client *client, const void *data, size_t len) {
+bool client_write(const struct client *client, const void *data, size_t len) {
     return client->ssl != NULL ? SSL_write(client->ssl, data, (int)len) == (int)len
                                : write(client->descriptor, data, len) == (ssize_t)len;
 }
@@ -72,7 +68,7 @@ static bool upgrade(const struct client *client) {
     char response[1024];
     size_t len = 0;
     (void)snprintf(text, sizeof text, "%s%s\r\n", request, clients.deflate ? offer : "");
-    if (!stream_write(client, text, strlen(text))) {
+    if (!client_write(client, text, strlen(text))) {
         return false;
     }
     while (len < sizeof response - 1) {
@@ -96,12 +92,13 @@ static bool secure(struct client *client) {
            SSL_connect(client->ssl) == 1;
 }
 
-static bool open_one(uint16_t port) {
+static bool open_one(uint16_t port, uint32_t streams) {
     struct client *client = &clients.list[clients.count];
     struct sockaddr_in to = {
         .sin_family = AF_INET, .sin_port = htons(port), .sin_addr = {htonl(INADDR_LOOPBACK)}};
     const int on = 1;
     client->ssl = NULL;
+    client->streams = streams;
     client->descriptor = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
     if (client->descriptor < 0) {
         return told("socket");
@@ -114,19 +111,22 @@ static bool open_one(uint16_t port) {
     if (clients.context != NULL && !secure(client)) {
         return told("TLS handshake");
     }
-    return upgrade(client) || told("upgrade");
+    return (streams > 0 ? client_h2_open(client) : upgrade(client)) || told("upgrade");
 }
 
 static bool open_all(uint16_t port, uint32_t count) {
-    for (uint32_t i = 0; i < count; i++) {
-        if (clients.count == CLIENTS_MAX || !open_one(port)) {
+    const uint32_t each = clients.streams == 0 ? 1 : clients.streams;
+    for (uint32_t left = count; left > 0;) {
+        const uint32_t now = left < each ? left : each;
+        if (clients.count == CLIENTS_MAX || !open_one(port, clients.streams == 0 ? 0 : now)) {
             return false;
         }
+        left -= now;
     }
     return true;
 }
 
-static bool stream_read_all(const struct client *client, uint8_t *data, size_t len) {
+bool client_read(const struct client *client, uint8_t *data, size_t len) {
     for (size_t have = 0; have < len;) {
         ssize_t n = stream_read(client, data + have, len - have);
         if (n <= 0) {
@@ -166,23 +166,26 @@ static size_t message_write(uint8_t *frame, uint32_t len) {
 static bool answer_read(const struct client *client) {
     static uint8_t data[MESSAGE_MAX];
     uint8_t head[2], more[2];
-    if (!stream_read_all(client, head, sizeof head)) {
+    if (!client_read(client, head, sizeof head)) {
         return false;
     }
     size_t len = head[1];
     if (len == 126) {
-        if (!stream_read_all(client, more, sizeof more)) {
+        if (!client_read(client, more, sizeof more)) {
             return false;
         }
         len = (size_t)more[0] << 8 | more[1];
     }
-    return len <= sizeof data && stream_read_all(client, data, len);
+    return len <= sizeof data && client_read(client, data, len);
 }
 
 static bool talk_one(const struct client *client, uint32_t len) {
     static uint8_t frame[MESSAGE_MAX + STORED + 8];
     const size_t whole = message_write(frame, len);
-    if (!stream_write(client, frame, whole)) {
+    if (client->streams > 0) {
+        return client_h2_talk(client, frame, whole) || told("a session");
+    }
+    if (!client_write(client, frame, whole)) {
         return told("write");
     }
     return answer_read(client) || told("read");
@@ -225,6 +228,10 @@ static bool context_make(const struct clients_config *config) {
     const int version = config->tls_version == 12 ? TLS1_2_VERSION : TLS1_3_VERSION;
     clients.context = SSL_CTX_new(TLS_client_method());
     SSL_CTX_set_mode(clients.context, SSL_MODE_RELEASE_BUFFERS);
+    if (config->streams > 0 &&
+        SSL_CTX_set_alpn_protos(clients.context, (const uint8_t *)"\2h2", 3)) {
+        return false;
+    }
     return SSL_CTX_set_min_proto_version(clients.context, version) == 1 &&
            SSL_CTX_set_max_proto_version(clients.context, version) == 1 &&
            (config->cert == NULL ||
@@ -236,6 +243,7 @@ static bool context_make(const struct clients_config *config) {
 _Noreturn static void serve(const struct clients_config *config) {
     struct order order;
     clients.deflate = config->deflate;
+    clients.streams = config->streams;
     if (config->tls && !context_make(config)) {
         fprintf(stderr, "bench-idle: the clients' TLS cannot be set up\n");
         _exit(1);

@@ -14,7 +14,8 @@ struct clients_config {
     int tls_version;  /* 12 or 13 */
     const char *cert; /* PEM files of a client's certificate; NULL: none */
     const char *key;
-    bool deflate; /* permessage-deflate is offered, and has to be accepted */
+    uint32_t streams; /* HTTP/2, and so many sessions on a connection; 0: HTTP/1.1 */
+    bool deflate;     /* permessage-deflate is offered, and has to be accepted */
 };
 
 /** Starts the process. To be called before any thread is started. */

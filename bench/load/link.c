@@ -304,14 +304,21 @@ static void link_rx(wring__endpoint *end, wring_mut_bytes bytes, wring__block *b
     }
 }
 
-static const char *eof_text(const load_link *link) {
+/* Why a stream ended with its connection, of which the server had said that it would. */
+static const char *gone_why(const load_link *link, char text[128]) {
+    char why[LOAD_GOING_TEXT];
+    (void)snprintf(text, 128, "%s: %s and ended the connection",
+                   link->stage >= LOAD_STAGE_OPEN ? "lost" : "handshake",
+                   load_trunk_going_why(link->trunk, why));
+    return text;
+}
+
+static const char *eof_text(const load_link *link, char text[128]) {
     const bool is_open = link->stage >= LOAD_STAGE_OPEN;
     if (link->trunk != NULL && wring__end_conn(&link->end)->eof) { /* all streams of it ended */
-        return load_trunk_is_going(link->trunk)
-                   ? is_open ? "lost: the server sent GOAWAY and closed the connection"
-                             : "handshake: the server sent GOAWAY and closed the connection"
-               : is_open ? "lost: the server closed the connection"
-                         : "handshake: the server closed the connection";
+        return load_trunk_is_going(link->trunk) ? gone_why(link, text)
+               : is_open                        ? "lost: the server closed the connection"
+                                                : "handshake: the server closed the connection";
     }
     return is_open               ? "lost: the stream ended without a close handshake"
            : link->trunk != NULL ? "handshake: the server ended the stream"
@@ -320,11 +327,11 @@ static const char *eof_text(const load_link *link) {
 
 static void link_eof(wring__endpoint *end) {
     load_link *link = link_of(end);
-    char text[LOAD_REFUSAL_TEXT];
+    char text[128];
     if (link->refused != NULL) {
         load_link_over(link, load_refusal_end(link, text));
     } else if (still_counts(link)) {
-        load_link_over(link, eof_text(link));
+        load_link_over(link, eof_text(link, text));
     }
     load_thread_unlist(link->thread, link);
     wring__end_shut(end);
@@ -361,6 +368,11 @@ static void link_failed(wring__endpoint *end, wring_result reason) {
                                          [LOAD_STAGE_OVER] = "close"};
     char why[320];
     char text[352];
+    if (reason == WRING_ERR_TRANSPORT && link->trunk != NULL && load_trunk_is_going(link->trunk) &&
+        still_counts(link) && link->refused == NULL) {
+        load_link_over(link, gone_why(link, text));
+        return;
+    }
     if (reason == WRING_ERR_STREAM_RESET || reason == WRING_ERR_STREAM_REFUSED) {
         reset_why(link, reason, why, sizeof why);
     } else {

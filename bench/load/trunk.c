@@ -23,7 +23,8 @@ struct load_trunk {
     uint8_t stage;        /* of those that wait */
     bool is_taken;        /* by the carrier */
     bool is_ready;        /* the server's settings came */
-    bool is_going;        /* the server takes no new streams */
+    bool is_going;        /* the server takes no new streams: */
+    uint32_t goaway_code; /* ... its reason */
     bool is_over;
     bool is_counted; /* it carried a session */
 };
@@ -59,6 +60,13 @@ const char *load_trunk_code_name(uint32_t code, char text[LOAD_CODE_TEXT]) {
         return names[code];
     }
     (void)snprintf(text, LOAD_CODE_TEXT, "code %u", code);
+    return text;
+}
+
+const char *load_trunk_going_why(const load_trunk *trunk, char text[LOAD_GOING_TEXT]) {
+    char name[LOAD_CODE_TEXT];
+    (void)snprintf(text, LOAD_GOING_TEXT, "the server sent GOAWAY (%s)",
+                   load_trunk_code_name(trunk->goaway_code, name));
     return text;
 }
 
@@ -166,8 +174,10 @@ static void stream_open(load_trunk *trunk, load_link *link) {
 
 /* Why there is no stream for a session that waits. */
 static const char *no_room(const load_trunk *trunk, char text[128]) {
+    char why[LOAD_GOING_TEXT];
     if (trunk->is_going) {
-        return "handshake: the server sent GOAWAY";
+        (void)snprintf(text, 128, "handshake: %s", load_trunk_going_why(trunk, why));
+        return text;
     }
     (void)snprintf(text, 128, "handshake: the server takes %u streams on a connection at a time",
                    trunk->streams_max);
@@ -230,8 +240,11 @@ static void role_answered(wring__endpoint *end, int status, wring_headers fields
 }
 
 static void role_going(wring__stream *below) {
-    trunk_of(below)->is_going = true;
-    waiting_fail(trunk_of(below), "handshake: the server sent GOAWAY");
+    load_trunk *trunk = trunk_of(below);
+    char text[128];
+    trunk->is_going = true;
+    trunk->goaway_code = wring__h2_goaway_code(below);
+    waiting_fail(trunk, no_room(trunk, text));
 }
 
 static void role_idle(wring__stream *below) {
@@ -243,7 +256,8 @@ static void why_failed(load_trunk *trunk, wring_result reason, char *text, size_
     const char *stage = trunk->stage == LOAD_STAGE_DIAL ? "connect" : "handshake";
     char why[320];
     if (reason == WRING_OK) {
-        (void)snprintf(text, cap, "handshake: the server closed the connection");
+        (void)snprintf(text, cap, "handshake: the server closed the connection%s",
+                       trunk->is_ready ? "" : " without settings of HTTP/2");
         return;
     }
     load_link_why(&trunk->below.end, reason, why, sizeof why);

@@ -34,6 +34,9 @@ void load_trunk_close_idle(load_thread *thread);
 
 /** The server takes no new streams on it, and said so. */
 bool load_trunk_is_going(const load_trunk *trunk);
+/** "the server sent GOAWAY (ENHANCE_YOUR_CALM)" */
+#define LOAD_GOING_TEXT 64
+const char *load_trunk_going_why(const load_trunk *trunk, char text[LOAD_GOING_TEXT]);
 
 /** "CANCEL", "code 99".   RFC: 9113 7 */
 #define LOAD_CODE_TEXT 24

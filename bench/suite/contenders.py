@@ -44,6 +44,7 @@ class Contender:
     is_own: bool = False  # another form of wring, not a peer of it
     workers: int = 1  # on as many CPUs; the second one is the generator's too
     has_tls: bool = True
+    streams: int = 0  # HTTP/2: sessions on a connection; 0: HTTP/1.1
     first_warmup_s: float = 0  # before the first round: time for a compiler at run time
 
     def runs(self, row):
@@ -76,6 +77,8 @@ def wring_command(workers, backend="uring"):
     def command(row, place):
         argv = [str(place.build / "wring"), "serve", "--port", str(place.port),
                 "--workers", str(workers), "--backend", backend]
+        if row.family == "http2" and not place.cert:
+            argv.append("--http2")
         if place.cert:
             argv += ["--tls-cert", str(place.cert), "--tls-key", str(place.key)]
         return argv + (["--deflate"] if row.family == "deflate" else [])
@@ -133,8 +136,16 @@ def ws_version(build):
     return f"{ws}, Node {said('node', '--version')}"
 
 
+def over_http2(streams, colour):
+    plural = "s" if streams > 1 else ""
+    return Contender(f"wring-h2-{streams}", f"HTTP/2, {streams} stream{plural}", colour,
+                     frozenset({"http2"}), wring_command(1), lambda build: build / "wring",
+                     lambda build: said(str(build / "wring"), "--version"),
+                     fanout_path="/topic/all", is_own=True, streams=streams)
+
+
 CONTENDERS = [
-    Contender("wring", "wring", "#e4572e", COMPRESSING, wring_command(1),
+    Contender("wring", "wring", "#e4572e", COMPRESSING | {"http2"}, wring_command(1),
               lambda build: build / "wring",
               lambda build: said(str(build / "wring"), "--version"), fanout_path="/topic/all",
               is_own=True),
@@ -146,6 +157,9 @@ CONTENDERS = [
               lambda build: build / "wring",
               lambda build: said(str(build / "wring"), "--version"), fanout_path="/topic/all",
               is_own=True, workers=2),
+    over_http2(1, "#b91c1c"),
+    over_http2(10, "#be185d"),
+    over_http2(100, "#86198f"),
     Contender("floor-uring", "floor, io_uring", "#475569", ALL, floor_command("uring"),
               lambda build: build / "bench" / "bench-floor", is_floor=True, has_tls=False),
     Contender("floor-epoll", "floor, epoll", "#94a3b8", ALL, floor_command("epoll"),

@@ -31,7 +31,9 @@ def arguments(plan, row, contender, port, pid, warmup_s):
              "--json", "--quiet"]
     if row.family == "idle":  # slowly: what handshakes need for a moment is not what idling needs
         argv += ["--connect-rate", str(IDLE_CONNECT_RATE)]
-    if row.family in ("echo", "tls", "fanout"):
+    if contender.streams:
+        argv += ["--http2", "--streams", str(contender.streams)]
+    if row.family in ("echo", "tls", "fanout", "http2"):
         argv += ["--binary", "--size", str(row.size)]
     if row.family == "deflate":
         # A publisher's messages carry its number and the time, so they cannot come from a file.

@@ -5,7 +5,7 @@ from bench.suite.summary import mean_ratios, summarize
 
 HEADINGS = {
     "echo": "Echo", "tls": "Echo over TLS 1.3", "fanout": "Fan-out: one message to all",
-    "deflate": "Compressed messages",
+    "http2": "HTTP/2: sessions that share connections", "deflate": "Compressed messages",
     "connect": "Connections", "idle": "Memory of an idle connection",
 }
 EXPLANATIONS = {
@@ -15,6 +15,8 @@ EXPLANATIONS = {
            "same messages in the clear, so the factor includes what encryption itself costs.",
     "fanout": "One publisher, everybody else receives; the next message, or burst of messages, is "
               "published when all have the last. Server CPU time per delivery:",
+    "http2": "The sessions of a row as connections of HTTP/1.1, and as streams of HTTP/2, 1, 10 or 100 "
+             "on a connection; factors are to HTTP/1.1. Server CPU time per message or delivery:",
     "deflate": "permessage-deflate without context takeover in both directions, each server at its own "
                "defaults; echo of JSON records, and fan-out of text to 1,000. The floor has none. "
                "Server CPU time per message, and bytes of an echo's payload: a smaller reply is "
@@ -128,7 +130,7 @@ def family_section(result, summaries, family):
     if not chosen:
         return []
     out = [f"## {HEADINGS[family]}", EXPLANATIONS[family]]
-    if family != "deflate":  # pictures are of ratios to the floor
+    if family not in ("deflate", "http2"):  # pictures are of ratios to the floor
         out.append(f"![{HEADINGS[family]}]({family}.svg)")
     if family == "idle":
         return out + [idle_table(result, chosen)]

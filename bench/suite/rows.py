@@ -9,7 +9,7 @@ CONNECTIONS = (1, 64, 1000, 10000)
 # Beyond this many bytes under way at once a row measures the memory of the machine.
 UNDER_WAY_MAX = 600 * MIB
 
-FAMILIES = ("echo", "tls", "fanout", "deflate", "connect", "idle")
+FAMILIES = ("echo", "tls", "fanout", "http2", "deflate", "connect", "idle")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -21,7 +21,7 @@ class Row:
     burst: int = 1  # fan-out: messages published together
     tls: bool = False
     quick: bool = False
-    published: bool = False  # of the family deflate: a fan-out
+    published: bool = False  # of the families deflate and http2: a fan-out
     kept: bool = False  # of the family connect: none is closed again
 
     @property
@@ -65,6 +65,10 @@ class Row:
         if self.is_fanout:
             together = f", bursts of {self.burst}" if self.burst > 1 else ""
             return f"{size_text(self.size)} to {count}{together}"
+        if self.family == "http2":
+            pipeline = f", pipeline {self.pipeline}" if self.pipeline > 1 else ""
+            return f"{size_text(self.size)}, {count} sessions{pipeline}" + (", TLS" if self.tls
+                                                                            else "")
         if self.kept:
             return f"{count} opened and kept" + (", TLS" if self.tls else "")
         if self.family == "connect":
@@ -118,6 +122,17 @@ def deflate_rows():
     yield Row("deflate", 1000, KIB, published=True, quick=True)
 
 
+def http2_rows():
+    """Over HTTP/1.1 and HTTP/2, which are the contenders: 100 sessions on 100, 10 or 1 connections."""
+    yield Row("http2", 100, 20, quick=True)
+    yield Row("http2", 100, 20, 32)
+    yield Row("http2", 100, KIB)
+    yield Row("http2", 100, 16 * KIB)
+    yield Row("http2", 100, 20, tls=True)
+    yield Row("http2", 1000, 64, published=True, quick=True)
+    yield Row("http2", 1000, KIB, published=True)
+
+
 def other_rows():
     yield Row("connect", 64, quick=True)
     yield Row("connect", 64, tls=True, quick=True)
@@ -130,7 +145,7 @@ def other_rows():
 
 
 def all_rows():
-    return [*echo_rows(), *tls_rows(), *fanout_rows(), *deflate_rows(), *other_rows()]
+    return [*echo_rows(), *tls_rows(), *fanout_rows(), *http2_rows(), *deflate_rows(), *other_rows()]
 
 
 def full_rows():

@@ -40,7 +40,7 @@ static h2_judged_stream *stream_make(h2_judge *judge, uint32_t id) {
 }
 
 bool h2_judged_field(const h2_judged_stream *stream, const char *name, wring_bytes *value) {
-    const char *at = (const char *)stream->heads.data;
+    const char *at = stream->heads.len == 0 ? "" : (const char *)stream->heads.data;
     const char *end = at + stream->heads.len;
     while (at < end) {
         const char *text = at + strlen(at) + 1;
@@ -144,6 +144,42 @@ static void peer_frame(h2_judge *judge, const h2_frame *frame) {
     }
 }
 
+/* The frame that is not whole yet. The judged end may act on what is there of it. */
+static bool peer_part(const h2_judge *judge, h2_frame *part) {
+    const h2_buffer *said = &judge->peer_said;
+    if (said->len < H2_FRAME_HEAD || (!judge->is_client && !judge->had_preface)) {
+        return false;
+    }
+    (void)h2_frame_read(h2_buffer_view(said), part);
+    part->len = wring__min_size(part->len, said->len - H2_FRAME_HEAD);
+    return true;
+}
+
+/* Bytes of a stream (0: of all) that are part of one. */
+static int64_t part_sent(const h2_judge *judge, uint32_t stream) {
+    h2_frame part;
+    return peer_part(judge, &part) && part.type == H2_DATA && (stream == 0 || stream == part.stream)
+               ? (int64_t)part.len
+               : 0;
+}
+
+void h2_judge_peer_ends(h2_judge *judge) {
+    h2_frame part;
+    if (peer_part(judge, &part) && part.type == H2_DATA) {
+        const bool is_padded = (part.flags & H2_PADDED) != 0 && part.len > 0;
+        h2_judged_stream *stream = h2_judge_stream(judge, part.stream);
+        if (stream != NULL && !stream->peer_ended && !stream->peer_reset) {
+            const h2_buffer *said = &judge->peer_said;
+            h2_frame whole;
+            (void)h2_frame_read(h2_buffer_view(said), &whole);
+            const size_t padding = is_padded ? 1u + part.payload[0] : 0;
+            const size_t data = padding > whole.len ? 0 : whole.len - padding;
+            h2_buffer_add(&stream->peer_data, part.payload + is_padded,
+                          wring__min_size(part.len - is_padded, data));
+        }
+    }
+}
+
 /* False: not enough is there, or what is there is no preface. */
 static bool preface_take(h2_judge *judge, h2_buffer *said, bool *is_bad) {
     const size_t len = sizeof H2_PREFACE - 1;
@@ -161,7 +197,8 @@ static void frames_take(h2_judge *judge, h2_buffer *said,
                         void (*take)(h2_judge *judge, const h2_frame *frame)) {
     size_t at = 0;
     h2_frame frame;
-    while (h2_frame_read(wring_bytes_of(said->data + at, said->len - at), &frame)) {
+    while (said->len > 0 &&
+           h2_frame_read(wring_bytes_of(said->data + at, said->len - at), &frame)) {
         if (take == peer_frame && frame.len > FRAME_MAX) {
             judge->is_lost = true;
             break;
@@ -184,6 +221,11 @@ void h2_judge_peer_says(h2_judge *judge, wring_bytes bytes) {
         return;
     }
     frames_take(judge, &judge->peer_said, peer_frame);
+    h2_frame part;
+    if (peer_part(judge, &part) && part.type == H2_HEADERS && part.stream != 0 &&
+        !judge->is_client) {
+        (void)stream_make(judge, part.stream);
+    }
 }
 
 /* ---- heads of the judged end ----------------------------------------------------------------- */
@@ -224,6 +266,7 @@ static unsigned block_read(h2_judge *judge, h2_buffer *heads) {
     size_t left = judge->block.len;
     unsigned status = 0;
     bool had_field = false;
+    JUDGE(left > 0);
     for (;;) {
         nghttp2_nv field;
         int flags = 0;
@@ -362,13 +405,13 @@ static void window_take(h2_judge *judge, const h2_frame *frame) {
         const int64_t extra =
             judge->window_all > WINDOW_ALL ? (int64_t)judge->window_all - WINDOW_ALL : 0;
         judge->peer_given += more;
-        JUDGE(judge->peer_given <= judge->peer_sent + extra);
+        JUDGE(judge->peer_given <= judge->peer_sent + part_sent(judge, 0) + extra);
         return;
     }
     h2_judged_stream *stream = h2_judge_stream(judge, frame->stream);
     JUDGE(stream != NULL && !stream->reset);
     stream->peer_given += more;
-    JUDGE(stream->peer_given <= stream->peer_sent);
+    JUDGE(stream->peer_given <= stream->peer_sent + part_sent(judge, stream->id));
 }
 
 static void ping_take(h2_judge *judge, const h2_frame *frame) {

@@ -82,6 +82,8 @@ void h2_judge_free(h2_judge *judge);
 
 /* What the other end says: before it is read. */
 void h2_judge_peer_says(h2_judge *judge, wring_bytes bytes);
+/* Nothing more: what is there of its last frame counts as far as it came. */
+void h2_judge_peer_ends(h2_judge *judge);
 /* What the judged end said. */
 void h2_judge_says(h2_judge *judge, wring_bytes bytes);
 

@@ -15,6 +15,7 @@ typedef struct sim_h2_plan {
     unsigned share;       /* most streams of a connection */
     bool is_full;         /* a connection is dialled when the others are full; else, now and then */
     bool ends_first;      /* a client ends its side as soon as its session is over */
+    bool is_tortured;     /* the server's memory may be out: GOAWAY may say INTERNAL_ERROR */
     const char *protocol; /* of :protocol; NULL: a plain GET */
 } sim_h2_plan;
 

@@ -117,6 +117,7 @@ static void begin(void) {
     sim_h2_begin(0);
     sim_h2_config.window_bytes = 1000;
     sim_h2_plan_now.is_full = true;
+    sim_h2_plan_now.is_tortured = true;
     sim_h2_plan_now.share = CLIENTS / 2;
     sim_h2_plan_now.window = 700;
     memset(talkers, 0, sizeof talkers);

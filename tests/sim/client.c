@@ -12,6 +12,7 @@
 #include "wring/ref.h"
 
 #define SUBJECTS_MAX 4
+#define SHARERS_MAX  10
 #define MESSAGES_MAX 12
 #define SIZE_MOST    700
 #define PORT_REFUSED 7
@@ -214,8 +215,23 @@ static void plan_config(struct subject *s, client_world *world) {
     }
 }
 
+/* Nearly all of them share what there is to share; some do not, and some have a limit of two. */
+static void http2_plan(struct subject *s, client_world *world, unsigned number,
+                       wring_http2_config *http2) {
+    *http2 = (wring_http2_config){.struct_size = sizeof *http2, .cleartext = true};
+    http2->sessions_max = number % 4 == 3 ? 2 : 0;
+    http2->window_bytes = client_random(world, 8) == 0 ? 64 : 0;
+    http2->idle_timeout_ms = client_random(world, 8) == 0 ? WRING_OFF : 0;
+    http2->resets_per_second = WRING_UNLIMITED;
+    http2->controls_per_second = WRING_UNLIMITED;
+    if (client_random(world, 10) != 0) {
+        s->watch.config.http2 = http2;
+    }
+}
+
 static void plan(struct subject *s, client_world *world, unsigned number, bool tls) {
     wring_tls_client_config tls_config = {.struct_size = sizeof tls_config};
+    wring_http2_config http2;
     char url[64];
     uint16_t port = world->run.port;
     memset(s, 0, sizeof *s);
@@ -247,6 +263,9 @@ static void plan(struct subject *s, client_world *world, unsigned number, bool t
         s->watch.dial_result = WRING_ERR_TIMEOUT;
     }
     plan_config(s, world);
+    if (world->shares && s->kind != MEETS_A_PEER) {
+        http2_plan(s, world, number, &http2);
+    }
     if (tls) {
         tls_config.ca_file = cert_path("ca.pem");
         s->watch.config.tls = &tls_config;
@@ -327,12 +346,16 @@ static void alarms_set(const struct subject *subjects, unsigned count, wring__si
     }
 }
 
-static void run(uint64_t seed, bool tls) {
-    static struct subject subjects[SUBJECTS_MAX];
+static void run(uint64_t seed, bool tls, bool shares) {
+    static struct subject subjects[SHARERS_MAX];
     client_world world;
-    client_world_begin(&world, seed, tls);
+    if (shares) {
+        client_world_begin_http2(&world, seed, tls);
+    } else {
+        client_world_begin(&world, seed, tls);
+    }
     posts_lost = 0;
-    const unsigned count = 1 + (unsigned)client_random(&world, SUBJECTS_MAX);
+    const unsigned count = 1 + (unsigned)client_random(&world, shares ? SHARERS_MAX : SUBJECTS_MAX);
     for (unsigned i = 0; i < count; i++) {
         plan(&subjects[i], &world, i, tls);
     }
@@ -367,9 +390,23 @@ static void run(uint64_t seed, bool tls) {
 }
 
 void sim_the_client(uint64_t seed) {
-    run(seed, false);
+    run(seed, false, false);
 }
 
 void sim_the_client_with_tls(uint64_t seed) {
-    run(seed, true);
+    run(seed, true, false);
+}
+
+void sim_the_client_http2(uint64_t seed) {
+    run(seed, false, true);
+}
+
+void sim_the_client_http2_tls(uint64_t seed) {
+    run(seed, true, true);
+}
+
+/* Connections were shared, by clients that went on others as well. */
+void sim_the_client_http2_sum(uint64_t seeds) {
+    const wring__h2_counters *c = &client_world_http2;
+    EXPECT(seeds < 20 || (c->connections > seeds && c->streams > c->connections * 5 / 4));
 }

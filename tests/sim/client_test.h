@@ -14,15 +14,26 @@
 typedef struct client_world {
     sim_run run; /* the server, which echoes */
     wring_pool *pool;
-    bool cuts;  /* connections break for no reason */
-    bool calm;  /* no faults */
-    bool slow;  /* bytes take their time, or both ends may stop reading */
-    bool still; /* nothing moved in the last round */
+    bool cuts;   /* connections break for no reason */
+    bool calm;   /* no faults */
+    bool slow;   /* bytes take their time, or both ends may stop reading */
+    bool still;  /* nothing moved in the last round */
+    bool shares; /* the server has HTTP/2, and so have its clients */
+    const wring_http2_config *server_http2; /* NULL: by the seed */
+    bool server_has_none;
+    bool refuses;    /* ... and takes fewer sessions of a connection than it says */
+    bool falls_back; /* ... or has no WebSockets over it */
     unsigned idle_rounds;
 } client_world;
 
 void client_world_begin(client_world *world, uint64_t seed, bool tls);
 void client_world_begin_calm(client_world *world, uint64_t seed);
+/* With HTTP/2. What it has of that is by the seed. */
+void client_world_begin_http2(client_world *world, uint64_t seed, bool tls);
+void client_world_begin_http2_calm(client_world *world, uint64_t seed,
+                                   const wring_http2_config *server, bool tls);
+/* Of the pools that ended. */
+extern wring__h2_counters client_world_http2;
 /* A turn of every worker; moves the clock when nothing happened since `before`. */
 void client_world_workers(client_world *world);
 void client_world_advance(client_world *world, uint64_t before);

@@ -38,6 +38,12 @@ static bool is_timely(const struct watch *watch) {
     return idle_ms != WRING_OFF && now >= watch->opened_at + idle_ms * WRING_NS_PER_MS;
 }
 
+/* Over HTTP/2 the answer is a 200; where that is not to be had, HTTP/1.1 will do. */
+static bool is_upgrade(const struct watch *watch, int status) {
+    const bool is_plain = watch->config.http2 == NULL;
+    return is_plain ? status == 101 : status == 200 || (watch->world->falls_back && status == 101);
+}
+
 /* What the weather may do to any connection. */
 static bool is_weather(const struct watch *watch, wring_result result) {
     if (result == WRING_ERR_CONNECT) {
@@ -70,6 +76,10 @@ static bool is_expected(const struct watch *watch, wring_result result) {
     if (is_weather(watch, result)) {
         return true;
     }
+    if (result == WRING_ERR_STREAM_REFUSED) { /* again and again */
+        return watch->config.http2 != NULL && watch->world->refuses &&
+               watch->status == WRING_CLIENT_CONNECTING;
+    }
     if (watch->peer != NULL) {
         return peer_result_fits(watch, result);
     }
@@ -86,7 +96,7 @@ static void check_reason(struct watch *watch, const wring_client_report *report)
         const bool saw_it = watch->config.handler != NULL;
         EXPECT(!saw_it || report->result == watch->end.result);
         EXPECT(!saw_it || report->close_code == watch->end.close_code);
-        EXPECT(report->http_status == 101);
+        EXPECT(is_upgrade(watch, report->http_status));
     } else {
         EXPECT(report->close_code == 0);
     }
@@ -117,7 +127,7 @@ static void to_open(struct watch *watch, const wring_client *client,
                     const wring_client_report *report) {
     EXPECT(watch->status == WRING_CLIENT_CONNECTING);
     EXPECT(report->ref != WRING_REF_NONE && wring_client_ref(client) == report->ref);
-    EXPECT(report->http_status == 101);
+    EXPECT(is_upgrade(watch, report->http_status));
     EXPECT(watch->peer == NULL || behaviour_facts[watch->peer->behaviour].opens);
     EXPECT(watch->dial_result == WRING_OK);
     EXPECT(now_of(watch) <=

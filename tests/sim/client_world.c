@@ -64,17 +64,39 @@ uint64_t client_random(client_world *world, uint64_t bound) {
     return wring__sim_random(world->run.world, bound);
 }
 
+wring__h2_counters client_world_http2;
+
+/* The server's. Every few seeds one of its ways to disappoint. */
+static wring_http2_config http2_plan(client_world *world, uint64_t seed, bool tls) {
+    wring_http2_config http2 = {.struct_size = sizeof http2, .cleartext = true};
+    http2.window_bytes = seed % 3 == 0 ? 100 : 0;
+    http2.resets_per_second = WRING_UNLIMITED;
+    http2.controls_per_second = WRING_UNLIMITED;
+    world->refuses = seed % 4 == 1;
+    world->falls_back = tls && seed % 8 == 2;
+    http2.sessions_max = world->refuses ? 1 + (uint32_t)(seed / 4 % 3) : 0;
+    http2.no_websockets = world->falls_back;
+    return http2;
+}
+
 static void world_begin(client_world *world, uint64_t seed, bool tls) {
     wring_tls_server_config server_tls;
+    wring_http2_config http2;
     wring_error error;
     live = 0;
     if (tls) {
         server_tls = sim_tls_server();
     }
     sim_tls_random_begin(seed);
+    if (world->shares) {
+        http2 = http2_plan(world, seed, tls);
+        sim_run_http2 = world->server_http2 != NULL ? world->server_http2 : &http2;
+        sim_run_http2 = world->server_has_none ? NULL : sim_run_http2;
+    }
     sim_run_tls = tls ? &server_tls : NULL;
     sim_run_begin(&world->run, seed, &echo, world, 2);
     sim_run_tls = NULL;
+    sim_run_http2 = NULL;
     world->cuts = !world->calm && client_random(world, 2) == 0;
     static const uint32_t buffer_sizes[] = {64, 1000, 4096};
     const wring_pool_config config = {
@@ -92,6 +114,20 @@ static void world_begin(client_world *world, uint64_t seed, bool tls) {
 void client_world_begin(client_world *world, uint64_t seed, bool tls) {
     *world = (client_world){.calm = seed == 0};
     world_begin(world, seed, tls);
+}
+
+void client_world_begin_http2(client_world *world, uint64_t seed, bool tls) {
+    *world = (client_world){.calm = seed == 0, .shares = true};
+    world_begin(world, seed, tls);
+}
+
+void client_world_begin_http2_calm(client_world *world, uint64_t seed,
+                                   const wring_http2_config *server, bool tls) {
+    *world = (client_world){
+        .calm = true, .shares = true, .server_http2 = server, .server_has_none = server == NULL};
+    sim_run_calm = true;
+    world_begin(world, seed, tls);
+    sim_run_calm = false;
 }
 
 void client_world_begin_calm(client_world *world, uint64_t seed) {
@@ -127,6 +163,16 @@ void client_world_advance(client_world *world, uint64_t before) {
     EXPECT(++world->idle_rounds < 1000); /* the scenario is not in the mood, but not for ever */
 }
 
+/* All of its fields are counts. */
+static void http2_count(const wring__h2_counters *of_worker) {
+    const uint64_t *from = (const uint64_t *)(const void *)of_worker;
+    uint64_t *to = (uint64_t *)(void *)&client_world_http2;
+    EXPECT(of_worker == NULL || of_worker->connections == of_worker->closed);
+    for (size_t i = 0; of_worker != NULL && i < sizeof *of_worker / sizeof *to; i++) {
+        to[i] += from[i];
+    }
+}
+
 void client_world_end(client_world *world) {
     wring__pool_drain(world->pool, 1000);
     for (int round = 0; !wring__pool_is_done(world->pool); round++) {
@@ -140,6 +186,8 @@ void client_world_end(client_world *world) {
     wring__wheel_cancel(&io->task_wheel,
                         &io->owner_timer); /* the drain's, which did not come to it */
     EXPECT(wring__wheel_next(&io->task_wheel) == WRING_TIME_NEVER);
+    http2_count(wring__trunk_counters(io));
+    EXPECT(io->chunks.held == 0);
     wring_pool_destroy(world->pool, 0);
     sim_run_end(&world->run);
     EXPECT(live == 0);

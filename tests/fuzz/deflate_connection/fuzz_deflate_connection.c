@@ -226,8 +226,9 @@ static struct plan plan_take(wring_bytes *in) {
     plan.deflate.inflated_bytes_max = 100000;
     plan.deflate.message_bytes_min = (plan.flags & FLAG_SMALL) != 0 ? 1 : 0;
     plan.deflate.level = (takeovers & 4) != 0 ? 6 : 1;
-    plan.deflate.inflate_turn_bytes = 1 + takeovers / 8;
     plan.cuts = fuzz_cuts_take(in);
+    /* many large messages in turns of one byte would take too long */
+    plan.deflate.inflate_turn_bytes = 1 + takeovers / 8 + in->len / 256;
     return plan;
 }
 

@@ -17,7 +17,7 @@
 #include "tests/fuzz/http2/scene.h"
 
 #define ROUNDS_MAX 400000
-#define QUIET_NS   (100 * WRING_NS_PER_MS)
+#define QUIET_NS   (1500 * WRING_NS_PER_MS) /* a failed accept is tried again within that */
 #define DRAIN_MS   50
 #define FAR_MS     9000
 
@@ -188,8 +188,8 @@ static bool round_run(struct scene *scene) {
     turn(scene);
     peer_receive(scene, &scene->peer);
     peer_receive(scene, &scene->neighbour.peer);
-    neighbour_act(scene);
-    return before != wring__sim_activity(scene->world);
+    const bool acted = neighbour_act(scene);
+    return acted || before != wring__sim_activity(scene->world);
 }
 
 static void peer_waits(struct scene *scene, uint8_t op) {
@@ -258,7 +258,7 @@ static bool is_undisturbed(const struct scene *scene) {
     const fuzz_peer *peer = &scene->peer;
     return peer->is_judged && !peer->cut && !peer->gone && !peer->shut && !peer->end &&
            !peer->judge.is_lost && peer->judge.goaways == 0 && peer->unsent.len == 0 &&
-           !scene->late && !scene->draining;
+           peer->judge.peer_said.len == 0 && !scene->late && !scene->draining;
 }
 
 static void peer_wait_end(struct scene *scene, fuzz_peer *peer) {
@@ -279,6 +279,7 @@ static void peer_wait_end(struct scene *scene, fuzz_peer *peer) {
 static void peers_finish(struct scene *scene) {
     fuzz_neighbour *beside = &scene->neighbour;
     scene->peer.reads = true;
+    quiet_wait(scene);
     if ((scene->flags & FLAG_STINGY) == 0) {
         script_gives(scene);
     }
@@ -341,6 +342,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len) {
     peers_finish(scene);
     server_end(scene);
     exchanges_check(scene->app);
+    h2_judge_peer_ends(&scene->peer.judge);
     verdict_check(scene);
     scene_free(scene);
     return 0;

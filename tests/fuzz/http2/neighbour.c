@@ -74,12 +74,21 @@ static void hears(fuzz_neighbour *mine, const h2_judged_stream *session) {
     }
 }
 
-void neighbour_act(struct scene *scene) {
+static void page_look(fuzz_neighbour *mine) {
+    const h2_judged_stream *page = h2_judge_stream(&mine->peer.judge, PAGE);
+    if (page != NULL && page->ended && !mine->has_page) {
+        FUZZ_CHECK(page->status == 200 && !page->reset);
+        FUZZ_CHECK(wring_bytes_equal(h2_buffer_view(&page->data), wring_str("a page")));
+        mine->has_page = true;
+    }
+}
+
+bool neighbour_act(struct scene *scene) {
     fuzz_neighbour *mine = &scene->neighbour;
     const h2_judged_stream *session = h2_judge_stream(&mine->peer.judge, SESSION);
-    const h2_judged_stream *page = h2_judge_stream(&mine->peer.judge, PAGE);
+    const unsigned before = mine->said + mine->heard;
     if (mine->is_done || scene->draining || session == NULL || session->status != 200) {
-        return;
+        return false;
     }
     FUZZ_CHECK(!session->reset && mine->peer.judge.goaways == 0);
     if (mine->heard == mine->said && mine->said < MESSAGES) {
@@ -91,12 +100,9 @@ void neighbour_act(struct scene *scene) {
     } else if (mine->heard < mine->said) {
         hears(mine, session);
     }
-    if (page != NULL && page->ended && !mine->has_page) {
-        FUZZ_CHECK(page->status == 200 && !page->reset);
-        FUZZ_CHECK(wring_bytes_equal(h2_buffer_view(&page->data), wring_str("a page")));
-        mine->has_page = true;
-    }
+    page_look(mine);
     mine->is_done = mine->heard == MESSAGES && mine->has_page;
+    return before != mine->said + mine->heard;
 }
 
 void neighbour_end(struct scene *scene) {

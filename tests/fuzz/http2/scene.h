@@ -100,7 +100,8 @@ void script_gives(struct scene *scene);
 
 /* neighbour.c */
 void neighbour_begin(struct scene *scene);
-void neighbour_act(struct scene *scene);
+/* False: it had nothing to do. */
+bool neighbour_act(struct scene *scene);
 void neighbour_end(struct scene *scene);
 extern const wring_handler neighbour_session;
 extern const wring_http_handler neighbour_page;

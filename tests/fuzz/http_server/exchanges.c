@@ -199,13 +199,14 @@ static void take_ref(record *mine) {
     wring_ref again;
     const wring_result result = wring_exchange_ref(mine->exchange, &ref);
     if (result == WRING_OK) {
-        FUZZ_CHECK(!mine->is_whole && (mine->ref == WRING_REF_NONE || mine->ref == ref));
+        FUZZ_CHECK(!mine->is_whole && !mine->is_aborted);
+        FUZZ_CHECK(mine->ref == WRING_REF_NONE || mine->ref == ref);
         FUZZ_CHECK(wring_exchange_ref(mine->exchange, &again) == WRING_OK && again == ref);
         mine->ref = ref;
     } else {
-        FUZZ_CHECK(ref == WRING_REF_NONE &&
-                   (result == WRING_ERR_TOO_MANY_CONNECTIONS ||
-                    (result == WRING_ERR_INVALID_STATE && (mine->is_whole || mine->has_mail))));
+        const bool is_over = mine->is_whole || mine->is_aborted || mine->has_mail;
+        FUZZ_CHECK(ref == WRING_REF_NONE && (result == WRING_ERR_TOO_MANY_CONNECTIONS ||
+                                             (result == WRING_ERR_INVALID_STATE && is_over)));
     }
 }
 

@@ -15,10 +15,12 @@
 
 #include "tests/fuzz/http_server/scene.h"
 
-#define ROUNDS_MAX 400000
-#define DRAIN_NS   (50 * WRING_NS_PER_MS)
-#define ASKS_MAX   100  /* legal requests of one input */
-#define FAR_MS     9000 /* timeouts that are not to be met; what is last queued has 10 s to move */
+#define ROUNDS_MAX   400000
+#define DRAIN_NS     (50 * WRING_NS_PER_MS)
+#define ASKS_MAX     100    /* legal requests of one input */
+#define FILLER_MAX   100000 /* bytes of bodies of one input */
+#define TRICKLES_MAX 10000  /* small pieces of one input; then it sends all it can */
+#define FAR_MS       9000   /* timeouts not to be met; what is last queued has 10 s to move */
 
 /* What the peer does: below SAYS_MAX it sends so many bytes of the input, plus one; from WAITS on
  * it waits so many rounds, and from WAITS_LONG on for the next thing that is due as well. */
@@ -178,21 +180,24 @@ static void peer_receive(struct scene *scene) {
     scene->cut = scene->cut || reset;
 }
 
+/* What the peer has still to send. */
+static wring_bytes unsent_of(const struct scene *scene) {
+    wring_bytes all = wring_bytes_of(scene->says.data, scene->says.len);
+    (void)fuzz_take(&all, scene->sent);
+    return all;
+}
+
 static void peer_send(struct scene *scene) {
     static const size_t pieces[] = {1, 7, 40, 300};
-    fuzz_log *unsent = &scene->unsent;
-    size_t len = unsent->len;
-    if (scene->gone || scene->shut || len == 0) {
+    wring_bytes unsent = unsent_of(scene);
+    if (scene->gone || scene->shut || unsent.len == 0) {
         return;
     }
-    if ((scene->flags & FLAG_TRICKLE) != 0) {
-        len = wring__min_size(len, pieces[scene->seed >> 2 & 3]);
+    if ((scene->flags & FLAG_TRICKLE) != 0 && scene->trickles < TRICKLES_MAX) {
+        unsent.len = wring__min_size(unsent.len, pieces[scene->seed >> 2 & 3]);
+        scene->trickles++;
     }
-    const size_t taken =
-        wring__sim_peer_send(scene->world, scene->socket, wring_bytes_of(unsent->data, len));
-    fuzz_log_bytes(&scene->said, wring_bytes_of(unsent->data, taken));
-    memmove(unsent->data, unsent->data + taken, unsent->len - taken);
-    unsent->len -= taken;
+    scene->sent += wring__sim_peer_send(scene->world, scene->socket, unsent);
 }
 
 /* A turn of everybody; false when nothing moved. */
@@ -220,20 +225,21 @@ static void peer_close(struct scene *scene, bool reset) {
 }
 
 static void says(struct scene *scene, const char *text) {
-    fuzz_log_bytes(&scene->unsent, wring_str(text));
+    fuzz_log_bytes(&scene->says, wring_str(text));
 }
 
 static void says_filler(struct scene *scene, size_t len) {
     for (size_t i = 0; i < len; i++) {
         const uint8_t byte = (uint8_t)(scene->filled * 13 + (scene->filled >> 8));
         scene->filled++;
-        fuzz_log_bytes(&scene->unsent, wring_bytes_of(&byte, 1));
+        fuzz_log_bytes(&scene->says, wring_bytes_of(&byte, 1));
     }
 }
 
-static size_t length_take(wring_bytes *in) {
+/* A length of the input's, within what is left of FILLER_MAX. */
+static size_t length_take(const struct scene *scene, wring_bytes *in) {
     const size_t len = fuzz_u8(in);
-    return len < 200 ? len : (len - 199) * 100;
+    return wring__min_size(len < 200 ? len : (len - 199) * 100, FILLER_MAX - scene->filled);
 }
 
 static void says_chunk(struct scene *scene, size_t len, unsigned how) {
@@ -293,7 +299,7 @@ static void peer_ask(struct scene *scene, wring_bytes *in) {
                 : extra == 4 ? "Origin: http://evil\r\n"
                              : "X-Field: some value\r\n");
     if (framing != 0) {
-        len = length_take(in);
+        len = length_take(scene, in);
     }
     if (framing == 'L' || framing == 'E' || framing == '2') { /* E: less comes than announced */
         snprintf(line, sizeof line, "Content-Length: %zu\r\n", len + (framing == 'E' ? 7 : 0));
@@ -328,7 +334,7 @@ static void peer_frame(struct scene *scene, wring_bytes *in, bool closes) {
     uint8_t code[2] = {0x03, 0xE8};
     const uint8_t first = closes ? 0x88 : fuzz_u8(in);
     const wring_bytes payload = closes ? wring_bytes_of(code, 2) : fuzz_take(in, fuzz_u8(in));
-    fuzz_frame_write(&scene->unsent, WRING_ROLE_SERVER, first, payload, 0x3D21FA37);
+    fuzz_frame_write(&scene->says, WRING_ROLE_SERVER, first, payload, 0x3D21FA37);
 }
 
 static void peer_waits(struct scene *scene, uint8_t op) {
@@ -340,6 +346,7 @@ static void peer_waits(struct scene *scene, uint8_t op) {
 }
 
 static void peer_does(struct scene *scene, wring_bytes *in, enum act act) {
+    size_t len;
     switch (act) {
     case ACT_ASK:
         peer_ask(scene, in);
@@ -348,11 +355,14 @@ static void peer_does(struct scene *scene, wring_bytes *in, enum act act) {
         peer_upgrades(scene, in);
         break;
     case ACT_FILLER:
-        says_filler(scene, length_take(in));
+        says_filler(scene, length_take(scene, in));
         break;
     case ACT_CHUNK:
+        len = length_take(scene, in);
+        says_chunk(scene, len, fuzz_u8(in));
+        break;
     case ACT_LAST_CHUNK:
-        says_chunk(scene, act == ACT_CHUNK ? length_take(in) : 0, fuzz_u8(in));
+        says_chunk(scene, 0, fuzz_u8(in));
         break;
     case ACT_FRAME:
     case ACT_CLOSE_FRAME:
@@ -388,7 +398,7 @@ static void peer_does(struct scene *scene, wring_bytes *in, enum act act) {
 static void peer_acts(struct scene *scene, wring_bytes *in) {
     const uint8_t op = fuzz_u8(in);
     if (op < SAYS_MAX) {
-        fuzz_log_bytes(&scene->unsent, fuzz_take(in, op + 1u));
+        fuzz_log_bytes(&scene->says, fuzz_take(in, op + 1u));
     } else if (op < WAITS_MAX) {
         peer_waits(scene, op);
     } else {
@@ -405,8 +415,8 @@ static bool may_idle(const struct scene *scene) {
     const record *last = app->record_count == 0 ? NULL : &app->records[app->record_count - 1];
     const bool is_begun =
         last != NULL && last->dones == 0 && last->answer != REPLIES_MAX && !last->is_whole;
-    const bool is_behind = (is_begun && last->is_paused) ||
-                           scene->said.len + scene->unsent.len >= WRING__HTTP_BEHIND_MAX;
+    const bool is_behind =
+        (is_begun && last->is_paused) || scene->says.len >= WRING__HTTP_BEHIND_MAX;
     return scene->shut ? is_begun && is_behind : is_begun || app->session.inits == 1;
 }
 
@@ -429,7 +439,7 @@ static void peer_finish(struct scene *scene) {
             continue;
         }
         const bool keeps = (scene->flags & FLAG_KEEP_OPEN) != 0;
-        if (!keeps && !scene->shut && scene->unsent.len == 0) {
+        if (!keeps && !scene->shut && unsent_of(scene).len == 0) {
             peer_shutdown(scene);
         } else if (!advance(scene) || is_forgotten(scene, since)) {
             FUZZ_CHECK(may_idle(scene));
@@ -469,8 +479,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len) {
     verdict_check(&scene);
     exchanges_free(scene.app);
     free(scene.app);
-    fuzz_log_free(&scene.unsent);
-    fuzz_log_free(&scene.said);
+    fuzz_log_free(&scene.says);
     fuzz_log_free(&scene.received);
     return 0;
 }

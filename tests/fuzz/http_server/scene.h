@@ -28,11 +28,12 @@ struct scene {
     uint16_t target_max;
     wring__socket socket;
     exchanges *app;
-    fuzz_log unsent;   /* what the peer has still to send */
-    fuzz_log said;     /* what the stream took of it */
+    fuzz_log says;     /* what the peer sends, in all */
+    size_t sent;       /* bytes of it that the stream took */
     fuzz_log received; /* what the peer has got */
     wring_time_ns began;
-    size_t filled;
+    size_t filled;     /* bytes of bodies in `says` */
+    unsigned trickles; /* small pieces that were sent */
     unsigned asks;
     bool reads;
     bool cut;    /* not all the server sends has to arrive */

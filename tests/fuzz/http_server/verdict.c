@@ -186,7 +186,7 @@ void verdict_check(const struct scene *scene) {
     for (size_t i = 0; i < scene->app->record_count; i++) {
         walk->cut = walk->cut || scene->app->records[i].end.result != WRING_OK;
     }
-    walk->said = wring_bytes_of(scene->said.data, scene->said.len);
+    walk->said = wring_bytes_of(scene->says.data, scene->sent);
     walk->got = wring_bytes_of(scene->received.data, scene->received.len);
     while (answer_walk(walk)) {
         reply_free(&walk->reply);

@@ -13,6 +13,8 @@
 
 enum { FLAG_TAKEOVER = 1, FLAG_PARK = 2 };
 #define MESSAGES_MAX 16
+/* Once so many bytes were inflated no further message is: a run makes each of them by itself. */
+#define INFLATED_MAX 65536
 
 struct plan {
     uint8_t flags;
@@ -27,6 +29,7 @@ struct outcome {
     wring_result results[MESSAGES_MAX];
     fuzz_log outs[MESSAGES_MAX];
     size_t count; /* an error ends a connection */
+    size_t inflated;
 };
 
 static void outcome_free(struct outcome *o) {
@@ -48,15 +51,17 @@ static void outcome_compare(const struct outcome *a, const struct outcome *b, ui
     FUZZ_CHECK(a->count == b->count);
 }
 
+/* Returns whether the next message is inflated. */
 static bool outcome_add(struct outcome *o, wring_result result, wring_bytes out) {
     FUZZ_CHECK(result == WRING_OK || result == WRING_ERR_BAD_DEFLATE ||
                result == WRING_ERR_INFLATE_TOO_BIG);
     o->results[o->count] = result;
     if (result == WRING_OK) {
         fuzz_log_bytes(&o->outs[o->count], out);
+        o->inflated += out.len;
     }
     o->count++;
-    return result == WRING_OK;
+    return result == WRING_OK && o->inflated < INFLATED_MAX;
 }
 
 /* A message in calls that make `step` bytes each, or take a share of the input, the payload at
@@ -92,9 +97,9 @@ static struct outcome run_alone(const struct plan *plan, size_t room, bool park)
             run_steps(inflater, plan->messages[i], plan->max, room == 0 ? UINT64_MAX : room, &out);
         FUZZ_CHECK(result != WRING_OK || out.len <= plan->max);
         FUZZ_CHECK(out.len <= plan->max + 1 && out.cap <= room + plan->max + 1);
-        const bool good = outcome_add(&o, result, wring_bytes_of(out.data, out.len));
+        const bool goes_on = outcome_add(&o, result, wring_bytes_of(out.data, out.len));
         free(out.data);
-        if (!good) {
+        if (!goes_on) {
             break;
         }
         if ((plan->flags & FLAG_TAKEOVER) == 0) {
@@ -189,11 +194,14 @@ static struct outcome run_pool(const struct plan *plan) {
     for (size_t i = 0; i < plan->count; i++) {
         wring__inflated out;
         wring_result result = inflate_over_turns(d, plan, plan->messages[i], &turn, &out);
-        if (!outcome_add(&o, result, wring_bytes_of(out.data, out.len))) {
+        const bool goes_on = outcome_add(&o, result, wring_bytes_of(out.data, out.len));
+        if (result == WRING_OK) {
+            round_trip(d, wring_bytes_of(out.data, out.len));
+            wring__deflate_recycle(d, out.data, out.cap);
+        }
+        if (!goes_on) {
             break;
         }
-        round_trip(d, wring_bytes_of(out.data, out.len));
-        wring__deflate_recycle(d, out.data, out.cap);
     }
     wring__deflate_release(d);
     wring_deflate_destroy(pool);
