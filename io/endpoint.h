@@ -80,8 +80,8 @@ typedef struct wring__end_ops {
      * a send is under way, since streams that are over must not wait for a peer that takes no
      * bytes. Appends what is to go out next, and no more than that. */
     void (*fill)(wring__endpoint *end);
-    /** Optional: the TLS handshake of a connection is over, and what was agreed on is known. For who
-     *  speaks first, and differently by what ALPN agreed on. */
+    /** Optional: the TLS handshake of a connection is over. For who speaks first, and in another
+     *  way by what ALPN agreed on. */
     void (*secured)(wring__endpoint *end);
 } wring__end_ops;
 
