@@ -302,12 +302,13 @@ void server_acts(struct scene *scene, wring_bytes *in, uint8_t op) {
 
 /* ---- the end --------------------------------------------------------------------------------- */
 
-/* The stream of a client's session, and its connection. */
+/* The stream of a client's session, and its connection: the last one, where others did not take
+ * it. */
 static const h2_judged_stream *stream_of(const struct scene *scene, size_t number,
                                          const server **on) {
     wring_bytes path;
-    for (size_t i = 0; i < scene->server_count; i++) {
-        const server *of = &scene->servers[i];
+    for (size_t i = scene->server_count; i > 0; i--) {
+        const server *of = &scene->servers[i - 1];
         const h2_judged_stream *stream = h2_judge_stream(&of->judge, scene->users[number].stream);
         if (stream != NULL && h2_judged_field(stream, ":path", &path) && path.len == 2 &&
             path.data[1] == '0' + number) {
