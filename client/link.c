@@ -89,6 +89,9 @@ void wring__link_fail_with(wring__link *link, wring_result result, const char *t
 /* The body of a refusal has come, or will not: now the client is told. */
 static void refusal_tell(wring__link *link) {
     WRING_ASSERT(link->stage == STAGE_REFUSED && link->refusal != NULL);
+    if (link->trunk != NULL && wring__h2_was_ended(&link->stream.end)) {
+        wring__refusal_ended(link->refusal); /* perhaps with a reset behind: RFC 9113 8.1 */
+    }
     const wring_error error = link->refusal->error;
     wring__link_fail(link, &error);
 }
@@ -247,7 +250,6 @@ static void link_eof(wring__endpoint *end) {
     if (link->stage == STAGE_SESSION) {
         wring__stream_fail(&link->stream, WRING_ERR_TRUNCATED);
     } else if (link->stage == STAGE_REFUSED) {
-        wring__refusal_ended(link->refusal, end->kind == WRING__END_MUX);
         refusal_tell(link);
     } else if (!link_rerouted(link, WRING_ERR_TRUNCATED)) {
         link_broken_off(link, WRING_ERR_TRUNCATED);

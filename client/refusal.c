@@ -62,8 +62,8 @@ wring__refusal *wring__refusal_create_carried(int status, wring_headers fields) 
     return refusal;
 }
 
-void wring__refusal_ended(wring__refusal *refusal, bool in_order) {
-    refusal->answer.body_is_whole |= in_order && !refusal->was_cut;
+void wring__refusal_ended(wring__refusal *refusal) {
+    refusal->answer.body_is_whole |= !refusal->was_cut;
 }
 
 /* Keeps what fits of a piece; false when there was more. */

@@ -34,8 +34,8 @@ wring__refusal *wring__refusal_create(const wring__http1 *parser, const uint8_t 
  *  Own: give, free() it; NULL when memory is out. */
 wring__refusal *wring__refusal_create_carried(int status, wring_headers fields);
 
-/** The stream ended.  @param in_order  which says that the body is whole, if none of it was cut */
-void wring__refusal_ended(wring__refusal *refusal, bool in_order);
+/** Of an answer of HTTP/2: its stream has ended, and so has the body. */
+void wring__refusal_ended(wring__refusal *refusal);
 
 /** Takes bytes of the body. True: nothing more is wanted. */
 bool wring__refusal_feed(wring__refusal *refusal, wring_bytes bytes);

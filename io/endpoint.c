@@ -113,9 +113,12 @@ void wring__end_ask(wring__endpoint *end) {
 /* ---- reading --------------------------------------------------------------------------------- */
 
 /* Two ends that both stop reading until they have sent never would: so the end that dialled reads
- * on, unless it is told otherwise. */
+ * on, unless it is told otherwise. A connection that carries streams reads on, too: each of them
+ * has the mark, and what one of them sends all the time must not keep the others from being heard.
+ */
 static uint64_t pause_bytes(const wring__endpoint *end) {
-    return end->worker->pause_bytes[wring__end_conn(end)->dialled];
+    const wring__conn *conn = wring__end_conn(end);
+    return is_conn(end) && conn->carries ? UINT64_MAX : end->worker->pause_bytes[conn->dialled];
 }
 
 const char *wring__rx_stop_names(uint8_t reasons, char out[64]) {

@@ -106,6 +106,9 @@ WRING_MUST_CHECK wring_result wring__h2_interim(wring__endpoint *end, int status
 /** Takes no new streams; the connection ends with the last one.   RFC: 9113 6.8 */
 void wring__h2_drain(wring__stream *below);
 
+/** The peer's END_STREAM came, whatever became of the stream since. */
+bool wring__h2_was_ended(const wring__endpoint *end);
+
 /** A client's: whether the server's settings are known, and it takes WebSockets (RFC 8441 3). */
 bool wring__h2_is_ready(const wring__stream *below);
 bool wring__h2_has_websockets(const wring__stream *below);

@@ -61,7 +61,7 @@ void deflate_answer(const struct deflate_set *set, char out[DEFLATE_TEXT]) {
 bool deflate_is_granted(const struct deflate_set *set, const char *head) {
     char bits[64];
     snprintf(bits, sizeof bits, "server_max_window_bits=%d", set->peer_bits);
-    return strstr(head, "Sec-WebSocket-Extensions: permessage-deflate") != NULL &&
+    return strcasestr(head, "Sec-WebSocket-Extensions: permessage-deflate") != NULL &&
            (set->peer_takeover || strstr(head, "server_no_context_takeover") != NULL) &&
            (set->peer_bits == 0 || strstr(head, bits) != NULL);
 }

@@ -124,7 +124,7 @@ static void *client_main(void *argument) {
 
 /* ---- the tester's end ---- */
 
-static bool server_handshake(int fd) {
+bool loopback_grant(int fd) {
     char head[1024], response[512];
     size_t len, head_len, response_len;
     wring_header list[WRING_HTTP_FIELDS_MAX];
@@ -169,7 +169,7 @@ static void *client_open(uint64_t seed) {
         abort();
     }
     l->fd = accept(l->listener, NULL, NULL);
-    if (l->fd < 0 || !server_handshake(l->fd)) {
+    if (l->fd < 0 || !loopback_grant(l->fd)) {
         client_close(l);
         return NULL;
     }

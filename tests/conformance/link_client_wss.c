@@ -17,6 +17,7 @@
 #include "tests/certs/certs.h"
 #include "tests/conformance/deflate.h"
 #include "tests/conformance/link_loopback.h"
+#include "tests/conformance/tls.h"
 #include "wring/client.h"
 #include "wring/upgrade.h"
 
@@ -43,14 +44,8 @@ static void pool_end(void) {
 }
 
 static void set_up(void) {
-    certs_make_usual();
+    context = tls_server_context();
     atexit(pool_end);
-    context = SSL_CTX_new(TLS_server_method());
-    check(context != NULL, "SSL_CTX_new");
-    check(SSL_CTX_use_certificate_file(context, cert_path("server.pem"), SSL_FILETYPE_PEM) == 1 &&
-              SSL_CTX_use_PrivateKey_file(context, cert_path("server.key"), SSL_FILETYPE_PEM) == 1,
-          "the certificate");
-    SSL_CTX_set_mode(context, SSL_MODE_ENABLE_PARTIAL_WRITE | SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER);
     check(wring_pool_create(NULL, &pool, NULL) == WRING_OK, "wring_pool_create");
 }
 

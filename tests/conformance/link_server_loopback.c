@@ -14,7 +14,7 @@
 
 const char *link_target = "127.0.0.1:8080";
 
-static int target_connect(void) {
+int loopback_dial_target(void) {
     struct sockaddr_in address = {.sin_family = AF_INET};
     char host[64];
     unsigned port;
@@ -48,7 +48,7 @@ static void *server_open(uint64_t seed) {
     const int request_len = snprintf(request, sizeof request, "%s%s%s%s\r\n", start,
                                      offer[0] == 0 ? "" : "Sec-WebSocket-Extensions: ", offer,
                                      offer[0] == 0 ? "" : "\r\n");
-    const int fd = target_connect();
+    const int fd = loopback_dial_target();
     if (fd < 0 || !loopback_write(fd, request, (size_t)request_len) ||
         !loopback_read_head(fd, head, sizeof head - 1, &len) ||
         memcmp(head, "HTTP/1.1 101 ", 13) != 0 || !head_is_right(head, len)) {
@@ -73,10 +73,16 @@ static void server_close(void *link) {
     free(link);
 }
 
+static const char *const *serve_options(void) {
+    static const char *const none[] = {NULL};
+    return none;
+}
+
 const struct link_ops link_server_loopback = {
     .name = "server-loopback",
     .text = "server, loopback",
     .tester_is_client = true,
+    .serve_options = serve_options,
     .open = server_open,
     .move = server_move,
     .close = server_close,

@@ -3,26 +3,31 @@
  * conformance: every case over every link in every cut.
  */
 #include <getopt.h>
-#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/wait.h>
-#include <unistd.h>
 
 #include "tests/conformance/report.h"
+#include "tests/conformance/serve.h"
 
-static const struct link_ops *const all_links[] = {&link_server_loopback, &link_server_sim,
-                                                   &link_client_loopback, &link_client_sim,
-                                                   &link_client_wss};
+static const struct link_ops *const all_links[] = {
+    &link_server_loopback, &link_server_sim,    &link_client_loopback,
+    &link_client_sim,      &link_client_wss,    &link_server_h2_loopback,
+    &link_server_h2_small, &link_server_h2_tls, &link_client_h2_loopback,
+    &link_client_h2_small, &link_client_h2_tls, &link_client_proxied};
 
 static const char usage[] =
     "usage: conformance [options]\n"
     "\n"
     "  --wring PATH        the command to serve and test; or\n"
     "  --target HOST:PORT  any server with an /echo route\n"
-    "  --link NAME         one of server-loopback, server-sim, client-loopback, client-sim,\n"
-    "                      client-wss\n"
+    "  --link NAME         only this one, of server-loopback, server-sim, client-loopback,\n"
+    "                      client-sim, client-wss; and as streams of HTTP/2 server-h2-loopback,\n"
+    "                      server-h2-small, server-h2-tls, client-h2-loopback, client-h2-small,\n"
+    "                      client-h2-tls. Several are allowed\n"
+    "  --port N            clients reach a proxy at --target by HTTP/2, and the proxy finds the\n"
+    "                      tester here: the link client-proxied\n"
+    "  --proxied           a proxy is in between, which may reset streams that have ended\n"
     "  --case PREFIX       only these, for example 6. or 7.1.4\n"
     "  --cut N             0 whole, 1 single bytes, 2 random cuts\n"
     "  --seed N            of the random cuts; default 1\n"
@@ -33,7 +38,9 @@ static const char usage[] =
     "  conformance --target 127.0.0.1:9001 --link server-loopback --case 6.\n";
 
 struct options {
-    const char *wring, *target, *link, *prefix, *report;
+    const char *wring, *target, *prefix, *report;
+    const char *links[LINKS_MAX];
+    size_t link_count;
     int cut;
     uint64_t seed;
 };
@@ -44,6 +51,8 @@ static void options_read(int argc, char **argv) {
     static const struct option list[] = {{"wring", required_argument, NULL, 'w'},
                                          {"target", required_argument, NULL, 't'},
                                          {"link", required_argument, NULL, 'l'},
+                                         {"port", required_argument, NULL, 'o'},
+                                         {"proxied", no_argument, NULL, 'p'},
                                          {"case", required_argument, NULL, 'c'},
                                          {"cut", required_argument, NULL, 'u'},
                                          {"seed", required_argument, NULL, 's'},
@@ -60,7 +69,15 @@ static void options_read(int argc, char **argv) {
             options.target = optarg;
             break;
         case 'l':
-            options.link = optarg;
+            if (options.link_count < LINKS_MAX) {
+                options.links[options.link_count++] = optarg;
+            }
+            break;
+        case 'o':
+            link_port = (uint16_t)strtoul(optarg, NULL, 10);
+            break;
+        case 'p':
+            link_is_proxied = true;
             break;
         case 'c':
             options.prefix = optarg;
@@ -84,68 +101,23 @@ static void options_read(int argc, char **argv) {
     }
 }
 
-/* ---- the server under test ---- */
-
-static pid_t serve_pid;
-
-/* Starts `wring serve` on a port of the system's choice and reads it from its first line. */
-static const char *serve_start(const char *wring) {
-    static char target[80];
-    int out[2];
-    char line[256];
-    if (pipe(out) != 0 || (serve_pid = fork()) < 0) {
-        perror("conformance");
-        exit(1);
-    }
-    if (serve_pid == 0) {
-        dup2(out[1], 1);
-        dup2(out[1], 2);
-        close(out[0]);
-        /* what an offer asks for decides */
-        execl(wring, wring, "serve", "--port", "0", "--deflate", "--deflate-server-takeover",
-              "--deflate-client-takeover", "--deflate-server-bits", "15", "--deflate-client-bits",
-              "15", "--deflate-min-bytes", "1", (char *)NULL);
-        perror(wring);
-        _exit(127);
-    }
-    close(out[1]);
-    FILE *f = fdopen(out[0], "r");
-    while (fgets(line, sizeof line, f) != NULL) {
-        const char *url = strstr(line, "http://");
-        if (url != NULL && sscanf(url, "http://%79[^/]", target) == 1) {
-            return target; /* the pipe stays open for the server's life */
-        }
-        fputs(line, stderr);
-    }
-    fprintf(stderr, "conformance: %s serve did not say where it listens\n", wring);
-    exit(1);
-}
-
-static void serve_stop(void) {
-    if (serve_pid > 0) {
-        int status;
-        kill(serve_pid, SIGTERM);
-        waitpid(serve_pid, &status, 0);
-        if (!WIFEXITED(status) || WEXITSTATUS(status) != 0) {
-            fprintf(stderr, "conformance: the server ended with status %x\n", (unsigned)status);
-            _exit(1);
-        }
-    }
-}
-
 /* ---- running ---- */
 
 static size_t failures, runs_total;
 
-static void case_run(const struct results *r, size_t index) {
+/* False: it is for no link that was chosen. */
+static bool case_run(const struct results *r, size_t index) {
+    const size_t before = runs_total;
     const struct test_case *c = &r->suite->cases[index];
     for (size_t l = 0; l < r->link_count; l++) {
         for (int cut = 0; cut < CUTS; cut++) {
-            if (options.cut >= 0 && cut != options.cut) {
+            if ((options.cut >= 0 && cut != options.cut) ||
+                (c->is_of_streams && !r->links[l]->is_stream)) {
                 continue;
             }
             struct run *run = &r->runs[index][l][cut];
             run->ran = true;
+            link_target = r->targets[l];
             run->verdict = tester_run(c, r->links[l], (enum cut)cut, options.seed + index);
             runs_total++;
             if (!run->verdict.pass) {
@@ -155,6 +127,7 @@ static void case_run(const struct results *r, size_t index) {
             }
         }
     }
+    return runs_total > before;
 }
 
 static struct suite suite_create(void) {
@@ -166,15 +139,33 @@ static struct suite suite_create(void) {
     suite_add_limits(&suite);
     suite_add_strict(&suite);
     suite_add_deflate(&suite);
+    suite_add_streams(&suite);
     return suite;
+}
+
+static bool is_wanted(const struct link_ops *link) {
+    for (size_t i = 0; i < options.link_count; i++) {
+        if (strcmp(options.links[i], link->name) == 0) {
+            return true;
+        }
+    }
+    return options.link_count == 0;
+}
+
+static bool is_possible(const struct link_ops *link) {
+    return link == &link_client_proxied
+               ? link_port != 0 && options.target != NULL
+               : link->serve_options == NULL || options.wring != NULL || options.target != NULL;
 }
 
 static void links_choose(struct results *r) {
     for (size_t i = 0; i < sizeof all_links / sizeof *all_links; i++) {
-        const bool wanted = options.link == NULL || strcmp(options.link, all_links[i]->name) == 0;
-        const bool possible = all_links[i] != &link_server_loopback || options.target != NULL;
-        if (wanted && possible) {
-            r->links[r->link_count++] = all_links[i];
+        const struct link_ops *link = all_links[i];
+        if (is_wanted(link) && is_possible(link)) {
+            r->targets[r->link_count] = link->serve_options == NULL || options.wring == NULL
+                                            ? options.target
+                                            : serve_start(options.wring, link->serve_options());
+            r->links[r->link_count++] = link;
         }
     }
     if (r->link_count == 0) {
@@ -183,14 +174,19 @@ static void links_choose(struct results *r) {
     }
 }
 
+static void links_finish(const struct results *r) {
+    for (size_t l = 0; l < r->link_count; l++) {
+        const char *wrong = r->links[l]->finish == NULL ? NULL : r->links[l]->finish();
+        if (wrong != NULL) {
+            failures++;
+            printf("FAIL %s, after the last case: %s\n", r->links[l]->name, wrong);
+        }
+    }
+}
+
 int main(int argc, char **argv) {
     setvbuf(stdout, NULL, _IOLBF, 0);
     options_read(argc, argv);
-    if (options.wring != NULL) {
-        options.target = serve_start(options.wring);
-        atexit(serve_stop);
-    }
-    link_target = options.target;
     struct suite suite = suite_create();
     struct results r = {.suite = &suite};
     links_choose(&r);
@@ -205,9 +201,9 @@ int main(int argc, char **argv) {
             family = (int)strtol(suite.cases[i].id, NULL, 10);
             printf("family %d\n", family);
         }
-        cases++;
-        case_run(&r, i);
+        cases += case_run(&r, i);
     }
+    links_finish(&r);
     if (options.report != NULL && !report_write(&r, options.report)) {
         return 1;
     }

@@ -18,6 +18,7 @@ static const char *const families[] = {
     [11] = "Beyond: strictness",
     [12] = "Compression: payloads",
     [13] = "Compression: parameters",
+    [14] = "Beyond: streams of HTTP/2",
 };
 
 struct tally {
@@ -128,17 +129,21 @@ static void write_head(FILE *f, const struct results *r) {
         "content=\"width=device-width\"><title>wring: conformance</title><style>%s</style>"
         "<h1>Conformance</h1><p><b class=%s>%zu of %zu runs passed</b>, %zu cases: the families "
         "1 to 7, 9, 10, 12 and 13 of the field's test suite re-expressed from RFC 6455, RFC 3629 "
-        "and RFC 7692, and 11 of our own. Each case runs ",
+        "and RFC 7692, and 11 and 14 of our own. Each case runs ",
         style, ran == passed ? "pass" : "fail", passed, ran, cases);
     for (size_t l = 0; l < r->link_count; l++) {
         fprintf(f, "%s%s", l == 0 ? "" : "; ", r->links[l]->text);
     }
     fprintf(
-        f, ": whole, in single bytes and in random cuts, three dots each in that order. Of scripts "
-           "above 64 KiB only the first and the last 4 KiB go in single bytes, of compressed ones "
-           "above "
-           "4 KiB 512 bytes at each end. A text that is not "
-           "UTF-8 is sent up to the byte that makes it certain and no further.</p>\n");
+        f,
+        ": whole, in single bytes and in random cuts, three dots each in that order. Of scripts "
+        "above 64 KiB only the first and the last 4 KiB go in single bytes, of compressed ones "
+        "above "
+        "4 KiB 512 bytes at each end. A text that is not "
+        "UTF-8 is sent up to the byte that makes it certain and no further. Over HTTP/2 all cases "
+        "are "
+        "streams of one connection (RFC 8441): each ends with END_STREAM, behind its close frame, "
+        "and another WebSocket on the connection echoes after each.</p>\n");
 }
 
 static void write_html(FILE *f, const struct results *r) {

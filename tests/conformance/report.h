@@ -7,7 +7,7 @@
 
 #include "tests/conformance/tester.h"
 
-#define LINKS_MAX 8
+#define LINKS_MAX 16
 
 struct run {
     bool ran;
@@ -17,6 +17,7 @@ struct run {
 struct results {
     const struct suite *suite;
     const struct link_ops *links[LINKS_MAX];
+    const char *targets[LINKS_MAX]; /* of those that need a server */
     size_t link_count;
     struct run (*runs)[LINKS_MAX][CUTS]; /* by case */
 };

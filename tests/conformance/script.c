@@ -185,6 +185,19 @@ void want_failed(struct script *s, unsigned code) {
     s->code = (uint16_t)code;
 }
 
+void put_end(struct script *s) {
+    s->ends_stream = true;
+}
+
+void want_ended(struct script *s) {
+    s->end = END_ENDED;
+}
+
+void put_reset(struct script *s, uint32_t code) {
+    s->end = END_RESET;
+    s->reset_code = code;
+}
+
 struct test_case *suite_add(struct suite *suite, const char *id, const char *what,
                             void (*build)(struct script *, const struct test_case *)) {
     suite->cases = grow(suite->cases, suite->count, sizeof *suite->cases);

@@ -22,7 +22,9 @@ struct want {
 
 enum script_end {
     END_CLOSED, /* the close handshake: the other side's close frame has `code` */
-    END_FAILED  /* the connection is failed, with `code` in the close frame */
+    END_FAILED, /* the connection is failed, with `code` in the close frame */
+    END_ENDED,  /* without a close frame: the stream ends in order */
+    END_RESET   /* by the tester */
 };
 
 struct script {
@@ -36,6 +38,8 @@ struct script {
     struct want *wants;
     size_t want_count;
     enum script_end end;
+    bool ends_stream;       /* the tester's side ends with the last byte */
+    uint32_t reset_code;    /* END_RESET */
     uint16_t code;          /* 0: a close frame without one */
     size_t want_compressed; /* messages that come back compressed, at least */
     uint64_t random;
@@ -78,6 +82,12 @@ void want_closed(struct script *s);
 /* Ends the case: a close frame with this code answers the tester's. */
 void want_close_answer(struct script *s, unsigned code);
 void want_failed(struct script *s, unsigned code);
+/* Of streams. The tester's side ends with the last byte of the script. */
+void put_end(struct script *s);
+/* Ends the case: the other side ends in order, without a close frame. */
+void want_ended(struct script *s);
+/* Ends the case: the tester resets the stream once it has sent all. */
+void put_reset(struct script *s, uint32_t code);
 
 struct test_case {
     char id[24];
@@ -86,6 +96,7 @@ struct test_case {
     size_t a, b; /* what the build function makes of them */
     text data;
     const struct deflate_set *deflate; /* negotiated at the handshake; NULL: nothing */
+    bool is_of_streams;                /* only over HTTP/2 */
 };
 
 /* The tables. Each family adds its cases. */
@@ -102,5 +113,6 @@ void suite_add_close(struct suite *suite);
 void suite_add_limits(struct suite *suite);
 void suite_add_strict(struct suite *suite);
 void suite_add_deflate(struct suite *suite);
+void suite_add_streams(struct suite *suite);
 
 #endif

@@ -201,10 +201,37 @@ static void room_make(struct tester *t, size_t len) {
     }
 }
 
+/* The stream is over. */
+static void ended(struct tester *t, bool in_order, bool is_stream) {
+    const bool may_be_silent = t->script.end == END_ENDED && in_order;
+    if (!t->verdict.closed && !may_be_silent) {
+        fail(t, "the stream %s without a close frame", in_order ? "ended" : "broke");
+    } else if (is_stream && !in_order) {
+        fail(t, "the stream broke behind the close frame");
+    } else if (t->in_len > 0) {
+        fail(t, "the stream ended inside a frame");
+    }
+}
+
+/* Of streams. The tester's side ends: with the last byte, or after single bytes on its own. */
+static void shut_if_due(struct tester *t, const struct link_ops *ops, void *link, size_t len) {
+    const bool at_once = t->cut == CUT_BYTES || t->script.len == 0;
+    const size_t sent = t->sent + (at_once ? 0 : len);
+    if (t->script.ends_stream && sent == t->script.len) {
+        ops->shut(link, at_once);
+    }
+}
+
+static bool reset_is_due(const struct tester *t) {
+    return t->script.end == END_RESET && t->sent == t->script.len &&
+           t->wants_seen == t->script.want_count;
+}
+
 static void talk(struct tester *t, const struct link_ops *ops, void *link) {
-    for (;;) {
+    while (!reset_is_due(t)) {
         room_make(t, 65536);
         const size_t len = t->verdict.closed ? 0 : next_write(t);
+        shut_if_due(t, ops, link, len);
         const struct moved moved =
             ops->move(link, t->script.wire + t->sent, len, t->in + t->in_len, 65536);
         t->sent += moved.sent;
@@ -214,11 +241,7 @@ static void talk(struct tester *t, const struct link_ops *ops, void *link) {
             return;
         }
         if (moved.end || moved.reset) {
-            if (!t->verdict.closed) {
-                fail(t, "the stream %s without a close frame", moved.end ? "ended" : "broke");
-            } else if (t->in_len > 0) {
-                fail(t, "the stream ended inside a frame");
-            }
+            ended(t, moved.end, ops->is_stream);
             return;
         }
         if (moved.timeout || (t->verdict.closed && now() - t->closed_at > 1)) {
@@ -245,11 +268,15 @@ static void judge(struct tester *t) {
         fail(t, "close code %u, not %u", v->close_code, s->code);
     } else {
         v->pass = true;
+        static const char *const ends[] = {[END_CLOSED] = "closed in order",
+                                           [END_FAILED] = "failed the connection",
+                                           [END_ENDED] = "ended the stream in order",
+                                           [END_RESET] = "went on with other streams"};
         snprintf(v->behaviour, sizeof v->behaviour, "%s%s",
                  s->want_count == 0   ? ""
                  : s->want_count == 1 ? "answered, then "
                                       : "answered all, then ",
-                 s->end == END_FAILED ? "failed the connection" : "closed in order");
+                 ends[s->end]);
     }
 }
 
@@ -266,6 +293,12 @@ struct verdict tester_run(const struct test_case *c, const struct link_ops *ops,
         fail(&t, "no connection");
     } else {
         talk(&t, ops, link);
+        const char *wrong = t.failed || ops->end == NULL ? NULL
+                            : t.script.end == END_RESET  ? ops->reset(link, t.script.reset_code)
+                                                         : ops->end(link);
+        if (wrong != NULL) {
+            fail(&t, "%s", wrong);
+        }
         ops->close(link);
     }
     judge(&t);

@@ -63,7 +63,8 @@ class Want:
 
     def text(self):
         told = [f"status {' or '.join(map(str, self.statuses))}"] if self.statuses else []
-        told += ["whole" if self.is_whole else "and goes on"] if self.statuses and not self.resets else []
+        told += ["whole" if self.is_whole
+            else "and goes on"] if self.statuses and not self.resets else []
         told += [f"reset {' or '.join(map(error_name, self.resets))}"] if self.resets else []
         return " ".join(told) or "nothing"
 
@@ -99,7 +100,8 @@ class One:
             yield dataclasses.replace(self, codes=(code + 333,))
         for index, (number, want) in enumerate(self.own):
             for other in want.falsified():
-                yield dataclasses.replace(self, own=(*self.own[:index], (number, other), *self.own[index + 1:]))
+                yield dataclasses.replace(self, own=(*self.own[:index], (number, other),
+                    *self.own[index + 1:]))
 
     def text(self):
         if self.end:
@@ -165,7 +167,8 @@ def session(number):
 
 def malformed(number):
     """RFC 9113 8.1.1: a stream error, before which an answer may be given."""
-    return resets(number, PROTOCOL) | answers(number, 400) | resets(number, PROTOCOL, NO_ERROR, status=400)
+    return resets(number, PROTOCOL) | answers(number, 400) | resets(number, PROTOCOL, NO_ERROR,
+        status=400)
 
 
 def either(number, *codes):
@@ -185,7 +188,8 @@ def begun(number):
 
 def has(number, count):
     """So many bytes of its answer came."""
-    return lambda c: c.until(lambda: len(c.streams[number].body) >= count or c.streams[number].is_over)
+    return lambda c: c.until(lambda: len(c.streams[number].body) >= count
+        or c.streams[number].is_over)
 
 
 def shut(c):

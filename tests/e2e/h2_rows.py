@@ -12,8 +12,8 @@ import sys
 import time
 
 from h2_owed import ANY, PROBE, ROWS, STREAMS_EACH, is_probe
-from h2_wire import (CONNECT_PROTOCOL, PREFACE, SCHEME, Connection, connect, cut, data, get, message,
-                     ping, settings, window_update)
+from h2_wire import (CONNECT_PROTOCOL, PREFACE, SCHEME, Connection, connect, cut, data, get,
+    message, ping, settings, window_update)
 from http_attack import PATIENCE, Target
 from tools import Certs
 
@@ -56,8 +56,9 @@ class Asker:
         before = len(c.pongs)
         if self.pings:
             c.send(ping(SETTLE))
-        c.until(lambda: (not self.pings or SETTLE in c.pongs[before:]) and (not requests or c.streams[self.number].is_over) and
-                (not echoes or len(c.streams[1].body) >= size or c.streams[1].is_over))
+        c.until(lambda: (not self.pings or SETTLE in c.pongs[before:])
+            and (not requests or c.streams[self.number].is_over)
+            and (not echoes or len(c.streams[1].body) >= size or c.streams[1].is_over))
         return (not echoes or c.streams[1].body.endswith(b"\x81\x06" + text)) and (
             not requests or self.is_answered(c.streams[self.number]))
 
@@ -110,7 +111,8 @@ class Player:
         target.context.set_alpn_protocols(list(alpn))
         line = target.connect()
         chosen = line.tls.selected_alpn_protocol()
-        assert chosen == ("h2" if "h2" in alpn else alpn[0] if alpn else None), f"ALPN: {chosen} of {alpn}"
+        assert chosen == ("h2" if "h2" in alpn else alpn[0] if alpn
+            else None), f"ALPN: {chosen} of {alpn}"
         return line
 
     def pieces(self, data):
@@ -180,9 +182,9 @@ def must_be_able_to_fail(player):
     c, owed = player.c, player.row.owed
     for one in owed.answers:
         for other in one.falsified() if one.holds(c) else ():
-            assert not other.holds(c) or owed.holds(c) and any(
-                real.holds(c) for real in owed.answers if real is not one) or other.end == "ends" == one.end, \
-                f"cannot fail: {other.text()} does as well"
+            is_owed_too = any(real.holds(c) for real in owed.answers if real is not one) or \
+                other.end == "ends" == one.end
+            assert is_owed_too or not other.holds(c), f"cannot fail: {other.text()} does as well"
 
 
 def play(target, neighbour, row, mode):
@@ -213,7 +215,8 @@ def play_all(target, rows):
                 play(target, neighbour, row, mode)
             except Exception as fault:  # of all rows: each says what became of it
                 faults += 1
-                print(f"FAILED {row.name} ({mode}), RFC {row.why}: {type(fault).__name__} {fault}", flush=True)
+                print(f"FAILED {row.name} ({mode}), RFC {row.why}: {type(fault).__name__} {fault}",
+                    flush=True)
                 assert target.process.poll() is None, target.process.stderr.read()
                 assert faults < FAULTS_MAX, "too many faults"
     neighbour.must_be_served()

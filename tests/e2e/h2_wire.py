@@ -10,13 +10,14 @@ except ImportError:
     print("python3-hpack is not installed")
     sys.exit(77)
 
-DATA, HEADERS, PRIORITY, RST_STREAM, SETTINGS, PUSH_PROMISE, PING, GOAWAY, WINDOW_UPDATE, CONTINUATION = range(10)
+(DATA, HEADERS, PRIORITY, RST_STREAM, SETTINGS, PUSH_PROMISE, PING, GOAWAY, WINDOW_UPDATE,
+    CONTINUATION) = range(10)
 END_STREAM = ACK = 1
 END_HEADERS, PADDED, WITH_PRIORITY = 4, 8, 32
-(NO_ERROR, PROTOCOL, INTERNAL, FLOW_CONTROL, SETTINGS_TIMEOUT, STREAM_CLOSED, FRAME_SIZE, REFUSED, CANCEL,
- COMPRESSION, CONNECT_ERROR, CALM) = range(12)
-ERRORS = ("NO_ERROR PROTOCOL INTERNAL FLOW_CONTROL SETTINGS_TIMEOUT STREAM_CLOSED FRAME_SIZE REFUSED CANCEL "
-          "COMPRESSION CONNECT_ERROR CALM").split()
+(NO_ERROR, PROTOCOL, INTERNAL, FLOW_CONTROL, SETTINGS_TIMEOUT, STREAM_CLOSED, FRAME_SIZE, REFUSED,
+    CANCEL, COMPRESSION, CONNECT_ERROR, CALM) = range(12)
+ERRORS = ("NO_ERROR PROTOCOL INTERNAL FLOW_CONTROL SETTINGS_TIMEOUT STREAM_CLOSED FRAME_SIZE "
+          "REFUSED CANCEL COMPRESSION CONNECT_ERROR CALM").split()
 (TABLE_SIZE, ENABLE_PUSH, STREAMS_MAX, INITIAL_WINDOW, FRAME_MAX, HEADER_LIST_MAX) = range(1, 7)
 CONNECT_PROTOCOL, NO_PRIORITIES = 8, 9
 PREFACE = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"
@@ -153,8 +154,9 @@ def split(stream, fields, size, flags=END_STREAM):
     """A header block in HEADERS and CONTINUATION."""
     parts = cut(fields, size)
     kinds = [HEADERS] + [CONTINUATION] * (len(parts) - 1)
-    return b"".join(frame(kind, (flags if kind == HEADERS else 0) | (END_HEADERS if i == len(parts) - 1 else 0),
-                          stream, part) for i, (kind, part) in enumerate(zip(kinds, parts)))
+    return b"".join(frame(kind, (flags if kind == HEADERS else 0)
+        | (END_HEADERS if i == len(parts) - 1 else 0), stream, part) for i,
+        (kind, part) in enumerate(zip(kinds, parts)))
 
 
 # ---- what both ends may send ---------------------------------------------------------------------
@@ -186,9 +188,10 @@ class Ours:
         self.data += piece
         if self.data.startswith(PREFACE):
             self.data = self.data[len(PREFACE):]
-        while len(self.data) >= 9 and len(self.data) >= 9 + (size := int.from_bytes(self.data[:3], "big")):
-            self.take(self.data[3], self.data[4], int.from_bytes(self.data[5:9], "big") & 0x7fffffff,
-                      self.data[9:9 + size])
+        while len(self.data) >= 9 and len(self.data) >= 9 + (size := int.from_bytes(self.data[:3],
+                "big")):
+            self.take(self.data[3], self.data[4], int.from_bytes(self.data[5:9], "big")
+                & 0x7fffffff, self.data[9:9 + size])
             self.data = self.data[9 + size:]
 
     def take(self, kind, flags, stream, payload):
@@ -199,7 +202,8 @@ class Ours:
         elif kind == SETTINGS and not flags & ACK:
             c.settings_sent += 1
             pairs = [part for part in cut(payload, 6) if len(part) == 6]
-            for key, value in ((int.from_bytes(p[:2], "big"), int.from_bytes(p[2:], "big")) for p in pairs):
+            for key, value in ((int.from_bytes(p[:2], "big"), int.from_bytes(p[2:], "big"))
+                    for p in pairs):
                 if key == INITIAL_WINDOW and value < 1 << 31:
                     c.window_start(value)
         elif kind == WINDOW_UPDATE and len(payload) == 4:
@@ -236,7 +240,8 @@ class Connection:
     def stream(self, number):
         self.known.add(number)
         if number not in self.streams:
-            start = WINDOW_START if self.settings is None else self.settings.get(INITIAL_WINDOW, WINDOW_START)
+            start = WINDOW_START if self.settings is None else self.settings.get(INITIAL_WINDOW,
+                WINDOW_START)
             self.streams[number] = Stream(self.stream_window, start)
         return self.streams[number]
 
@@ -294,7 +299,8 @@ class Connection:
         if self.settings is None and self.data.startswith(b"HTTP/"):
             self.http1 = self.data
             return
-        while len(self.data) >= 9 and len(self.data) >= 9 + (size := int.from_bytes(self.data[:3], "big")):
+        while len(self.data) >= 9 and len(self.data) >= 9 + (size := int.from_bytes(self.data[:3],
+                "big")):
             assert size <= FRAME_BYTES_MAX, f"a frame of {size} bytes"
             kind, flags, stream = self.data[3], self.data[4], int.from_bytes(self.data[5:9], "big")
             payload, self.data = self.data[9:9 + size], self.data[9 + size:]
@@ -305,7 +311,8 @@ class Connection:
         assert self.settings is not None or (kind == SETTINGS and not flags & ACK), \
             f"the first frame is of type {kind} (RFC 9113 3.4)"
         assert self.unfinished is None or kind == CONTINUATION, f"type {kind} within a header block"
-        assert kind <= CONTINUATION and kind not in (PUSH_PROMISE, PRIORITY), f"a frame of type {kind}"
+        assert kind <= CONTINUATION and kind not in (PUSH_PROMISE,
+            PRIORITY), f"a frame of type {kind}"
         has_stream = kind in (DATA, HEADERS, RST_STREAM, CONTINUATION)
         assert kind == WINDOW_UPDATE or has_stream == (stream != 0), f"type {kind} on stream {stream}"
         if stream and stream not in self.streams:
@@ -313,8 +320,9 @@ class Connection:
             if stream in self.known:
                 self.forgotten_take(kind, flags, payload)
                 return
-        (self.data_take, self.headers_take, None, self.reset_take, self.settings_take, None, self.ping_take,
-         self.goaway_take, self.update_take, self.continuation_take)[kind](flags, stream, payload)
+        (self.data_take, self.headers_take, None, self.reset_take, self.settings_take, None,
+            self.ping_take, self.goaway_take, self.update_take, self.continuation_take)[kind](flags,
+            stream, payload)
 
     def forgotten_take(self, kind, flags, payload):
         """Nobody looks at its stream any more, except that what it did to the connection holds."""
@@ -333,7 +341,8 @@ class Connection:
         assert stream.status is not None and not stream.is_over, f"DATA on stream {number}: {stream.text()}"
         self.window -= len(payload)
         stream.window -= len(payload)
-        assert not payload or min(self.window, stream.window) >= 0, f"DATA beyond the window of {number}"
+        assert not payload or min(self.window,
+            stream.window) >= 0, f"DATA beyond the window of {number}"
         stream.body += payload
         self.end_take(flags, number)
         self.credit(0, len(payload))
@@ -372,7 +381,8 @@ class Connection:
         assert all(name == name.lower() for name in names), names
         assert not {"connection", "keep-alive", "upgrade", "transfer-encoding"} & set(names), names
         if stream.status is not None:
-            assert flags & END_STREAM and not any(name.startswith(":") for name in names), "bad trailers"
+            assert flags & END_STREAM and not any(name.startswith(":")
+                for name in names), "bad trailers"
             stream.trailers = fields
         else:
             self.head_take(stream, fields, names)
@@ -385,7 +395,8 @@ class Connection:
         assert status != 101, "101 (RFC 9113 8.6)"
         if status < 200:
             return
-        assert "date" in names or (status == 200 and stream.is_connect), f"{status} without Date (RFC 9110 6.6.1)"
+        assert "date" in names or (status == 200
+            and stream.is_connect), f"{status} without Date (RFC 9110 6.6.1)"
         stream.status, stream.fields = status, dict(fields[1:])
 
     def end_take(self, flags, number):
@@ -394,7 +405,8 @@ class Connection:
             assert stream.status is not None, "END_STREAM without a final answer"
             stream.ended = True
             length = stream.fields.get("content-length")
-            assert stream.is_head or stream.status == 304 or length is None or int(length) == len(stream.body), \
+            is_free = stream.is_head or stream.status == 304 or length is None
+            assert is_free or int(length) == len(stream.body), \
                 f"{len(stream.body)} bytes, not {length}"
 
     def reset_take(self, _flags, number, payload):
@@ -410,7 +422,8 @@ class Connection:
             assert self.settings_acked <= self.settings_sent, "an ACK too many"
             return
         assert len(payload) % 6 == 0
-        pairs = {int.from_bytes(p[:2], "big"): int.from_bytes(p[2:], "big") for p in cut(payload, 6) if p}
+        pairs = {int.from_bytes(p[:2], "big"): int.from_bytes(p[2:], "big") for p in cut(payload, 6)
+            if p}
         before = (self.settings or {}).get(INITIAL_WINDOW, WINDOW_START)
         self.settings = {**(self.settings or {}), **pairs}
         for stream in self.streams.values():
@@ -426,7 +439,8 @@ class Connection:
     def goaway_take(self, _flags, _stream, payload):
         assert len(payload) >= 8
         last = int.from_bytes(payload[:4], "big")
-        assert last in self.known or last in (0, (1 << 31) - 1), f"GOAWAY of stream {last}, which never was"
+        assert last in self.known or last in (0,
+            (1 << 31) - 1), f"GOAWAY of stream {last}, which never was"
         assert not self.goaways or last <= self.goaways[-1][0], "GOAWAY with a greater stream (RFC 9113 6.8)"
         self.goaways.append((last, int.from_bytes(payload[4:8], "big"), payload[8:]))
 

@@ -44,7 +44,8 @@ class Proxied:
         if connection is None:
             with self.connection() as connection:
                 return self.ask(method, path, body, headers, connection)
-        connection.request(method, path, body, {"Host": "public.example", **(headers or {})})
+        with contextlib.suppress(BrokenPipeError):  # a refusal may come before all of the body has left
+            connection.request(method, path, body, {"Host": "public.example", **(headers or {})})
         answer = connection.getresponse()
         return answer.status, answer.headers, answer.read()
 

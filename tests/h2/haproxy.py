@@ -10,16 +10,13 @@ import sys
 import tempfile
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "e2e"))
-import websockets
+from h2_proxied import SOCKETS, at_once, node_sockets_pass
 from http_haproxy import CURL, H2LOAD, HAPROXY, Haproxy, heard_of, is_checked
-from http_proxied import PUBLIC, exchanges_pass, hooks_pass
-from http_tools import BIG, HttpServer, echoes, need, output
+from http_proxied import exchanges_pass, hooks_pass
+from http_tools import BIG, HttpServer, echoes, output
 from server import run
-from tools import PATIENCE, Certs, Program, environment, free_port
+from tools import Certs, Program, free_port
 
-NODE = need("node")
-WS_CLIENT = str(pathlib.Path(__file__).resolve().parent / "ws_client.mjs")
-SOCKETS = 50
 certs = Certs()
 # To the server: the options of HAProxy's `server`, without and with a check, and those of ours.
 CLEAR = ("proto h2 ws h2", "check check-proto h2", ())
@@ -82,23 +79,6 @@ def with_http2_in_front(server, options, _check):
     assert server.faults() == []
 
 
-async def at_once(port, path):
-    """SOCKETS sockets that are open together, each with messages of its own; what /peer said."""
-    url = f"ws://public.example{path}"
-    opened = await asyncio.gather(*[
-        websockets.connect(url, host="127.0.0.1", port=port, origin=PUBLIC, open_timeout=PATIENCE)
-        for _ in range(SOCKETS)])
-    said = [await asyncio.wait_for(one.recv(), PATIENCE) for one in opened]
-    for i in range(10):
-        await asyncio.gather(*[one.send(f"{number} {i}" * 500) for number, one in enumerate(opened)])
-        replies = await asyncio.gather(*[asyncio.wait_for(one.recv(), PATIENCE) for one in opened])
-        assert replies == [f"{number} {i}" * 500 for number in range(SOCKETS)]
-    await asyncio.gather(*[one.close(1000, "done") for one in opened])
-    codes = {(one.close_code, one.close_reason) for one in opened}
-    assert codes == {(1000, "done")} or codes == {(1000, "")}, codes
-    return said
-
-
 def websockets_pass(server, options, _check):
     """HAProxy passes Host on as the authority: the Origin's rule needs no configuration."""
     with Haproxy(server, ("http-reuse always", options)) as proxy:
@@ -110,10 +90,7 @@ def websockets_pass(server, options, _check):
         hooks_pass(proxy)
         said = asyncio.run(at_once(proxy.port, "/peer"))
         assert len(said) == SOCKETS and all(line.endswith(" 20") for line in said), said
-        for path in ("/ws", "/deflate"):
-            code, out, err = output(NODE, WS_CLIENT, f"ws://127.0.0.1:{proxy.port}{path}",
-                                    f"http://127.0.0.1:{proxy.port}", "20", env=environment())
-            assert (code, out) == (0, "ok 20\n"), (out, err)
+        node_sockets_pass(proxy.port)
         assert proxy.ask("GET", "/hello")[0] == 200
     assert server.faults() == [], server.faults()
 

@@ -108,8 +108,8 @@ void h2_write_headers(h2_buffer *out, uint32_t stream, unsigned flags, wring_byt
         const bool ends = len == block.len;
         h2_write_frame(out, type, flags | (ends ? H2_END_HEADERS : 0u), stream,
                        wring_bytes_of(block.data, len));
-        block.data += len;
-        block.len -= len;
+        block = len == block.len ? wring_bytes_of(NULL, 0)
+                                 : wring_bytes_of(block.data + len, block.len - len);
         type = H2_CONTINUATION;
         flags = 0;
     } while (block.len > 0);

@@ -17,7 +17,7 @@
 #include "tests/fuzz/http2/scene.h"
 
 #define ROUNDS_MAX 400000
-#define QUIET_NS   (100 * WRING_NS_PER_MS)
+#define QUIET_NS   (1500 * WRING_NS_PER_MS) /* a failed accept is tried again within that */
 #define DRAIN_MS   50
 #define FAR_MS     9000
 
