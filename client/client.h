@@ -10,7 +10,7 @@
  *   renew.c     the application's URL and headers for the next attempt
  *   link.c      one connection, or stream, and its session; link_upgrade.c: proxy, TLS, upgrade;
  *               link_carried.c: the upgrade over HTTP/2
- *   trunk.c     connections of HTTP/2 that clients share
+ *   trunk.c     connections of HTTP/2 that clients share; origin.c: by what
  *   refusal.c   an answer that refused, kept for the report
  *   inbox.c     the blocking style
  *   tls_share.c one TLS context for all clients with equal settings

@@ -69,9 +69,10 @@ typedef struct wring__h2 {
     size_t received; /* bytes of DATA in the feed at hand */
     wring__meter resets;
     wring__meter controls;
-    uint32_t continuations; /* CONTINUATION frames of the head at hand */
-    uint32_t goaway_code;   /* a client's: of the GOAWAY that came */
-    wring_time_ns drain_at; /* the last GOAWAY is sent then; 0: it does not drain */
+    uint64_t data_since_tiny; /* bytes of DATA since the peer's window last cut one to a few */
+    uint32_t continuations;   /* CONTINUATION frames of the head at hand */
+    uint32_t goaway_code;     /* a client's: of the GOAWAY that came */
+    wring_time_ns drain_at;   /* the last GOAWAY is sent then; 0: it does not drain */
     bool is_feeding : 1;
     bool is_over : 1;   /* nghttp2 wants neither to read nor to write */
     bool is_calmed : 1; /* it is told to go: what comes is not looked at */

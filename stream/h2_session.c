@@ -15,8 +15,10 @@
 /* DATA of one of several streams: so long does the next one wait at most. */
 #define DATA_SHARED_MAX (8u << 10)
 #define DATA_ALONE_MAX  (16u << 10)
-/* DATA that the peer's window cuts below this is paid for from its budget. */
-#define DATA_TINY 64
+/* DATA that the peer's window cuts below this is paid for from its budget, unless so many bytes of
+ * DATA went before: then it is the rest of a larger window, as HAProxy leaves one in each 64 KiB. */
+#define DATA_TINY         64
+#define DATA_BETWEEN_TINY 1024
 /* What waits to be acknowledged, and CONTINUATION frames of a head: more is a flood. */
 #define ACKS_MAX          1000
 #define CONTINUATIONS_MAX 8
@@ -102,19 +104,25 @@ static int on_header(nghttp2_session *session, const nghttp2_frame *frame, const
     return 0;
 }
 
+/* As it is announced. */
+static uint32_t streams_max(const wring_http2_config *config) {
+    return config->requests_max + (config->no_websockets ? 0 : config->sessions_max);
+}
+
 /* ---- requests -------------------------------------------------------------------------------- */
 
 static int request_refuse(wring__h2 *mux, int32_t id, uint32_t code) {
     wring__count(&mux->options.counters->refused, 1);
-    (void)wring__h2_charge_reset(mux, "streams that had to be refused");
+    (void)wring__h2_charge_control(mux, "streams that had to be refused");
     return nghttp2_submit_rst_stream(mux->session, NGHTTP2_FLAG_NONE, id, code);
 }
 
-/* Requests and sessions have a limit each: what lives long must not keep out what is short. */
+/* Sessions have a limit of their own: what lives long must not keep out what is short. */
 static bool has_room(const wring__h2 *mux, bool is_session) {
     const wring_http2_config *config = mux->options.config;
-    return is_session ? mux->sessions - mux->gone[1] < config->sessions_max
-                      : mux->count - mux->sessions - mux->gone[0] < config->requests_max;
+    const uint32_t live = mux->count - mux->gone[0] - mux->gone[1];
+    return live < streams_max(config) &&
+           (!is_session || mux->sessions - mux->gone[1] < config->sessions_max);
 }
 
 static int request_take(wring__h2 *mux, int32_t id, bool ends) {
@@ -383,6 +391,17 @@ static ssize_t on_data_length(nghttp2_session *session, uint8_t type, int32_t id
     return mux->count > 1 ? DATA_SHARED_MAX : DATA_ALONE_MAX;
 }
 
+static void tiny_look(wring__h2 *mux, size_t len, bool is_tiny) {
+    if (!is_tiny) {
+        mux->data_since_tiny += len;
+        return;
+    }
+    if (mux->data_since_tiny < DATA_BETWEEN_TINY && !mux->is_calmed) {
+        (void)wring__h2_charge_control(mux, "windows of a few bytes");
+    }
+    mux->data_since_tiny = 0;
+}
+
 /* How much of its queue may go now; on_data_sent moves it. */
 static ssize_t on_data_wanted(nghttp2_session *session, int32_t id, uint8_t *out, size_t room,
                               uint32_t *flags, nghttp2_data_source *source, void *user) {
@@ -395,9 +414,7 @@ static ssize_t on_data_wanted(nghttp2_session *session, int32_t id, uint8_t *out
     }
     const uint64_t queued = s->super.out.bytes;
     const size_t len = (size_t)wring__min_u64(queued, room);
-    if (len < queued && room < DATA_TINY && !mux->is_calmed) {
-        (void)wring__h2_charge_control(mux, "windows of a few bytes");
-    }
+    tiny_look(mux, len, len < queued && room < DATA_TINY);
     *flags |= len > 0 ? NGHTTP2_DATA_FLAG_NO_COPY : 0;
     if (wring__h2_has(s, WRING__H2_SHUT) && len == queued) {
         *flags |= NGHTTP2_DATA_FLAG_EOF;
@@ -742,9 +759,8 @@ static int settings_submit(wring__h2 *mux) {
     if (mux->options.role->is_client) {
         list[count++] = (nghttp2_settings_entry){NGHTTP2_SETTINGS_ENABLE_PUSH, 0};
     } else {
-        const uint32_t sessions = config->no_websockets ? 0 : config->sessions_max;
-        list[count++] = (nghttp2_settings_entry){NGHTTP2_SETTINGS_MAX_CONCURRENT_STREAMS,
-                                                 config->requests_max + sessions};
+        list[count++] =
+            (nghttp2_settings_entry){NGHTTP2_SETTINGS_MAX_CONCURRENT_STREAMS, streams_max(config)};
         list[count++] = (nghttp2_settings_entry){NGHTTP2_SETTINGS_NO_RFC7540_PRIORITIES, 1};
         list[count] = (nghttp2_settings_entry){NGHTTP2_SETTINGS_ENABLE_CONNECT_PROTOCOL, 1};
         count += !config->no_websockets;

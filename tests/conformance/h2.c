@@ -12,7 +12,6 @@
 
 #include "tests/conformance/link_loopback.h"
 
-#define WINDOW_USUAL     (1u << 20)
 #define WINDOW_SMALL     97
 #define PIECE_SMALL      40
 #define PIECE_SMALL_FAIR 4000
@@ -165,7 +164,7 @@ static nghttp2_session *session_make(struct h2 *h) {
     nghttp2_session_callbacks *callbacks;
     nghttp2_option *option;
     nghttp2_session *session;
-    const uint32_t window = h->setup.is_small ? WINDOW_SMALL : WINDOW_USUAL;
+    const uint32_t window = h->setup.is_small ? WINDOW_SMALL : H2_WINDOW_USUAL;
     const nghttp2_settings_entry settings[] = {{NGHTTP2_SETTINGS_INITIAL_WINDOW_SIZE, window},
                                                {h->setup.is_client
                                                     ? NGHTTP2_SETTINGS_ENABLE_PUSH
@@ -185,8 +184,8 @@ static nghttp2_session *session_make(struct h2 *h) {
         (h->setup.is_client ? nghttp2_session_client_new2(&session, callbacks, h, option)
                             : nghttp2_session_server_new2(&session, callbacks, h, option)) == 0 &&
             nghttp2_submit_settings(session, NGHTTP2_FLAG_NONE, settings, 2) == 0 &&
-            (h->setup.is_small || nghttp2_session_set_local_window_size(session, NGHTTP2_FLAG_NONE,
-                                                                        0, WINDOW_USUAL) == 0),
+            (h->setup.is_small || nghttp2_session_set_local_window_size(
+                                      session, NGHTTP2_FLAG_NONE, 0, H2_WINDOW_CONNECTION) == 0),
         "an nghttp2 session");
     nghttp2_option_del(option);
     nghttp2_session_callbacks_del(callbacks);

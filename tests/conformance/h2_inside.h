@@ -11,6 +11,10 @@
 
 #define H2_HEAD_MAX 2048
 #define H2_WAIT_S   5.0
+/* Windows of the connection, and of streams. The latter are given back once they are used up, and
+ * end with a few bytes more than whole pieces of DATA, as those of some proxies do. */
+#define H2_WINDOW_CONNECTION (1u << 20)
+#define H2_WINDOW_USUAL      ((64u << 10) + 56)
 
 struct h2 {
     struct h2_setup setup;
@@ -32,6 +36,7 @@ struct h2_stream {
     size_t tx_len, sent;
     uint8_t *rx; /* received, not moved on */
     size_t rx_len, rx_cap;
+    size_t taken; /* moved on, and not given back to the window */
     char head[H2_HEAD_MAX];
     size_t head_len;
     bool is_headed;   /* the head is whole */

@@ -107,14 +107,25 @@ static void resume(struct h2_stream *s) {
     }
 }
 
+/* The connection's window at once; the stream's as is_small says. */
+static void windows_give(struct h2_stream *s, size_t len) {
+    nghttp2_session *session = s->h->session;
+    h2_check(nghttp2_session_consume_connection(session, len) == 0, "consuming");
+    s->taken += len;
+    if (s->h->setup.is_small || s->taken == H2_WINDOW_USUAL) {
+        h2_check(nghttp2_session_consume_stream(session, s->id, s->taken) == 0, "consuming");
+        s->taken = 0;
+    }
+    h2_wire_write(s->h);
+}
+
 static size_t rx_take(struct h2_stream *s, uint8_t *out, size_t cap) {
     const size_t len = s->rx_len < cap ? s->rx_len : cap;
     if (len > 0) {
         memcpy(out, s->rx, len);
         memmove(s->rx, s->rx + len, s->rx_len - len);
         s->rx_len -= len;
-        h2_check(nghttp2_session_consume(s->h->session, s->id, len) == 0, "consuming");
-        h2_wire_write(s->h);
+        windows_give(s, len);
     }
     return len;
 }

@@ -135,11 +135,15 @@ static void write_head(FILE *f, const struct results *r) {
         fprintf(f, "%s%s", l == 0 ? "" : "; ", r->links[l]->text);
     }
     fprintf(
-        f, ": whole, in single bytes and in random cuts, three dots each in that order. Of scripts "
-           "above 64 KiB only the first and the last 4 KiB go in single bytes, of compressed ones "
-           "above "
-           "4 KiB 512 bytes at each end. A text that is not "
-           "UTF-8 is sent up to the byte that makes it certain and no further.</p>\n");
+        f,
+        ": whole, in single bytes and in random cuts, three dots each in that order. Of scripts "
+        "above 64 KiB only the first and the last 4 KiB go in single bytes, of compressed ones "
+        "above "
+        "4 KiB 512 bytes at each end. A text that is not "
+        "UTF-8 is sent up to the byte that makes it certain and no further. Over HTTP/2 all cases "
+        "are "
+        "streams of one connection (RFC 8441): each ends with END_STREAM, behind its close frame, "
+        "and another WebSocket on the connection echoes after each.</p>\n");
 }
 
 static void write_html(FILE *f, const struct results *r) {

@@ -15,6 +15,10 @@
 /* ---- streams --------------------------------------------------------------------------------- */
 
 h2_judged_stream *h2_judge_stream(const h2_judge *judge, uint32_t id) {
+    const size_t guess = id / 2; /* where a client opens one behind the other */
+    if (guess < judge->count && judge->streams[guess].id == id) {
+        return &judge->streams[guess];
+    }
     for (size_t i = judge->count; i > 0; i--) {
         if (judge->streams[i - 1].id == id) {
             return &judge->streams[i - 1];
@@ -35,7 +39,7 @@ static h2_judged_stream *stream_make(h2_judge *judge, uint32_t id) {
     }
     stream = &judge->streams[judge->count++];
     *stream = (h2_judged_stream){.id = id};
-    judge->last_stream = id > judge->last_stream ? id : judge->last_stream;
+    judge->last_stream = id % 2 == 1 && id > judge->last_stream ? id : judge->last_stream;
     return stream;
 }
 
@@ -132,6 +136,11 @@ static void peer_frame(h2_judge *judge, const h2_frame *frame) {
         break;
     case H2_SETTINGS:
         peer_settings(judge, frame);
+        break;
+    case H2_PUSH_PROMISE: /* which is refused */
+        if (judge->is_client && frame->len >= 4) {
+            (void)stream_make(judge, h2_u32(frame->payload) & INT32_MAX);
+        }
         break;
     case H2_PING:
         judge->pings += (frame->flags & H2_ACK) == 0;
