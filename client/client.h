@@ -264,6 +264,9 @@ bool wring__link_tell_refusal(wring__link *link);
 /** What did not come in time, as a sentence; before the session is open. */
 const char *wring__link_awaits(const wring__link *link);
 
+/** What it awaits did not come in time: nobody else is to wait on its trunk. */
+void wring__link_doubt(wring__link *link);
+
 /** Begins the close handshake; before the session is open, ends at once. */
 void wring__link_close(wring__link *link, uint16_t code, wring_bytes reason);
 

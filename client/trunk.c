@@ -416,6 +416,10 @@ void wring__trunk_declined(wring_client *client) {
     wring__trunk_leave(client);
 }
 
+void wring__trunk_doubt(wring__trunk *trunk) {
+    trunk_over(trunk);
+}
+
 void wring__trunk_is_left(wring__trunk *trunk) {
     WRING_ASSERT(trunk->riders > 0);
     trunk->riders--;

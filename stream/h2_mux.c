@@ -90,6 +90,7 @@ wring_result wring__h2_add(wring__h2 *mux, wring__mux_stream *s, int32_t id, boo
     wring__h2_set(s, is_session ? WRING__H2_SESSION : 0);
     mux->streams[mux->count++] = s;
     mux->sessions += is_session;
+    mux->opened++;
     if (mux->count == 1) { /* its own deadline was for having no stream */
         wring__end_set_deadline(wring__h2_below(mux),
                                 mux->drain_at == 0 ? WRING_TIME_NEVER : mux->drain_at);

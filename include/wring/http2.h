@@ -43,11 +43,11 @@ typedef struct wring_http2_config {
     uint64_t resets_per_second;   /**< streams that the peer resets, or makes us reset, of one
                                      connection; default 33; WRING_UNLIMITED */
     uint64_t resets_burst;        /**< this many at once; default 1,000 */
-    uint64_t controls_per_second; /**< SETTINGS, PING, PRIORITY, empty DATA, and DATA that the
-                                       peer's windows cut to a few bytes again and again, and
-                                       streams that were refused, of one connection; default 100;
-                                       WRING_UNLIMITED. Whoever goes beyond one of these limits gets
-                                       ENHANCE_YOUR_CALM, and the connection ends */
+    uint64_t controls_per_second; /**< SETTINGS, PING, PRIORITY, streams that had to be refused,
+                                       empty DATA, and DATA that the peer's windows cut to a few
+                                       bytes again and again, of one connection; default 100;
+                                       WRING_UNLIMITED. Whoever goes beyond one of these limits
+                                       gets ENHANCE_YOUR_CALM, and the connection ends */
     uint64_t controls_burst;      /**< this many at once; default 1,000 */
 } wring_http2_config;
 

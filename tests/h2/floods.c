@@ -102,13 +102,13 @@ static void malformed_says(raw_client *client) {
 }
 
 static void refused_begins(raw_client *client) {
-    for (unsigned i = 0; i < REQUESTS_MAX; i++) {
-        (void)raw_ask(client, "GET", "/wait", true);
+    for (unsigned i = 0; i < SESSIONS_MAX; i++) {
+        (void)raw_connect(client, "/e");
     }
 }
 
 static void refused_says(raw_client *client) {
-    (void)raw_ask(client, "GET", "/wait", true);
+    (void)raw_connect(client, "/e");
 }
 
 static void pad_head(h2_buffer *block, size_t all) {
@@ -175,7 +175,7 @@ static const struct flood {
 } floods[] = {
     {"streams that the peer resets", NULL, reset_says, true, true},
     {"streams that are malformed", NULL, malformed_says, true, true},
-    {"streams above the limit", refused_begins, refused_says, true, true},
+    {"sessions above the limit", refused_begins, refused_says, false, true},
     {"heads that are too big", NULL, big_head_says, true, true},
     {"SETTINGS", NULL, settings_says, false, false},
     {"PING", NULL, ping_says, false, false},
