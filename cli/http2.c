@@ -22,7 +22,7 @@ static struct {
 
 const cli_number cli_http2_numbers[] = {
     {"http2-requests", 0, CLI_COUNT, &given.config.requests_max, NULL, 1, 1u << 20, 0,
-     "streams of a connection besides its WebSockets (100)"},
+     "streams of one connection besides --http2-sessions (100)"},
     {"http2-sessions", 0, CLI_COUNT, &given.config.sessions_max, NULL, 1, 1u << 20, 0,
      "WebSockets of one connection at a time; one more is refused (1000)"},
     {"http2-window", 0, CLI_BYTES, &given.config.window_bytes, NULL, 64, WINDOW_MAX, 0,
