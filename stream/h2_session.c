@@ -15,8 +15,8 @@
 /* DATA of one of several streams: so long does the next one wait at most. */
 #define DATA_SHARED_MAX (8u << 10)
 #define DATA_ALONE_MAX  (16u << 10)
-/* DATA that the peer's window cuts below this is paid for from its budget, unless so many bytes of
- * DATA went before: then it is the rest of a larger window, as HAProxy leaves one in each 64 KiB. */
+/* DATA that the peer's window cuts below this is paid for from its budget, unless so much DATA went
+ * before: then it is the rest of a larger window, as HAProxy leaves it in each 64 KiB. */
 #define DATA_TINY         64
 #define DATA_BETWEEN_TINY 1024
 /* What waits to be acknowledged, and CONTINUATION frames of a head: more is a flood. To nghttp2
@@ -384,14 +384,10 @@ static ssize_t on_data_length(nghttp2_session *session, uint8_t type, int32_t id
 }
 
 static void tiny_look(wring__h2 *mux, size_t len, bool is_tiny) {
-    if (!is_tiny) {
-        mux->data_since_tiny += len;
-        return;
-    }
-    if (mux->data_since_tiny < DATA_BETWEEN_TINY && !mux->is_calmed) {
+    if (is_tiny && mux->data_since_tiny < DATA_BETWEEN_TINY && !mux->is_calmed) {
         (void)wring__h2_charge_control(mux, "windows of a few bytes");
     }
-    mux->data_since_tiny = 0;
+    mux->data_since_tiny = is_tiny ? 0 : mux->data_since_tiny + len;
 }
 
 /* How much of its queue may go now; on_data_sent moves it. */

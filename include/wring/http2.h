@@ -41,8 +41,9 @@ typedef struct wring_http2_config {
     uint64_t resets_burst;        /**< this many at once; default 1,000 */
     uint64_t controls_per_second; /**< SETTINGS, PING, PRIORITY, empty DATA, and DATA that the
                                        peer's windows cut to a few bytes again and again, of one
-                                       connection; default 100; WRING_UNLIMITED. Whoever goes beyond one of these limits
-                                       gets ENHANCE_YOUR_CALM, and the connection ends */
+                                       connection; default 100; WRING_UNLIMITED. Whoever goes
+                                       beyond one of these limits gets ENHANCE_YOUR_CALM, and the
+                                       connection ends */
     uint64_t controls_burst;      /**< this many at once; default 1,000 */
 } wring_http2_config;
 
