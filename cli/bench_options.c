@@ -97,7 +97,7 @@ static bool line_parse(int argc, const char **argv, bench_options *o) {
     const struct poptOption table[] = {
         TEXT("connections", 'c', connections, "connections; fanout: subscribers (64)", "N"),
         SWITCH("http2", 0, http2,
-               "HTTP/2: with wss:// by ALPN, with ws:// by prior knowledge; -c counts sessions"),
+               "sessions as streams of HTTP/2 (RFC 8441), with ws:// too; -c counts sessions"),
         TEXT("streams", 0, streams, "with --http2: sessions that share a connection (1)", "N"),
         TEXT("threads", 't', threads,
              "threads, a ring each (0, automatic: half of the CPUs, or as connections need)", "N"),

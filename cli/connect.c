@@ -80,7 +80,7 @@ static bool options_parse(int argc, const char **argv, connect_options *o) {
         {"json-input", 'J', POPT_ARG_NONE, &o->json_input, 0, "read a JSON object a line", NULL},
         {"one", '1', POPT_ARG_NONE, &o->one, 0, "end after the first message received", NULL},
         {"http2", 0, POPT_ARG_NONE, &o->http2, 0,
-         "over HTTP/2 (RFC 8441) only: wss:// by ALPN, ws:// by prior knowledge", NULL},
+         "as a stream of HTTP/2 (RFC 8441), with ws:// too; fails where the server has none", NULL},
         {"insecure", 'k', POPT_ARG_NONE, &o->insecure, 0, "accept any certificate", NULL},
         {"ca", 0, POPT_ARG_STRING, &o->ca, 0, "PEM: authorities to trust (the system's)", "FILE"},
         {"cert", 0, POPT_ARG_STRING, &o->cert, 0, "PEM: our own certificate", "FILE"},

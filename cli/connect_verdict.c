@@ -45,10 +45,11 @@ static int judge_failure(connect_talk *talk) {
     if (result <= WRING_ERR_TLS_CERTIFICATE_EXPIRED && result >= WRING_ERR_TLS_TRUNCATED) {
         return CONNECT_TLS;
     }
-    const bool is_too_much = result == WRING_ERR_TOO_MANY_HEADERS || /* of the server's answer */
-                             result == WRING_ERR_HANDSHAKE_RESPONSE_TOO_BIG;
-    return is_too_much || wring_result_class(result) == WRING_CLASS_PEER ? CONNECT_REFUSED
-                                                                         : CLI_FAILED;
+    const bool is_the_server = result == WRING_ERR_TOO_MANY_HEADERS || /* of its answer */
+                               result == WRING_ERR_HANDSHAKE_RESPONSE_TOO_BIG ||
+                               result == WRING_ERR_PEER_NO_CONNECT_PROTOCOL;
+    return is_the_server || wring_result_class(result) == WRING_CLASS_PEER ? CONNECT_REFUSED
+                                                                           : CLI_FAILED;
 }
 
 static int judge_session(connect_talk *talk) {

@@ -22,19 +22,20 @@ static struct {
 
 const cli_number cli_http2_numbers[] = {
     {"http2-requests", 0, CLI_COUNT, &given.config.requests_max, NULL, 1, 1u << 20, 0,
-     "requests of one connection at a time (100)"},
+     "streams of a connection besides its WebSockets (100)"},
     {"http2-sessions", 0, CLI_COUNT, &given.config.sessions_max, NULL, 1, 1u << 20, 0,
-     "WebSockets of one connection at a time (1000)"},
+     "WebSockets of one connection at a time; one more is refused (1000)"},
     {"http2-window", 0, CLI_BYTES, &given.config.window_bytes, NULL, 64, WINDOW_MAX, 0,
-     "what a client may send ahead on a stream (256 KiB)"},
+     "what a client may send on a stream before it is read (256 KiB)"},
     {"http2-connection-window", 0, CLI_BYTES, &given.config.connection_window_bytes, NULL, 65535,
      WINDOW_MAX, 0, "... on all streams of a connection (1 MiB)"},
     {"http2-reset-rate", 0, CLI_COUNT, NULL, &given.config.resets_per_second, 0, RATE_MAX, CLI_OFF,
-     "streams reset a second of a connection (33)"},
+     "streams that a client may reset, or have reset, a second; more ends its connection (33)"},
     {"http2-reset-burst", 0, CLI_COUNT, NULL, &given.config.resets_burst, 0, 0, 0,
      "... so many at once (1000)"},
     {"http2-control-rate", 0, CLI_COUNT, NULL, &given.config.controls_per_second, 0, RATE_MAX,
-     CLI_OFF, "SETTINGS, PING and frames without data a second (100)"},
+     CLI_OFF,
+     "SETTINGS, PING and empty frames a client may send a second; more ends its connection (100)"},
     {"http2-control-burst", 0, CLI_COUNT, NULL, &given.config.controls_burst, 0, 0, 0,
      "... so many at once (1000)"},
 };
@@ -44,10 +45,10 @@ const cli_number cli_http2_numbers[] = {
 const struct poptOption *cli_http2_options(void) {
     static const struct poptOption others[] = {
         {"http2", 0, POPT_ARG_NONE, &given.cleartext, 0,
-         "without TLS too, for clients that begin with it", NULL},
+         "HTTP/2 without TLS too, beside HTTP/1.x (prior knowledge)", NULL},
         {"no-http2", 0, POPT_ARG_NONE, &given.off, 0, "HTTP/1.x only, also with TLS", NULL},
         {"no-http2-websockets", 0, POPT_ARG_NONE, &given.no_websockets, 0,
-         "only requests: browsers use HTTP/1.1 for WebSockets", NULL},
+         "HTTP/2 for requests only; browsers use HTTP/1.1 for WebSockets", NULL},
     };
     static struct poptOption table[sizeof others / sizeof others[0] + NUMBERS + 1];
     memcpy(table, others, sizeof others);

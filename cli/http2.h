@@ -18,7 +18,7 @@ extern const cli_number cli_http2_numbers[];
 #define CLI_HTTP2_OPTIONS                                                                          \
     {                                                                                              \
         NULL, 0, POPT_ARG_INCLUDE_TABLE, (void *)(uintptr_t)cli_http2_options(), 0,                \
-            "HTTP/2 (RFC 9113, RFC 8441), with TLS on by default:", NULL                           \
+            "HTTP/2 (RFC 9113, RFC 8441). Without an option: on with TLS, off without TLS:", NULL  \
     }
 
 /** What was given; `*out` is `config`, or NULL: HTTP/1.x only. False when it is wrong, and it is

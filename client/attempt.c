@@ -353,6 +353,9 @@ void wring__client_on_timeout(wring__task *task) {
                            : "the connection was not made in time";
     wring__link *link = client->link;
     (void)wring__client_hold(client);
+    if (link != NULL) {
+        wring__link_doubt(link);
+    }
     wring__client_attempt_failed_with(client, WRING_ERR_TIMEOUT, 0, what);
     if (link != NULL) {
         wring__link_abort(link);

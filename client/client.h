@@ -10,7 +10,7 @@
  *   renew.c     the application's URL and headers for the next attempt
  *   link.c      one connection, or stream, and its session; link_upgrade.c: proxy, TLS, upgrade;
  *               link_carried.c: the upgrade over HTTP/2
- *   trunk.c     connections of HTTP/2 that clients share
+ *   trunk.c     connections of HTTP/2 that clients share; origin.c: by what
  *   refusal.c   an answer that refused, kept for the report
  *   inbox.c     the blocking style
  *   tls_share.c one TLS context for all clients with equal settings
@@ -263,6 +263,9 @@ bool wring__link_tell_refusal(wring__link *link);
 
 /** What did not come in time, as a sentence; before the session is open. */
 const char *wring__link_awaits(const wring__link *link);
+
+/** What it awaits did not come in time: nobody else is to wait on its trunk. */
+void wring__link_doubt(wring__link *link);
 
 /** Begins the close handshake; before the session is open, ends at once. */
 void wring__link_close(wring__link *link, uint16_t code, wring_bytes reason);

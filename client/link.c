@@ -122,6 +122,9 @@ static void link_session_ended(wring__stream *stream) {
     if (link->stage == STAGE_SESSION) {
         const wring_end end = wring__machine_end_of(&stream->session.machine);
         wring_error error;
+        if (end.result == WRING_ERR_TIMEOUT) {
+            wring__link_doubt(link);
+        }
         session_error_of(link, &end, &error);
         link->stage = STAGE_OVER;
         wring__client_link_ended(link->client, link, &end, &error);
@@ -450,6 +453,12 @@ bool wring__link_tell_refusal(wring__link *link) {
     }
     refusal_tell(link);
     return true;
+}
+
+void wring__link_doubt(wring__link *link) {
+    if (link->trunk != NULL) {
+        wring__trunk_doubt(link->trunk);
+    }
 }
 
 const char *wring__link_awaits(const wring__link *link) {

@@ -1,14 +1,14 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * See trunk.h. First the origins and who waits at them, then the trunks.
+ * See trunk.h.
  */
 #include "client/trunk.h"
 
-#include <stdio.h>
 #include <stdlib.h>
 
 #include "client/client.h"
 #include "client/link.h"
+#include "client/origin.h"
 
 /* How long an origin is taken for one without WebSockets over HTTP/2, or with room for so many
  * streams on a connection and no more. */
@@ -21,28 +21,6 @@
 #define FRESH_NS WRING_NS_PER_SEC
 /* RFC 9113 7: what a server resets a stream with that it wants over HTTP/1.1. */
 #define CODE_HTTP_1_1_REQUIRED 0xd
-
-/* Of a worker. */
-typedef struct wring__trunks {
-    wring__origin *origins;
-    wring__h2_counters counters;
-} wring__trunks;
-
-struct wring__origin {
-    wring__origin *next;
-    wring__trunks *all;
-    wring__worker *worker;
-    wring__task serve;
-    wring__trunk *trunks;  /* open */
-    wring__trunk *opening; /* NULL: none is */
-    wring_client *dialler; /* NULL: nobody dials for others */
-    wring_client *waiting; /* in the order in which they are served */
-    wring_client **tail;
-    wring_time_ns plain_until; /* HTTP/1.1 will do */
-    wring_time_ns full_until;  /* a trunk takes `full_at` streams and no more */
-    uint32_t full_at;
-    char key[];
-};
 
 struct wring__trunk {
     wring__guest guest;
@@ -63,173 +41,6 @@ static const wring_http2_config *http2_of(const wring_client *client) {
 
 static bool is_required(const wring_client *client) {
     return http2_of(client)->required || !client->settings.url.secure;
-}
-
-/* ---- origins --------------------------------------------------------------------------------- */
-
-static void key_text(FILE *stream, const char *text) {
-    const char *shown = text == NULL ? "" : text;
-    fprintf(stream, "%zu:%s,", strlen(shown), shown); /* two that differ never read alike */
-}
-
-static void key_address(FILE *stream, const wring__address *address) {
-    const uint8_t *bytes = (const uint8_t *)&address->any;
-    for (size_t i = 0; i < address->len; i++) {
-        fprintf(stream, "%02x", bytes[i]);
-    }
-}
-
-static void key_http2(FILE *stream, const wring_http2_config *config) {
-    fprintf(stream, ",%u,%u,%u,%u,%llu,%llu,%llu,%llu", config->sessions_max, config->window_bytes,
-            config->connection_window_bytes, config->idle_timeout_ms,
-            (unsigned long long)config->resets_per_second, (unsigned long long)config->resets_burst,
-            (unsigned long long)config->controls_per_second,
-            (unsigned long long)config->controls_burst);
-}
-
-/* Own: give; NULL when memory is out. */
-static char *key_make(const wring_client *client) {
-    const wring__client_settings *settings = &client->settings;
-    const wring__proxy_config *proxy = &settings->proxy;
-    char *key = NULL;
-    size_t size = 0;
-    FILE *stream = open_memstream(&key, &size);
-    if (stream == NULL) {
-        return NULL;
-    }
-    fprintf(stream, "%d,%u,%p,%u,%d,%u,", settings->url.secure, settings->url.port,
-            settings->url.secure ? (void *)settings->tls : NULL,
-            settings->config.handshake_bytes_max, (int)proxy->kind, proxy->port);
-    key_text(stream, settings->host);
-    key_text(stream, proxy->host);
-    key_text(stream, proxy->user);
-    key_text(stream, proxy->password);
-    key_address(stream, &settings->source);
-    key_http2(stream, http2_of(client));
-    if (fclose(stream) != 0) {
-        free(key);
-        return NULL;
-    }
-    return key;
-}
-
-static void on_worker_over(void *data) {
-    wring__trunks *all = data;
-    while (all->origins != NULL) {
-        wring__origin *origin = all->origins;
-        WRING_ASSERT(origin->trunks == NULL && origin->opening == NULL && origin->waiting == NULL);
-        all->origins = origin->next;
-        free(origin);
-    }
-    free(all);
-}
-
-static wring__trunks *trunks_of(wring__worker *worker) {
-    if (worker->trunks.data == NULL) {
-        worker->trunks.data = calloc(1, sizeof(wring__trunks));
-        worker->trunks.destroy = on_worker_over;
-    }
-    return worker->trunks.data;
-}
-
-const wring__h2_counters *wring__trunk_counters(const wring__worker *worker) {
-    const wring__trunks *all = worker->trunks.data;
-    return all == NULL ? NULL : &all->counters;
-}
-
-static bool is_forgettable(const wring__origin *origin) {
-    return origin->trunks == NULL && origin->opening == NULL && origin->dialler == NULL &&
-           origin->waiting == NULL && origin->plain_until <= origin->worker->now &&
-           origin->full_until <= origin->worker->now;
-}
-
-/* Those whose last client went long ago. */
-static void origins_sweep(wring__trunks *all) {
-    for (wring__origin **at = &all->origins; *at != NULL;) {
-        wring__origin *origin = *at;
-        if (is_forgettable(origin)) {
-            *at = origin->next;
-            wring__worker_unschedule(origin->worker, &origin->serve);
-            free(origin);
-        } else {
-            at = &origin->next;
-        }
-    }
-}
-
-static void on_serve(wring__task *task);
-
-static wring__origin *origin_make(wring__trunks *all, wring__worker *worker, const char *key) {
-    const size_t size = strlen(key) + 1;
-    wring__origin *origin = calloc(1, sizeof *origin + size);
-    if (origin != NULL) {
-        memcpy(origin->key, key, size);
-        origin->all = all;
-        origin->worker = worker;
-        origin->serve.run = on_serve;
-        origin->tail = &origin->waiting;
-        origin->next = all->origins;
-        all->origins = origin;
-    }
-    return origin;
-}
-
-/* The client's. NULL when memory is out. */
-static wring__origin *origin_get(const wring_client *client) {
-    wring__trunks *all = trunks_of(client->worker);
-    char *key = all == NULL ? NULL : key_make(client);
-    if (key == NULL) {
-        return NULL;
-    }
-    wring__origin *origin = all->origins;
-    while (origin != NULL && strcmp(origin->key, key) != 0) {
-        origin = origin->next;
-    }
-    if (origin == NULL) {
-        origins_sweep(all);
-        origin = origin_make(all, client->worker, key);
-    }
-    free(key);
-    return origin;
-}
-
-/* Whoever waits there is looked at, soon. */
-static void origin_wake(wring__origin *origin) {
-    if (origin->waiting != NULL) {
-        wring__worker_schedule(origin->worker, &origin->serve, origin->worker->now);
-    } else {
-        wring__worker_unschedule(origin->worker, &origin->serve);
-    }
-}
-
-/* ---- who waits ------------------------------------------------------------------------------- */
-
-static void waiting_add(wring__origin *origin, wring_client *client, bool first) {
-    WRING_ASSERT(client->ride.origin == NULL && client->ride.link == NULL);
-    wring_client **link = first ? &origin->waiting : origin->tail;
-    client->ride.origin = origin;
-    client->ride.link = link;
-    client->ride.next = *link;
-    *link = client;
-    if (client->ride.next == NULL) {
-        origin->tail = &client->ride.next;
-    } else {
-        client->ride.next->ride.link = &client->ride.next;
-    }
-}
-
-static void waiting_remove(wring_client *client) {
-    wring__origin *origin = client->ride.origin;
-    WRING_ASSERT(origin != NULL && client->ride.link != NULL);
-    *client->ride.link = client->ride.next;
-    if (client->ride.next == NULL) {
-        origin->tail = client->ride.link;
-    } else {
-        client->ride.next->ride.link = client->ride.link;
-    }
-    client->ride.origin = NULL;
-    client->ride.link = NULL;
-    client->ride.next = NULL;
 }
 
 /* ---- the life of a trunk --------------------------------------------------------------------- */
@@ -260,7 +71,7 @@ static void trunk_over(wring__trunk *trunk) {
     }
     trunk->origin = NULL;
     trunk->dialler = NULL; /* it waits on, as the others do */
-    origin_wake(origin);
+    wring__origin_wake(origin);
 }
 
 /* Nobody uses it. */
@@ -286,7 +97,7 @@ static void trunk_ready(wring__stream *below) {
     wring__origin *origin = trunk->origin;
     if (origin == NULL || origin->opening != trunk) {
         if (origin != NULL) {
-            origin_wake(origin); /* it may have more room now */
+            wring__origin_wake(origin); /* it may have more room now */
         }
         return;
     }
@@ -303,7 +114,7 @@ static void trunk_ready(wring__stream *below) {
         }
         trunk_close(trunk);
     }
-    origin_wake(origin);
+    wring__origin_wake(origin);
 }
 
 static void trunk_going(wring__stream *below) {
@@ -441,7 +252,7 @@ wring_result wring__trunk_take(wring__link *link) {
     origin->dialler = NULL;
     client->ride.origin = NULL;
     client->link = NULL;
-    waiting_add(origin, client, true);
+    wring__origin_wait(origin, client, true);
     if (client->settings.config.connect_timeout_ms != WRING_OFF) { /* for the server's settings */
         idle_bound(trunk, client->settings.config.connect_timeout_ms * WRING_NS_PER_MS);
     }
@@ -476,8 +287,8 @@ static void ride(wring_client *client, wring__trunk *trunk) {
     const wring_result result = wring__link_ride(client, trunk, below_of(trunk));
     if (result == WRING_ERR_CLOSED) { /* its streams have used up their numbers */
         trunk_over(trunk);
-        waiting_add(origin, client, true);
-        origin_wake(origin);
+        wring__origin_wait(origin, client, true);
+        wring__origin_wake(origin);
     } else if (result != WRING_OK) {
         wring__client_attempt_failed_with(client, result, 0, wring_result_text(result));
     }
@@ -518,11 +329,11 @@ static bool can_be_served(const wring__origin *origin, const wring_client *clien
            goes_plain(origin, client) || roomy_of(origin) != NULL;
 }
 
-static void on_serve(wring__task *task) {
+void wring__trunk_serve(wring__task *task) {
     wring__origin *origin = WRING_CONTAINER_OF(task, wring__origin, serve);
     while (origin->waiting != NULL && can_be_served(origin, origin->waiting)) {
         wring_client *client = origin->waiting;
-        waiting_remove(client);
+        wring__origin_unwait(client);
         if (!serve(origin, client)) {
             wring__client_attempt_connect(client);
         }
@@ -557,7 +368,7 @@ bool wring__trunk_seek(wring_client *client) {
     if (!wring__trunk_is_prior(client) && !wring__trunk_is_negotiated(client)) {
         return false;
     }
-    wring__origin *origin = origin_get(client);
+    wring__origin *origin = wring__origin_get(client);
     if (origin == NULL) {
         no_memory_tell(client);
         return true;
@@ -565,8 +376,8 @@ bool wring__trunk_seek(wring_client *client) {
     if (origin->waiting == NULL && can_be_served(origin, client)) {
         return serve(origin, client);
     }
-    waiting_add(origin, client, false);
-    origin_wake(origin);
+    wring__origin_wait(origin, client, false);
+    wring__origin_wake(origin);
     return true;
 }
 
@@ -580,7 +391,7 @@ void wring__trunk_leave(wring_client *client) {
         return;
     }
     if (client->ride.link != NULL) {
-        waiting_remove(client);
+        wring__origin_unwait(client);
     } else {
         WRING_ASSERT(origin->dialler == client);
         origin->dialler = NULL;
@@ -594,7 +405,7 @@ void wring__trunk_leave(wring_client *client) {
         trunk_over(opening);
         wring__end_abort(&below_of(opening)->end);
     }
-    origin_wake(origin);
+    wring__origin_wake(origin);
 }
 
 void wring__trunk_declined(wring_client *client) {
@@ -603,6 +414,10 @@ void wring__trunk_declined(wring_client *client) {
     origin->plain_until = origin->worker->now + LEARNED_NS;
     client->ride.is_plain = true;
     wring__trunk_leave(client);
+}
+
+void wring__trunk_doubt(wring__trunk *trunk) {
+    trunk_over(trunk);
 }
 
 void wring__trunk_is_left(wring__trunk *trunk) {
@@ -641,7 +456,7 @@ bool wring__trunk_reroute(wring__link *link, wring_result reason) {
         client->finishing || ++client->ride.reroutes > REROUTES_MAX) {
         return false;
     }
-    wring__origin *origin = origin_get(client);
+    wring__origin *origin = wring__origin_get(client);
     if (origin == NULL) {
         return false;
     }
@@ -655,7 +470,7 @@ bool wring__trunk_reroute(wring__link *link, wring_result reason) {
     }
     client->link = NULL;
     link->trunk = NULL;
-    waiting_add(origin, client, true);
-    origin_wake(origin);
+    wring__origin_wait(origin, client, true);
+    wring__origin_wake(origin);
     return true;
 }

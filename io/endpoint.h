@@ -80,8 +80,8 @@ typedef struct wring__end_ops {
      * a send is under way, since streams that are over must not wait for a peer that takes no
      * bytes. Appends what is to go out next, and no more than that. */
     void (*fill)(wring__endpoint *end);
-    /** Optional: the TLS handshake of a connection is over, and what was agreed on is known. For who
-     *  speaks first, and differently by what ALPN agreed on. */
+    /** Optional: the TLS handshake of a connection is over. For who speaks first, and in another
+     *  way by what ALPN agreed on. */
     void (*secured)(wring__endpoint *end);
 } wring__end_ops;
 
@@ -110,9 +110,10 @@ struct wring__endpoint {
  *  and makes its connection dirty or ready. */
 typedef struct wring__mux_ops {
     const char *name;
-    void (*flush)(wring__endpoint *end);                  /* something was appended to end->out */
-    void (*shut)(wring__endpoint *end);                   /* end in order, after what is queued */
-    void (*abort)(wring__endpoint *end);                  /* end at once */
+    void (*flush)(wring__endpoint *end); /* something was appended to end->out */
+    void (*shut)(wring__endpoint *end);  /* end in order, after what is queued */
+    void (*abort)(wring__endpoint *end); /* end at once */
+    void (*late)(wring__endpoint *end);  /* a deadline passed while its end is waited for */
     void (*fail)(wring__endpoint *end, int system_errno); /* as wring__conn_break */
     void (*look)(wring__endpoint *end); /* it was asked for something, or may be given more */
     bool (*is_broken)(const wring__endpoint *end);

@@ -343,7 +343,7 @@ static void end_timer(wring__endpoint *end) {
     } else if (end->state == WRING__END_OPEN) {
         end->ops->timer(end);
     } else {
-        wring__end_abort(end); /* its end was not answered */
+        end->mux->ops->late(end);
     }
 }
 

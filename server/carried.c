@@ -51,7 +51,16 @@ static wring__endpoint *carried_open(struct wring__mux *mux) {
     return &peer->stream.end;
 }
 
+/* One that had its share of requests and sessions takes no more soon after. */
+static void count_look(wring__endpoint *end) {
+    wring__stream *below = wring__stream_of_end(&end->mux->conn->super);
+    if (wring__h2_opened(below) >= worker_of(peer_of(below))->server->config.exchanges_max) {
+        wring__h2_drain(below);
+    }
+}
+
 static void carried_request(wring__endpoint *end, wring_headers fields, bool ends) {
+    count_look(end);
     wring__request_carried(peer_of(wring__stream_of_end(end)), fields, ends);
 }
 

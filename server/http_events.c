@@ -140,13 +140,24 @@ void wring__http_drain(wring__peer *peer) {
 
 /* ---- what is late ---------------------------------------------------------------------------- */
 
+/* That of a stream is the end of its request, as each has one. */
+static bool has_left(const wring__peer *peer) {
+    return peer->http->has_eof && !wring__peer_is_carried(peer);
+}
+
+/* Of one that sends nothing more only bytes that it takes tell, and of one that is not read. The
+ * connection of a stream is read, whatever the stream does. */
+static bool may_be_gone(const wring__peer *peer) {
+    const unsigned unseen = WRING__RX_STOP_ANSWER | WRING__RX_STOP_PAUSED;
+    return has_left(peer) ||
+           ((peer->stream.end.rx_stop & unseen) != 0 && !wring__peer_is_carried(peer));
+}
+
 /* Whether the client took bytes since the last look; also with nothing to take, unless it may be
- * gone: of one that sends nothing more only that tells, and of one that is not read. */
+ * gone. */
 static bool takes_bytes(wring__peer *peer) {
     wring__endpoint *end = &peer->stream.end;
-    const unsigned unseen = WRING__RX_STOP_ANSWER | WRING__RX_STOP_PAUSED;
-    const bool may_be_gone = peer->http->has_eof || (end->rx_stop & unseen) != 0;
-    return wring__end_take_tx_moved(end) || (wring__end_unsent(end) == 0 && !may_be_gone);
+    return wring__end_take_tx_moved(end) || (wring__end_unsent(end) == 0 && !may_be_gone(peer));
 }
 
 static void answer_is_late(wring__peer *peer) {
@@ -163,7 +174,7 @@ static void answer_is_late(wring__peer *peer) {
         wring__http_set_deadline(peer, answer_deadline(peer));
     } else {
         wring__exchange_end(exchange,
-                            peer->http->has_eof ? WRING_ERR_TRUNCATED : WRING_ERR_SLOW_CONSUMER);
+                            has_left(peer) ? WRING_ERR_TRUNCATED : WRING_ERR_SLOW_CONSUMER);
         wring__end_abort(&peer->stream.end);
     }
 }

@@ -178,7 +178,11 @@ static bool awaits_something(const wring_exchange *exchange) {
 /* There is no answer. Perhaps none can be given any more, or none is to come. */
 static void look_unanswered(wring__peer *peer) {
     wring_exchange *exchange = &peer->http->exchange;
-    if (wring__end_is_broken(&peer->stream.end)) {
+    const bool is_broken = wring__end_is_broken(&peer->stream.end);
+    if (is_broken && wring__peer_is_carried(peer)) {
+        return; /* its carrier tells why: perhaps its client has reset it */
+    }
+    if (is_broken) {
         wring__answer_cut(exchange, WRING_ERR_TRANSPORT);
     } else if (awaits_something(exchange)) {
         return;

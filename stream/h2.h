@@ -90,6 +90,9 @@ WRING_MUST_CHECK wring_result wring__h2_take(wring__stream *below,
 /** It is a connection that was taken in that role. */
 bool wring__h2_is_below(const wring__endpoint *end, const wring__h2_role *role);
 
+/** Streams it has had, those it has included. */
+uint64_t wring__h2_opened(const wring__stream *below);
+
 /** Streams it has. */
 uint32_t wring__h2_stream_count(const wring__stream *below);
 

@@ -230,6 +230,10 @@ bool wring__h2_is_below(const wring__endpoint *end, const wring__h2_role *role) 
     return end->ops == &below_ops && mux_of(end)->options.role == role;
 }
 
+uint64_t wring__h2_opened(const wring__stream *below) {
+    return wring__h2_of_below(below)->opened;
+}
+
 uint32_t wring__h2_stream_count(const wring__stream *below) {
     return wring__h2_of_below(below)->count;
 }

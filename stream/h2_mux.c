@@ -90,6 +90,7 @@ wring_result wring__h2_add(wring__h2 *mux, wring__mux_stream *s, int32_t id, boo
     wring__h2_set(s, is_session ? WRING__H2_SESSION : 0);
     mux->streams[mux->count++] = s;
     mux->sessions += is_session;
+    mux->opened++;
     if (mux->count == 1) { /* its own deadline was for having no stream */
         wring__end_set_deadline(wring__h2_below(mux),
                                 mux->drain_at == 0 ? WRING_TIME_NEVER : mux->drain_at);
@@ -127,6 +128,21 @@ static void on_abort(wring__endpoint *end) {
     teardown(stream_of(end));
 }
 
+static void drain_wait(wring__endpoint *end) {
+    end->tx_moved = false;
+    wring__wheel_set(&end->worker->wheel, &end->timer,
+                     end->worker->clock.peer_now + DRAIN_TIMEOUT_NS);
+}
+
+/* As of a connection: what is queued has that time again when some of it moved. */
+static void on_late(wring__endpoint *end) {
+    if (end->tx_moved && end->out.bytes > 0) {
+        drain_wait(end);
+    } else {
+        wring__end_abort(end); /* its end was not answered */
+    }
+}
+
 static void on_shut(wring__endpoint *end) {
     wring__mux_stream *s = stream_of(end);
     if (wring__h2_has(s, WRING__H2_GONE | WRING__H2_BROKEN)) {
@@ -139,8 +155,7 @@ static void on_shut(wring__endpoint *end) {
         s->credit += (uint32_t)s->stash->len;
         stash_drop(s);
     }
-    wring__wheel_set(&end->worker->wheel, &end->timer,
-                     end->worker->clock.peer_now + DRAIN_TIMEOUT_NS);
+    drain_wait(end);
     wring__h2_make_dirty(s);
 }
 
@@ -390,6 +405,7 @@ const wring__mux_ops wring__h2_mux_ops = {.name = "HTTP/2",
                                           .flush = on_flush,
                                           .shut = on_shut,
                                           .abort = on_abort,
+                                          .late = on_late,
                                           .fail = on_fail,
                                           .look = on_look,
                                           .is_broken = is_broken,

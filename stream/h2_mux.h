@@ -61,6 +61,7 @@ typedef struct wring__h2 {
     uint32_t count;
     uint32_t cap;
     uint32_t sessions; /* of `count` */
+    uint64_t opened;   /* so far */
     uint32_t gone[2];  /* of those that are no session, and of sessions: nghttp2 knows them no more,
                         * so that the peer may have others already */
     int32_t last_stream; /* that a GOAWAY of ours named */

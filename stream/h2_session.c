@@ -19,10 +19,9 @@
  * before: then it is the rest of a larger window, as HAProxy leaves it in each 64 KiB. */
 #define DATA_TINY         64
 #define DATA_BETWEEN_TINY 1024
-/* What waits to be acknowledged, and CONTINUATION frames of a head: more is a flood. To nghttp2
- * each piece in which the head of such a frame comes is one: 8 of them come byte by byte. */
+/* What waits to be acknowledged, and CONTINUATION frames of a head: more is a flood. */
 #define ACKS_MAX          1000
-#define CONTINUATIONS_MAX (8 * 9)
+#define CONTINUATIONS_MAX 8
 /* Of the fields of a client's own request: head_bytes_max is about the answer. */
 #define REQUEST_BYTES_MAX (128u << 10)
 
@@ -51,11 +50,14 @@ static int on_begin_frame(nghttp2_session *session, const nghttp2_frame_hd *head
         wring__h2_calm(mux, "CONTINUATION");
     }
     /* RFC 9113 6.3; nghttp2 looks at no PRIORITY, since NO_RFC7540_PRIORITIES is set */
-    if (head->type == NGHTTP2_PRIORITY && head->stream_id == 0 && !mux->is_calmed) {
+    if (head->type != NGHTTP2_PRIORITY || mux->is_calmed) {
+        return 0;
+    }
+    if (head->stream_id == 0) {
         mux->is_calmed = true;
         wring__h2_session_terminate(mux, WRING__H2_ENDING_PROTOCOL);
     }
-    return 0;
+    return result_of(mux->is_calmed || wring__h2_charge_control(mux, "PRIORITY"));
 }
 
 /* ---- heads that come in ---------------------------------------------------------------------- */
@@ -102,19 +104,25 @@ static int on_header(nghttp2_session *session, const nghttp2_frame *frame, const
     return 0;
 }
 
+/* As it is announced. */
+static uint32_t streams_max(const wring_http2_config *config) {
+    return config->requests_max + (config->no_websockets ? 0 : config->sessions_max);
+}
+
 /* ---- requests -------------------------------------------------------------------------------- */
 
 static int request_refuse(wring__h2 *mux, int32_t id, uint32_t code) {
     wring__count(&mux->options.counters->refused, 1);
-    (void)wring__h2_charge_reset(mux, "streams that had to be refused");
+    (void)wring__h2_charge_control(mux, "streams that had to be refused");
     return nghttp2_submit_rst_stream(mux->session, NGHTTP2_FLAG_NONE, id, code);
 }
 
-/* Requests and sessions have a limit each: what lives long must not keep out what is short. */
+/* Sessions have a limit of their own: what lives long must not keep out what is short. */
 static bool has_room(const wring__h2 *mux, bool is_session) {
     const wring_http2_config *config = mux->options.config;
-    return is_session ? mux->sessions - mux->gone[1] < config->sessions_max
-                      : mux->count - mux->sessions - mux->gone[0] < config->requests_max;
+    const uint32_t live = mux->count - mux->gone[0] - mux->gone[1];
+    return live < streams_max(config) &&
+           (!is_session || mux->sessions - mux->gone[1] < config->sessions_max);
 }
 
 static int request_take(wring__h2 *mux, int32_t id, bool ends) {
@@ -747,9 +755,8 @@ static int settings_submit(wring__h2 *mux) {
     if (mux->options.role->is_client) {
         list[count++] = (nghttp2_settings_entry){NGHTTP2_SETTINGS_ENABLE_PUSH, 0};
     } else {
-        const uint32_t sessions = config->no_websockets ? 0 : config->sessions_max;
-        list[count++] = (nghttp2_settings_entry){NGHTTP2_SETTINGS_MAX_CONCURRENT_STREAMS,
-                                                 config->requests_max + sessions};
+        list[count++] =
+            (nghttp2_settings_entry){NGHTTP2_SETTINGS_MAX_CONCURRENT_STREAMS, streams_max(config)};
         list[count++] = (nghttp2_settings_entry){NGHTTP2_SETTINGS_NO_RFC7540_PRIORITIES, 1};
         list[count] = (nghttp2_settings_entry){NGHTTP2_SETTINGS_ENABLE_CONNECT_PROTOCOL, 1};
         count += !config->no_websockets;

@@ -7,8 +7,8 @@
  *
  * A server of one worker and nothing else in this process; the clients are in another. It is warmed
  * up until every receive buffer was used, then COUNT connections are opened, left alone and
- * counted, then each echoes two messages and they are counted again. Prints one line of a table. With
- * --streams they are sessions of HTTP/2, N on a connection.
+ * counted, then each echoes two messages and they are counted again. Prints one line of a table.
+ * With --streams these are sessions of HTTP/2, N on a connection.
  *
  *   allocated  the allocator's bytes in use: what was asked for, rounded up to its size classes
  *   resident   private pages of the process, after the allocator gave back what is free

@@ -304,47 +304,43 @@ static void link_rx(wring__endpoint *end, wring_mut_bytes bytes, wring__block *b
     }
 }
 
-/* Why a stream ended with its connection, of which the server had said that it would. */
-static const char *gone_why(const load_link *link, char text[128]) {
-    char why[LOAD_GOING_TEXT];
-    (void)snprintf(text, 128, "%s: %s and ended the connection",
-                   link->stage >= LOAD_STAGE_OPEN ? "lost" : "handshake",
-                   load_trunk_going_why(link->trunk, why));
-    return text;
-}
-
-static const char *eof_text(const load_link *link, char text[128]) {
-    const bool is_open = link->stage >= LOAD_STAGE_OPEN;
-    if (link->trunk != NULL && wring__end_conn(&link->end)->eof) { /* all streams of it ended */
-        return load_trunk_is_going(link->trunk) ? gone_why(link, text)
-               : is_open                        ? "lost: the server closed the connection"
-                                                : "handshake: the server closed the connection";
-    }
-    return is_open               ? "lost: the stream ended without a close handshake"
-           : link->trunk != NULL ? "handshake: the server ended the stream"
-                                 : "handshake: the server closed the connection";
+static const char *eof_text(const load_link *link) {
+    return link->stage >= LOAD_STAGE_OPEN ? "lost: the stream ended without a close handshake"
+           : link->trunk != NULL          ? "handshake: the server ended the stream"
+                                          : "handshake: the server closed the connection";
 }
 
 static void link_eof(wring__endpoint *end) {
     load_link *link = link_of(end);
-    char text[128];
+    char text[LOAD_REFUSAL_TEXT];
     if (link->refused != NULL) {
         load_link_over(link, load_refusal_end(link, text));
     } else if (still_counts(link)) {
-        load_link_over(link, eof_text(link, text));
+        load_link_over(link, eof_text(link));
     }
     load_thread_unlist(link->thread, link);
     wring__end_shut(end);
 }
 
-/* What a stream of HTTP/2 ended with that was reset. */
-static void reset_why(const load_link *link, wring_result reason, char *why, size_t cap) {
-    char name[LOAD_CODE_TEXT];
-    (void)snprintf(why, cap,
-                   reason == WRING_ERR_STREAM_REFUSED ? "the server refused the stream (%s)%s"
-                                                      : "the server reset the stream (%s)%s",
-                   load_trunk_code_name(link->mux.code, name),
-                   load_trunk_is_going(link->trunk) ? " after GOAWAY" : "");
+/* Why a stream of HTTP/2 ended: it was reset, or its connection ended. False: there is more to say
+ * of that than is known here. */
+static bool stream_why(const load_link *link, wring_result reason, char *why, size_t cap) {
+    char text[LOAD_GOING_TEXT];
+    const bool is_reset = reason == WRING_ERR_STREAM_REFUSED || reason == WRING_ERR_STREAM_RESET;
+    if (is_reset) {
+        (void)snprintf(why, cap, "the server %s the stream (%s)%s",
+                       reason == WRING_ERR_STREAM_REFUSED ? "refused" : "reset",
+                       load_trunk_code_name(link->mux.code, text),
+                       load_trunk_is_going(link->trunk) ? " after GOAWAY" : "");
+    } else if (load_trunk_is_going(link->trunk)) {
+        (void)snprintf(why, cap, "%s and ended the connection",
+                       load_trunk_going_why(link->trunk, text));
+    } else if (reason == WRING_ERR_TRUNCATED) {
+        (void)snprintf(why, cap, "the server closed the connection");
+    } else {
+        return false;
+    }
+    return true;
 }
 
 void load_link_why(const wring__endpoint *end, wring_result reason, char *why, size_t cap) {
@@ -368,14 +364,7 @@ static void link_failed(wring__endpoint *end, wring_result reason) {
                                          [LOAD_STAGE_OVER] = "close"};
     char why[320];
     char text[352];
-    if (reason == WRING_ERR_TRANSPORT && link->trunk != NULL && load_trunk_is_going(link->trunk) &&
-        still_counts(link) && link->refused == NULL) {
-        load_link_over(link, gone_why(link, text));
-        return;
-    }
-    if (reason == WRING_ERR_STREAM_RESET || reason == WRING_ERR_STREAM_REFUSED) {
-        reset_why(link, reason, why, sizeof why);
-    } else {
+    if (link->trunk == NULL || !stream_why(link, reason, why, sizeof why)) {
         load_link_why(end, reason, why, sizeof why);
     }
     if (link->refused != NULL) {

@@ -53,7 +53,8 @@ typedef struct wring_client_report {
     wring_result result;        /**< WAITING, CLOSED: how the last attempt or session ended */
     const char *text;           /**< ... as a sentence; never NULL */
     uint16_t close_code;        /**< ... and its close code; 0 if there was no session */
-    int http_status;            /**< the server's answer to the upgrade, 0 if there was none */
+    int http_status;            /**< the server's answer to the upgrade, 0 if there was none. Over
+                                     HTTP/2 an accepted one is 200 */
     uint32_t attempt;           /**< the number of this attempt, from 1; WAITING, CLOSED: 0 when
                                           the session that ended was stable */
     uint32_t delay_ms;          /**< WAITING: until the next attempt */
@@ -132,7 +133,8 @@ typedef struct wring_client_config {
 
     /** Shows the handshake with the server, on the client's worker. `sent`: the upgrade request, as
      *  it goes out: credentials included. Else the first bytes, at most 512, of an answer that was
-     *  neither an upgrade nor a refusal, raw: wring_text_printable before they reach a terminal. */
+     *  neither an upgrade nor a refusal, raw: wring_text_printable before they reach a terminal.
+     *  Over HTTP/2: its fields, one a line. */
     void (*on_handshake)(wring_client *client, bool sent, wring_bytes bytes, void *opts);
     void *on_handshake_opts; /**< given to on_handshake */
 

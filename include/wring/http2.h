@@ -27,8 +27,12 @@ typedef struct wring_http2_config {
                                connections of HTTP/1.1 for them. Default: it does (RFC 8441 3) */
     bool required;      /**< a client accepts nothing else. Default: with TLS it takes HTTP/1.1
                                from a server that has no HTTP/2, or no WebSockets over it */
-    uint32_t requests_max; /**< of a server: requests of one connection at a time; default 100 */
-    uint32_t sessions_max; /**< WebSockets of one connection at a time; default 1,000 */
+    uint32_t requests_max; /**< of a server: streams that a connection may have at a time besides
+                                sessions_max, so that WebSockets never keep out requests. Both
+                                together are announced, and requests may use all of them; default
+                                100 */
+    uint32_t sessions_max; /**< WebSockets of one connection at a time; one more gets
+                                REFUSED_STREAM. Default 1,000 */
     uint32_t window_bytes; /**< what the peer may send on one stream before it is consumed, and so
                                 the most that a paused stream holds; default 256 KiB, at least
                                 64 */
@@ -39,11 +43,11 @@ typedef struct wring_http2_config {
     uint64_t resets_per_second;   /**< streams that the peer resets, or makes us reset, of one
                                      connection; default 33; WRING_UNLIMITED */
     uint64_t resets_burst;        /**< this many at once; default 1,000 */
-    uint64_t controls_per_second; /**< SETTINGS, PING, PRIORITY, empty DATA, and DATA that the
-                                       peer's windows cut to a few bytes again and again, of one
-                                       connection; default 100; WRING_UNLIMITED. Whoever goes
-                                       beyond one of these limits gets ENHANCE_YOUR_CALM, and the
-                                       connection ends */
+    uint64_t controls_per_second; /**< SETTINGS, PING, PRIORITY, streams that had to be refused,
+                                       empty DATA, and DATA that the peer's windows cut to a few
+                                       bytes again and again, of one connection; default 100;
+                                       WRING_UNLIMITED. Whoever goes beyond one of these limits
+                                       gets ENHANCE_YOUR_CALM, and the connection ends */
     uint64_t controls_burst;      /**< this many at once; default 1,000 */
 } wring_http2_config;
 

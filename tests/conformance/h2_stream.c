@@ -232,7 +232,7 @@ static bool exchange(struct h2_stream *s, const struct script *script, uint8_t *
 
 static bool comes_back(struct h2_stream *s, bool masks, unsigned first, text payload) {
     struct script script;
-    uint8_t back[256];
+    uint8_t back[256] = {0};
     const size_t header_len = masks ? 2 : 6;
     script_init(&script, masks, 1);
     put_frame(&script, first, payload);

@@ -217,6 +217,7 @@ static bool connect() {
     config.tls().ca("x").certificate("y", "z").alpn({"http/1.1"});
     config.session().idle_timeout_ms = 1;
     config.deflate().level = 1;
+    config.http2().sessions_max = 100;
     auto client = wring::client::create(pool->loop(), std::string("wss://x"), std::move(config));
     wring_error why{};
     wring::message message;

@@ -39,8 +39,15 @@ class Carrier:
             for event in self.h2.receive_data(data):
                 self.take(event)
                 if self.going and not self.server.stays:
+                    self.leave()
                     return
             self.flush()
+
+    def leave(self):
+        """In order: a reset would overtake what was sent."""
+        self.sock.shutdown(socket.SHUT_WR)
+        while self.sock.recv(65536):
+            pass
 
     def write(self):
         self.sock.sendall(self.h2.data_to_send())

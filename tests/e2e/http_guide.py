@@ -20,9 +20,9 @@ GUIDE = os.path.join(os.path.dirname(os.path.abspath(__file__)), "../../docs/gui
 PUBLIC = "http://public.example"
 
 
-def of_the_guide(language, port, server_port):
-    """A block of the guide, with other ports."""
-    with open(GUIDE, encoding="utf-8") as file:
+def of_the_guide(language, port, server_port, page=GUIDE):
+    """A block of the guide, or of another page, with other ports."""
+    with open(page, encoding="utf-8") as file:
         block, = re.findall(rf"^```{language}\n(.*?)^```", file.read(), re.M | re.S)
     for old, new in (("127.0.0.1:8080", f"127.0.0.1:{server_port}"),
                      ("listen 80;", f"listen 127.0.0.1:{port};"),
@@ -47,12 +47,12 @@ def nginx(server_port, change=lambda text: text):
 
 
 @contextlib.contextmanager
-def haproxy(server_port, change=lambda text: text):
+def haproxy(server_port, change=lambda text: text, page=GUIDE):
     port = free_port()
     with tempfile.TemporaryDirectory(prefix="wring-guide-") as folder:
         path = os.path.join(folder, "haproxy.cfg")
         with open(path, "w", encoding="utf-8") as file:
-            file.write(change(of_the_guide("haproxy", port, server_port)))
+            file.write(change(of_the_guide("haproxy", port, server_port, page)))
         with Program(need("haproxy"), "-db", "-f", path, port=port):
             yield port
 

@@ -3,7 +3,8 @@
  * An HTTP and WebSocket server for the tests' scripts, which drive it with programs that nobody
  * here wrote.
  * Usage: e2e-http-server [--trust PROXY] [--tls FOLDER] [--body-max BYTES] [--http2 HOW]
- * HOW is `all`, or `requests`: HTTP/2 without WebSockets; by ALPN and by prior knowledge.
+ * HOW is `all`, `requests`: HTTP/2 without WebSockets, or `many`: 1,000 requests of a connection at
+ * a time. By ALPN and by prior knowledge.
  *
  * It says "port N". What it logs goes to standard error, a line each, and so does every exchange
  * that did not end with WRING_OK. The end of input stops it; then it says
@@ -386,6 +387,7 @@ int main(int argc, char **argv) {
             config.tls = &tls;
         } else if (strcmp(argv[i], "--http2") == 0) {
             http2.no_websockets = strcmp(argv[i + 1], "requests") == 0;
+            http2.requests_max = strcmp(argv[i + 1], "many") == 0 ? 1000 : 0;
             config.http2 = &http2;
         } else {
             return 2;

@@ -285,7 +285,8 @@ static wring_verdict app_init(wring_session *session, const wring_request *reque
     *state = app;
     app->inits++;
     app->ref = wring_session_ref(session);
-    FUZZ_CHECK((app->ref == WRING_REF_NONE) == (app->server == NULL));
+    FUZZ_CHECK(app->ref != WRING_REF_NONE || app->server == NULL);
+    FUZZ_CHECK(app->ref == WRING_REF_NONE || app->server != NULL || app->is_one_of_many);
     return verdict(app, session, NULL);
 }
 

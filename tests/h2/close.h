@@ -35,6 +35,13 @@ void sim_h2_isolation(uint64_t seed);
 /* Megabytes beside small messages: how many bytes are in front of an echo is bounded. */
 void sim_h2_fair(uint64_t seed);
 void sim_h2_fair_sum(uint64_t seeds);
+/* Exchanges of all kinds beside sessions, on connections that they share. */
+void sim_h2_web(uint64_t seed);
+void sim_h2_web_sum(uint64_t seeds);
+/* An answer that is begun and goes on much later. */
+void sim_h2_quiet(uint64_t seed);
+/* An answer that leaves slowly, and one that does not. */
+void sim_h2_tail(uint64_t seed);
 /* GOAWAY twice; what was opened between the two is served. */
 void sim_h2_drain_late(uint64_t seed);
 

@@ -15,6 +15,10 @@
 /* ---- streams --------------------------------------------------------------------------------- */
 
 h2_judged_stream *h2_judge_stream(const h2_judge *judge, uint32_t id) {
+    const size_t guess = id / 2; /* where a client opens one behind the other */
+    if (guess < judge->count && judge->streams[guess].id == id) {
+        return &judge->streams[guess];
+    }
     for (size_t i = judge->count; i > 0; i--) {
         if (judge->streams[i - 1].id == id) {
             return &judge->streams[i - 1];
@@ -35,8 +39,13 @@ static h2_judged_stream *stream_make(h2_judge *judge, uint32_t id) {
     }
     stream = &judge->streams[judge->count++];
     *stream = (h2_judged_stream){.id = id};
-    judge->last_stream = id > judge->last_stream ? id : judge->last_stream;
     return stream;
+}
+
+/* A stream that the peer names. One of a client may be open although what opened it was not seen
+ * yet. */
+static h2_judged_stream *stream_named(h2_judge *judge, uint32_t id) {
+    return judge->is_client && id % 2 == 1 ? stream_make(judge, id) : h2_judge_stream(judge, id);
 }
 
 bool h2_judged_field(const h2_judged_stream *stream, const char *name, wring_bytes *value) {
@@ -79,11 +88,8 @@ static void peer_settings(h2_judge *judge, const h2_frame *frame) {
 }
 
 static void peer_window(h2_judge *judge, const h2_frame *frame) {
-    h2_judged_stream *stream = h2_judge_stream(judge, frame->stream);
-    if (frame->len != 4) {
-        return;
-    }
-    const uint32_t more = h2_u32(frame->payload) & INT32_MAX;
+    h2_judged_stream *stream = stream_named(judge, frame->stream);
+    const uint32_t more = frame->len == 4 ? h2_u32(frame->payload) & INT32_MAX : 0;
     if (frame->stream == 0) {
         judge->given += more;
     } else if (stream != NULL) {
@@ -92,7 +98,7 @@ static void peer_window(h2_judge *judge, const h2_frame *frame) {
 }
 
 static void peer_data(h2_judge *judge, const h2_frame *frame) {
-    h2_judged_stream *stream = h2_judge_stream(judge, frame->stream);
+    h2_judged_stream *stream = stream_named(judge, frame->stream);
     const bool is_padded = (frame->flags & H2_PADDED) != 0;
     const size_t padding = is_padded && frame->len > 0 ? 1u + frame->payload[0] : 0;
     judge->peer_sent += (int64_t)frame->len;
@@ -107,7 +113,7 @@ static void peer_data(h2_judge *judge, const h2_frame *frame) {
 }
 
 static void peer_head(h2_judge *judge, const h2_frame *frame) {
-    if (frame->stream == 0 || (judge->is_client && h2_judge_stream(judge, frame->stream) == NULL)) {
+    if (frame->stream == 0 || (judge->is_client && frame->stream % 2 == 0)) {
         return;
     }
     h2_judged_stream *stream = stream_make(judge, frame->stream);
@@ -125,13 +131,18 @@ static void peer_frame(h2_judge *judge, const h2_frame *frame) {
         peer_head(judge, frame);
         break;
     case H2_RST_STREAM:
-        stream = h2_judge_stream(judge, frame->stream);
+        stream = stream_named(judge, frame->stream);
         if (stream != NULL) {
             stream->peer_reset = true;
         }
         break;
     case H2_SETTINGS:
         peer_settings(judge, frame);
+        break;
+    case H2_PUSH_PROMISE: /* which is refused */
+        if (judge->is_client && frame->len >= 4) {
+            (void)stream_make(judge, h2_u32(frame->payload) & INT32_MAX);
+        }
         break;
     case H2_PING:
         judge->pings += (frame->flags & H2_ACK) == 0;
@@ -165,18 +176,16 @@ static int64_t part_sent(const h2_judge *judge, uint32_t stream) {
 
 void h2_judge_peer_ends(h2_judge *judge) {
     h2_frame part;
-    if (peer_part(judge, &part) && part.type == H2_DATA) {
+    h2_frame whole;
+    const bool is_data = peer_part(judge, &part) && part.type == H2_DATA;
+    h2_judged_stream *stream = is_data ? h2_judge_stream(judge, part.stream) : NULL;
+    if (stream != NULL && !stream->peer_ended && !stream->peer_reset) {
+        (void)h2_frame_read(h2_buffer_view(&judge->peer_said), &whole);
         const bool is_padded = (part.flags & H2_PADDED) != 0 && part.len > 0;
-        h2_judged_stream *stream = h2_judge_stream(judge, part.stream);
-        if (stream != NULL && !stream->peer_ended && !stream->peer_reset) {
-            const h2_buffer *said = &judge->peer_said;
-            h2_frame whole;
-            (void)h2_frame_read(h2_buffer_view(said), &whole);
-            const size_t padding = is_padded ? 1u + part.payload[0] : 0;
-            const size_t data = padding > whole.len ? 0 : whole.len - padding;
-            h2_buffer_add(&stream->peer_data, part.payload + is_padded,
-                          wring__min_size(part.len - is_padded, data));
-        }
+        const size_t padding = is_padded ? 1u + part.payload[0] : 0;
+        const size_t data = padding > whole.len ? 0 : whole.len - padding;
+        h2_buffer_add(&stream->peer_data, part.payload + is_padded,
+                      wring__min_size(part.len - is_padded, data));
     }
 }
 
@@ -318,9 +327,10 @@ static void block_take(h2_judge *judge, const h2_frame *frame) {
 }
 
 static void head_take(h2_judge *judge, const h2_frame *frame) {
-    if (judge->is_client && h2_judge_stream(judge, frame->stream) == NULL) {
-        JUDGE(frame->stream % 2 == 1 && frame->stream > judge->last_stream);
+    if (judge->is_client && frame->stream > judge->last_stream) {
+        JUDGE(frame->stream % 2 == 1);
         (void)stream_make(judge, frame->stream);
+        judge->last_stream = frame->stream;
     }
     const h2_judged_stream *stream = h2_judge_stream(judge, frame->stream);
     JUDGE(stream != NULL && !stream->ended && !stream->reset);

@@ -60,7 +60,7 @@ typedef struct h2_judge {
     int64_t sent;
     int64_t peer_given;
     int64_t peer_sent;
-    uint32_t last_stream; /* the highest that the client has opened */
+    uint32_t last_stream; /* the highest that a judged client has opened */
     uint32_t goaway_last;
     uint32_t goaway_code;
     unsigned goaways;

@@ -98,5 +98,16 @@ def websockets_pass(proxy, server):
     assert server.faults() == [], server.faults()
 
 
+def more_requests_at_once_than_the_default():
+    """nghttpx has one connection for all its clients, and no second try for what is refused there."""
+    with HttpServer("--http2", "many") as server:
+        with Nghttpx(server, False) as proxy:
+            code, out, err = output(H2LOAD, "-n", "800", "-c", "8", "-m", "50",
+                                    f"http://127.0.0.1:{proxy.port}/late")
+            assert code == 0 and "800 2xx, 0 3xx, 0 4xx, 0 5xx" in out, (out, err)
+        assert server.faults() == []
+
+
 if __name__ == "__main__":
-    run([on_both(exchanges), on_both(with_http2_in_front), on_both(websockets_pass)])
+    run([on_both(exchanges), on_both(with_http2_in_front), on_both(websockets_pass),
+         more_requests_at_once_than_the_default])

@@ -18,6 +18,7 @@ unsigned raw_app_done;
 unsigned raw_app_waiting;
 static wring_ref waiting[WAITING_MAX];
 static wring_ref paused;
+static wring_ref events;
 
 struct own {
     size_t bytes; /* written, or received */
@@ -76,6 +77,27 @@ static void big_request(wring_exchange *exchange, const wring_request *request, 
     raw_app_asked++;
     EXPECT(is_done(wring_exchange_answer_begin(exchange, &answer)));
     big_write(exchange);
+}
+
+/* It begins, and goes on when it is told to. */
+static void events_request(wring_exchange *exchange, const wring_request *request, void *opts) {
+    const wring_answer answer = {.struct_size = sizeof answer, .body = wring_str("first")};
+    (void)request;
+    (void)opts;
+    raw_app_asked++;
+    EXPECT(is_done(wring_exchange_answer_begin(exchange, &answer)));
+    EXPECT(wring_exchange_ref(exchange, &events) == WRING_OK);
+}
+
+static void events_info(wring_exchange *exchange, const wring_info *info) {
+    (void)info;
+    EXPECT(is_done(wring_exchange_answer_write(exchange, wring_str(" last"))));
+    EXPECT(is_done(wring_exchange_answer_end(exchange)));
+}
+
+void raw_app_event(void) {
+    const wring_info info = {.tag = 2};
+    EXPECT(is_done(wring_ref_post(events, &info, NULL)));
 }
 
 static void up_request(wring_exchange *exchange, const wring_request *request, void *opts) {
@@ -170,6 +192,11 @@ void raw_app_routes(wring_route routes[RAW_ROUTES]) {
                                           .request = up_request,
                                           .body = up_body,
                                           .done = on_done};
+    static const wring_http_handler quiet = {.struct_size = sizeof quiet,
+                                             .name = "events",
+                                             .request = events_request,
+                                             .info = events_info,
+                                             .done = on_done};
     static const wring_handler echo = {.struct_size = sizeof echo,
                                        .name = "echo",
                                        .init = on_init,
@@ -183,5 +210,6 @@ void raw_app_routes(wring_route routes[RAW_ROUTES]) {
     routes[1] = (wring_route){.struct_size = size, .path = "/wait", .http = &wait};
     routes[2] = (wring_route){.struct_size = size, .path = "/big", .http = &big};
     routes[3] = (wring_route){.struct_size = size, .path = "/up", .methods = "POST", .http = &up};
+    routes[5] = (wring_route){.struct_size = size, .path = "/events", .http = &quiet};
     routes[4] = (wring_route){.struct_size = size, .path = "/e", .handler = &echo};
 }

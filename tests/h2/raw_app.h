@@ -6,6 +6,7 @@
  *     /wait   takes a ref, and answers when raw_app_answer says so
  *     /big    raw_app_big bytes, in pieces, as they leave
  *     /up     counts its body, and answers
+ *     /events begins, and ends when raw_app_event says so
  *     /e      echoes texts; "pause" has the session not read any more until raw_app_resume
  */
 #ifndef WRING_TESTS_H2_RAW_APP_H
@@ -13,7 +14,7 @@
 
 #include "tests/sim/sim_test.h"
 
-#define RAW_ROUTES 5
+#define RAW_ROUTES 6
 
 extern size_t raw_app_big;
 extern unsigned raw_app_live;    /* sessions */
@@ -25,6 +26,8 @@ extern unsigned raw_app_waiting; /* at /wait, not answered */
 void raw_app_routes(wring_route routes[RAW_ROUTES]);
 /* Everyone at /wait is answered. */
 void raw_app_answer(void);
+/* The answer at /events goes on. */
+void raw_app_event(void);
 /* The paused session reads again. */
 void raw_app_resume(void);
 /* The byte at `at` of /big. */

@@ -11,13 +11,15 @@
 #include "tests/h2/raw_app.h"
 
 #define SESSIONS 100
-#define MESSAGES 5
+#define MESSAGES 3
 #define TEXT     "message %05u of %02u"
 #define TEXT_LEN 19 /* and 2 of a frame's head */
 
 static sim_run run;
 static raw_client client;
 static wring_http2_config http2;
+
+static unsigned checked[SESSIONS]; /* echoes of each stream */
 
 static void begin(uint64_t seed, uint32_t window, bool is_calm) {
     wring_route routes[RAW_ROUTES];
@@ -32,6 +34,7 @@ static void begin(uint64_t seed, uint32_t window, bool is_calm) {
                                  .window_bytes = window,
                                  .resets_per_second = WRING_UNLIMITED,
                                  .controls_per_second = WRING_UNLIMITED};
+    memset(checked, 0, sizeof checked);
     sim_run_http2 = &http2;
     sim_run_calm = is_calm;
     sim_run_begin_config(&run, seed, &config);
@@ -67,10 +70,10 @@ static unsigned echoes_of(unsigned i) {
     char text[32];
     EXPECT(stream->data.len % (TEXT_LEN + 2) == 0 || !stream->ended);
     const unsigned count = (unsigned)(stream->data.len / (TEXT_LEN + 2));
-    for (unsigned k = 0; k < count; k++) {
-        const int len = snprintf(text, sizeof text, TEXT, k, i);
-        EXPECT(len == TEXT_LEN);
-        EXPECT(memcmp(stream->data.data + k * (TEXT_LEN + 2) + 2, text, TEXT_LEN) == 0);
+    for (; checked[i] < count; checked[i]++) {
+        const int len = snprintf(text, sizeof text, TEXT, checked[i], i);
+        const size_t at = checked[i] * (TEXT_LEN + 2) + 2;
+        EXPECT(len == TEXT_LEN && memcmp(stream->data.data + at, text, TEXT_LEN) == 0);
     }
     return count;
 }
@@ -257,5 +260,43 @@ void sim_h2_drain_late(uint64_t seed) {
     EXPECT(!has_come || (raw_stream(&client, late)->ended && raw_status(&client, late) == 200));
     EXPECT(!has_come || (raw_stream(&client, later)->ended && raw_status(&client, later) == 200));
     EXPECT(has_come || seed % 2 == 1);
+    end();
+}
+
+/* ---- an answer that is quiet ----------------------------------------------------------------- */
+
+/* Nothing of it is queued for several times as long as an answer may not move: its client, whose
+ * request has ended as every request does, is not gone. */
+void sim_h2_quiet(uint64_t seed) {
+    begin(seed, 0, seed % 2 == 0);
+    const uint32_t stream = raw_ask(&client, "GET", "/events", true);
+    raw_wait(&run, &client, 1, 200000 * WRING_NS_PER_MS);
+    EXPECT(raw_status(&client, stream) == 200 && raw_app_done == 0);
+    raw_app_event();
+    raw_wait(&run, &client, 1, WRING_NS_PER_SEC);
+    EXPECT(raw_stream(&client, stream)->ended && !raw_stream(&client, stream)->reset);
+    EXPECT(wring_bytes_equal(h2_buffer_view(&raw_stream(&client, stream)->data),
+                             wring_str("first last")));
+    end();
+}
+
+/* All of an answer is queued, and its client takes it slowly: as long as some of it moves within 10
+ * seconds, it all comes. Of one that takes nothing the stream is reset, and no other. */
+void sim_h2_tail(uint64_t seed) {
+    begin(seed, 0, true);
+    h2_write_setting(&client.unsent, H2_INITIAL_WINDOW_SIZE, 0);
+    raw_app_big = 20000;
+    const uint32_t slow = raw_ask(&client, "GET", "/big", true);
+    const uint32_t stuck = raw_ask(&client, "GET", "/big", true);
+    raw_settle(&run, &client, 1);
+    EXPECT(raw_app_done == 2); /* their handlers are through with them */
+    for (size_t given = 0; given < raw_app_big; given += 1000) {
+        h2_write_window(&client.unsent, slow, 1000);
+        raw_wait(&run, &client, 1, (1 + seed % 8) * WRING_NS_PER_SEC);
+        EXPECT(raw_stream(&client, slow)->data.len == given + 1000);
+    }
+    EXPECT(raw_stream(&client, slow)->ended && !raw_stream(&client, slow)->reset);
+    EXPECT(raw_stream(&client, stuck)->reset && raw_stream(&client, stuck)->code == H2_CANCEL);
+    EXPECT(client.judge.goaways == 0 && !client.end);
     end();
 }

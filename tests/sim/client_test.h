@@ -23,6 +23,7 @@ typedef struct client_world {
     bool server_has_none;
     bool refuses;    /* ... and takes fewer sessions of a connection than it says */
     bool falls_back; /* ... or has no WebSockets over it */
+    bool is_frozen;  /* the server does nothing, and says so to nobody */
     unsigned idle_rounds;
 } client_world;
 

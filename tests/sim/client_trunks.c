@@ -23,6 +23,7 @@ enum course {
     REQUIRES_HTTP2,  /* ... and required */
     IS_CUT,          /* the connection breaks: all come back, on one other */
     GOES_AWAY,       /* the server drains, with an order to all: nobody is left */
+    FALLS_SILENT,    /* the connection seems dead: who comes back has another one */
     IS_SILENT,       /* nobody answers the dial: each has its own timeout */
     IS_OTHER_SERVER, /* cleartext, and the server has HTTP/1.1 only */
     COURSES
@@ -88,6 +89,10 @@ static void client_create(size_t i) {
     const bool tls = has_tls(crowd.course);
     const wring_tls_client_config tls_config = {.struct_size = sizeof tls_config,
                                                 .ca_file = cert_path("ca.pem")};
+    const wring_session_config session = {
+        .struct_size = sizeof session,
+        .idle_timeout_ms = crowd.course == FALLS_SILENT ? 2000 : 0,
+    };
     const uint16_t port = crowd.course == IS_SILENT ? WRING__SIM_SILENT_PORT : crowd.world.run.port;
     const wring_client_config config = {
         .struct_size = sizeof config,
@@ -97,7 +102,8 @@ static void client_create(size_t i) {
         .connect_timeout_ms = 3000 + (uint32_t)i * 500,
         .tls = tls ? &tls_config : NULL,
         .http2 = &crowd.client,
-        .reconnect_min_ms = crowd.course == IS_CUT ? 100 : 0,
+        .session = &session,
+        .reconnect_min_ms = crowd.course == IS_CUT || crowd.course == FALLS_SILENT ? 100 : 0,
     };
     char url[64];
     wring_error error;
@@ -231,6 +237,19 @@ static void is_cut(void) {
     close_all();
 }
 
+static void falls_silent(void) {
+    create(0, CROWD);
+    until(WRING_CLIENT_OPEN, CROWD);
+    crowd.world.is_frozen = true;
+    while (count_of(WRING_CLIENT_OPEN) > 0) {
+        turn();
+    }
+    crowd.world.is_frozen = false;
+    until(WRING_CLIENT_OPEN, CROWD);
+    EXPECT(counters()->connections == 2 && crowd.opens_sum == 2 * CROWD);
+    close_all();
+}
+
 static void goes_away(void) {
     create(0, CROWD);
     until(WRING_CLIENT_OPEN, CROWD);
@@ -282,6 +301,9 @@ static void course_run(void) {
         break;
     case IS_CUT:
         is_cut();
+        break;
+    case FALLS_SILENT:
+        falls_silent();
         break;
     case GOES_AWAY:
         goes_away();

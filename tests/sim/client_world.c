@@ -143,7 +143,9 @@ void client_world_workers(client_world *world) {
     if (first && !wring__pool_is_done(world->pool)) {
         EXPECT(wring__worker_turn(worker, WRING_TIME_NEVER) == WRING_OK);
     }
-    sim_run_workers(&world->run);
+    if (!world->is_frozen) {
+        sim_run_workers(&world->run);
+    }
     if (!first && !wring__pool_is_done(world->pool)) {
         EXPECT(wring__worker_turn(worker, WRING_TIME_NEVER) == WRING_OK);
     }

@@ -74,6 +74,11 @@ static bool jobs_are_due(void) {
     return false;
 }
 
+bool http_jobs_run(void) {
+    jobs_run();
+    return jobs_are_due();
+}
+
 static void round_run(void) {
     const uint64_t before = wring__sim_activity(w->run.world);
     bool waits = true;
@@ -199,6 +204,8 @@ static bool has_cause(const http_ask *ask) {
         return client->has_shut || client->is_over;
     case WRING_ERR_TRANSPORT:
         return client->is_over;
+    case WRING_ERR_STREAM_RESET:
+        return ask->is_reset;
     case WRING_ERR_SLOW_CONSUMER:
         return client->has_waited && ask->end.status == 200;
     case WRING_ERR_TIMEOUT:

@@ -59,6 +59,7 @@ typedef struct http_ask {
     /* the server's side */
     unsigned requested; /* calls of `request` */
     unsigned done;      /* calls of `done` */
+    bool is_reset;      /* of a stream: its client has cancelled it */
     bool is_aborted;    /* from a callback of another exchange */
     wring_exchange_end end;
     /* the client's */
@@ -132,6 +133,8 @@ extern const char *const http_paths[HTTP_KINDS];
 uint64_t http_random(uint64_t bound);
 /* What body request `id` has at `at`: nothing else that is sent has these bytes in this order. */
 uint8_t http_byte(unsigned id, size_t at);
+/* What other threads have to do now, or some of it. True: something is left. */
+bool http_jobs_run(void);
 void http_job_add(unsigned what, unsigned id, wring_ref ref, uint64_t within_ms);
 
 /* What came is that of this request: a piece of its body; all of it, until `done`. */

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
  * Clients and many threads: sent to, closed and destroyed from anywhere, on threads of a pool and
- * on the server's own workers. Usage: thread-client [rounds].
+ * on the server's own workers. Usage: thread-client [rounds [http2]]. With "http2" they share
+ * connections of HTTP/2.
  */
 #include <arpa/inet.h>
 #include <pthread.h>
@@ -22,6 +23,7 @@
     ((x) ? (void)0 : (fprintf(stderr, "FAILED %s:%d %s\n", __FILE__, __LINE__, #x), abort()))
 
 static unsigned rounds = 20;
+static const wring_http2_config *http2; /* NULL: each has a connection */
 static char url[64];
 static wring_pool *pool;
 
@@ -71,6 +73,7 @@ static wring_server *server_run_with(uint16_t port, const wring_tls_server_confi
                                         .routes = routes,
                                         .route_count = 2,
                                         .tls = tls,
+                                        .http2 = http2,
                                         .unpinned = true};
     wring_server *server = NULL;
     wring_error error;
@@ -107,9 +110,12 @@ static uint16_t port_pick(void) {
 }
 
 static wring_client *client_of(wring_loop loop, const char *to, const wring_client_config *config) {
+    static const wring_client_config none = {.struct_size = sizeof none};
+    wring_client_config own = config == NULL ? none : *config;
     wring_client *client = NULL;
     wring_error error;
-    if (wring_client_create(loop, to, config, &client, &error) != WRING_OK) {
+    own.http2 = http2;
+    if (wring_client_create(loop, to, &own, &client, &error) != WRING_OK) {
         fprintf(stderr, "%s\n", error.text);
         abort();
     }
@@ -509,14 +515,25 @@ static void loops_that_end(wring_server *server) {
     wring_client_destroy(waiting);
 }
 
+/* That is what this run is about. */
+static void connections_are_shared(const wring_server *server) {
+    wring_server_stats stats = {.struct_size = sizeof stats};
+    CHECK(wring_server_get_stats(server, &stats) == WRING_OK);
+    CHECK(http2 == NULL ? stats.http2_connections == 0
+                        : stats.http2_connections > 0 && stats.http2_streams >= THREADS * rounds);
+}
+
 int main(int argc, char **argv) {
     if (argc > 1) {
         rounds = (unsigned)strtoul(argv[1], NULL, 10);
     }
+    static const wring_http2_config prior = {.struct_size = sizeof prior, .cleartext = true};
+    http2 = argc > 2 ? &prior : NULL;
     wring_server *server = server_run(port_pick());
     const wring_pool_config config = {.struct_size = sizeof config, .threads = 2};
     CHECK(wring_pool_create(&config, &pool, NULL) == WRING_OK);
     on_threads(exchange_some);
+    connections_are_shared(server);
     many_senders_keep_their_order(wring_pool_loop(pool));
     many_senders_keep_their_order(wring_server_loop(server, 0)); /* a client of its own server */
     what_comes_too_late_is_counted();

@@ -18,8 +18,10 @@ static wring_result settings(const char *url, const char *proxy, bool tls) {
         tls_config.cert_file = cert_path("client.pem");
         tls_config.key_file = cert_path("client.key");
     }
+    const wring_http2_config http2 = {.struct_size = sizeof http2};
     const wring_client_config config = {
         .struct_size = sizeof config,
+        .http2 = tls ? &http2 : NULL,
         .subprotocols = subprotocols,
         .subprotocol_count = 2,
         .extensions = "x-nothing",

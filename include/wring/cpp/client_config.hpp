@@ -174,6 +174,10 @@ class client_config {
     wring_deflate_config &deflate() {
         return deflate_ ? *deflate_ : deflate_.emplace(record<wring_deflate_config>());
     }
+    /** From the first call on clients of one origin share connections of HTTP/2. */
+    wring_http2_config &http2() {
+        return http2_ ? *http2_ : http2_.emplace(record<wring_http2_config>());
+    }
 
     /* ---- callbacks ---- */
 
@@ -227,6 +231,7 @@ class client_config {
         made.tls = tls_ ? &tls_->raw : raw.tls;
         made.session = session_ ? &*session_ : raw.session;
         made.deflate = deflate_ ? &*deflate_ : raw.deflate;
+        made.http2 = http2_ ? &*http2_ : raw.http2;
         return made;
     }
 
@@ -237,6 +242,7 @@ class client_config {
     std::optional<tls_client_config> tls_;
     std::optional<wring_session_config> session_;
     std::optional<wring_deflate_config> deflate_;
+    std::optional<wring_http2_config> http2_;
 };
 
 WRING_CPP_END

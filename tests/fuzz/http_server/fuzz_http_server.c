@@ -19,7 +19,7 @@
 #define DRAIN_NS     (50 * WRING_NS_PER_MS)
 #define ASKS_MAX     100    /* legal requests of one input */
 #define FILLER_MAX   100000 /* bytes of bodies of one input */
-#define TRICKLES_MAX 10000  /* small pieces of one input; then it sends all it can */
+#define TRICKLES_MAX 2000   /* small pieces of one input; then it sends all it can */
 #define FAR_MS       9000   /* timeouts not to be met; what is last queued has 10 s to move */
 
 /* What the peer does: below SAYS_MAX it sends so many bytes of the input, plus one; from WAITS on

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * The wall clock of whoever links the simulated backend stands still (CMakeLists.txt wraps the call). A
- * server writes it into Date, which HTTP/2 compresses to a length that depends on the digits: a
- * seed would not replay what it did a second before.
+ * The wall clock of whoever links the simulated backend stands still (CMakeLists.txt wraps the
+ * call). A server writes it into Date, which HTTP/2 compresses to a length that depends on the
+ * digits: a seed would not replay what it did a second before.
  */
 #include <time.h>
 

@@ -50,6 +50,31 @@ Test(refusal, bodies_in_pieces_of_each_length) {
     }
 }
 
+/* Over HTTP/2 the stream's end says that the body is whole, whatever the headers say. */
+Test(refusal, of_a_stream) {
+    static char data[WRING__REFUSAL_BODY_MAX + 1];
+    const wring_header list[] = {{wring_str("x-test"), wring_str("a peer")},
+                                 {wring_str("content-length"), wring_str("5")},
+                                 {wring_str("empty"), {NULL, 0}}};
+    static const size_t lengths[] = {0, 1, WRING__REFUSAL_BODY_MAX, sizeof data};
+    for (size_t i = 0; i < WRING_ARRAY_LEN(lengths); i++) {
+        const size_t len = lengths[i];
+        wring__refusal *refusal = wring__refusal_create_carried(404, (wring_headers){list, 3});
+        wring_bytes value;
+        cr_assert_eq(refusal->answer.status, 404);
+        cr_assert(wring_headers_get(refusal->answer.headers, "x-test", &value));
+        cr_assert(wring_bytes_equal(value, wring_str("a peer")) &&
+                  value.data != list[0].value.data);
+        cr_assert(strstr(refusal->error.text, "404") != NULL);
+        (void)wring__refusal_feed(refusal, wring_bytes_of(data, len));
+        cr_assert_not(refusal->answer.body_is_whole);
+        wring__refusal_ended(refusal);
+        cr_assert_eq(refusal->answer.body_is_whole, len <= WRING__REFUSAL_BODY_MAX);
+        cr_assert_eq(refusal->answer.body.len, wring__min_size(len, WRING__REFUSAL_BODY_MAX));
+        free(refusal);
+    }
+}
+
 Test(refusal, what_does_not_fit_is_left_out) {
     static char data[WRING__REFUSAL_BODY_MAX + 1];
     for (size_t len = WRING__REFUSAL_BODY_MAX - 1; len <= sizeof data; len++) {

@@ -194,6 +194,19 @@ Test(settings, everything_is_copied) {
     wring__client_settings_deinit(&settings);
 }
 
+Test(settings, http2_is_copied_with_its_defaults) {
+    wring_http2_config http2 = {.struct_size = sizeof http2, .required = true, .sessions_max = 7};
+    const wring_client_config config = {.struct_size = sizeof config, .http2 = &http2};
+    wring__client_settings settings;
+    cr_assert_eq(adopt(&settings, "wss://a", &config), WRING_OK);
+    http2.sessions_max = 8;
+    cr_assert_eq(settings.config.http2, &settings.http2);
+    cr_assert_eq(settings.http2.sessions_max, 7);
+    cr_assert_eq(settings.http2.idle_timeout_ms, 1000);
+    cr_assert(settings.http2.required && !settings.has_alpn);
+    wring__client_settings_deinit(&settings);
+}
+
 static void expect_refused(const char *url, const wring_client_config *config, wring_result result,
                            const char *why) {
     wring__client_settings settings;
@@ -261,6 +274,26 @@ Test(settings, errors_name_the_field) {
     expect_refused(longest, NULL, WRING_ERR_INVALID_URL, "8 KiB");
     free(longest);
 #undef CONFIG
+}
+
+Test(settings, errors_of_http2_name_the_field) {
+    wring_http2_config http2 = {.struct_size = sizeof http2, .required = true};
+    wring_client_config config = {.struct_size = sizeof config, .http2 = &http2};
+    expect_refused("ws://a", &config, WRING_ERR_INVALID_CONFIG, "cleartext");
+    http2.cleartext = true;
+    http2.window_bytes = 1;
+    expect_refused("ws://a", &config, WRING_ERR_INVALID_CONFIG, "window_bytes");
+    http2.window_bytes = 0;
+    wring_header many[61];
+    for (size_t i = 0; i < WRING_ARRAY_LEN(many); i++) {
+        many[i] = (wring_header){wring_str("x-many"), wring_str("1")};
+    }
+    config.headers = (wring_headers){many, 61};
+    expect_refused("ws://a", &config, WRING_ERR_INVALID_CONFIG, "60");
+    config.http2 = NULL;
+    wring__client_settings settings;
+    cr_assert_eq(adopt(&settings, "ws://a", &config), WRING_OK);
+    wring__client_settings_deinit(&settings);
 }
 
 Test(settings, clients_with_equal_tls_share_a_context) {
