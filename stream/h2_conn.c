@@ -11,8 +11,8 @@
 /* Between the notice that streams are no longer welcome and the last GOAWAY: streams that the peer
  * opened meanwhile are served (RFC 9113 6.8). */
 #define NOTICE_NS (500 * WRING_NS_PER_MS)
-/* A small piece of DATA behind so many bytes is the rest of a larger window, as HAProxy leaves it in
- * each 64 KiB. It costs nothing. */
+/* A small piece of DATA behind so many bytes is the rest of a larger window, as HAProxy leaves it
+ * in each 64 KiB. It costs nothing. */
 #define DATA_BETWEEN_TINY 1024
 
 static wring__h2 *mux_of(const wring__endpoint *below) {
