@@ -11,6 +11,9 @@
 /* Between the notice that streams are no longer welcome and the last GOAWAY: streams that the peer
  * opened meanwhile are served (RFC 9113 6.8). */
 #define NOTICE_NS (500 * WRING_NS_PER_MS)
+/* A small piece of DATA behind so many bytes is the rest of a larger window, as HAProxy leaves it
+ * in each 64 KiB. It costs nothing. */
+#define DATA_BETWEEN_TINY 1024
 
 static wring__h2 *mux_of(const wring__endpoint *below) {
     return wring__h2_of_below(wring__stream_of_end((wring__endpoint *)(uintptr_t)below));
@@ -46,6 +49,13 @@ bool wring__h2_charge_reset(wring__h2 *mux, const char *what) {
 bool wring__h2_charge_control(wring__h2 *mux, const char *what) {
     const wring_http2_config *config = mux->options.config;
     return charge(mux, &mux->controls, config->controls_per_second, config->controls_burst, what);
+}
+
+void wring__h2_charge_data(wring__h2 *mux, size_t len, bool is_tiny) {
+    if (is_tiny && mux->data_since_tiny < DATA_BETWEEN_TINY && !mux->is_calmed) {
+        (void)wring__h2_charge_control(mux, "windows of a few bytes");
+    }
+    mux->data_since_tiny = is_tiny ? 0 : mux->data_since_tiny + len;
 }
 
 /* ---- what the worker calls ------------------------------------------------------------------- */

@@ -152,6 +152,8 @@ void wring__h2_end(wring__h2 *mux, wring_result reason);
  *  to calm down and ends; then this returns false. */
 bool wring__h2_charge_reset(wring__h2 *mux, const char *what);
 bool wring__h2_charge_control(wring__h2 *mux, const char *what);
+/** DATA goes out.  @param is_tiny  the peer's window cuts it to a few bytes */
+void wring__h2_charge_data(wring__h2 *mux, size_t len, bool is_tiny);
 /** The connection is told so, and ends. */
 void wring__h2_calm(wring__h2 *mux, const char *what);
 

@@ -15,10 +15,8 @@
 /* DATA of one of several streams: so long does the next one wait at most. */
 #define DATA_SHARED_MAX (8u << 10)
 #define DATA_ALONE_MAX  (16u << 10)
-/* DATA that the peer's window cuts below this is paid for from its budget, unless so many bytes of
- * DATA went before: then it is the rest of a larger window, as HAProxy leaves one in each 64 KiB. */
-#define DATA_TINY         64
-#define DATA_BETWEEN_TINY 1024
+/* DATA that the peer's window cuts below this may cost it: wring__h2_charge_data. */
+#define DATA_TINY 64
 /* What waits to be acknowledged, and CONTINUATION frames of a head: more is a flood. */
 #define ACKS_MAX          1000
 #define CONTINUATIONS_MAX 8
@@ -391,17 +389,6 @@ static ssize_t on_data_length(nghttp2_session *session, uint8_t type, int32_t id
     return mux->count > 1 ? DATA_SHARED_MAX : DATA_ALONE_MAX;
 }
 
-static void tiny_look(wring__h2 *mux, size_t len, bool is_tiny) {
-    if (!is_tiny) {
-        mux->data_since_tiny += len;
-        return;
-    }
-    if (mux->data_since_tiny < DATA_BETWEEN_TINY && !mux->is_calmed) {
-        (void)wring__h2_charge_control(mux, "windows of a few bytes");
-    }
-    mux->data_since_tiny = 0;
-}
-
 /* How much of its queue may go now; on_data_sent moves it. */
 static ssize_t on_data_wanted(nghttp2_session *session, int32_t id, uint8_t *out, size_t room,
                               uint32_t *flags, nghttp2_data_source *source, void *user) {
@@ -414,7 +401,7 @@ static ssize_t on_data_wanted(nghttp2_session *session, int32_t id, uint8_t *out
     }
     const uint64_t queued = s->super.out.bytes;
     const size_t len = (size_t)wring__min_u64(queued, room);
-    tiny_look(mux, len, len < queued && room < DATA_TINY);
+    wring__h2_charge_data(mux, len, len < queued && room < DATA_TINY);
     *flags |= len > 0 ? NGHTTP2_DATA_FLAG_NO_COPY : 0;
     if (wring__h2_has(s, WRING__H2_SHUT) && len == queued) {
         *flags |= NGHTTP2_DATA_FLAG_EOF;

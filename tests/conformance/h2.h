@@ -48,8 +48,8 @@ struct moved h2_stream_move(struct h2_stream *s, const uint8_t *bytes, size_t le
  * at once on a DATA frame of its own. */
 void h2_stream_shut(struct h2_stream *s, bool at_once);
 void h2_stream_reset(struct h2_stream *s, uint32_t code);
-/* Ends the tester's side with END_STREAM if it has not, behind the other side's, and waits until the stream is
- * over. NULL, or what was wrong. */
+/* Ends the tester's side with END_STREAM if it has not, behind the other side's, and waits until
+ * the stream is over. NULL, or what was wrong. */
 const char *h2_stream_end(struct h2_stream *s);
 /* Frees it; one that is not over is reset with CANCEL. NULL is legal. */
 void h2_stream_free(struct h2_stream *s);
