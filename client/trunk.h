@@ -73,8 +73,8 @@ bool wring__trunk_reroute(struct wring__link *link, wring_result reason);
 /** The session of a link on it is open. */
 void wring__trunk_is_used(wring__trunk *trunk);
 
-/** A link on it waited in vain: the connection may be dead, which nobody is told of. It takes no new
- *  clients; what is alive on it goes on. */
+/** A link on it waited in vain: the connection may be dead, which nobody is told of. It takes no
+ *  new clients; what is alive on it goes on. */
 void wring__trunk_doubt(wring__trunk *trunk);
 
 /** A link on it is gone. */
