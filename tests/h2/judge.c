@@ -175,8 +175,7 @@ static int64_t part_sent(const h2_judge *judge, uint32_t stream) {
 }
 
 void h2_judge_peer_ends(h2_judge *judge) {
-    h2_frame part;
-    h2_frame whole;
+    h2_frame part, whole;
     const bool is_data = peer_part(judge, &part) && part.type == H2_DATA;
     h2_judged_stream *stream = is_data ? h2_judge_stream(judge, part.stream) : NULL;
     if (stream != NULL && !stream->peer_ended && !stream->peer_reset) {
