@@ -87,6 +87,7 @@ wring_result wring__h2_add(wring__h2 *mux, wring__mux_stream *s, int32_t id, boo
     WRING_ASSERT(s->super.kind == WRING__END_MUX && s->super.state == WRING__END_OPEN);
     s->id = id;
     s->index = mux->count;
+    s->opened = wring__h2_stamp(mux);
     wring__h2_set(s, is_session ? WRING__H2_SESSION : 0);
     mux->streams[mux->count++] = s;
     mux->sessions += is_session;
@@ -198,7 +199,9 @@ static bool stash_append(wring__mux_stream *s, const uint8_t *data, size_t len) 
 
 static void credit_give(wring__mux_stream *s, size_t len) {
     s->credit += (uint32_t)len;
-    wring__h2_make_dirty(s);
+    if (s->credit >= wring__h2_of(s)->options.config->window_bytes / WRING__H2_CREDIT_PARTS) {
+        wring__h2_make_dirty(s);
+    }
 }
 
 static void bytes_give(wring__mux_stream *s, wring_mut_bytes bytes) {

@@ -5,6 +5,7 @@
  *   h2_mux.c      its streams: lists, pauses, ends, memory (wring__mux_ops). Knows no protocol.
  *   h2_conn.c     its connection: what the worker calls (wring__end_ops), budgets, drain
  *   h2_head.c     the fields of a head, collected
+ *   h2_memory.c   what nghttp2 allocates
  *   h2_session.c  nghttp2: bytes in, bytes out, submissions
  *
  * nghttp2 is entered to feed it (dispatch phase), to fill the connection's queue (flush phase), and
@@ -43,6 +44,9 @@ enum {
     WRING__H2_HEADED = 8192    /* our head was submitted */
 };
 
+/* Credit goes back when this part of a window is to be given: nghttp2 tells the peer at a half. */
+#define WRING__H2_CREDIT_PARTS 4
+
 struct wring__h2_list {
     wring__mux_stream *head;
     wring__mux_stream *tail;
@@ -67,7 +71,7 @@ typedef struct wring__h2 {
     int32_t last_stream; /* that a GOAWAY of ours named */
     struct wring__h2_list ready;
     struct wring__h2_list dirty;
-    size_t received; /* bytes of DATA in the feed at hand */
+    size_t received; /* bytes of DATA whose credit of the connection is still to be given back */
     wring__meter resets;
     wring__meter controls;
     uint64_t data_since_tiny; /* bytes of DATA since the peer's window last cut one to a few */
@@ -93,6 +97,11 @@ static inline wring__h2 *wring__h2_of_below(const wring__stream *below) {
 
 static inline wring__endpoint *wring__h2_below(const wring__h2 *mux) {
     return &mux->super.conn->super;
+}
+
+/** Now, in tenths of a second. */
+static inline uint16_t wring__h2_stamp(const wring__h2 *mux) {
+    return (uint16_t)(wring__h2_below(mux)->worker->now / (100 * WRING_NS_PER_MS));
 }
 
 static inline void wring__h2_set(wring__mux_stream *s, unsigned bits) {
@@ -166,6 +175,14 @@ void wring__h2_head_add(wring__h2_head *head, wring_bytes name, wring_bytes valu
 wring_result wring__h2_head_result(const wring__h2_head *head);
 wring_headers wring__h2_head_fields(const wring__h2_head *head,
                                     wring_header list[WRING_HTTP_FIELDS_MAX]);
+
+/* ---- h2_memory.c: for nghttp2, with a wring__h2 as `user` ------------------------------------- */
+
+void *wring__h2_memory_get(size_t size, void *user);
+void *wring__h2_memory_get_zeroed(size_t count, size_t size, void *user);
+void *wring__h2_memory_resize(void *bytes, size_t size, void *user);
+void wring__h2_memory_free(void *bytes, void *user);
+void wring__h2_memory_free_all(wring__h2 *mux);
 
 /* ---- h2_session.c ---------------------------------------------------------------------------- */
 

@@ -20,6 +20,8 @@
 /* What waits to be acknowledged, and CONTINUATION frames of a head: more is a flood. */
 #define ACKS_MAX          1000
 #define CONTINUATIONS_MAX 8
+/* A session that is reset after so long costs nothing of the budget of resets. */
+#define RESET_FREE 10 /* tenths of a second */
 /* Of the fields of a client's own request: head_bytes_max is about the answer. */
 #define REQUEST_BYTES_MAX (128u << 10)
 
@@ -267,6 +269,14 @@ static int on_data(wring__h2 *mux, const nghttp2_frame *frame) {
     return 0;
 }
 
+/* A session that was there for a while has cost its peer as much as us: a proxy resets those whose
+ * clients are lost. */
+static int on_reset(wring__h2 *mux, const wring__mux_stream *s) {
+    const bool has_lived = s != NULL && wring__h2_has(s, WRING__H2_SESSION) &&
+                           (uint16_t)(wring__h2_stamp(mux) - s->opened) >= RESET_FREE;
+    return result_of(has_lived || wring__h2_charge_reset(mux, "streams that were reset"));
+}
+
 static int on_frame(nghttp2_session *session, const nghttp2_frame *frame, void *user) {
     wring__h2 *mux = user;
     (void)session;
@@ -286,7 +296,7 @@ static int on_frame(nghttp2_session *session, const nghttp2_frame *frame, void *
         return result_of((frame->hd.flags & NGHTTP2_FLAG_ACK) != 0 ||
                          wring__h2_charge_control(mux, "PING"));
     case NGHTTP2_RST_STREAM:
-        return result_of(wring__h2_charge_reset(mux, "streams that were reset"));
+        return on_reset(mux, stream_named(session, frame->hd.stream_id));
     default:
         return 0;
     }
@@ -348,13 +358,22 @@ static int on_stream_close(nghttp2_session *session, int32_t id, uint32_t code, 
     return 0;
 }
 
-wring_result wring__h2_session_feed(wring__h2 *mux, wring_mut_bytes bytes) {
+/* It was received: whether its stream takes it is no matter of the others. */
+static int received_give(wring__h2 *mux) {
+    const size_t received = mux->received;
+    if (received < mux->options.config->connection_window_bytes / WRING__H2_CREDIT_PARTS) {
+        return 0;
+    }
     mux->received = 0;
+    return nghttp2_session_consume_connection(mux->session, received);
+}
+
+wring_result wring__h2_session_feed(wring__h2 *mux, wring_mut_bytes bytes) {
     mux->is_feeding = true;
     ssize_t taken = nghttp2_session_mem_recv(mux->session, bytes.data, bytes.len);
     mux->is_feeding = false;
-    if (taken >= 0 && mux->received > 0) {
-        taken = nghttp2_session_consume_connection(mux->session, mux->received);
+    if (taken >= 0) {
+        taken = received_give(mux);
     }
     if (taken == NGHTTP2_ERR_FLOODED) { /* ACKS_MAX, before any budget */
         wring__h2_calm(mux, "PING and SETTINGS whose answers wait");
@@ -634,74 +653,6 @@ void wring__h2_session_terminate(wring__h2 *mux, enum wring__h2_ending how) {
 
 /* ---- making one ------------------------------------------------------------------------------ */
 
-/* What nghttp2 holds counts as what the worker's connections hold. All of it is in a list: where
- * memory is out, nghttp2 1.52 frees some things twice (an item whose push onto a queue fails stays
- * with its stream), so after that its blocks are freed one by one, and not by it. */
-struct wring__h2_block {
-    struct wring__h2_block *next;
-    struct wring__h2_block **link;
-    size_t size;
-    _Alignas(16) uint8_t bytes[];
-};
-
-static struct wring__h2_block *block_of(void *bytes) {
-    return WRING_CONTAINER_OF(bytes, struct wring__h2_block, bytes);
-}
-
-static void block_link(wring__h2 *mux, struct wring__h2_block *block) {
-    block->next = mux->blocks;
-    block->link = &mux->blocks;
-    if (block->next != NULL) {
-        block->next->link = &block->next;
-    }
-    mux->blocks = block;
-    wring__h2_below(mux)->worker->chunks.held += block->size;
-}
-
-static void block_unlink(wring__h2 *mux, struct wring__h2_block *block) {
-    *block->link = block->next;
-    if (block->next != NULL) {
-        block->next->link = block->link;
-    }
-    wring__h2_below(mux)->worker->chunks.held -= block->size;
-}
-
-static void *memory_resize(void *bytes, size_t size, void *user) {
-    struct wring__h2_block *old = bytes == NULL ? NULL : block_of(bytes);
-    if (size > SIZE_MAX - sizeof *old) {
-        return NULL;
-    }
-    if (old != NULL) {
-        block_unlink(user, old);
-    }
-    struct wring__h2_block *block = realloc(old, sizeof *block + size);
-    if (block == NULL) {
-        if (old != NULL) {
-            block_link(user, old);
-        }
-        return NULL;
-    }
-    block->size = size;
-    block_link(user, block);
-    return block->bytes;
-}
-
-static void *memory_get(size_t size, void *user) {
-    return memory_resize(NULL, size, user);
-}
-
-static void *memory_get_zeroed(size_t count, size_t size, void *user) {
-    void *bytes = size > 0 && count > SIZE_MAX / size ? NULL : memory_get(count * size, user);
-    return bytes == NULL ? NULL : memset(bytes, 0, count * size);
-}
-
-static void memory_free(void *bytes, void *user) {
-    if (bytes != NULL) {
-        block_unlink(user, block_of(bytes));
-        free(block_of(bytes));
-    }
-}
-
 static void callbacks_set(nghttp2_session_callbacks *callbacks) {
     nghttp2_session_callbacks_set_on_begin_frame_callback(callbacks, on_begin_frame);
     nghttp2_session_callbacks_set_on_begin_headers_callback(callbacks, on_begin_headers);
@@ -727,7 +678,8 @@ static void options_set(nghttp2_option *option, const wring__h2 *mux) {
 
 static int session_new(wring__h2 *mux, nghttp2_session_callbacks *callbacks,
                        nghttp2_option *option) {
-    nghttp2_mem memory = {mux, memory_get, memory_free, memory_get_zeroed, memory_resize};
+    nghttp2_mem memory = {mux, wring__h2_memory_get, wring__h2_memory_free,
+                          wring__h2_memory_get_zeroed, wring__h2_memory_resize};
     callbacks_set(callbacks);
     options_set(option, mux);
     return mux->options.role->is_client
@@ -787,9 +739,7 @@ void wring__h2_session_free(wring__h2 *mux) {
     if (!mux->is_dead) {
         nghttp2_session_del(mux->session); /* NULL is legal */
     }
-    while (mux->blocks != NULL) {
-        WRING_ASSERT(mux->is_dead);
-        memory_free(mux->blocks->bytes, mux);
-    }
+    WRING_ASSERT(mux->blocks == NULL || mux->is_dead);
+    wring__h2_memory_free_all(mux);
     mux->session = NULL;
 }

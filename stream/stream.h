@@ -29,8 +29,11 @@ typedef struct wring__mux_stream {
     uint32_t index;                 /* in the multiplexer's list of its streams */
     int32_t id;
     uint32_t credit; /* bytes consumed that the peer may send again */
-    uint16_t code;   /* of the RST_STREAM that ended it; 0: it ended in order, or goes on */
-    uint16_t bits;   /* the multiplexer's own */
+    union {
+        uint16_t opened; /* when, on the worker's clock: in its multiplexer's units, wraps */
+        uint16_t code;   /* once it is gone: of the RST_STREAM; 0: it ended in order */
+    };
+    uint16_t bits; /* the multiplexer's own */
 } wring__mux_stream;
 
 _Static_assert(sizeof(wring__mux_stream) <= sizeof(wring__conn), "a stream would become larger");

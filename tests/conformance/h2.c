@@ -161,8 +161,8 @@ static ssize_t on_data_length(nghttp2_session *session, uint8_t type, int32_t id
 }
 
 static nghttp2_session *session_make(struct h2 *h) {
-    nghttp2_session_callbacks *callbacks;
-    nghttp2_option *option;
+    nghttp2_session_callbacks *callbacks = NULL;
+    nghttp2_option *option = NULL;
     nghttp2_session *session;
     const uint32_t window = h->setup.is_small ? WINDOW_SMALL : H2_WINDOW_USUAL;
     const nghttp2_settings_entry settings[] = {{NGHTTP2_SETTINGS_INITIAL_WINDOW_SIZE, window},

@@ -64,8 +64,8 @@ typedef struct exchanges {
     fuzz_given given[GIVEN_MAX];
     size_t given_count;
     uint64_t (*tag_of)(const wring_exchange *exchange); /* NULL: there is one at a time */
-    unsigned posts; /* taken */
-    unsigned infos; /* that arrived */
+    unsigned posts;                                     /* taken */
+    unsigned infos;                                     /* that arrived */
     unsigned losts;
 } exchanges;
 
