@@ -176,7 +176,7 @@ wring_result wring__h2_head_result(const wring__h2_head *head);
 wring_headers wring__h2_head_fields(const wring__h2_head *head,
                                     wring_header list[WRING_HTTP_FIELDS_MAX]);
 
-/* ---- h2_memory.c: for nghttp2, with a wring__h2 as `user` ------------------------------------- */
+/* ---- h2_memory.c: for nghttp2, with a wring__h2 as `user` ---------------------------- */
 
 void *wring__h2_memory_get(size_t size, void *user);
 void *wring__h2_memory_get_zeroed(size_t count, size_t size, void *user);
