@@ -43,7 +43,7 @@ floods("windows of new streams that overflow", dies(CALM, 3), lambda i: post(nth
 floods("DATA of streams that have ended", dies(CALM, STREAM_CLOSED), lambda i: get(nth(i), "/never")
     + data(nth(i), b"x"), waits=40)
 floods("streams above the limit", dies(CALM, PROTOCOL), lambda i: post(nth(i), "/never"))
-floods("bodies that nobody wants", dies(CALM) | nothing, lambda i: post(nth(i), "/nowhere"),
+floods("bodies that nobody wants", dies(CALM, PROTOCOL) | nothing, lambda i: post(nth(i), "/nowhere"),
     waits=40)
 floods("WebSockets that are refused", dies(CALM) | nothing, lambda i: connect(nth(i), "/nowhere"),
     waits=40)
