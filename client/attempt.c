@@ -95,6 +95,7 @@ static void attempt_over(wring_client *client) {
 void wring__client_attempt_failed(wring_client *client, const wring_error *error) {
     client->last = *error;
     client->end = wring__client_no_session(error);
+    wring__trunk_dial_failed(client, error);
     attempt_over(client);
 }
 

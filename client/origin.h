@@ -27,6 +27,7 @@ struct wring__origin {
     wring_time_ns plain_until; /* HTTP/1.1 will do */
     wring_time_ns full_until;  /* a trunk takes `full_at` streams and no more */
     uint32_t full_at;
+    wring_error failure; /* of the last dial that failed for all */
     char key[];
 };
 

@@ -145,6 +145,15 @@ static void trunk_timer(wring__stream *below) {
     }
 }
 
+/* To whoever waits now the dial has failed; they are told by the origin's task. */
+static void failure_mark(wring__origin *origin, const wring_error *error) {
+    origin->failure = *error;
+    for (wring_client *client = origin->waiting; client != NULL; client = client->ride.next) {
+        client->ride.has_failed = true;
+    }
+    wring__origin_wake(origin);
+}
+
 /* Before the server's settings came. */
 static void opening_error(const wring__trunk *trunk, wring_result reason, wring_error *error) {
     const wring__endpoint *end = &below_of(trunk)->end;
@@ -168,13 +177,13 @@ static void opening_error(const wring__trunk *trunk, wring_result reason, wring_
 
 static void trunk_failed(wring__stream *below, wring_result reason) {
     wring__trunk *trunk = trunk_of(below);
-    wring_client *client = trunk->dialler;
-    trunk->dialler = NULL;
+    wring__origin *origin = trunk->origin;
+    const bool is_opening = origin != NULL && origin->opening == trunk;
     trunk_over(trunk);
-    if (client != NULL) {
+    if (is_opening) {
         wring_error error;
         opening_error(trunk, reason, &error);
-        wring__client_attempt_failed(client, &error);
+        failure_mark(origin, &error);
     }
 }
 
@@ -309,6 +318,11 @@ static bool serve(wring__origin *origin, wring_client *client) {
         turn_down(client);
         return true;
     }
+    if (client->ride.has_failed) {
+        const wring_error error = origin->failure;
+        wring__client_attempt_failed(client, &error);
+        return true;
+    }
     wring__trunk *trunk = roomy_of(origin);
     if (trunk != NULL) {
         ride(client, trunk);
@@ -326,7 +340,7 @@ static bool serve(wring__origin *origin, wring_client *client) {
 
 static bool can_be_served(const wring__origin *origin, const wring_client *client) {
     return (origin->dialler == NULL && origin->opening == NULL) || client->ride.is_turned_down ||
-           goes_plain(origin, client) || roomy_of(origin) != NULL;
+           client->ride.has_failed || goes_plain(origin, client) || roomy_of(origin) != NULL;
 }
 
 void wring__trunk_serve(wring__task *task) {
@@ -379,6 +393,13 @@ bool wring__trunk_seek(wring_client *client) {
     wring__origin_wait(origin, client, false);
     wring__origin_wake(origin);
     return true;
+}
+
+void wring__trunk_dial_failed(wring_client *client, const wring_error *error) {
+    wring__origin *origin = client->ride.origin;
+    if (origin != NULL && origin->dialler == client && error->code != WRING_ERR_TIMEOUT) {
+        failure_mark(origin, error);
+    }
 }
 
 bool wring__trunk_is_waited_for(const wring_client *client) {

@@ -6,8 +6,9 @@
  * proxy, TLS settings, source address, limits. A client that wants HTTP/2 asks its origin first
  * (wring__trunk_seek). An open trunk with room takes the client at once. If there is none, the
  * client dials one, as it would dial a connection of its own, and whoever comes meanwhile waits. A
- * dial that fails is the failed attempt of the client that dialled; the next one that waits dials
- * then. Each client keeps its own timeout and its own back-off.
+ * dial that fails is the failed attempt of all that wait for it. One that only took too long is that
+ * of the client that dialled: the next one that waits dials then. Each client keeps its own timeout
+ * and its own back-off.
  *
  *     dialled -> opening (the server's settings are waited for) -> open -> over
  *
@@ -40,6 +41,7 @@ typedef struct wring__ride {
     uint8_t dials;              /* of this attempt */
     bool is_plain : 1;          /* this attempt offers HTTP/1.1 only */
     bool is_turned_down : 1;    /* the server has no WebSockets over HTTP/2 */
+    bool has_failed : 1;        /* so has the dial that it waited for: origin->failure */
 } wring__ride;
 
 /** An attempt begins: all is forgotten that the last one learned of its connection. */
@@ -48,6 +50,9 @@ void wring__trunk_forget(struct wring_client *client);
 /** Before an attempt dials. True: the client has a link on a trunk, or waits for one, or has been
  *  told that its attempt failed. False: it has to dial. */
 bool wring__trunk_seek(struct wring_client *client);
+
+/** The client's attempt failed. If others waited for what it dialled, so did theirs. */
+void wring__trunk_dial_failed(struct wring_client *client, const wring_error *error);
 
 /** The client waits, or dials for others, no longer. Legal at any time. */
 void wring__trunk_leave(struct wring_client *client);
