@@ -153,6 +153,7 @@ static int settings_compare(const cJSON *a, const cJSON *b) {
                                          "burst",       "publishers", "topics",
                                          "size_min",    "size_max",   "streams"};
     static const char *const switches[] = {"binary", "deflate", "http2"};
+    static const char *const means[] = {"binary", "compressed", "over HTTP/2"};
     int count = 0;
     const cJSON *first = cJSON_GetObjectItemCaseSensitive(a, "config");
     const cJSON *second = cJSON_GetObjectItemCaseSensitive(b, "config");
@@ -177,7 +178,7 @@ static int settings_compare(const cJSON *a, const cJSON *b) {
     for (size_t i = 0; i < sizeof switches / sizeof switches[0]; i++) {
         if (is_set(first, switches[i]) != is_set(second, switches[i])) {
             printf("note: only %s is %s\n", is_set(first, switches[i]) ? "A" : "B",
-                   i == 0 ? "binary" : "compressed");
+                   means[i]);
             count++;
         }
     }

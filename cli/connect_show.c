@@ -292,8 +292,12 @@ void connect_show_refusal(connect_talk *talk, const wring_http_answer *answer) {
     if (answer->by_proxy) {
         fputs("* the proxy's answer:\n", to);
     }
-    fprintf(to, "< HTTP/1.1 %d", answer->status);
-    show_line(to, " ", answer->reason);
+    if (talk->options->http2 != 0 && !answer->by_proxy) {
+        fprintf(to, "< HTTP/2 %d\n", answer->status);
+    } else {
+        fprintf(to, "< HTTP/1.1 %d", answer->status);
+        show_line(to, " ", answer->reason);
+    }
     for (size_t i = 0; i < answer->headers.count; i++) {
         show_header(to, '<', &answer->headers.list[i]);
     }

@@ -71,7 +71,7 @@ bool cli_http2_config(bool has_tls, wring_http2_config *config, const wring_http
         return false;
     }
     if (!given.off && !has_tls && !given.cleartext && has_others()) {
-        cli_complain("the --http2-... options need --http2, or --tls-cert and --tls-key");
+        cli_complain("the options about HTTP/2 need --http2, or --tls-cert and --tls-key");
         return false;
     }
     if (given.off || (!has_tls && !given.cleartext)) {
@@ -85,12 +85,12 @@ bool cli_http2_config(bool has_tls, wring_http2_config *config, const wring_http
     return true;
 }
 
-void cli_http2_print(const wring_http2_config *config) {
+void cli_http2_print(bool has_tls, const wring_http2_config *config) {
     if (config == NULL) {
         puts("http2 = off");
         return;
     }
-    printf("http2 = %s\nhttp2-websockets = %s\n", config->cleartext ? "cleartext" : "tls",
+    printf("http2 = %s\nhttp2-websockets = %s\n", has_tls ? "tls" : "cleartext",
            config->no_websockets ? "no" : "yes");
     cli_print_u32("http2-requests", config->requests_max);
     cli_print_u32("http2-sessions", config->sessions_max);

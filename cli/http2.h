@@ -26,6 +26,6 @@ extern const cli_number cli_http2_numbers[];
 bool cli_http2_config(bool has_tls, wring_http2_config *config, const wring_http2_config **out);
 
 /** For --print-config.  @param config  adopted; NULL: off */
-void cli_http2_print(const wring_http2_config *config);
+void cli_http2_print(bool has_tls, const wring_http2_config *config);
 
 #endif

@@ -329,11 +329,11 @@ static void print_tls(const wring_tls_server_config *tls) {
            tls->client_optional ? "yes" : "no");
 }
 
-static void print_http2(const wring_http2_config *given_http2) {
+static void print_http2(const wring_server_config *c) {
     wring_http2_config http2 = {.struct_size = sizeof http2};
     const bool is_on =
-        given_http2 != NULL && wring_http2_config_adopt(given_http2, &http2, NULL) == WRING_OK;
-    cli_http2_print(is_on ? &http2 : NULL);
+        c->http2 != NULL && wring_http2_config_adopt(c->http2, &http2, NULL) == WRING_OK;
+    cli_http2_print(c->tls != NULL, is_on ? &http2 : NULL);
 }
 
 static void print_limits(const wring_server_config *c, const wring_policy *p) {
@@ -376,7 +376,7 @@ static bool print_server(const wring_server_config *c, const wring_policy *p, ui
     cli_print_u32("pong-timeout", session->pong_timeout_ms);
     print_limits(c, p);
     print_tls(c->tls);
-    print_http2(c->http2);
+    print_http2(c);
     cli_deflate_print(p->deflate);
     printf("drain-ms = %u\nmax-connections = %" PRIu64 "\nmax-subscriptions = %" PRIu64
            "\nbacklog = %u\n",

@@ -20,6 +20,7 @@
     X(ACCEPT_FAILED, ERROR, "accept_failed")                                                       \
     X(CONNECTION_REFUSED, WARNING, "connection_refused")                                           \
     X(HANDSHAKE_EVICTED, WARNING, "handshake_evicted")                                             \
+    X(HTTP2_BROKEN, INFO, "http2_broken")                                                          \
     X(CONNECTION_CALMED, WARNING, "connection_calmed")                                             \
     X(TLS_FAILED, INFO, "tls_failed")                                                              \
     X(REQUEST_REFUSED, INFO, "request_refused")                                                    \

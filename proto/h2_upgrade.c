@@ -61,7 +61,8 @@ wring_result wring_h2_request_validate(wring_headers headers, const wring_upgrad
     }
     wring_bytes version = wring_str("13"); /* RFC 8441 5: the header is sent as over HTTP/1.1 */
     wring_headers_get(headers, "sec-websocket-version", &version);
-    if (!wring_bytes_equal(version, wring_str("13"))) {
+    if (!wring_bytes_equal(version, wring_str("13")) ||
+        wring_headers_count(headers, "sec-websocket-version") > 1) {
         return WRING_ERR_UNSUPPORTED_VERSION;
     }
     wring_headers_get(headers, "origin", &info.origin);

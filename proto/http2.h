@@ -11,7 +11,7 @@
 /** Fills in the request that the fields make: its path, query and host, and the fields without the
  *  pseudo-header fields. All of it is borrowed from them. After an error its method is filled in.
  *  @param fields  the pseudo-header fields first, each once
- *  Errors: WRING_ERR_BAD_HTTP (the target, or a second or other Host), WRING_ERR_BAD_HOST,
+ *  Errors: WRING_ERR_BAD_HTTP (the target), WRING_ERR_BAD_HOST (also a second or other one),
  *          WRING_ERR_TARGET_TOO_BIG. */
 WRING_MUST_CHECK wring_result wring__http2_request(wring_headers fields, size_t target_bytes_max,
                                                    wring_request *out);

@@ -68,7 +68,7 @@ static wring_result host_check(wring_request *out) {
     wring_bytes host = {NULL, 0};
     const size_t count = wring__headers_find(out->headers, "host", &host);
     if (count > 1 || (count == 1 && out->host.len > 0 && !is_same(host, out->host))) {
-        return WRING_ERR_BAD_HTTP;
+        return WRING_ERR_BAD_HOST;
     }
     out->host = out->host.len > 0 ? out->host : host;
     return wring__authority_is_legal(out->host) ? WRING_OK : WRING_ERR_BAD_HOST;

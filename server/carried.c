@@ -68,6 +68,10 @@ static void carried_refused(wring__endpoint *end, wring_headers fields, wring_re
     wring__request_carried_refuse(peer_of(wring__stream_of_end(end)), fields, result);
 }
 
+static void carried_broken(wring__stream *below, wring_bytes text) {
+    wring__tell_http2_broken(peer_of(below), text);
+}
+
 static void carried_calmed(wring__stream *below, const char *what) {
     wring__tell_connection_calmed(peer_of(below), what);
 }
@@ -93,6 +97,7 @@ static const wring__h2_role carried_role = {
     .open = carried_open,
     .request = carried_request,
     .refused = carried_refused,
+    .broken = carried_broken,
     .calmed = carried_calmed,
     .idle = carried_idle,
     .closed = carried_closed,

@@ -4,6 +4,7 @@
  */
 #include <sched.h>
 #include <stddef.h>
+#include <string.h>
 #include <unistd.h>
 
 #include "core/sized.h"
@@ -128,10 +129,40 @@ static wring_result proxies_check(const wring_server_config *config, wring_error
     return result;
 }
 
+static bool alpn_has_h2(const wring_tls_server_config *tls) {
+    for (size_t i = 0; i < tls->alpn_count; i++) {
+        if (strcmp(tls->alpn[i], "h2") == 0) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* What ALPN promises has to be there, and what is there to be promised. */
+static wring_result alpn_check(const wring_server_config *config, wring_error *error) {
+    wring_tls_server_config tls;
+    if (config->tls == NULL ||
+        wring__sized_adopt(&tls, sizeof tls, config->tls, offsetof(wring_tls_server_config, sni),
+                           "wring_tls_server_config", error) != WRING_OK ||
+        tls.alpn == NULL || tls.alpn_count == 0) {
+        return WRING_OK;
+    }
+    const bool has_h2 = alpn_has_h2(&tls);
+    if (has_h2 && config->http2 == NULL) {
+        return bad(error, "tls.alpn", "has \"h2\", but http2 is not set");
+    }
+    return has_h2 || config->http2 == NULL
+               ? WRING_OK
+               : bad(error, "tls.alpn",
+                     "has no \"h2\", so http2 would never be used: leave "
+                     "tls.alpn out, or put \"h2\" into it");
+}
+
 static wring_result http2_check(const wring_server_config *config, wring_error *error) {
     wring_http2_config http2 = {.struct_size = sizeof http2};
-    return config->http2 == NULL ? WRING_OK
-                                 : wring_http2_config_adopt(config->http2, &http2, error);
+    const wring_result result =
+        config->http2 == NULL ? WRING_OK : wring_http2_config_adopt(config->http2, &http2, error);
+    return result == WRING_OK ? alpn_check(config, error) : result;
 }
 
 static wring_result config_check(const wring_server_config *config, wring_error *error) {

@@ -97,6 +97,16 @@ void wring__tell_handshake_failed(const wring__peer *peer, wring_result reason) 
     }
 }
 
+void wring__tell_http2_broken(const wring__peer *peer, wring_bytes text) {
+    wring__log_entry entry;
+    count(peer, WRING_ERR_BAD_HTTP2);
+    if (peer_entry(&entry, peer, WRING__LOG_HTTP2_BROKEN)) {
+        wring__log_text(&entry, "reason", wring_result_name(WRING_ERR_BAD_HTTP2));
+        wring__log_bytes(&entry, "error", text);
+        wring__log_write(&entry, "the peer broke a rule of HTTP/2");
+    }
+}
+
 void wring__tell_connection_calmed(const wring__peer *peer, const char *what) {
     wring__log_entry entry;
     count(peer, WRING_ERR_RATE_LIMIT);

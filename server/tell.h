@@ -23,6 +23,8 @@ void wring__tell_connection_refused(struct wring__server_worker *worker, wring__
 void wring__tell_handshake_evicted(const wring__peer *peer);
 /** Before the session: the connection ended or broke, perhaps in its TLS handshake. */
 void wring__tell_handshake_failed(const wring__peer *peer, wring_result reason);
+/** A peer broke a rule of HTTP/2.  @param text  may quote it */
+void wring__tell_http2_broken(const wring__peer *peer, wring_bytes text);
 /** Its connection of HTTP/2 ends: the peer sent more of `what` than it may. */
 void wring__tell_connection_calmed(const wring__peer *peer, const char *what);
 void wring__tell_request_refused(const wring__peer *peer, int status, wring_result reason,

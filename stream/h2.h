@@ -52,6 +52,9 @@ typedef struct wring__h2_role {
     /** A server's. Instead of `request`: the head is beyond a limit, which `result` names.
      *  @param fields  those below the limit; borrowed */
     void (*refused)(wring__endpoint *end, wring_headers fields, wring_result result);
+    /** A server's. The peer broke a rule of HTTP/2, and a stream or the connection ends for it.
+     *  @param text  what nghttp2 says of it; may quote the peer */
+    void (*broken)(wring__stream *below, wring_bytes text);
     /** A server's. The peer went beyond a limit: `what` names it. The connection ends. */
     void (*calmed)(wring__stream *below, const char *what);
     /** A client's. The final answer to a stream's request; its body, or the bytes of its session,

@@ -321,9 +321,31 @@ static void reset_sent(wring__h2 *mux, uint32_t code) {
     }
 }
 
+/* What was wrong with a stream, or with a head. */
+static int on_error(nghttp2_session *session, int code, const char *text, size_t len, void *user) {
+    const wring__h2 *mux = user;
+    (void)session;
+    (void)code;
+    if (mux->options.role->broken != NULL && !mux->is_calmed) {
+        mux->options.role->broken(mux->below, wring_bytes_of(text, len));
+    }
+    return 0;
+}
+
+/* What was wrong with the connection. */
+static void goaway_sent(const wring__h2 *mux, const nghttp2_goaway *goaway) {
+    if (goaway->error_code != NGHTTP2_NO_ERROR && goaway->error_code != NGHTTP2_ENHANCE_YOUR_CALM &&
+        mux->options.role->broken != NULL) {
+        const wring_bytes said = {goaway->opaque_data, goaway->opaque_data_len};
+        mux->options.role->broken(mux->below, said.len > 0 ? said : wring_str("GOAWAY"));
+    }
+}
+
 static int on_frame_sent(nghttp2_session *session, const nghttp2_frame *frame, void *user) {
     if (frame->hd.type == NGHTTP2_RST_STREAM) {
         reset_sent(user, frame->rst_stream.error_code);
+    } else if (frame->hd.type == NGHTTP2_GOAWAY) {
+        goaway_sent(user, &frame->goaway);
     } else if (frame->hd.type == NGHTTP2_HEADERS &&
                (frame->hd.flags & NGHTTP2_FLAG_END_STREAM) != 0) { /* an answer without a body */
         wring__mux_stream *s = stream_named(session, frame->hd.stream_id);
@@ -662,6 +684,7 @@ static void callbacks_set(nghttp2_session_callbacks *callbacks) {
     nghttp2_session_callbacks_set_on_frame_send_callback(callbacks, on_frame_sent);
     nghttp2_session_callbacks_set_on_data_chunk_recv_callback(callbacks, on_data_chunk);
     nghttp2_session_callbacks_set_on_stream_close_callback(callbacks, on_stream_close);
+    nghttp2_session_callbacks_set_error_callback2(callbacks, on_error);
     nghttp2_session_callbacks_set_send_data_callback(callbacks, on_data_sent);
     nghttp2_session_callbacks_set_data_source_read_length_callback(callbacks, on_data_length);
 }

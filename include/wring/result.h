@@ -56,7 +56,7 @@ typedef enum wring_class {
     X(ERR_BAD_HTTP, -50, PEER, 0, "the HTTP head, or the framing of a body, is malformed")         \
     X(ERR_BAD_HTTP_VERSION, -51, PEER, 0, "the HTTP version is not 1.0 or 1.1")                    \
     X(ERR_UNEXPECTED_BODY, -52, PEER, 0, "an upgrade request announces a body")                    \
-    X(ERR_BAD_HOST, -53, PEER, 0, "the Host header is missing, malformed or given twice")          \
+    X(ERR_BAD_HOST, -53, PEER, 0, "the host is missing, malformed, or given twice")                \
     X(ERR_WRONG_METHOD, -54, PEER, 0, "the method is not allowed here")                            \
     X(ERR_MISSING_UPGRADE, -55, PEER, 0, "the Upgrade header is missing")                          \
     X(ERR_INVALID_UPGRADE, -56, PEER, 0, "the Upgrade header does not list websocket")             \

@@ -148,6 +148,8 @@ class request {
         : c(&given), accepted(data) {}
 
     [[nodiscard]] std::string_view method() const noexcept { return text(c->method); }
+    /** 10 or 11 for HTTP/1.0 and 1.1, 20 for HTTP/2. */
+    [[nodiscard]] std::uint32_t http_version() const noexcept { return c->http_version; }
     /** As in the request line. */
     [[nodiscard]] std::string_view target() const noexcept { return text(c->target); }
     /** The target up to '?'. A server's is percent-decoded, a client's raw. */
