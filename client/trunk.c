@@ -169,9 +169,11 @@ static void opening_error(const wring__trunk *trunk, wring_result reason, wring_
                               "the server %s the connection before it said a word of HTTP/2",
                               number == 0 ? "closed" : "reset");
     } else {
-        (void)wring_error_set(error, WRING_ERR_BAD_HTTP2, 0,
-                              "the server does not speak HTTP/2 here: leave http2.cleartext out "
-                              "for one of HTTP/1.1");
+        (void)wring_error_set(error, WRING_ERR_BAD_HTTP2, 0, "%s",
+                              wring__end_tls(end) != NULL
+                                  ? "the server broke the rules of HTTP/2 (RFC 9113)"
+                                  : "the server does not speak HTTP/2 here: leave http2.cleartext "
+                                    "out for one of HTTP/1.1");
     }
 }
 

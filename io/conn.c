@@ -13,8 +13,6 @@
 #define GATHER_MAX 64
 /* Longer sends rather wait for room by themselves: a second attempt costs a turn. */
 #define AT_ONCE_BYTES_MAX ((uint64_t)32 * 1024)
-/* For the last bytes, as long as none of them moves: an answer may be long, and its client slow. */
-#define DRAIN_TIMEOUT_NS (10 * WRING_NS_PER_SEC)
 /* The close handshake is over: nothing more is to come but the peer's end of stream. */
 #define LINGER_NS        (200 * WRING_NS_PER_MS)
 #define LINGER_LONGER_NS (2 * WRING_NS_PER_SEC)
@@ -144,7 +142,7 @@ static void seal_last(wring__conn *conn) {
 __attribute__((noinline)) static void drain_wait(wring__conn *conn) {
     conn->super.tx_moved = false;
     wring__wheel_set(&conn->super.worker->wheel, &conn->super.timer,
-                     conn->super.worker->clock.peer_now + DRAIN_TIMEOUT_NS);
+                     conn->super.worker->clock.peer_now + WRING__DRAIN_NS_OF(&conn->super));
 }
 
 void wring__conn_shut(wring__conn *conn) {

@@ -104,6 +104,7 @@ struct wring__endpoint {
     bool asked : 1;        /* the owner wants a call in the dispatch phase */
     bool tell_drained : 1; /* ... once the queue is at worker->drained_bytes */
     bool tx_moved : 1;     /* the kernel took bytes; cleared by wring__end_take_tx_moved */
+    bool is_patient : 1;   /* its last bytes have worker->patience_ns, as long as none moves */
 };
 
 /** What a multiplexer does for its endpoints. It links those that need something into its own lists
@@ -157,6 +158,12 @@ void wring__end_shut(wring__endpoint *end);
 /** Before wring__end_shut: the peer is still sending what nobody wants. It is dropped for up to 2 s
  *  rather than 200 ms, since a reset would make the peer lose what was sent to it. */
 void wring__end_linger_longer(wring__endpoint *end);
+
+/** Before wring__end_shut: its last bytes may wait as long as the owner lets answers wait
+ *  (worker->patience_ns), and not for 10 s. */
+static inline void wring__end_be_patient(wring__endpoint *end) {
+    end->is_patient = true;
+}
 
 /** When it is aborted from now on, a connection is reset: the peer must not take its end for one in
  *  order. */

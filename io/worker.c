@@ -96,6 +96,7 @@ wring_result wring__worker_init(wring__worker *worker, const wring__worker_confi
         config->dialled_pause_bytes == 0 ? UINT64_MAX : config->dialled_pause_bytes;
     worker->soft_bytes = UINT64_MAX;
     worker->drained_bytes = 0;
+    worker->patience_ns = WRING__DRAIN_TIMEOUT_NS;
     worker->log = config->log;
     worker->number = config->number;
     worker->full_words =

@@ -40,7 +40,7 @@ static wring_result pseudos_get(wring_headers headers, wring_h2_upgrade_info *ou
         if (i == 0 && !wring_bytes_equal(out->method, wring_str("CONNECT"))) {
             return WRING_ERR_WRONG_METHOD;
         }
-        if (i == 1 && !wring_bytes_equal(protocol, wring_str("websocket"))) {
+        if (i == 1 && !wring__text_is(protocol, "websocket")) {
             return WRING_ERR_WRONG_PROTOCOL;
         }
     }

@@ -220,7 +220,8 @@ void wring__machine_end(wring_machine *machine, wring_result result, uint16_t co
 
 void wring_machine_fail(wring_machine *machine, wring_result reason) {
     reason = reason == WRING_OK ? WRING_ERR_TRUNCATED : reason;
-    const bool by_peer = reason == WRING_ERR_TRUNCATED || reason == WRING_ERR_TRANSPORT;
+    const bool by_peer = reason == WRING_ERR_TRUNCATED || reason == WRING_ERR_TRANSPORT ||
+                         reason == WRING_ERR_STREAM_RESET;
     wring__machine_end(machine, reason, WRING_CLOSE_ABNORMAL, by_peer);
 }
 

@@ -72,6 +72,7 @@ void wring__http_end(wring__peer *peer, bool is_sending) {
     if (is_sending) {
         wring__end_linger_longer(&peer->stream.end);
     }
+    wring__end_be_patient(&peer->stream.end);
     wring__end_shut(&peer->stream.end);
 }
 

@@ -14,6 +14,9 @@
 #include "server/visit.h"
 #include "stream/stream.h"
 
+/* For the last bytes of an answer where answers may wait without end: nobody is there who could end
+ * it any more. */
+#define PATIENCE_OFF_NS (3600 * WRING_NS_PER_SEC)
 /* From the beginning of a drain: so long a handshake with a client far away may last. */
 #define UNLISTEN_NS (200 * WRING_NS_PER_MS)
 
@@ -190,6 +193,8 @@ static void marks_set(wring__server_worker *worker) {
     }
     worker->io.soft_bytes = least;
     worker->io.drained_bytes = most / 2;
+    const uint32_t answer_ms = worker->server->config.answer_timeout_ms;
+    worker->io.patience_ns = answer_ms == WRING_OFF ? PATIENCE_OFF_NS : answer_ms * WRING_NS_PER_MS;
 }
 
 void wring__server_sessions_set(wring__server_worker *worker) {

@@ -119,12 +119,17 @@ static void below_failed(wring__endpoint *below, wring_result reason) {
 }
 
 /* It is put in order now: until nghttp2 has done so, it takes streams behind the last one named. */
+/* Without a stream nghttp2 ends the connection, unless a head is coming in: it has as long. */
 static void goaway_send(wring__h2 *mux) {
     if (!mux->is_going) {
         mux->is_going = true;
         wring__h2_session_goaway(mux);
         below_fill(wring__h2_below(mux));
         wring__h2_flush(mux);
+    }
+    if (mux->count == 0) {
+        wring__endpoint *below = wring__h2_below(mux);
+        wring__end_set_deadline(below, below->worker->clock.peer_now + NOTICE_NS);
     }
 }
 
@@ -162,7 +167,7 @@ static void below_asked(wring__endpoint *below) {
         }
     }
     if (mux->is_over) {
-        below_end(below, WRING_ERR_TRANSPORT);
+        below_end(below, mux->is_faulty ? WRING_ERR_BAD_HTTP2 : WRING_ERR_TRANSPORT);
         wring__end_shut(below);
     }
 }

@@ -6,11 +6,16 @@
 
 #include "stream/h2_mux.h"
 
+/* A head that is larger than its limit is answered, with 431; one that is so many times larger is no
+ * longer looked at. */
+#define OFFERED_TIMES 4
+
 struct wring__h2_head {
     uint8_t *data; /* names and values, one behind the other */
     size_t len;
     size_t cap;
     size_t count;
+    uint64_t offered; /* also of those that were not taken */
     uint32_t bytes_max;
     wring_result result;
     struct {
@@ -26,6 +31,7 @@ wring__h2_head *wring__h2_head_make(uint32_t bytes_max) {
         head->data = NULL;
         head->len = head->cap = head->count = 0;
         head->bytes_max = bytes_max;
+        head->offered = 0;
         head->result = WRING_OK;
     }
     return head;
@@ -52,16 +58,21 @@ static wring_result room_make(wring__h2_head *head, size_t len) {
     return WRING_OK;
 }
 
-/* RFC 9113 8.2.3: the parts of a cookie are one field to everybody else. */
-static bool goes_on(const wring__h2_head *head, wring_bytes name) {
-    if (head->count == 0 || !wring_bytes_equal(name, wring_str("cookie"))) {
-        return false;
+/* RFC 9113 8.2.3: the parts of a cookie are one field to everybody else, wherever they stand.
+ * Returns the field to which this one belongs; head->count: none. */
+static size_t cookie_find(const wring__h2_head *head, wring_bytes name) {
+    const bool is_cookie = wring_bytes_equal(name, wring_str("cookie"));
+    size_t i = is_cookie ? 0 : head->count;
+    while (i < head->count &&
+           !wring_bytes_equal(
+               wring_bytes_of(head->data + head->fields[i].at, head->fields[i].name_len), name)) {
+        i++;
     }
-    const uint8_t *last = head->data + head->fields[head->count - 1].at;
-    return wring_bytes_equal(wring_bytes_of(last, head->fields[head->count - 1].name_len), name);
+    return i;
 }
 
-static wring_result last_extend(wring__h2_head *head, wring_bytes value) {
+/* What stands behind the field makes room: RFC 9113 8.2.3 says "; ". */
+static wring_result field_extend(wring__h2_head *head, size_t field, wring_bytes value) {
     const size_t len = value.len + 2;
     if (head->len + len > head->bytes_max) {
         return WRING_ERR_HANDSHAKE_TOO_BIG;
@@ -69,19 +80,26 @@ static wring_result last_extend(wring__h2_head *head, wring_bytes value) {
     if (room_make(head, len) != WRING_OK) {
         return WRING_ERR_NO_MEMORY;
     }
-    memcpy(head->data + head->len, "; ", 2);
+    const size_t end =
+        head->fields[field].at + head->fields[field].name_len + head->fields[field].value_len;
+    memmove(head->data + end + len, head->data + end, head->len - end);
+    memcpy(head->data + end, "; ", 2);
     if (value.len > 0) {
-        memcpy(head->data + head->len + 2, value.data, value.len);
+        memcpy(head->data + end + 2, value.data, value.len);
+    }
+    for (size_t i = field + 1; i < head->count; i++) {
+        head->fields[i].at += (uint32_t)len;
     }
     head->len += len;
-    head->fields[head->count - 1].value_len += (uint32_t)len;
+    head->fields[field].value_len += (uint32_t)len;
     return WRING_OK;
 }
 
 static wring_result add(wring__h2_head *head, wring_bytes name, wring_bytes value) {
     const size_t len = name.len + value.len;
-    if (goes_on(head, name)) {
-        return last_extend(head, value);
+    const size_t cookie = cookie_find(head, name);
+    if (cookie < head->count) {
+        return field_extend(head, cookie, value);
     }
     if (head->count == WRING_HTTP_FIELDS_MAX) {
         return WRING_ERR_TOO_MANY_HEADERS;
@@ -103,10 +121,12 @@ static wring_result add(wring__h2_head *head, wring_bytes name, wring_bytes valu
     return WRING_OK;
 }
 
-void wring__h2_head_add(wring__h2_head *head, wring_bytes name, wring_bytes value) {
+bool wring__h2_head_add(wring__h2_head *head, wring_bytes name, wring_bytes value) {
+    head->offered += name.len + value.len;
     if (head->result == WRING_OK) {
         head->result = add(head, name, value);
     }
+    return head->offered / OFFERED_TIMES <= head->bytes_max;
 }
 
 wring_result wring__h2_head_result(const wring__h2_head *head) {

@@ -7,7 +7,6 @@
 #include <errno.h>
 #include <stdlib.h>
 
-#define DRAIN_TIMEOUT_NS    (10 * WRING_NS_PER_SEC)
 #define LINGER_NS           (200 * WRING_NS_PER_MS)
 #define CODE_REFUSED_STREAM 7 /* RFC 9113 7 */
 
@@ -132,7 +131,7 @@ static void on_abort(wring__endpoint *end) {
 static void drain_wait(wring__endpoint *end) {
     end->tx_moved = false;
     wring__wheel_set(&end->worker->wheel, &end->timer,
-                     end->worker->clock.peer_now + DRAIN_TIMEOUT_NS);
+                     end->worker->clock.peer_now + WRING__DRAIN_NS_OF(end));
 }
 
 /* As of a connection: what is queued has that time again when some of it moved. */
@@ -250,9 +249,10 @@ static void yield_end(wring__mux_stream *s) {
 
 /* RFC 9113 7, 8.7: what was refused was not looked at, and may be asked again elsewhere. */
 static wring_result failure_of(const wring__mux_stream *s) {
-    return !wring__h2_has(s, WRING__H2_GONE) ? WRING_ERR_TRANSPORT
-           : s->code == CODE_REFUSED_STREAM  ? WRING_ERR_STREAM_REFUSED
-                                             : WRING_ERR_STREAM_RESET;
+    return !wring__h2_has(s, WRING__H2_GONE)    ? WRING_ERR_TRANSPORT
+           : wring__h2_has(s, WRING__H2_FAULTY) ? WRING_ERR_BAD_HTTP2
+           : s->code == CODE_REFUSED_STREAM     ? WRING_ERR_STREAM_REFUSED
+                                                : WRING_ERR_STREAM_RESET;
 }
 
 static void failure_tell(wring__mux_stream *s, wring_result reason) {

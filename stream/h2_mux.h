@@ -41,7 +41,8 @@ enum {
                                   turn's */
     WRING__H2_SESSION = 2048,  /* an extended CONNECT: counts for sessions_max */
     WRING__H2_ANSWERED = 4096, /* a client's: the final answer came */
-    WRING__H2_HEADED = 8192    /* our head was submitted */
+    WRING__H2_HEADED = 8192,   /* our head was submitted */
+    WRING__H2_FAULTY = 16384   /* the peer broke a rule, and we reset it */
 };
 
 /* Credit goes back when this part of a window is to be given: nghttp2 tells the peer at a half. */
@@ -82,6 +83,7 @@ typedef struct wring__h2 {
     bool is_over : 1;   /* nghttp2 wants neither to read nor to write */
     bool is_calmed : 1; /* it is told to go: what comes is not looked at */
     bool is_dead : 1;   /* nghttp2 ran out of memory: it is not entered again */
+    bool is_faulty : 1; /* the peer broke a rule, and we end it */
     bool is_ready : 1;  /* a client's: the server's settings came */
     bool has_last_stream : 1;
     bool is_going : 1; /* no new streams: GOAWAY was received, or sent for good */
@@ -170,7 +172,8 @@ void wring__h2_calm(wring__h2 *mux, const char *what);
 
 WRING_MUST_CHECK wring__h2_head *wring__h2_head_make(uint32_t bytes_max); /* NULL: no memory */
 void wring__h2_head_free(wring__h2_head *head);                           /* NULL is legal */
-void wring__h2_head_add(wring__h2_head *head, wring_bytes name, wring_bytes value);
+/** False: it is far beyond the limit, and not worth looking at the rest. */
+bool wring__h2_head_add(wring__h2_head *head, wring_bytes name, wring_bytes value);
 /** What became of it: WRING_ERR_TOO_MANY_HEADERS, _HANDSHAKE_TOO_BIG, _NO_MEMORY. */
 wring_result wring__h2_head_result(const wring__h2_head *head);
 wring_headers wring__h2_head_fields(const wring__h2_head *head,

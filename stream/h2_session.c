@@ -22,8 +22,8 @@
 #define CONTINUATIONS_MAX 8
 /* A session that is reset after so long costs nothing of the budget of resets. */
 #define RESET_FREE 10 /* tenths of a second */
-/* Of the fields of a client's own request: head_bytes_max is about the answer. */
-#define REQUEST_BYTES_MAX (128u << 10)
+/* Of a head that is sent. */
+#define HEAD_SENT_MAX (1u << 20)
 
 static wring__mux_stream *stream_named(nghttp2_session *session, int32_t id) {
     return nghttp2_session_get_stream_user_data(session, id);
@@ -97,11 +97,18 @@ static int on_header(nghttp2_session *session, const nghttp2_frame *frame, const
     (void)session;
     (void)frame;
     (void)flags;
-    if (mux->head != NULL) {
-        wring__h2_head_add(mux->head, wring_bytes_of(name, name_len),
-                           wring_bytes_of(value, value_len));
+    if (mux->head == NULL) {
+        return 0;
     }
-    return 0;
+    if (wring__h2_head_add(mux->head, wring_bytes_of(name, name_len),
+                           wring_bytes_of(value, value_len))) {
+        return 0;
+    }
+    /* A bomb: a few bytes that mean a lot. nghttp2 looks at every byte of what is left of it, unless
+     * it is told that this connection is over. */
+    head_drop(mux);
+    wring__h2_calm(mux, "heads that are far too big");
+    return NGHTTP2_ERR_CALLBACK_FAILURE;
 }
 
 /* As it is announced. */
@@ -314,10 +321,13 @@ static int on_invalid_frame(nghttp2_session *session, const nghttp2_frame *frame
 
 /* A stream that nghttp2 resets has cost its peer nothing. Not every one is told by
  * on_invalid_frame: a body that is not as long as its content-length is not. */
-static void reset_sent(wring__h2 *mux, uint32_t code) {
+static void reset_sent(wring__h2 *mux, wring__mux_stream *s, uint32_t code) {
     if (code == NGHTTP2_PROTOCOL_ERROR || code == NGHTTP2_FLOW_CONTROL_ERROR ||
         code == NGHTTP2_STREAM_CLOSED || code == NGHTTP2_FRAME_SIZE_ERROR) { /* else it is ours */
         (void)wring__h2_charge_reset(mux, "streams that had to be reset");
+        if (s != NULL) {
+            wring__h2_set(s, WRING__H2_FAULTY);
+        }
     }
 }
 
@@ -333,7 +343,8 @@ static int on_error(nghttp2_session *session, int code, const char *text, size_t
 }
 
 /* What was wrong with the connection. */
-static void goaway_sent(const wring__h2 *mux, const nghttp2_goaway *goaway) {
+static void goaway_sent(wring__h2 *mux, const nghttp2_goaway *goaway) {
+    mux->is_faulty = mux->is_faulty || goaway->error_code != NGHTTP2_NO_ERROR;
     if (goaway->error_code != NGHTTP2_NO_ERROR && goaway->error_code != NGHTTP2_ENHANCE_YOUR_CALM &&
         mux->options.role->broken != NULL) {
         const wring_bytes said = {goaway->opaque_data, goaway->opaque_data_len};
@@ -343,7 +354,7 @@ static void goaway_sent(const wring__h2 *mux, const nghttp2_goaway *goaway) {
 
 static int on_frame_sent(nghttp2_session *session, const nghttp2_frame *frame, void *user) {
     if (frame->hd.type == NGHTTP2_RST_STREAM) {
-        reset_sent(user, frame->rst_stream.error_code);
+        reset_sent(user, stream_named(session, frame->hd.stream_id), frame->rst_stream.error_code);
     } else if (frame->hd.type == NGHTTP2_GOAWAY) {
         goaway_sent(user, &frame->goaway);
     } else if (frame->hd.type == NGHTTP2_HEADERS &&
@@ -404,6 +415,23 @@ wring_result wring__h2_session_feed(wring__h2 *mux, wring_mut_bytes bytes) {
     return taken >= 0                   ? WRING_OK
            : taken == NGHTTP2_ERR_NOMEM ? WRING_ERR_NO_MEMORY
                                         : WRING_ERR_BAD_HTTP2;
+}
+
+/* A head that is too large: nobody waits for it. */
+static int on_frame_unsent(nghttp2_session *session, const nghttp2_frame *frame, int error,
+                           void *user) {
+    wring__mux_stream *s = stream_named(session, frame->hd.stream_id);
+    (void)error;
+    (void)user;
+    if (frame->hd.type != NGHTTP2_HEADERS || s == NULL) {
+        return 0;
+    }
+    if (s->super.state == WRING__END_OPEN) {
+        wring__end_break(&s->super, EMSGSIZE);
+    } else {
+        wring__end_abort(&s->super);
+    }
+    return 0;
 }
 
 /* ---- bytes that go out ----------------------------------------------------------------------- */
@@ -482,9 +510,13 @@ static int on_data_sent(nghttp2_session *session, nghttp2_frame *frame, const ui
 
 /* nghttp2 forgets it now, whenever the frame goes out. */
 static int reset_submit(wring__h2 *mux, wring__mux_stream *s) {
-    const uint32_t code = wring__h2_has(s, WRING__H2_ENDED)    ? NGHTTP2_NO_ERROR
-                          : wring__h2_has(s, WRING__H2_BROKEN) ? NGHTTP2_INTERNAL_ERROR
-                                                               : NGHTTP2_CANCEL;
+    /* RFC 8441 5 for sessions. An answer that is cut must not look like one that nobody wants any
+     * more: Node takes a CANCEL for the end of the body. */
+    const bool is_cancel =
+        wring__h2_has(s, WRING__H2_SESSION) && !wring__h2_has(s, WRING__H2_BROKEN);
+    const uint32_t code = wring__h2_has(s, WRING__H2_ENDED) ? NGHTTP2_NO_ERROR
+                          : is_cancel                       ? NGHTTP2_CANCEL
+                                                            : NGHTTP2_INTERNAL_ERROR;
     wring__count(&mux->options.counters->resets, 1);
     (void)nghttp2_session_set_stream_user_data(mux->session, s->id, NULL);
     wring__h2_clear(s, WRING__H2_RESET);
@@ -685,18 +717,18 @@ static void callbacks_set(nghttp2_session_callbacks *callbacks) {
     nghttp2_session_callbacks_set_on_data_chunk_recv_callback(callbacks, on_data_chunk);
     nghttp2_session_callbacks_set_on_stream_close_callback(callbacks, on_stream_close);
     nghttp2_session_callbacks_set_error_callback2(callbacks, on_error);
+    nghttp2_session_callbacks_set_on_frame_not_send_callback(callbacks, on_frame_unsent);
     nghttp2_session_callbacks_set_send_data_callback(callbacks, on_data_sent);
     nghttp2_session_callbacks_set_data_source_read_length_callback(callbacks, on_data_length);
 }
 
-static void options_set(nghttp2_option *option, const wring__h2 *mux) {
+static void options_set(nghttp2_option *option) {
     nghttp2_option_set_no_auto_window_update(option, 1);
     nghttp2_option_set_no_closed_streams(option, 1);
     nghttp2_option_set_max_outbound_ack(option, ACKS_MAX);
     nghttp2_option_set_max_continuations(option, SIZE_MAX); /* on_begin_frame's */
     nghttp2_option_set_stream_reset_rate_limit(option, UINT32_MAX, UINT32_MAX); /* h2_conn.c's */
-    nghttp2_option_set_max_send_header_block_length(
-        option, mux->options.role->is_client ? REQUEST_BYTES_MAX : mux->options.head_bytes_max);
+    nghttp2_option_set_max_send_header_block_length(option, HEAD_SENT_MAX);
 }
 
 static int session_new(wring__h2 *mux, nghttp2_session_callbacks *callbacks,
@@ -704,7 +736,7 @@ static int session_new(wring__h2 *mux, nghttp2_session_callbacks *callbacks,
     nghttp2_mem memory = {mux, wring__h2_memory_get, wring__h2_memory_free,
                           wring__h2_memory_get_zeroed, wring__h2_memory_resize};
     callbacks_set(callbacks);
-    options_set(option, mux);
+    options_set(option);
     return mux->options.role->is_client
                ? nghttp2_session_client_new3(&mux->session, callbacks, mux, option, &memory)
                : nghttp2_session_server_new3(&mux->session, callbacks, mux, option, &memory);

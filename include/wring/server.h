@@ -296,8 +296,7 @@ typedef struct wring_server_stats {
 
     uint64_t http2_connections; /**< open now, of HTTP/2; they count in `connections` as well */
     uint64_t http2_streams;     /**< requests and WebSockets on them, since the start */
-    uint64_t http2_refused;     /**< streams that found no room (REFUSED_STREAM), or whose head was
-                                     too big (431) */
+    uint64_t http2_refused;     /**< streams that found no room (REFUSED_STREAM) */
     uint64_t http2_calmed;      /**< connections ended with ENHANCE_YOUR_CALM */
 
     wring_backend backend;      /**< which one it runs on; AUTO before the first start */
