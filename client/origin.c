@@ -16,6 +16,15 @@ static void key_text(FILE *stream, const char *text) {
     fprintf(stream, "%zu:%s,", strlen(shown), shown); /* two that differ never read alike */
 }
 
+/* RFC 3986 3.2.2: without regard to case. */
+static void key_host(FILE *stream, const char *host) {
+    fprintf(stream, "%zu:", strlen(host));
+    for (const char *c = host; *c != 0; c++) {
+        (void)fputc(*c >= 'A' && *c <= 'Z' ? *c | 32 : *c, stream);
+    }
+    (void)fputc(',', stream);
+}
+
 static void key_address(FILE *stream, const wring__address *address) {
     const uint8_t *bytes = (const uint8_t *)&address->any;
     for (size_t i = 0; i < address->len; i++) {
@@ -44,7 +53,7 @@ static char *key_make(const wring_client *client) {
     fprintf(stream, "%d,%u,%p,%u,%d,%u,", settings->url.secure, settings->url.port,
             settings->url.secure ? (void *)settings->tls : NULL,
             settings->config.handshake_bytes_max, (int)proxy->kind, proxy->port);
-    key_text(stream, settings->host);
+    key_host(stream, settings->host);
     key_text(stream, proxy->host);
     key_text(stream, proxy->user);
     key_text(stream, proxy->password);

@@ -116,15 +116,26 @@ static bool is_above_average(const wring__server_worker *worker, uint64_t total)
 
 /* ---- the look -------------------------------------------------------------------------------- */
 
+/* Others hold it: one that holds next to nothing reads on, or its peers would wait for as long as
+ * somebody else's fill what was made free. All such workers together hold a tenth at most. */
+static bool is_light(const wring__server_worker *worker, uint64_t total, uint64_t budget) {
+    const uint64_t own = atomic_load_explicit(&worker->held, memory_order_relaxed);
+    const uint64_t shared = wring__shared_bytes();
+    const uint64_t others = total > shared + own ? total - shared - own : 0;
+    return own < percent(budget, 10) / worker->server->config.workers &&
+           others >= percent(budget, 50);
+}
+
 static void act(wring__server_worker *worker, uint64_t total, uint64_t budget) {
     wring__memory *memory = &worker->memory;
     const wring_time_ns now = worker->io.now;
+    const bool light = total >= percent(budget, 80) && is_light(worker, total, budget);
     worker->io.chunks.blocks.lean = total >= percent(budget, 50);
     memory->refuses = total >= percent(budget, 95);
-    if (memory->stopped_since == 0 && total >= percent(budget, 85)) {
+    if (memory->stopped_since == 0 && total >= percent(budget, 85) && !light) {
         reading_stop(worker);
         wring__tell_memory(worker, true, total);
-    } else if (memory->stopped_since != 0 && total < percent(budget, 80)) {
+    } else if (memory->stopped_since != 0 && (total < percent(budget, 80) || light)) {
         reading_resume(worker);
         wring__tell_memory(worker, false, total);
     }
