@@ -97,3 +97,75 @@ Test(outq, what_is_short_behind_a_shared_message_takes_a_small_chunk) {
     wring__shared_unref(shared);
     wring__chunk_cache_deinit(&cache);
 }
+
+/* ---- from one queue to another --------------------------------------------------------------- */
+
+static wring__shared *shared_make(uint8_t fill, size_t len) {
+    static uint8_t bytes[100000];
+    memset(bytes, fill, len);
+    wring__shared *shared = wring__shared_create(WRING_BINARY, 0, wring_bytes_of(bytes, len));
+    cr_assert(shared != NULL);
+    return shared;
+}
+
+/* Written pieces of all sizes and shared messages, moved in steps: whole segments, parts of them,
+ * what is short enough to be copied. */
+Test(outq, what_is_moved_comes_out_in_order_at_every_step) {
+    static uint8_t want[60000];
+    static uint8_t got[60000];
+    for (size_t step = 1; step < 50000; step = step * 3 + 1) {
+        wring__chunk_cache cache;
+        wring__outq from = {0};
+        wring__outq to = {0};
+        size_t len = 0;
+        wring__chunk_cache_init(&cache);
+        for (size_t i = 0; i < 12; i++) {
+            const size_t size = i * i * 40 + 1;
+            memset(want + len, (int)i, size);
+            if (i % 3 == 0) {
+                wring__shared *shared = shared_make((uint8_t)i, size);
+                const wring_bytes wire = wring__shared_wire(shared);
+                cr_assert_eq(wring__outq_append_shared(&from, &cache, shared), WRING_OK);
+                memcpy(want + len, wire.data, wire.len);
+                len += wire.len;
+                wring__shared_unref(shared);
+            } else {
+                cr_assert_eq(wring__outq_append(&from, &cache, wring_bytes_of(want + len, size)),
+                             WRING_OK);
+                len += size;
+            }
+        }
+        for (size_t left = len; left > 0;) {
+            const size_t part = wring__min_size(left, step);
+            cr_assert_eq(wring__outq_move(&from, &to, &cache, part), WRING_OK);
+            left -= part;
+            cr_assert(from.bytes == left && to.bytes == len - left);
+        }
+        cr_assert(from.head == NULL && from.tail == NULL);
+        take_all(&to, &cache, got, 1000);
+        cr_assert_arr_eq(got, want, len);
+        cr_assert_eq(wring__chunk_cache_held(&cache), 0);
+        wring__chunk_cache_deinit(&cache);
+    }
+}
+
+Test(outq, a_part_of_a_shared_message_is_moved_without_a_copy) {
+    wring__chunk_cache cache;
+    wring__outq from = {0};
+    wring__outq to = {0};
+    struct iovec iov[2];
+    wring__chunk_cache_init(&cache);
+    wring__shared *shared = shared_make('x', 50000);
+    const wring_bytes wire = wring__shared_wire(shared);
+    cr_assert_eq(wring__outq_append_shared(&from, &cache, shared), WRING_OK);
+    cr_assert_eq(wring__outq_move(&from, &to, &cache, 8192), WRING_OK);
+    cr_assert_eq(wring__outq_gather(&to, iov, 2), 1);
+    cr_assert(iov[0].iov_base == wire.data && iov[0].iov_len == 8192);
+    cr_assert_eq(wring__outq_gather(&from, iov, 2), 1);
+    cr_assert(iov[0].iov_base == wire.data + 8192);
+    wring__outq_deinit(&from, &cache);
+    wring__outq_deinit(&to, &cache);
+    wring__shared_unref(shared);
+    cr_assert_eq(wring__chunk_cache_held(&cache), 0);
+    wring__chunk_cache_deinit(&cache);
+}

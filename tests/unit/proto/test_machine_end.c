@@ -72,7 +72,8 @@ Test(machine_end, a_stream_that_fails_is_1006_with_the_reason_as_a_whole_sentenc
         const wring_result result = rows[i].result;
         if (rows[i].class_ != WRING_CLASS_OK && rows[i].class_ != WRING_CLASS_MORE) {
             feed f = feed_begin(SERVER);
-            const bool by_peer = result == WRING_ERR_TRUNCATED || result == WRING_ERR_TRANSPORT;
+            const bool by_peer = result == WRING_ERR_TRUNCATED || result == WRING_ERR_TRANSPORT ||
+                                 result == WRING_ERR_STREAM_RESET;
             wring_machine_fail(f.machine, result);
             expect_end(&f, result, 1006, by_peer, wring_result_text(result));
         }
