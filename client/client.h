@@ -39,7 +39,8 @@ struct wring__refusal;
 typedef struct wring__link wring__link;
 typedef struct wring__tls_share wring__tls_share;
 
-/** Frozen before the client is posted to its worker. Strings are owned. */
+/** Frozen before the client is posted to its worker, but for what a renewal replaces: URL and
+ *  headers, with what follows from them, which only the worker reads. Strings are owned. */
 typedef struct wring__client_settings {
     wring_client_config config; /* defaults filled in; pointers are to `owned` */
     wring_url url;

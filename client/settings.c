@@ -456,6 +456,24 @@ static wring_result renewal_make(wring__client_settings *next, const char *url,
     return result;
 }
 
+/* Only these fields: threads that receive read the rest of the configuration meanwhile. */
+static void renewal_put(wring__client_settings *settings, const wring__client_settings *next) {
+    free(settings->host);
+    owned_free(settings->renewed);
+    if (next->proxy_is_from_env) {
+        wring__proxy_config_deinit(&settings->proxy);
+        settings->proxy = next->proxy;
+    }
+    settings->config.headers = next->config.headers;
+    settings->given = next->given;
+    settings->url = next->url;
+    settings->url_text = next->url_text;
+    settings->host = next->host;
+    settings->host_header = next->host_header;
+    settings->target = next->target;
+    settings->renewed = next->owned;
+}
+
 wring_result wring__client_settings_renew(wring__client_settings *settings, const char *url,
                                           wring_headers headers, wring_error *error) {
     wring__client_settings next = *settings;
@@ -475,14 +493,7 @@ wring_result wring__client_settings_renew(wring__client_settings *settings, cons
         owned_free(next.owned);
         return result;
     }
-    free(settings->host);
-    if (next.proxy_is_from_env) {
-        wring__proxy_config_deinit(&settings->proxy);
-    }
-    owned_free(settings->renewed);
-    next.renewed = next.owned;
-    next.owned = settings->owned;
-    *settings = next;
+    renewal_put(settings, &next);
     return WRING_OK;
 }
 

@@ -6,28 +6,10 @@
 
 #include <stdio.h>
 
-#include "server/routes.h"
+#include "tests/unit/server/routes_make.h"
 
-static const wring_handler handler_a = {.struct_size = sizeof handler_a, .name = "a"};
 static const wring_handler handler_b = {
     .struct_size = sizeof handler_b, .name = "b", .state_size = 100};
-
-static void answer(wring_exchange *exchange, const wring_request *request, void *opts) {
-    (void)exchange;
-    (void)request;
-    (void)opts;
-}
-static const wring_http_handler http = {.struct_size = sizeof http, .request = answer};
-
-#define ROUTE(...)                                                                                 \
-    { .struct_size = sizeof(wring_route), __VA_ARGS__ }
-
-static wring_server_config adopted(wring_server_config in) {
-    wring_server_config out = {.struct_size = sizeof out};
-    in.struct_size = sizeof in;
-    cr_assert_eq(wring_server_config_adopt(&in, &out, NULL), WRING_OK);
-    return out;
-}
 
 static wring__routes made(wring_server_config in) {
     const wring_server_config config = adopted(in);
