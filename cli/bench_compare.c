@@ -177,8 +177,7 @@ static int settings_compare(const cJSON *a, const cJSON *b) {
     }
     for (size_t i = 0; i < sizeof switches / sizeof switches[0]; i++) {
         if (is_set(first, switches[i]) != is_set(second, switches[i])) {
-            printf("note: only %s is %s\n", is_set(first, switches[i]) ? "A" : "B",
-                   means[i]);
+            printf("note: only %s is %s\n", is_set(first, switches[i]) ? "A" : "B", means[i]);
             count++;
         }
     }

@@ -60,6 +60,9 @@ wring_client_report wring__client_report_of(const wring_client *client, wring_cl
         .ref = ref,
         .answer = told_why && client->refusal != NULL ? &client->refusal->answer : NULL,
         .by_peer = told_why && client->end.by_peer,
+        .http_version = status == WRING_CLIENT_OPEN && client->link != NULL
+                            ? wring__link_http_version(client->link)
+                            : 0,
     };
 }
 
@@ -79,6 +82,9 @@ static void status_tell(wring_client *client, wring_client_status status, uint32
     const bool open = status == WRING_CLIENT_OPEN;
     wring__log_text(&entry, "host", client->settings.host_header);
     wring__log_number(&entry, "attempt", client->attempt);
+    if (open && client->link != NULL) {
+        wring__log_number(&entry, "http_version", wring__link_http_version(client->link));
+    }
     if (!open) {
         wring__log_text(&entry, "reason", wring_result_name(client->last.code));
     }

@@ -253,6 +253,8 @@ WRING_MUST_CHECK wring_result wring__link_dial(wring_client *client, const wring
 WRING_MUST_CHECK wring_result wring__link_ride(wring_client *client, wring__trunk *trunk,
                                                wring__stream *below);
 wring__link **wring__link_next(wring__link *link);
+/** As wring_request.http_version. */
+uint32_t wring__link_http_version(const wring__link *link);
 const wring__endpoint *wring__link_endpoint(const wring__link *link);
 const wring__address *wring__link_address(const wring__link *link);
 

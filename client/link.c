@@ -53,6 +53,10 @@ void wring__link_prepare(wring_client *client) {
     client->sessions.lost = &client->worker->counters.lost_mail;
 }
 
+uint32_t wring__link_http_version(const wring__link *link) {
+    return link->trunk == NULL ? 11 : 20;
+}
+
 const wring__endpoint *wring__link_endpoint(const wring__link *link) {
     return &link->stream.end;
 }
@@ -153,7 +157,7 @@ void wring__link_session_begin(wring__link *link, wring_headers headers, wring_b
     const wring__binding *binding = &link->client->binding;
     wring_tls_info tls;
     wring_request request = {.struct_size = sizeof request,
-                             .http_version = link->trunk == NULL ? 11 : 20,
+                             .http_version = wring__link_http_version(link),
                              .method = wring_str(link->trunk == NULL ? "GET" : "CONNECT"),
                              .target = wring_str(settings->target),
                              .path = wring_str(settings->target),

@@ -6,9 +6,9 @@
  * proxy, TLS settings, source address, limits. A client that wants HTTP/2 asks its origin first
  * (wring__trunk_seek). An open trunk with room takes the client at once. If there is none, the
  * client dials one, as it would dial a connection of its own, and whoever comes meanwhile waits. A
- * dial that fails is the failed attempt of all that wait for it. One that only took too long is that
- * of the client that dialled: the next one that waits dials then. Each client keeps its own timeout
- * and its own back-off.
+ * dial that fails is the failed attempt of all that wait for it. One that only took too long is
+ * that of the client that dialled: the next one that waits dials then. Each client keeps its own
+ * timeout and its own back-off.
  *
  *     dialled -> opening (the server's settings are waited for) -> open -> over
  *

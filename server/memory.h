@@ -5,7 +5,7 @@
  * Not the connections themselves, which their number limits.
  *
  *     50 %  messages under assembly grow by what came, not to twice their size
- *     85 %  nothing more is read, until it is below 80 %; but a worker with hardly a share of it reads
+ *     85 %  nothing more is read, until it is below 80 %; a worker with hardly a share of it reads
  *     90 %  the largest holders are ended; also after a second above 85 %
  *     95 %  connections are refused
  *

@@ -6,8 +6,8 @@
 
 #include "stream/h2_mux.h"
 
-/* A head that is larger than its limit is answered, with 431; one that is so many times larger is no
- * longer looked at. */
+/* A head that is larger than its limit is answered, with 431; one that is so many times larger is
+ * no longer looked at. */
 #define OFFERED_TIMES 4
 
 struct wring__h2_head {

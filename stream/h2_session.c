@@ -104,8 +104,8 @@ static int on_header(nghttp2_session *session, const nghttp2_frame *frame, const
                            wring_bytes_of(value, value_len))) {
         return 0;
     }
-    /* A bomb: a few bytes that mean a lot. nghttp2 looks at every byte of what is left of it, unless
-     * it is told that this connection is over. */
+    /* A bomb: a few bytes that mean a lot. nghttp2 looks at every byte of what is left of it,
+     * unless it is told that this connection is over. */
     head_drop(mux);
     wring__h2_calm(mux, "heads that are far too big");
     return NGHTTP2_ERR_CALLBACK_FAILURE;

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * bench-http-server PORT: wring's server of script/bench http and beside, with one worker. GET /1k is
- * answered with 1 KiB, POST /post, when its body is there whole, with "ok", GET /100m with 100 MB in
- * pieces; /echo is a WebSocket. WRING_BACKEND picks the backend.
+ * bench-http-server PORT: wring's server of script/bench http and beside, with one worker. GET /1k
+ * is answered with 1 KiB, POST /post, when its body is there whole, with "ok", GET /100m with
+ * 100 MB in pieces; /echo is a WebSocket. WRING_BACKEND picks the backend.
  */
 #include <pthread.h>
 #include <signal.h>

@@ -62,6 +62,8 @@ typedef struct wring_client_report {
     const wring_http_answer *answer; /**< WAITING, CLOSED: what refused the last attempt; NULL when
                                           it did not end by an HTTP answer */
     bool by_peer;                    /**< WAITING, CLOSED: as wring_end.by_peer */
+    uint32_t http_version; /**< OPEN: what the session runs over, as wring_request.http_version:
+                                11 or 20. A client with `http2` that has 11 was not given it */
 } wring_client_report;
 
 /** What the next attempt begins with. Given to the application with what the last attempt had. */

@@ -26,7 +26,8 @@ struct link_ops {
     bool is_stream; /* of HTTP/2: it has to end in order (RFC 8441 5), a reset is wrong */
     /* The options of the `wring serve` at link_target. NULL: the link needs no server. */
     const char *const *(*serve_options)(void);
-    void *(*open)(uint64_t seed);
+    void *side; /* of link_h2.c */
+    void *(*open)(const struct link_ops *ops, uint64_t seed);
     /* Sends up to `len` bytes and receives what is there, as soon as either is possible. */
     struct moved (*move)(void *link, const uint8_t *bytes, size_t len, uint8_t *out, size_t cap);
     /* Of streams: END_STREAM goes out with the last byte of the next moves, or at once. */
@@ -37,7 +38,7 @@ struct link_ops {
     const char *(*end)(void *link);
     void (*close)(void *link);
     /* After the last case: NULL, or what was left wrong. Optional. */
-    const char *(*finish)(void);
+    const char *(*finish)(const struct link_ops *ops);
 };
 
 extern const struct link_ops link_server_loopback; /* `wring serve` at link_target */

@@ -153,7 +153,8 @@ static void client_close(void *link) {
     free(l);
 }
 
-static void *client_open(uint64_t seed) {
+static void *client_open(const struct link_ops *ops, uint64_t seed) {
+    (void)ops;
     struct client_link *l = calloc(1, sizeof *l);
     struct sockaddr_in address = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
     socklen_t len = sizeof address;

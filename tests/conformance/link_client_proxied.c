@@ -66,7 +66,8 @@ static struct proxied_link *connected(void) {
     return l;
 }
 
-static void *proxied_open(uint64_t seed) {
+static void *proxied_open(const struct link_ops *ops, uint64_t seed) {
+    (void)ops;
     const struct deflate_set *deflate = link_deflate;
     (void)seed;
     if (listener < 0) {
@@ -83,7 +84,8 @@ static struct moved proxied_move(void *link, const uint8_t *bytes, size_t len, u
     return loopback_move(((struct proxied_link *)link)->fd, bytes, len, out, cap);
 }
 
-static const char *proxied_finish(void) {
+static const char *proxied_finish(const struct link_ops *ops) {
+    (void)ops;
     const bool stayed =
         stays != NULL && wring_client_get_status(stays->client) == WRING_CLIENT_OPEN;
     if (stays != NULL) {

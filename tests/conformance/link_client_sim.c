@@ -17,7 +17,8 @@ struct client_sim {
     size_t read_cap;
 };
 
-static void *client_sim_open(uint64_t seed) {
+static void *client_sim_open(const struct link_ops *ops, uint64_t seed) {
+    (void)ops;
     struct client_sim *l = calloc(1, sizeof *l);
     l->machine = echo_client_create(&l->contexts);
     l->random = seed;

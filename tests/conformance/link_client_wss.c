@@ -122,7 +122,8 @@ static void wss_close(void *link) {
     free(l);
 }
 
-static void *wss_open(uint64_t seed) {
+static void *wss_open(const struct link_ops *ops, uint64_t seed) {
+    (void)ops;
     struct wss_link *l = calloc(1, sizeof *l);
     struct sockaddr_in address = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
     socklen_t len = sizeof address;

@@ -37,7 +37,8 @@ static bool head_is_right(char *head, size_t len) {
                                 : deflate_is_granted(link_deflate, head);
 }
 
-static void *server_open(uint64_t seed) {
+static void *server_open(const struct link_ops *ops, uint64_t seed) {
+    (void)ops;
     static const char start[] = "GET /echo HTTP/1.1\r\nHost: localhost\r\nUpgrade: websocket\r\n"
                                 "Connection: Upgrade\r\nSec-WebSocket-Version: 13\r\n"
                                 "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n";

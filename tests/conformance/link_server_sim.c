@@ -91,7 +91,8 @@ static void server_sim_close(void *link) {
     free(l);
 }
 
-static void *server_sim_open(uint64_t seed) {
+static void *server_sim_open(const struct link_ops *ops, uint64_t seed) {
+    (void)ops;
     struct server_sim *l = calloc(1, sizeof *l);
     static const wring_deflate_config deflate = {.struct_size = sizeof deflate,
                                                  .server_context_takeover = true,

@@ -176,7 +176,7 @@ static void links_choose(struct results *r) {
 
 static void links_finish(const struct results *r) {
     for (size_t l = 0; l < r->link_count; l++) {
-        const char *wrong = r->links[l]->finish == NULL ? NULL : r->links[l]->finish();
+        const char *wrong = r->links[l]->finish == NULL ? NULL : r->links[l]->finish(r->links[l]);
         if (wrong != NULL) {
             failures++;
             printf("FAIL %s, after the last case: %s\n", r->links[l]->name, wrong);

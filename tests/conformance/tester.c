@@ -288,7 +288,7 @@ struct verdict tester_run(const struct test_case *c, const struct link_ops *ops,
     link_deflate = c->deflate;
     t.expander = c->deflate == NULL ? NULL : expander_create(c->deflate);
     /* seed 0 is fair weather: megabytes through a pipe of one byte would take hours */
-    void *link = ops->open(t.script.len > BYTES_ALL ? 0 : seed);
+    void *link = ops->open(ops, t.script.len > BYTES_ALL ? 0 : seed);
     if (link == NULL) {
         fail(&t, "no connection");
     } else {

@@ -56,11 +56,17 @@ static const wring__h2_counters *counters(void) {
 
 /* ---- the clients ----------------------------------------------------------------------------- */
 
+static bool has_fallen_back(void) {
+    return crowd.course == FALLS_BACK || crowd.course == HAS_NO_HTTP2;
+}
+
 static void on_status(wring_client *client, const wring_client_report *report, void *opts) {
     const size_t i = (size_t)(uintptr_t)opts;
     (void)client;
     crowd.status[i] = report->status;
     crowd.last[i] = *report;
+    const uint32_t version = has_fallen_back() ? 11 : 20;
+    EXPECT(report->http_version == (report->status == WRING_CLIENT_OPEN ? version : 0));
     if (report->status == WRING_CLIENT_OPEN) {
         crowd.opens[i]++;
         crowd.opens_sum++;
@@ -71,8 +77,7 @@ static void on_status(wring_client *client, const wring_client_report *report, v
 static wring_verdict on_init(wring_session *session, const wring_request *request, void *opts) {
     (void)session;
     (void)opts;
-    const bool is_plain = crowd.course == FALLS_BACK || crowd.course == HAS_NO_HTTP2;
-    EXPECT(wring_bytes_equal(request->method, wring_str(is_plain ? "GET" : "CONNECT")));
+    EXPECT(wring_bytes_equal(request->method, wring_str(has_fallen_back() ? "GET" : "CONNECT")));
     crowd.sessions++;
     return WRING_CONTINUE;
 }
