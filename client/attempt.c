@@ -74,6 +74,7 @@ void wring__client_attempt_clear(wring_client *client) {
 
 void wring__client_closed(wring_client *client) {
     client->finishing = true;
+    wring__machine_common_rest(&client->sessions); /* the last one to let go may be any thread */
     wring__client_status_set(client, WRING_CLIENT_CLOSED, 0, WRING_REF_NONE);
     wring__worker_remove_guest(&client->guest);
     wring__client_release(client); /* the worker's own */

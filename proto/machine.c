@@ -67,13 +67,20 @@ void wring__machine_common_init(wring__machine_common *common, wring_role role,
 #endif
 }
 
-void wring__machine_common_deinit(wring__machine_common *common) {
+void wring__machine_common_rest(wring__machine_common *common) {
+    common->rx_kept_max = 0;
+    common->rx_kept_count = 0;
+    common->rx_kept_bytes = 0;
     while (common->rx_kept != NULL) {
         wring__rx *rx = common->rx_kept;
         common->rx_kept = rx->next;
         wring__block_unref(rx->block);
         free(rx);
     }
+}
+
+void wring__machine_common_deinit(wring__machine_common *common) {
+    wring__machine_common_rest(common);
     free(common->pendings);
     memset(common, 0, sizeof *common);
 }

@@ -171,7 +171,10 @@ WRING_MUST_CHECK wring_result wring__session_config_adopt(const wring_session_co
 /** @param config  adopted; copied.   Own: cache is borrowed for the life of `common`. */
 void wring__machine_common_init(wring__machine_common *common, wring_role role,
                                 const wring_session_config *config, wring__chunk_cache *cache);
-/** Its sessions are over. Legal on a zeroed one. */
+/** Gives back what is kept of `cache`, and keeps no more: deinit then touches no cache, and may be
+ *  called on any thread.   Thread: the cache's. */
+void wring__machine_common_rest(wring__machine_common *common);
+/** Its sessions are over. Legal on a zeroed one.   Thread: the cache's, unless it rests. */
 void wring__machine_common_deinit(wring__machine_common *common);
 
 /** Initialises a machine in the caller's storage.
