@@ -469,6 +469,12 @@ static void refusal_learn(wring__origin *origin, wring__trunk *trunk) {
     }
 }
 
+/* One that took others is full; one that takes nobody may go on like that for ever. */
+static bool may_go_on(wring_client *client, const wring__trunk *trunk, wring_result reason) {
+    const bool is_full = reason == WRING_ERR_STREAM_REFUSED && trunk->was_used;
+    return is_full || ++client->ride.reroutes <= REROUTES_MAX;
+}
+
 bool wring__trunk_reroute(wring__link *link, wring_result reason) {
     wring_client *client = link->client;
     wring__trunk *trunk = link->trunk;
@@ -476,7 +482,7 @@ bool wring__trunk_reroute(wring__link *link, wring_result reason) {
                              link->stream.mux.code == CODE_HTTP_1_1_REQUIRED &&
                              !is_required(client);
     if ((!wants_plain && !is_of_the_trunk(trunk, reason)) || client->link != link ||
-        client->finishing || ++client->ride.reroutes > REROUTES_MAX) {
+        client->finishing || !may_go_on(client, trunk, reason)) {
         return false;
     }
     wring__origin *origin = wring__origin_get(client);

@@ -37,7 +37,7 @@ typedef struct wring__ride {
     wring__origin *origin; /* where it waits, or for which it dials; NULL: neither */
     struct wring_client *next;
     struct wring_client **link; /* of those who wait; NULL: it does not */
-    uint8_t reroutes;           /* of this attempt: trunks that did not take it */
+    uint8_t reroutes;           /* of this attempt: trunks that took nobody, or broke */
     uint8_t dials;              /* of this attempt */
     bool is_plain : 1;          /* this attempt offers HTTP/1.1 only */
     bool is_turned_down : 1;    /* the server has no WebSockets over HTTP/2 */
