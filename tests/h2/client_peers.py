@@ -6,23 +6,21 @@ own server. Many clients share a connection; what a server cannot do falls back 
 import contextlib
 import os
 import pathlib
-import shutil
 import subprocess
 import sys
 import tempfile
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "e2e"))
 from client_checks import expect_everything, expect_own_ping, expect_refusal
+from haproxy_tools import Haproxy
+from http_tools import need
 from proxy_servers import HttpProxy, SocksProxy
 from server import run
 from tools import (Certs, Program, client_echoes, client_events, client_run, environment, free_port,
                    node_server)
 
 HERE = pathlib.Path(__file__).resolve().parent
-NODE, HAPROXY, NGHTTPX = (shutil.which(name) for name in ("node", "haproxy", "nghttpx"))
-if None in (NODE, HAPROXY, NGHTTPX):
-    print("node, haproxy or nghttpx is not installed")
-    sys.exit(77)
+NODE, _, NGHTTPX = need("node", "haproxy", "nghttpx")
 certs = Certs()
 TRUST = ("--ca", certs.ca)
 PRIOR = ("--http2", "prior")
@@ -139,42 +137,14 @@ def a_server_without_http2():
 
 # ---- in front of a server of HTTP/1.1 ----------------------------------------------------------------
 
-HAPROXY_CONFIG = """
-global
-    nbthread 2
-defaults
-    mode http
-    timeout connect 60s
-    timeout client 60s
-    timeout server 60s
-    timeout tunnel 60s
-frontend clear
-    bind 127.0.0.1:{clear} proto h2
-    default_backend node
-frontend secure
-    bind 127.0.0.1:{secure} ssl crt {pem} alpn h2,http/1.1
-    default_backend node
-backend node
-    server node 127.0.0.1:{node}
-"""
-
-
-@contextlib.contextmanager
-def haproxy(node_port):
-    clear, secure = free_port(), free_port()
-    with tempfile.TemporaryDirectory() as folder:
-        pem, path = os.path.join(folder, "both.pem"), os.path.join(folder, "haproxy.cfg")
-        with open(pem, "w", encoding="ascii") as file:
-            for part in certs.pair("server"):
-                file.write(pathlib.Path(part).read_text(encoding="ascii"))
-        with open(path, "w", encoding="ascii") as file:
-            file.write(HAPROXY_CONFIG.format(clear=clear, secure=secure, pem=pem, node=node_port))
-        with Program(HAPROXY, "-db", "-f", path, port=secure):
-            yield clear, secure
-
-
 def in_front_is_haproxy():
-    with node_server() as behind, haproxy(behind) as (clear, secure):
+    both = certs.file("both.pem")  # HAProxy wants them in one file
+    with open(both, "w", encoding="ascii") as file:
+        for part in certs.pair("server"):
+            file.write(pathlib.Path(part).read_text(encoding="ascii"))
+    binds = "proto h2", f"ssl crt {both} alpn h2,http/1.1"
+    with node_server() as behind, Haproxy(behind, ("", ""), binds=binds, threads=2) as proxy:
+        clear, secure = proxy.ports
         expect_everything(f"ws://127.0.0.1:{clear}", *PRIOR)
         expect_crowd(f"ws://127.0.0.1:{clear}/echo", 90, *PRIOR)
         expect_everything(f"wss://localhost:{secure}", *REQUIRED)

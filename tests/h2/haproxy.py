@@ -4,19 +4,19 @@
 and of HTTP/2: requests, WebSockets of python3-websockets and of Node's ws, health checks."""
 import asyncio
 import json
-import os
 import pathlib
 import sys
 import tempfile
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "e2e"))
 from h2_proxied import SOCKETS, at_once, node_sockets_pass
-from http_haproxy import CURL, H2LOAD, HAPROXY, Haproxy, heard_of, is_checked
+from haproxy_tools import Haproxy, heard_of, is_checked
 from http_proxied import exchanges_pass, hooks_pass
-from http_tools import BIG, HttpServer, echoes, output
+from http_tools import BIG, HttpServer, echoes, need, output
 from server import run
-from tools import Certs, Program, free_port
+from tools import Certs
 
+_, CURL, H2LOAD = need("haproxy", "curl", "h2load")
 certs = Certs()
 # To the server: the options of HAProxy's `server`, without and with a check, and those of ours.
 CLEAR = ("proto h2 ws h2", "check check-proto h2", ())
@@ -36,7 +36,7 @@ def on_both(test):
 def exchanges(server, options, _check):
     """With connections that clients share, by default, and with one for each request."""
     for lines in ("http-reuse always", "option forwardfor", "option httpclose"):
-        with Haproxy(server, (lines, options)) as proxy:
+        with Haproxy(server.port, (lines, options)) as proxy:
             peers = exchanges_pass(proxy, 20, "public.example", None)
             assert lines != "http-reuse always" or len(set(peers)) == 1, (lines, peers)
             with proxy.connection() as connection:  # one client's requests
@@ -50,38 +50,31 @@ def exchanges(server, options, _check):
 def with_http2_in_front(server, options, _check):
     """HTTP/2 all the way: many streams of clients share few connections to the server."""
     with tempfile.NamedTemporaryFile() as file, \
-            Haproxy(server, ("http-reuse always", options)) as proxy:
+            Haproxy(server.port, ("http-reuse always", options), binds=["proto h2"]) as proxy:
         file.write(BIG)
         file.flush()
-        path = os.path.join(proxy.folder.name, "haproxy.cfg")
-        port = free_port()
-        with open(path, encoding="ascii") as config:
-            text = config.read().replace(f":{proxy.port}\n", f":{port} proto h2\n")
-        with open(path, "w", encoding="ascii") as config:
-            config.write(text)
 
         def curl(path, *more):
             code, out, err = output(CURL, "-sS", "--http2-prior-knowledge", "--noproxy", "*", *more,
-                                    f"http://127.0.0.1:{port}{path}", text=False)
+                                    f"http://127.0.0.1:{proxy.port}{path}", text=False)
             assert code == 0, (path, err)
             return out
 
-        with Program(HAPROXY, "-db", "-f", path, port=port):
-            heard = json.loads(curl("/hello?a=b"))
-            assert (heard["version"], heard["host"]) == (20, f"127.0.0.1:{port}"), heard
-            assert curl("/big") == BIG and curl("/big?how=pieces") == BIG
-            assert curl("/echo", "--data-binary", "@" + file.name) == BIG
-            assert curl("/copy", "-T", file.name, "-H", "Expect:") == BIG
-            code, out, err = output(H2LOAD, "-n", "200", "-c", "2", "-m", "50",
-                                    f"http://127.0.0.1:{port}/late")
-            assert code == 0 and "200 succeeded, 0 failed" in out, (out, err)
-            assert "200 2xx, 0 3xx, 0 4xx, 0 5xx" in out, out
+        heard = json.loads(curl("/hello?a=b"))
+        assert (heard["version"], heard["host"]) == (20, f"127.0.0.1:{proxy.port}"), heard
+        assert curl("/big") == BIG and curl("/big?how=pieces") == BIG
+        assert curl("/echo", "--data-binary", "@" + file.name) == BIG
+        assert curl("/copy", "-T", file.name, "-H", "Expect:") == BIG
+        code, out, err = output(H2LOAD, "-n", "200", "-c", "2", "-m", "50",
+                                f"http://127.0.0.1:{proxy.port}/late")
+        assert code == 0 and "200 succeeded, 0 failed" in out, (out, err)
+        assert "200 2xx, 0 3xx, 0 4xx, 0 5xx" in out, out
     assert server.faults() == []
 
 
 def websockets_pass(server, options, _check):
     """HAProxy passes Host on as the authority: the Origin's rule needs no configuration."""
-    with Haproxy(server, ("http-reuse always", options)) as proxy:
+    with Haproxy(server.port, ("http-reuse always", options)) as proxy:
         proxy.talk(echoes)
         proxy.talk(echoes, path="/deflate")
         proxy.talk(echoes, origin=None)
@@ -101,7 +94,7 @@ def without_websockets():
                "alpn h2,http/1.1 ws")
     with HttpServer("--http2", "requests", "--tls", certs.folder.name) as server:
         for how in ("h1", "h2"):
-            with Haproxy(server, ("http-reuse always", f"{options} {how}")) as proxy:
+            with Haproxy(server.port, ("http-reuse always", f"{options} {how}")) as proxy:
                 assert json.loads(proxy.ask("GET", "/hello")[2])["version"] == 20
                 if how == "h1":
                     said = asyncio.run(at_once(proxy.port, "/peer"))
@@ -134,8 +127,8 @@ CHECKS = [
 
 
 def health_checks(server, options, check):
-    with Haproxy(server, *[(lines, f"{options} {check} inter 60s")
-                           for lines, _, _ in CHECKS]) as proxy:
+    with Haproxy(server.port, *[(lines, f"{options} {check} inter 60s")
+                                for lines, _, _ in CHECKS]) as proxy:
         heard = {}
 
         def is_known(row):
@@ -152,7 +145,8 @@ def health_checks(server, options, check):
 
 def a_server_that_stops(server, options, check):
     """It is in service while it answers its checks, and taken out when it has stopped."""
-    with Haproxy(server, (check_of("meth GET uri /hello"), f"{options} {check} inter 500ms")) as proxy:
+    checked = check_of("meth GET uri /hello"), f"{options} {check} inter 500ms"
+    with Haproxy(server.port, checked) as proxy:
         proxy.wait_for(lambda row: (row["check_status"], row["status"]) == ("L7OK", "UP"))
         assert proxy.ask("GET", "/hello")[0] == 200
         server.__exit__(None, None, None)
