@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-"""HAProxy in front of a server: the configuration that all tests give it, and what its statistics say. The
-guide's tests do not come here: they run the configurations of the documents."""
+"""HAProxy in front of a server: the configuration that all tests give it, what its statistics say, and its
+health checks. The guide's tests do not come here: they run the configurations of the documents."""
 import csv
 import os
 import socket
@@ -11,6 +11,8 @@ from http_proxied import Proxied
 from http_tools import need, output
 from tools import PATIENCE, Program, free_port
 
+# A check that is made once: a shorter `inter` would also fail connections that take longer.
+ONCE = "inter 60s"
 # max-spread-checks: the first checks come at once.
 CONFIG = """
 global
@@ -100,3 +102,33 @@ def heard_of(row):
 def is_checked(row):
     """HAProxy says * while a check runs, INI before the first has ended."""
     return row["check_status"] and row["check_status"][0] != "*" and row["check_status"] != "INI"
+
+
+def checks_pass(server, checks, options="check"):
+    """Health checks of e2e-http-server, each once, all at the same time. `checks`: the lines of a backend,
+    and the check_status and check_code that its server has to get for them."""
+    with Haproxy(server.port, *[(lines, f"{options} {ONCE}") for lines, _, _ in checks]) as proxy:
+        heard = {}
+
+        def is_known(row):
+            if is_checked(row):
+                heard[row["pxname"]] = heard_of(row)
+            return row["pxname"] in heard
+
+        for row in proxy.wait_for(is_known):
+            lines, *want = checks[int(row["pxname"][5:] or 0)]
+            assert heard[row["pxname"]] == tuple(want), (lines, want, row)
+        assert all(int(row["chkdown"]) == (heard[row["pxname"]][0] != "L7OK")
+                   for row in proxy.rows())
+    faults = [line for line in server.faults() if not line.startswith("done /big ")]
+    assert faults == [], faults  # HAProxy reads no more of a body than it looks at
+
+
+def stop_is_noticed(server, lines, options="check"):
+    """A server is in service while it answers its checks, and taken out when it has stopped."""
+    with Haproxy(server.port, (lines, f"{options} inter 500ms")) as proxy:
+        proxy.wait_for(lambda row: (row["check_status"], row["status"]) == ("L7OK", "UP"))
+        assert proxy.ask("GET", "/hello")[0] == 200
+        server.__exit__(None, None, None)
+        proxy.wait_for(lambda row: row["status"] == "DOWN")
+        assert proxy.ask("GET", "/hello")[0] == 503

@@ -5,7 +5,7 @@ HTTP/2 in front, TLS behind, and upgrades."""
 import json
 import tempfile
 
-from haproxy_tools import Haproxy, heard_of, is_checked
+from haproxy_tools import ONCE, Haproxy, checks_pass, heard_of, is_checked, stop_is_noticed
 from http_proxied import exchanges_pass, hooks_pass
 from http_tools import BIG, HttpServer, echoes, need, output
 from server import run
@@ -13,8 +13,6 @@ from tools import Certs
 
 _, CURL, H2LOAD = need("haproxy", "curl", "h2load")
 
-# Each check once, at once: a check's connection fails when it takes longer than `inter`.
-CHECK = "check inter 60s"
 HEAD_OF_AN_UPGRADE = ("hdr Connection Upgrade hdr Upgrade websocket hdr Sec-WebSocket-Version 13 "
                       "hdr Sec-WebSocket-Key dGhlIHNhbXBsZSBub25jZQ==")
 # The lines of a backend, and the check_status and check_code that its server gets for them.
@@ -57,26 +55,12 @@ CHECKS = [
 
 def health_checks():
     with HttpServer() as server:
-        with Haproxy(server.port, *[(lines, CHECK) for lines, _, _ in CHECKS]) as proxy:
-            heard = {}
-
-            def is_known(row):
-                if is_checked(row):
-                    heard[row["pxname"]] = heard_of(row)
-                return row["pxname"] in heard
-
-            for row in proxy.wait_for(is_known):
-                lines, *want = CHECKS[int(row["pxname"][5:] or 0)]
-                assert heard[row["pxname"]] == tuple(want), (lines, want, row)
-            assert all(int(row["chkdown"]) == (heard[row["pxname"]][0] != "L7OK")
-                       for row in proxy.rows())
-        faults = [line for line in server.faults() if not line.startswith("done /big ")]
-        assert faults == [], faults  # HAProxy reads no more of a body than it looks at
+        checks_pass(server, CHECKS)
 
 
 def health_checks_over_tls():
     certs = Certs()
-    options = f"{CHECK} ssl verify required ca-file {certs.ca} verifyhost localhost"
+    options = f"check {ONCE} ssl verify required ca-file {certs.ca} verifyhost localhost"
     with HttpServer("--tls", certs.folder.name) as server:
         with Haproxy(server.port, ("option httpchk\nhttp-reuse always", options),
                      ("option httpchk GET /hello", options),
@@ -92,14 +76,8 @@ def health_checks_over_tls():
 
 
 def a_server_that_stops():
-    """It is in service while it answers its checks, and taken out when it has stopped."""
     with HttpServer() as server:
-        with Haproxy(server.port, ("option httpchk", "check inter 500ms")) as proxy:
-            proxy.wait_for(lambda row: (row["check_status"], row["status"]) == ("L7OK", "UP"))
-            assert proxy.ask("GET", "/hello")[0] == 200
-            server.__exit__(None, None, None)
-            proxy.wait_for(lambda row: row["status"] == "DOWN")
-            assert proxy.ask("GET", "/hello")[0] == 503
+        stop_is_noticed(server, "option httpchk")
 
 
 def exchanges():

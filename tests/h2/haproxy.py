@@ -10,7 +10,7 @@ import tempfile
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "e2e"))
 from h2_proxied import SOCKETS, at_once, node_sockets_pass
-from haproxy_tools import Haproxy, heard_of, is_checked
+from haproxy_tools import Haproxy, checks_pass, stop_is_noticed
 from http_proxied import exchanges_pass, hooks_pass
 from http_tools import BIG, HttpServer, echoes, need, output
 from server import run
@@ -127,31 +127,11 @@ CHECKS = [
 
 
 def health_checks(server, options, check):
-    with Haproxy(server.port, *[(lines, f"{options} {check} inter 60s")
-                                for lines, _, _ in CHECKS]) as proxy:
-        heard = {}
-
-        def is_known(row):
-            if is_checked(row):
-                heard[row["pxname"]] = heard_of(row)
-            return row["pxname"] in heard
-
-        for row in proxy.wait_for(is_known):
-            lines, *want = CHECKS[int(row["pxname"][5:] or 0)]
-            assert heard[row["pxname"]] == tuple(want), (lines, want, row)
-    faults = [line for line in server.faults() if not line.startswith("done /big ")]
-    assert faults == [], faults  # HAProxy reads no more of a body than it looks at
+    checks_pass(server, CHECKS, f"{options} {check}")
 
 
 def a_server_that_stops(server, options, check):
-    """It is in service while it answers its checks, and taken out when it has stopped."""
-    checked = check_of("meth GET uri /hello"), f"{options} {check} inter 500ms"
-    with Haproxy(server.port, checked) as proxy:
-        proxy.wait_for(lambda row: (row["check_status"], row["status"]) == ("L7OK", "UP"))
-        assert proxy.ask("GET", "/hello")[0] == 200
-        server.__exit__(None, None, None)
-        proxy.wait_for(lambda row: row["status"] == "DOWN")
-        assert proxy.ask("GET", "/hello")[0] == 503
+    stop_is_noticed(server, check_of("meth GET uri /hello"), f"{options} {check}")
 
 
 if __name__ == "__main__":
