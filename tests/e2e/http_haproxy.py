@@ -2,17 +2,14 @@
 # SPDX-License-Identifier: Apache-2.0
 """Behind HAProxy: its health checks in all their forms, requests with kept connections and without,
 HTTP/2 in front, TLS behind, and upgrades."""
-import json
-import tempfile
-
 from haproxy_tools import ONCE, Haproxy, checks_pass, heard_of, is_checked, stop_is_noticed
-from http_proxied import exchanges_pass, hooks_pass
-from http_tools import BIG, HttpServer, echoes, need, output
+from http2_clients import requests_pass
+from http_proxied import exchanges_pass, hooks_pass, kept_exchanges_pass
+from http_tools import HttpServer, echoes, need
 from server import run
 from tools import Certs
 
-_, CURL, H2LOAD = need("haproxy", "curl", "h2load")
-
+need("haproxy")
 HEAD_OF_AN_UPGRADE = ("hdr Connection Upgrade hdr Upgrade websocket hdr Sec-WebSocket-Version 13 "
                       "hdr Sec-WebSocket-Key dGhlIHNhbXBsZSBub25jZQ==")
 # The lines of a backend, and the check_status and check_code that its server gets for them.
@@ -88,38 +85,18 @@ def exchanges():
             with Haproxy(server.port, (lines or "option forwardfor", "")) as proxy:
                 peers = exchanges_pass(proxy, 11, "public.example", None)
                 assert len(set(peers)) == (1 if kept else 3), (lines, peers)
-                with proxy.connection() as connection:  # one client's requests
-                    heard = [json.loads(proxy.ask("POST", "/hello", b"x" * i,
-                                                  connection=connection)[2]) for i in range(5)]
-                assert [one["bytes"] for one in heard] == list(range(5)), heard
+                peers = kept_exchanges_pass(proxy)
                 # by default, HAProxy begins on a new connection and may go on with an idle one
                 fewest, most = {"": (1, 2), "http-reuse always": (1, 1)}.get(lines, (5, 5))
-                assert fewest <= len({one["peer"] for one in heard}) <= most, (lines, heard)
+                assert fewest <= len(peers) <= most, (lines, peers)
             assert all("MESSAGE_TOO_BIG" in line for line in server.faults()), server.faults()
 
 
 def http2_in_front():
     """What browsers speak to HAProxy: to the server it is HTTP/1.1, also with bodies of no length."""
-    with HttpServer() as server, tempfile.NamedTemporaryFile() as file:
-        file.write(BIG)
-        file.flush()
+    with HttpServer() as server:
         with Haproxy(server.port, ("http-reuse always", ""), binds=["proto h2"]) as proxy:
-            def curl(path, *options):
-                code, out, err = output(CURL, "-sS", "--http2-prior-knowledge", "--noproxy", "*",
-                                        *options, f"http://127.0.0.1:{proxy.port}{path}", text=False)
-                assert code == 0, (path, err)
-                return out
-
-            heard = json.loads(curl("/hello?a=b"))
-            assert (heard["version"], heard["host"]) == (11, f"127.0.0.1:{proxy.port}"), heard
-            assert curl("/big") == BIG and curl("/big?how=pieces") == BIG
-            assert curl("/echo", "--data-binary", "@" + file.name) == BIG
-            assert curl("/copy", "-X", "POST", "-T", "-", "--no-progress-meter",
-                        "-H", "Expect:") == b""
-            code, out, err = output(H2LOAD, "-n", "200", "-c", "2", "-m", "50",
-                                    f"http://127.0.0.1:{proxy.port}/late")
-            assert code == 0 and "200 succeeded, 0 failed" in out, (out, err)
-            assert "200 2xx, 0 3xx, 0 4xx, 0 5xx" in out, out
+            requests_pass(proxy.port, 11)
         assert server.faults() == []
 
 

@@ -6,17 +6,17 @@ import asyncio
 import json
 import pathlib
 import sys
-import tempfile
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "e2e"))
-from h2_proxied import SOCKETS, at_once, node_sockets_pass
+from h2_proxied import at_once, sockets_pass
 from haproxy_tools import Haproxy, checks_pass, stop_is_noticed
-from http_proxied import exchanges_pass, hooks_pass
-from http_tools import BIG, HttpServer, echoes, need, output
+from http2_clients import requests_pass
+from http_proxied import exchanges_pass, kept_exchanges_pass
+from http_tools import HttpServer, need
 from server import run
 from tools import Certs
 
-_, CURL, H2LOAD = need("haproxy", "curl", "h2load")
+need("haproxy")
 certs = Certs()
 # To the server: the options of HAProxy's `server`, without and with a check, and those of ours.
 CLEAR = ("proto h2 ws h2", "check check-proto h2", ())
@@ -39,52 +39,22 @@ def exchanges(server, options, _check):
         with Haproxy(server.port, (lines, options)) as proxy:
             peers = exchanges_pass(proxy, 20, "public.example", None)
             assert lines != "http-reuse always" or len(set(peers)) == 1, (lines, peers)
-            with proxy.connection() as connection:  # one client's requests
-                heard = [json.loads(proxy.ask("POST", "/hello", b"x" * i, connection=connection)[2])
-                         for i in range(5)]
-            assert [one["bytes"] for one in heard] == list(range(5)), heard
-            assert lines != "http-reuse always" or len({one["peer"] for one in heard}) == 1, heard
+            peers = kept_exchanges_pass(proxy)
+            assert lines != "http-reuse always" or len(peers) == 1, peers
     assert all("MESSAGE_TOO_BIG" in line for line in server.faults()), server.faults()
 
 
 def with_http2_in_front(server, options, _check):
     """HTTP/2 all the way: many streams of clients share few connections to the server."""
-    with tempfile.NamedTemporaryFile() as file, \
-            Haproxy(server.port, ("http-reuse always", options), binds=["proto h2"]) as proxy:
-        file.write(BIG)
-        file.flush()
-
-        def curl(path, *more):
-            code, out, err = output(CURL, "-sS", "--http2-prior-knowledge", "--noproxy", "*", *more,
-                                    f"http://127.0.0.1:{proxy.port}{path}", text=False)
-            assert code == 0, (path, err)
-            return out
-
-        heard = json.loads(curl("/hello?a=b"))
-        assert (heard["version"], heard["host"]) == (20, f"127.0.0.1:{proxy.port}"), heard
-        assert curl("/big") == BIG and curl("/big?how=pieces") == BIG
-        assert curl("/echo", "--data-binary", "@" + file.name) == BIG
-        assert curl("/copy", "-T", file.name, "-H", "Expect:") == BIG
-        code, out, err = output(H2LOAD, "-n", "200", "-c", "2", "-m", "50",
-                                f"http://127.0.0.1:{proxy.port}/late")
-        assert code == 0 and "200 succeeded, 0 failed" in out, (out, err)
-        assert "200 2xx, 0 3xx, 0 4xx, 0 5xx" in out, out
+    with Haproxy(server.port, ("http-reuse always", options), binds=["proto h2"]) as proxy:
+        requests_pass(proxy.port, 20)
     assert server.faults() == []
 
 
-def websockets_pass(server, options, _check):
+def websockets(server, options, _check):
     """HAProxy passes Host on as the authority: the Origin's rule needs no configuration."""
     with Haproxy(server.port, ("http-reuse always", options)) as proxy:
-        proxy.talk(echoes)
-        proxy.talk(echoes, path="/deflate")
-        proxy.talk(echoes, origin=None)
-        assert proxy.refusal(origin="https://evil.example") == 403
-        assert proxy.refusal("/nothing") == 404
-        hooks_pass(proxy)
-        said = asyncio.run(at_once(proxy.port, "/peer"))
-        assert len(said) == SOCKETS and all(line.endswith(" 20") for line in said), said
-        node_sockets_pass(proxy.port)
-        assert proxy.ask("GET", "/hello")[0] == 200
+        sockets_pass(proxy)
     assert server.faults() == [], server.faults()
 
 
@@ -135,5 +105,5 @@ def a_server_that_stops(server, options, check):
 
 
 if __name__ == "__main__":
-    run([on_both(exchanges), on_both(with_http2_in_front), on_both(websockets_pass),
+    run([on_both(exchanges), on_both(with_http2_in_front), on_both(websockets),
          without_websockets, on_both(health_checks), on_both(a_server_that_stops)])
