@@ -5,9 +5,8 @@
 // Says "ok COUNT" when all of it was so.
 import assert from "node:assert/strict";
 import { once } from "node:events";
-import { createRequire } from "node:module";
+import { WebSocket } from "../e2e/ws.mjs";
 
-const WebSocket = createRequire(new URL("../e2e/", import.meta.url))("ws");
 const [url, origin, count] = process.argv.slice(2);
 
 async function talk(number) {
