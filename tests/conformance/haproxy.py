@@ -10,53 +10,34 @@ import os
 import pathlib
 import subprocess
 import sys
-import tempfile
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "e2e"))
+from haproxy_tools import Haproxy
 from http_tools import need
 from server import Server, run
-from tools import Program, environment, free_port
+from tools import environment, free_port
 
-HAPROXY = need("haproxy")
+need("haproxy")
 CONFORMANCE = os.environ["CONFORMANCE"]
 # As conformance starts it: what an offer asks for decides.
 SERVE = ("--http2", "--deflate", "--deflate-server-takeover", "--deflate-client-takeover",
          "--deflate-server-bits", "15", "--deflate-client-bits", "15", "--deflate-min-bytes", "1")
-CONFIG = """
-global
-    nbthread 1
-defaults
-    mode http
-    timeout connect 60s
-    timeout client 60s
-    timeout server 60s
-    timeout tunnel 60s
-frontend web
-    bind 127.0.0.1:{front} {front_options}
-    default_backend behind
-backend behind
-    http-reuse always
-    server s 127.0.0.1:{back} {back_options}
-"""
 TO_HTTP2 = "proto h2 ws h2"
 
 
-def judged(front, front_options, back, back_options, *options):
-    with tempfile.NamedTemporaryFile("w", encoding="ascii") as file:
-        file.write(CONFIG.format(front=front, front_options=front_options, back=back,
-                                 back_options=back_options))
-        file.flush()
-        with Program(HAPROXY, "-db", "-f", file.name, port=front):
-            done = subprocess.run([CONFORMANCE, "--target", f"127.0.0.1:{front}", "--proxied", *options,
-                                   *sys.argv[1:]], env=environment(), check=False,
-                                  stdout=subprocess.PIPE, text=True)
-            print(done.stdout)
-            assert done.returncode == 0, done.returncode
+def judged(front, back_port, back, *options):
+    """`front`, `back`: how HAProxy speaks to clients and to the server, as its options say it."""
+    with Haproxy(back_port, ("http-reuse always", back), binds=[front]) as proxy:
+        done = subprocess.run([CONFORMANCE, "--target", f"127.0.0.1:{proxy.port}", "--proxied", *options,
+                               *sys.argv[1:]], env=environment(), check=False,
+                              stdout=subprocess.PIPE, text=True)
+        print(done.stdout)
+        assert done.returncode == 0, done.returncode
 
 
-def server_judged(link, front_options, back_options):
+def server_judged(link, front, back):
     with Server(*SERVE) as server:
-        judged(free_port(), front_options, server.port, back_options, "--link", link)
+        judged(front, server.port, back, "--link", link)
 
 
 def from_http1_to_http2():
@@ -73,7 +54,7 @@ def from_http2_to_http2():
 
 def clients_from_http2_to_http1():
     back = free_port()
-    judged(free_port(), "proto h2", back, "", "--link", "client-proxied", "--port", str(back))
+    judged("proto h2", back, "", "--link", "client-proxied", "--port", str(back))
 
 
 if __name__ == "__main__":

@@ -5,12 +5,12 @@ exactly; servers that refuse, reset or go away; servers that nobody here wrote."
 import math
 import os
 import re
-import shutil
 import subprocess
 import sys
-import tempfile
 
 from bench_tools import bench, report
+from haproxy_tools import Haproxy
+from http_tools import found
 from server import Server, run
 from tools import Certs, Program, free_port
 
@@ -271,41 +271,27 @@ def a_server_that_ends_all_its_sessions():
 
 # ---- in front of ours ----------------------------------------------------------------------------
 
-HAPROXY = """
-defaults
-    mode http
-    timeout connect 60s
-    timeout client 60s
-    timeout server 60s
-    timeout tunnel 60s
-frontend web
-    bind 127.0.0.1:{port} proto h2
-    default_backend wring
-backend wring
-    server s 127.0.0.1:{server} {options}
-"""
+def found_or_left_out(program):
+    path = found(program)
+    if path is None:
+        print(f"{program} is not installed: left out")
+    return path
 
 
 def through_haproxy():
-    haproxy = shutil.which("haproxy", path=os.environ["PATH"] + ":/usr/sbin")
-    if haproxy is None:
-        print("haproxy is not installed: left out")
+    if found_or_left_out("haproxy") is None:
         return
     for options in ("", "proto h2 ws h2"):
-        with Server("--http2") as server, tempfile.NamedTemporaryFile("w", suffix=".cfg") as file:
-            port = free_port()
-            file.write(HAPROXY.format(port=port, server=server.port, options=options))
-            file.flush()
-            with Program(haproxy, "-db", "-f", file.name, port=port):
-                got = http2(f"ws://127.0.0.1:{port}/echo", "-c", 20, "--streams", 10, "-n", 500)
+        with Server("--http2") as server, \
+                Haproxy(server.port, ("", options), binds=["proto h2"], threads=2) as proxy:
+            got = http2(f"ws://127.0.0.1:{proxy.port}/echo", "-c", 20, "--streams", 10, "-n", 500)
         assert got["errors"] == {} and got["http2"]["connections"] == 2, (options, got)
         assert got["totals"]["sent"] == got["totals"]["received"] == 500, got["totals"]
 
 
 def through_nghttpx():
-    nghttpx = shutil.which("nghttpx", path=os.environ["PATH"] + ":/usr/sbin")
+    nghttpx = found_or_left_out("nghttpx")
     if nghttpx is None:
-        print("nghttpx is not installed: left out")
         return
     cert, key = certs.pair("server")
     for proto in ("h2", "http/1.1"):

@@ -3,11 +3,10 @@
 import contextlib
 import json
 import os
-import shutil
 import subprocess
 import urllib.request
 
-from tools import Program, environment
+from tools import environment, node_server
 
 PATIENCE = 240
 
@@ -30,10 +29,7 @@ def report(*arguments, code=0):
 @contextlib.contextmanager
 def counting_server(*arguments):
     """bench_server.mjs; gives its port and a function that asks what it has counted."""
-    script = os.path.join(os.path.dirname(os.path.abspath(__file__)), "bench_server.mjs")
-    with Program(shutil.which("node"), script, *arguments, stdout=subprocess.PIPE) as program:
-        port = int(program.process.stdout.readline().split()[1])
-
+    with node_server(*arguments, script="bench_server.mjs") as port:
         def stats():
             opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
             with opener.open(f"http://127.0.0.1:{port}/stats", timeout=60) as answer:

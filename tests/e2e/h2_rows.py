@@ -14,7 +14,7 @@ import time
 from h2_owed import ANY, PROBE, ROWS, STREAMS_EACH, is_probe
 from h2_wire import (CONNECT_PROTOCOL, PREFACE, SCHEME, Connection, connect, cut, data, get,
     message, ping, settings, window_update)
-from http_attack import PATIENCE, Target
+from http_attack import PATIENCE, Target, play_each
 from tools import Certs
 
 import h2_rows_connect
@@ -207,21 +207,12 @@ def family(row):
 
 
 def play_all(target, rows):
-    neighbour, plays, faults = Neighbour(target), 0, 0
-    for row in rows:
-        for mode in (WHOLE,) if row.flood else (WHOLE, BYTES):
-            plays += 1
-            try:
-                play(target, neighbour, row, mode)
-            except Exception as fault:  # of all rows: each says what became of it
-                faults += 1
-                print(f"FAILED {row.name} ({mode}), RFC {row.why}: {type(fault).__name__} {fault}",
-                    flush=True)
-                assert target.process.poll() is None, target.process.stderr.read()
-                assert faults < FAULTS_MAX, "too many faults"
+    neighbour = Neighbour(target)
+    plays = [(row, mode) for row in rows for mode in ((WHOLE,) if row.flood else (WHOLE, BYTES))]
+    faults = play_each(target, plays, lambda row, mode: play(target, neighbour, row, mode), FAULTS_MAX)
     neighbour.must_be_served()
     neighbour.c.line.close()
-    return plays, faults
+    return len(plays), faults
 
 
 def must_be_forgotten(target):

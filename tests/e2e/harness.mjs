@@ -37,6 +37,15 @@ export class Server {
     }
 }
 
+// A message in two fragments with a ping between them, to a server that echoes.
+export async function fragmentsPass(socket) {
+    socket.send("one ", { fin: false });
+    socket.ping("mid");
+    socket.send("two", { fin: true });
+    const [[pong], [text]] = await Promise.all([once(socket, "pong"), once(socket, "message")]);
+    assert.equal(`${pong} ${text}`, "mid one two");
+}
+
 export const sizes = [0, 1, 125, 126, 65535, 65536, 1 << 20, 16 << 20];
 
 // A folder of certificates, made now by tests/certs/make.c: of those ca, server and client are good.

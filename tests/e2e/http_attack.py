@@ -61,6 +61,21 @@ class Target:
         return int(begun)
 
 
+def play_each(target, plays, play, faults_max):
+    """`play(row, mode)` for each pair of `plays`. Says what became of those that fail; gives their number."""
+    faults = 0
+    for row, mode in plays:
+        try:
+            play(row, mode)
+        except Exception as fault:  # of all rows: each says what became of it
+            faults += 1
+            print(f"FAILED {row.name} ({mode}), RFC {row.why}: {type(fault).__name__} {fault}",
+                  flush=True)
+            assert target.process.poll() is None, target.process.stderr.read()
+            assert faults < faults_max, "too many faults"
+    return faults
+
+
 class Line:
     """A connection, plain or TLS. Its end in order is b"", anything else ConnectionResetError: so is an
     end of TLS without close_notify."""

@@ -2,38 +2,14 @@
 # SPDX-License-Identifier: Apache-2.0
 """Behind HAProxy: its health checks in all their forms, requests with kept connections and without,
 HTTP/2 in front, TLS behind, and upgrades."""
-import csv
-import json
-import os
-import socket
-import tempfile
-import time
-
-from http_proxied import Proxied, exchanges_pass, hooks_pass
-from http_tools import BIG, HttpServer, echoes, need, output
+from haproxy_tools import ONCE, Haproxy, checks_pass, heard_of, is_checked, stop_is_noticed
+from http2_clients import requests_pass
+from http_proxied import exchanges_pass, hooks_pass, kept_exchanges_pass
+from http_tools import HttpServer, echoes, need
 from server import run
-from tools import PATIENCE, Certs, Program, free_port
+from tools import Certs
 
-HAPROXY, CURL, H2LOAD = need("haproxy", "curl", "h2load")
-
-# Each check once, at once: a check's connection fails when it takes longer than `inter`.
-CHECK = "check inter 60s"
-CONFIG = """
-global
-    nbthread 1
-    max-spread-checks 1
-    stats socket {folder}/stats mode 600 level admin
-defaults
-    mode http
-    timeout connect 60s
-    timeout client 60s
-    timeout server 60s
-    timeout tunnel 60s
-    timeout check 60s
-frontend web
-    bind 127.0.0.1:{port}
-    default_backend wring
-"""
+need("haproxy")
 HEAD_OF_AN_UPGRADE = ("hdr Connection Upgrade hdr Upgrade websocket hdr Sec-WebSocket-Version 13 "
                       "hdr Sec-WebSocket-Key dGhlIHNhbXBsZSBub25jZQ==")
 # The lines of a backend, and the check_status and check_code that its server gets for them.
@@ -74,89 +50,16 @@ CHECKS = [
 ]
 
 
-class Haproxy(Proxied):
-    """One with these backends: pairs of their own lines, and of their server's options."""
-
-    def __init__(self, server, *backends):
-        self.server, self.backends, self.port = server, backends, free_port()
-
-    def __enter__(self):
-        self.folder = tempfile.TemporaryDirectory(prefix="wring-haproxy-")
-        folder = self.folder.name
-        path = os.path.join(folder, "haproxy.cfg")
-        with open(path, "w", encoding="ascii") as file:
-            file.write(CONFIG.format(folder=folder, port=self.port))
-            for i, (lines, options) in enumerate(self.backends):
-                file.write(f"backend {f'wring{i}' if i else 'wring'}\n")
-                file.writelines(f"    {line}\n" for line in lines.split("\n"))
-                file.write(f"    server s {self.server.address} {options}\n")
-        code, out, err = output(HAPROXY, "-c", "-f", path)
-        assert code == 0, (out, err)
-        self.program = Program(HAPROXY, "-db", "-f", path, port=self.port)
-        return self
-
-    def __exit__(self, *exc):
-        self.program.__exit__(*exc)
-        self.folder.cleanup()
-
-    def rows(self):
-        """Of each backend's server: what `show stat` says."""
-        path = os.path.join(self.folder.name, "stats")
-        deadline = time.monotonic() + PATIENCE
-        while not os.path.exists(path):  # HAProxy makes it later than its port
-            assert time.monotonic() < deadline
-            time.sleep(0.02)
-        with socket.socket(socket.AF_UNIX) as sock:
-            sock.connect(path)
-            sock.sendall(b"show stat\n")
-            with sock.makefile(encoding="ascii") as file:
-                text = file.read().removeprefix("# ")
-        return [row for row in csv.DictReader(text.splitlines()) if row["svname"] == "s"]
-
-    def wait_for(self, is_it):
-        """The rows, as soon as all of them are as they should be."""
-        deadline = time.monotonic() + PATIENCE
-        while True:
-            rows = self.rows()
-            if all(is_it(row) for row in rows):
-                return rows
-            assert time.monotonic() < deadline, rows
-            time.sleep(0.05)
-
-
-def heard_of(row):
-    return row["check_status"], int(row["check_code"] or 0)
-
-
-def is_checked(row):
-    """HAProxy says * while a check runs, INI before the first has ended."""
-    return row["check_status"] and row["check_status"][0] != "*" and row["check_status"] != "INI"
-
-
 def health_checks():
     with HttpServer() as server:
-        with Haproxy(server, *[(lines, CHECK) for lines, _, _ in CHECKS]) as proxy:
-            heard = {}
-
-            def is_known(row):
-                if is_checked(row):
-                    heard[row["pxname"]] = heard_of(row)
-                return row["pxname"] in heard
-
-            for row in proxy.wait_for(is_known):
-                lines, *want = CHECKS[int(row["pxname"][5:] or 0)]
-                assert heard[row["pxname"]] == tuple(want), (lines, want, row)
-            assert all(int(row["chkdown"]) == (heard[row["pxname"]][0] != "L7OK")
-                       for row in proxy.rows())
-        faults = [line for line in server.faults() if not line.startswith("done /big ")]
-        assert faults == [], faults  # HAProxy reads no more of a body than it looks at
+        checks_pass(server, CHECKS)
 
 
 def health_checks_over_tls():
     certs = Certs()
-    options = f"{CHECK} ssl verify required ca-file {certs.ca} verifyhost localhost"
+    options = f"check {ONCE} ssl verify required ca-file {certs.ca} verifyhost localhost"
     with HttpServer("--tls", certs.folder.name) as server:
-        with Haproxy(server, ("option httpchk\nhttp-reuse always", options),
+        with Haproxy(server.port, ("option httpchk\nhttp-reuse always", options),
                      ("option httpchk GET /hello", options),
                      ("option httpchk\nhttp-check send meth GET uri /hello ver HTTP/1.1 "
                       "hdr Host localhost", options + " check-alpn http/1.1")) as proxy:
@@ -170,14 +73,8 @@ def health_checks_over_tls():
 
 
 def a_server_that_stops():
-    """It is in service while it answers its checks, and taken out when it has stopped."""
     with HttpServer() as server:
-        with Haproxy(server, ("option httpchk", "check inter 500ms")) as proxy:
-            proxy.wait_for(lambda row: (row["check_status"], row["status"]) == ("L7OK", "UP"))
-            assert proxy.ask("GET", "/hello")[0] == 200
-            server.__exit__(None, None, None)
-            proxy.wait_for(lambda row: row["status"] == "DOWN")
-            assert proxy.ask("GET", "/hello")[0] == 503
+        stop_is_noticed(server, "option httpchk")
 
 
 def exchanges():
@@ -185,70 +82,44 @@ def exchanges():
     for lines, kept in [("", False), ("http-reuse always", True), ("option http-server-close", False),
                         ("option httpclose", False)]:
         with HttpServer() as server:
-            with Haproxy(server, (lines or "option forwardfor", "")) as proxy:
+            with Haproxy(server.port, (lines or "option forwardfor", "")) as proxy:
                 peers = exchanges_pass(proxy, 11, "public.example", None)
                 assert len(set(peers)) == (1 if kept else 3), (lines, peers)
-                with proxy.connection() as connection:  # one client's requests
-                    heard = [json.loads(proxy.ask("POST", "/hello", b"x" * i,
-                                                  connection=connection)[2]) for i in range(5)]
-                assert [one["bytes"] for one in heard] == list(range(5)), heard
+                peers = kept_exchanges_pass(proxy)
                 # by default, HAProxy begins on a new connection and may go on with an idle one
                 fewest, most = {"": (1, 2), "http-reuse always": (1, 1)}.get(lines, (5, 5))
-                assert fewest <= len({one["peer"] for one in heard}) <= most, (lines, heard)
+                assert fewest <= len(peers) <= most, (lines, peers)
             assert all("MESSAGE_TOO_BIG" in line for line in server.faults()), server.faults()
 
 
 def http2_in_front():
     """What browsers speak to HAProxy: to the server it is HTTP/1.1, also with bodies of no length."""
-    with HttpServer() as server, tempfile.NamedTemporaryFile() as file:
-        file.write(BIG)
-        file.flush()
-        with Haproxy(server, ("http-reuse always", "")) as proxy:
-            path = os.path.join(proxy.folder.name, "haproxy.cfg")
-            port = free_port()
-            with open(path, encoding="ascii") as config:
-                text = config.read().replace(f":{proxy.port}\n", f":{port} proto h2\n")
-            with open(path, "w", encoding="ascii") as config:
-                config.write(text)
-
-            def curl(path, *options):
-                code, out, err = output(CURL, "-sS", "--http2-prior-knowledge", "--noproxy", "*",
-                                        *options, f"http://127.0.0.1:{port}{path}", text=False)
-                assert code == 0, (path, err)
-                return out
-
-            with Program(HAPROXY, "-db", "-f", path, port=port):
-                heard = json.loads(curl("/hello?a=b"))
-                assert (heard["version"], heard["host"]) == (11, f"127.0.0.1:{port}"), heard
-                assert curl("/big") == BIG and curl("/big?how=pieces") == BIG
-                assert curl("/echo", "--data-binary", "@" + file.name) == BIG
-                assert curl("/copy", "-X", "POST", "-T", "-", "--no-progress-meter",
-                            "-H", "Expect:") == b""
-                code, out, err = output(H2LOAD, "-n", "200", "-c", "2", "-m", "50",
-                                        f"http://127.0.0.1:{port}/late")
-                assert code == 0 and "200 succeeded, 0 failed" in out, (out, err)
-                assert "200 2xx, 0 3xx, 0 4xx, 0 5xx" in out, out
+    with HttpServer() as server:
+        with Haproxy(server.port, ("http-reuse always", ""), binds=["proto h2"]) as proxy:
+            requests_pass(proxy.port, 11)
         assert server.faults() == []
+
+
+FORWARDED_HOST = ("http-request set-header X-Forwarded-Host %[hdr(host)]\n"
+                  "http-request set-header Host wring")
 
 
 def websockets():
     """HAProxy passes Host on: the Origin's rule needs no configuration."""
     with HttpServer() as server:
-        with Haproxy(server, ("http-reuse always", "")) as proxy:
+        with Haproxy(server.port, ("http-reuse always", "")) as proxy:
             proxy.talk(echoes)
             proxy.talk(echoes, origin=None)
             assert proxy.refusal(origin="https://evil.example") == 403
             hooks_pass(proxy)
             assert proxy.ask("GET", "/hello")[0] == 200
-        with Haproxy(server, ("http-request set-header X-Forwarded-Host %[hdr(host)]\n"
-                              "http-request set-header Host wring", "")) as proxy:
+        with Haproxy(server.port, (FORWARDED_HOST, "")) as proxy:
             assert proxy.refusal() == 403
             server.wait_for_log("X-Forwarded-Host was not used: if the peer is your proxy, list "
                                 "127.0.0.1 in trusted_proxies")
         assert server.faults() == []
     with HttpServer("--trust", "127.0.0.1") as server:
-        with Haproxy(server, ("http-request set-header X-Forwarded-Host %[hdr(host)]\n"
-                              "http-request set-header Host wring", "")) as proxy:
+        with Haproxy(server.port, (FORWARDED_HOST, "")) as proxy:
             proxy.talk(echoes)
             assert proxy.refusal(origin="https://evil.example") == 403
             server.wait_for_log('is not of the X-Forwarded-Host "public.example"')

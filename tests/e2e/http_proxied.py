@@ -86,6 +86,15 @@ def exchanges_pass(proxy, version, host, echoed_max):
     return peers
 
 
+def kept_exchanges_pass(proxy):
+    """Five requests on one connection to the proxy; gives those whom /hello heard as its peers."""
+    with proxy.connection() as connection:
+        heard = [json.loads(proxy.ask("POST", "/hello", b"x" * i, connection=connection)[2])
+                 for i in range(5)]
+    assert [one["bytes"] for one in heard] == list(range(5)), heard
+    return {one["peer"] for one in heard}
+
+
 def hooks_pass(proxy):
     """What the application decides about an upgrade, with its headers."""
     for path, headers, who in [("/auth", TOKEN, "token"), ("/auth?how=later", {}, "later"),

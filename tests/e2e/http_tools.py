@@ -59,9 +59,14 @@ class HttpServer:
         return [line for line in self.log().splitlines() if not line.startswith("log ")]
 
 
+def found(program):
+    """Its path; None where it is not installed."""
+    return shutil.which(program, path=os.environ["PATH"] + ":/usr/sbin")
+
+
 def need(*programs):
     """Ends the test as skipped where one of them is not installed."""
-    paths = [shutil.which(program, path=os.environ["PATH"] + ":/usr/sbin") for program in programs]
+    paths = [found(program) for program in programs]
     if None in paths:
         print(f"not installed: {programs[paths.index(None)]}; script/setup --tests installs it")
         sys.exit(SKIPPED)

@@ -173,10 +173,10 @@ class Greeter:
 
 
 @contextlib.contextmanager
-def node_server(*arguments, **more):
-    """ws_server.mjs; gives its port."""
-    script = os.path.join(os.path.dirname(os.path.abspath(__file__)), "ws_server.mjs")
-    with Program(shutil.which("node"), script, *arguments, stdout=subprocess.PIPE,
+def node_server(*arguments, script="ws_server.mjs", **more):
+    """Runs a script of Node that says "port N", if of another folder by its path; gives its port."""
+    path = os.path.join(os.path.dirname(os.path.abspath(__file__)), script)
+    with Program(shutil.which("node"), path, *arguments, stdout=subprocess.PIPE,
                  env=environment(**more)) as program:
         yield int(program.process.stdout.readline().split()[1])
 

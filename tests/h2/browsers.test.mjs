@@ -57,16 +57,15 @@ function isClean(socket) {
     return socket.isSame && socket.isText && socket.code === 1000 && socket.wasClean;
 }
 
-function check(told, server) {
+// Checks what `script` told, except for what /peer said to the sockets: the caller gets that.
+function checkedPeers({ told, server }) {
     assert.deepEqual([told.hello.version, told.after.version], [20, 20]);
     assert.deepEqual([told.big, told.posted], [1 << 20, 300000]);
     assert.ok([told.one, told.deflated, ...told.many].every(isClean), JSON.stringify(told));
     assert.match(told.deflated.extensions, /permessage-deflate/);
-    const peer = `${told.hello.peer} 20`;
-    assert.deepEqual(new Set([told.one, ...told.many].map((socket) => socket.said)), new Set([peer]));
     assert.equal(told.after.peer, told.hello.peer);
     assert.deepEqual(server.faults, []);
-    assert.equal(secured(server), 1);
+    return [told.one, ...told.many].map((socket) => socket.said);
 }
 
 const browsers = {
@@ -84,44 +83,38 @@ if (isMissing) {
     process.exit(77);
 }
 
-test(`${name}: a page and its sockets on one connection`, limits, async () => {
-    const server = await HttpServer.start(certs, "--http2", "all");
+// `use(page, server)` with the first page of a server whose --http2 is `how`. Both have ended afterwards.
+async function visit(how, use) {
+    const server = await HttpServer.start(certs, "--http2", how);
     const page = await start();
-    let told;
     try {
         await page.go(server.url("/"));
-        told = JSON.parse(await page.run(script));
+        return { server, told: await use(page, server) };
     } finally {
         await page.close();
         await server.stop();
     }
-    check(told, server);
+}
+
+async function tell(page) {
+    return JSON.parse(await page.run(script));
+}
+
+test(`${name}: a page and its sockets on one connection`, limits, async () => {
+    const visited = await visit("all", tell);
+    assert.deepEqual(new Set(checkedPeers(visited)), new Set([`${visited.told.hello.peer} 20`]));
+    assert.equal(secured(visited.server), 1);
 });
 
 test(`${name}: sockets go by HTTP/1.1 where HTTP/2 does not offer them`, limits, async () => {
-    const server = await HttpServer.start(certs, "--http2", "requests");
-    const page = await start();
-    let told;
-    try {
-        await page.go(server.url("/"));
-        told = JSON.parse(await page.run(script));
-    } finally {
-        await page.close();
-        await server.stop();
-    }
-    assert.deepEqual([told.hello.version, told.after.version], [20, 20]);
-    assert.ok([told.one, told.deflated, ...told.many].every(isClean), JSON.stringify(told));
-    assert.ok([told.one, ...told.many].every((socket) => / 11$/.test(socket.said)), JSON.stringify(told));
-    assert.equal(told.after.peer, told.hello.peer);
-    assert.deepEqual(server.faults, []);
-    assert.equal(secured(server), 23); // the page's, and one for each socket
+    const visited = await visit("requests", tell);
+    const peers = checkedPeers(visited);
+    assert.ok(peers.every((peer) => / 11$/.test(peer)), String(peers));
+    assert.equal(secured(visited.server), 23); // the page's, and one for each socket
 });
 
 test(`${name}: a server that stops closes the sockets of a page with 1001`, limits, async () => {
-    const server = await HttpServer.start(certs, "--http2", "all");
-    const page = await start();
-    try {
-        await page.go(server.url("/"));
+    const { server } = await visit("all", async (page, server) => {
         await page.run(`(async () => {
             globalThis.codes = Promise.all(Array.from({ length: 5 }, async () => {
                 const socket = new WebSocket("wss://" + location.host + "/ws");
@@ -138,9 +131,6 @@ test(`${name}: a server that stops closes the sockets of a page with 1001`, limi
         const codes = JSON.parse(await page.run("globalThis.codes.then((codes) => JSON.stringify(codes))"));
         assert.deepEqual(codes, Array(5).fill("1001 true"));
         await stopped;
-    } finally {
-        await page.close();
-        await server.stop();
-    }
+    });
     assert.equal(secured(server), 1);
 });

@@ -4,25 +4,22 @@
 front of a server of HTTP/1.1, and hypercorn, in clear text and over TLS; through proxies; and against our
 own server. Many clients share a connection; what a server cannot do falls back or is a typed error."""
 import contextlib
-import os
 import pathlib
-import shutil
 import subprocess
 import sys
 import tempfile
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "e2e"))
 from client_checks import expect_everything, expect_own_ping, expect_refusal
+from h2_tools import Server
+from haproxy_tools import Haproxy
+from http_tools import need
 from proxy_servers import HttpProxy, SocksProxy
 from server import run
-from tools import (Certs, Program, client_echoes, client_events, client_run, environment, free_port,
-                   node_server)
+from tools import Certs, Program, client_echoes, client_events, client_run, free_port, node_server
 
 HERE = pathlib.Path(__file__).resolve().parent
-NODE, HAPROXY, NGHTTPX = (shutil.which(name) for name in ("node", "haproxy", "nghttpx"))
-if None in (NODE, HAPROXY, NGHTTPX):
-    print("node, haproxy or nghttpx is not installed")
-    sys.exit(77)
+_, _, NGHTTPX = need("node", "haproxy", "nghttpx")
 certs = Certs()
 TRUST = ("--ca", certs.ca)
 PRIOR = ("--http2", "prior")
@@ -49,11 +46,8 @@ def method_of(url, *options):
 
 # ---- Node's http2 ------------------------------------------------------------------------------------
 
-@contextlib.contextmanager
 def node_http2(how, *pair):
-    with Program(NODE, str(HERE / "ws_server.mjs"), how, *pair, stdout=subprocess.PIPE,
-                 env=environment()) as program:
-        yield int(program.process.stdout.readline().split()[1])
+    return node_server(how, *pair, script=HERE / "ws_server.mjs")
 
 
 def said(url, *options):
@@ -139,42 +133,14 @@ def a_server_without_http2():
 
 # ---- in front of a server of HTTP/1.1 ----------------------------------------------------------------
 
-HAPROXY_CONFIG = """
-global
-    nbthread 2
-defaults
-    mode http
-    timeout connect 60s
-    timeout client 60s
-    timeout server 60s
-    timeout tunnel 60s
-frontend clear
-    bind 127.0.0.1:{clear} proto h2
-    default_backend node
-frontend secure
-    bind 127.0.0.1:{secure} ssl crt {pem} alpn h2,http/1.1
-    default_backend node
-backend node
-    server node 127.0.0.1:{node}
-"""
-
-
-@contextlib.contextmanager
-def haproxy(node_port):
-    clear, secure = free_port(), free_port()
-    with tempfile.TemporaryDirectory() as folder:
-        pem, path = os.path.join(folder, "both.pem"), os.path.join(folder, "haproxy.cfg")
-        with open(pem, "w", encoding="ascii") as file:
-            for part in certs.pair("server"):
-                file.write(pathlib.Path(part).read_text(encoding="ascii"))
-        with open(path, "w", encoding="ascii") as file:
-            file.write(HAPROXY_CONFIG.format(clear=clear, secure=secure, pem=pem, node=node_port))
-        with Program(HAPROXY, "-db", "-f", path, port=secure):
-            yield clear, secure
-
-
 def in_front_is_haproxy():
-    with node_server() as behind, haproxy(behind) as (clear, secure):
+    both = certs.file("both.pem")  # HAProxy wants them in one file
+    with open(both, "w", encoding="ascii") as file:
+        for part in certs.pair("server"):
+            file.write(pathlib.Path(part).read_text(encoding="ascii"))
+    binds = "proto h2", f"ssl crt {both} alpn h2,http/1.1"
+    with node_server() as behind, Haproxy(behind, ("", ""), binds=binds, threads=2) as proxy:
+        clear, secure = proxy.ports
         expect_everything(f"ws://127.0.0.1:{clear}", *PRIOR)
         expect_crowd(f"ws://127.0.0.1:{clear}/echo", 90, *PRIOR)
         expect_everything(f"wss://localhost:{secure}", *REQUIRED)
@@ -248,35 +214,26 @@ def python_hypercorn():
 
 # ---- ourselves, and through proxies ------------------------------------------------------------------
 
-@contextlib.contextmanager
-def wring(*pair):
-    with subprocess.Popen([os.environ["H2_SERVER"], *pair], stdin=subprocess.PIPE,
-                          stdout=subprocess.PIPE) as process:
-        yield int(process.stdout.readline().split()[1])
-        process.stdin.close()
-        assert process.wait(timeout=60) == 0
-
-
 def our_own_server():
-    with wring() as port:
-        client_echoes(f"ws://127.0.0.1:{port}/echo", *PRIOR)
-        client_echoes(f"ws://127.0.0.1:{port}/echo", "--deflate", "1 1 15 15", *PRIOR)
-        expect_crowd(f"ws://127.0.0.1:{port}/echo", 500, *PRIOR)
-        expect_crowd(f"ws://127.0.0.1:{port}/echo", 100, "--http2", "prior-7")
-    with wring(*certs.pair("server")) as port:
-        client_echoes(f"wss://localhost:{port}/echo", *REQUIRED)
-        expect_crowd(f"wss://localhost:{port}/echo", 500, *ALLOWED)
+    with Server() as server:
+        client_echoes(f"ws://127.0.0.1:{server.port}/echo", *PRIOR)
+        client_echoes(f"ws://127.0.0.1:{server.port}/echo", "--deflate", "1 1 15 15", *PRIOR)
+        expect_crowd(f"ws://127.0.0.1:{server.port}/echo", 500, *PRIOR)
+        expect_crowd(f"ws://127.0.0.1:{server.port}/echo", 100, "--http2", "prior-7")
+    with Server(*certs.pair("server")) as server:
+        client_echoes(f"wss://localhost:{server.port}/echo", *REQUIRED)
+        expect_crowd(f"wss://localhost:{server.port}/echo", 500, *ALLOWED)
 
 
 def through_proxies():
-    with wring() as port, HttpProxy() as http, SocksProxy() as socks:
+    with Server() as server, HttpProxy() as http, SocksProxy() as socks:
         for proxy in (f"http://127.0.0.1:{http.port}", f"socks5://127.0.0.1:{socks.port}"):
             options = ("--proxy", proxy, *PRIOR)
-            client_echoes(f"ws://127.0.0.1:{port}/echo", "--max", "65536", *options)
-            expect_crowd(f"ws://127.0.0.1:{port}/echo", 20, *options)
+            client_echoes(f"ws://127.0.0.1:{server.port}/echo", "--max", "65536", *options)
+            expect_crowd(f"ws://127.0.0.1:{server.port}/echo", 20, *options)
         assert len(http.asked) == 2 and len(socks.asked) == 2, (http.asked, socks.asked)
-    with wring(*certs.pair("server")) as port, HttpProxy("a:b") as http:
-        url = f"wss://localhost:{port}/echo"
+    with Server(*certs.pair("server")) as server, HttpProxy("a:b") as http:
+        url = f"wss://localhost:{server.port}/echo"
         expect_crowd(url, 20, "--proxy", f"http://a:b@127.0.0.1:{http.port}", *REQUIRED)
         assert event_of(url, "--proxy", f"http://127.0.0.1:{http.port}", *REQUIRED)[
             "result"] == "ERR_PROXY"

@@ -6,9 +6,8 @@ import os from "node:os";
 import path from "node:path";
 import { spawn } from "node:child_process";
 import { once } from "node:events";
-import { createRequire } from "node:module";
+import { WebSocket } from "../e2e/ws.mjs";
 
-const WebSocket = createRequire(new URL("../e2e/", import.meta.url))("ws");
 const program = "/usr/bin/firefox-esr";
 export const noFirefox = fs.existsSync(program) ? false : "no Firefox";
 

@@ -12,7 +12,7 @@ import sys
 import tempfile
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "e2e"))
-from h2_tools import Connection, Server, Upload, message, wsproto
+from h2_tools import Connection, Request, Server, message, wsproto
 from server import run
 
 
@@ -92,7 +92,7 @@ def a_server_that_stops_says_goodbye():
 def bodies_that_are_paused():
     with Server() as server:
         connection = Connection(server.port)
-        uploads = [Upload(connection, pieces) for pieces in range(1, 9)]
+        uploads = [Request(connection, "/upload", pieces) for pieces in range(1, 9)]
         connection.until(lambda: all(s.ended for s in uploads))
         for pieces, s in enumerate(uploads, 1):
             assert (s.status, s.answer) == (200, b"%d bytes\n" % (pieces * 1000)), (pieces, s.answer)

@@ -1,12 +1,12 @@
 # SPDX-License-Identifier: Apache-2.0
-"""WebSockets of several clients at once, through a proxy that speaks HTTP/2 to the server."""
+"""WebSockets through a proxy that speaks HTTP/2 to the server, also of several clients at once."""
 import asyncio
 import pathlib
 
 import websockets
 
-from http_proxied import PUBLIC
-from http_tools import need, output
+from http_proxied import PUBLIC, hooks_pass
+from http_tools import echoes, need, output
 from tools import PATIENCE, environment
 
 NODE = need("node")
@@ -37,3 +37,18 @@ def node_sockets_pass(port):
         code, out, err = output(NODE, WS_CLIENT, f"ws://127.0.0.1:{port}{path}",
                                 f"http://127.0.0.1:{port}", "20", env=environment())
         assert (code, out) == (0, "ok 20\n"), (out, err)
+
+
+def sockets_pass(proxy):
+    """WebSockets of all clients, and refusals; what /peer said to SOCKETS that were open together."""
+    proxy.talk(echoes)
+    proxy.talk(echoes, path="/deflate")
+    proxy.talk(echoes, origin=None)
+    assert proxy.refusal(origin="https://evil.example") == 403
+    assert proxy.refusal("/nothing") == 404
+    hooks_pass(proxy)
+    said = asyncio.run(at_once(proxy.port, "/peer"))
+    assert len(said) == SOCKETS and all(line.endswith(" 20") for line in said), said
+    node_sockets_pass(proxy.port)
+    assert proxy.ask("GET", "/hello")[0] == 200
+    return said

@@ -162,30 +162,15 @@ class Connection:
 
 
 class Request(Socket):
-    """A request without a body, and the body of its answer."""
+    """A request, and the body of its answer. pieces: of 1,000 bytes, for its own body."""
 
-    def __init__(self, connection, path):
+    def __init__(self, connection, path, pieces=0):
         super().__init__(connection, connection.h2.get_next_available_stream_id())
         self.answer = b""
         connection.sockets[self.stream] = self
-        connection.h2.send_headers(self.stream, [(":method", "GET"), (":scheme", "http"),
-                                                 (":authority", "localhost"), (":path", path)],
-                                   end_stream=True)
-        connection.write()
-
-    def take(self, data):
-        self.answer += data
-
-
-class Upload(Socket):
-    """A request with a body, and the body of its answer."""
-
-    def __init__(self, connection, pieces):
-        super().__init__(connection, connection.h2.get_next_available_stream_id())
-        self.answer = b""
-        connection.sockets[self.stream] = self
-        connection.h2.send_headers(self.stream, [(":method", "POST"), (":scheme", "http"),
-                                                 (":authority", "localhost"), (":path", "/upload")])
+        headers = [(":method", "POST" if pieces else "GET"), (":scheme", "http"),
+                   (":authority", "localhost"), (":path", path)]
+        connection.h2.send_headers(self.stream, headers, end_stream=not pieces)
         for i in range(pieces):  # in one write: the end is there while the first piece is paused
             connection.h2.send_data(self.stream, b"x" * 1000, end_stream=i == pieces - 1)
         connection.write()

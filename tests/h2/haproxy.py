@@ -4,19 +4,19 @@
 and of HTTP/2: requests, WebSockets of python3-websockets and of Node's ws, health checks."""
 import asyncio
 import json
-import os
 import pathlib
 import sys
-import tempfile
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "e2e"))
-from h2_proxied import SOCKETS, at_once, node_sockets_pass
-from http_haproxy import CURL, H2LOAD, HAPROXY, Haproxy, heard_of, is_checked
-from http_proxied import exchanges_pass, hooks_pass
-from http_tools import BIG, HttpServer, echoes, output
+from h2_proxied import at_once, sockets_pass
+from haproxy_tools import Haproxy, checks_pass, stop_is_noticed
+from http2_clients import requests_pass
+from http_proxied import exchanges_pass, kept_exchanges_pass
+from http_tools import HttpServer, need
 from server import run
-from tools import Certs, Program, free_port
+from tools import Certs
 
+need("haproxy")
 certs = Certs()
 # To the server: the options of HAProxy's `server`, without and with a check, and those of ours.
 CLEAR = ("proto h2 ws h2", "check check-proto h2", ())
@@ -36,62 +36,25 @@ def on_both(test):
 def exchanges(server, options, _check):
     """With connections that clients share, by default, and with one for each request."""
     for lines in ("http-reuse always", "option forwardfor", "option httpclose"):
-        with Haproxy(server, (lines, options)) as proxy:
+        with Haproxy(server.port, (lines, options)) as proxy:
             peers = exchanges_pass(proxy, 20, "public.example", None)
             assert lines != "http-reuse always" or len(set(peers)) == 1, (lines, peers)
-            with proxy.connection() as connection:  # one client's requests
-                heard = [json.loads(proxy.ask("POST", "/hello", b"x" * i, connection=connection)[2])
-                         for i in range(5)]
-            assert [one["bytes"] for one in heard] == list(range(5)), heard
-            assert lines != "http-reuse always" or len({one["peer"] for one in heard}) == 1, heard
+            peers = kept_exchanges_pass(proxy)
+            assert lines != "http-reuse always" or len(peers) == 1, peers
     assert all("MESSAGE_TOO_BIG" in line for line in server.faults()), server.faults()
 
 
 def with_http2_in_front(server, options, _check):
     """HTTP/2 all the way: many streams of clients share few connections to the server."""
-    with tempfile.NamedTemporaryFile() as file, \
-            Haproxy(server, ("http-reuse always", options)) as proxy:
-        file.write(BIG)
-        file.flush()
-        path = os.path.join(proxy.folder.name, "haproxy.cfg")
-        port = free_port()
-        with open(path, encoding="ascii") as config:
-            text = config.read().replace(f":{proxy.port}\n", f":{port} proto h2\n")
-        with open(path, "w", encoding="ascii") as config:
-            config.write(text)
-
-        def curl(path, *more):
-            code, out, err = output(CURL, "-sS", "--http2-prior-knowledge", "--noproxy", "*", *more,
-                                    f"http://127.0.0.1:{port}{path}", text=False)
-            assert code == 0, (path, err)
-            return out
-
-        with Program(HAPROXY, "-db", "-f", path, port=port):
-            heard = json.loads(curl("/hello?a=b"))
-            assert (heard["version"], heard["host"]) == (20, f"127.0.0.1:{port}"), heard
-            assert curl("/big") == BIG and curl("/big?how=pieces") == BIG
-            assert curl("/echo", "--data-binary", "@" + file.name) == BIG
-            assert curl("/copy", "-T", file.name, "-H", "Expect:") == BIG
-            code, out, err = output(H2LOAD, "-n", "200", "-c", "2", "-m", "50",
-                                    f"http://127.0.0.1:{port}/late")
-            assert code == 0 and "200 succeeded, 0 failed" in out, (out, err)
-            assert "200 2xx, 0 3xx, 0 4xx, 0 5xx" in out, out
+    with Haproxy(server.port, ("http-reuse always", options), binds=["proto h2"]) as proxy:
+        requests_pass(proxy.port, 20)
     assert server.faults() == []
 
 
-def websockets_pass(server, options, _check):
+def websockets(server, options, _check):
     """HAProxy passes Host on as the authority: the Origin's rule needs no configuration."""
-    with Haproxy(server, ("http-reuse always", options)) as proxy:
-        proxy.talk(echoes)
-        proxy.talk(echoes, path="/deflate")
-        proxy.talk(echoes, origin=None)
-        assert proxy.refusal(origin="https://evil.example") == 403
-        assert proxy.refusal("/nothing") == 404
-        hooks_pass(proxy)
-        said = asyncio.run(at_once(proxy.port, "/peer"))
-        assert len(said) == SOCKETS and all(line.endswith(" 20") for line in said), said
-        node_sockets_pass(proxy.port)
-        assert proxy.ask("GET", "/hello")[0] == 200
+    with Haproxy(server.port, ("http-reuse always", options)) as proxy:
+        sockets_pass(proxy)
     assert server.faults() == [], server.faults()
 
 
@@ -101,7 +64,7 @@ def without_websockets():
                "alpn h2,http/1.1 ws")
     with HttpServer("--http2", "requests", "--tls", certs.folder.name) as server:
         for how in ("h1", "h2"):
-            with Haproxy(server, ("http-reuse always", f"{options} {how}")) as proxy:
+            with Haproxy(server.port, ("http-reuse always", f"{options} {how}")) as proxy:
                 assert json.loads(proxy.ask("GET", "/hello")[2])["version"] == 20
                 if how == "h1":
                     said = asyncio.run(at_once(proxy.port, "/peer"))
@@ -134,32 +97,13 @@ CHECKS = [
 
 
 def health_checks(server, options, check):
-    with Haproxy(server, *[(lines, f"{options} {check} inter 60s")
-                           for lines, _, _ in CHECKS]) as proxy:
-        heard = {}
-
-        def is_known(row):
-            if is_checked(row):
-                heard[row["pxname"]] = heard_of(row)
-            return row["pxname"] in heard
-
-        for row in proxy.wait_for(is_known):
-            lines, *want = CHECKS[int(row["pxname"][5:] or 0)]
-            assert heard[row["pxname"]] == tuple(want), (lines, want, row)
-    faults = [line for line in server.faults() if not line.startswith("done /big ")]
-    assert faults == [], faults  # HAProxy reads no more of a body than it looks at
+    checks_pass(server, CHECKS, f"{options} {check}")
 
 
 def a_server_that_stops(server, options, check):
-    """It is in service while it answers its checks, and taken out when it has stopped."""
-    with Haproxy(server, (check_of("meth GET uri /hello"), f"{options} {check} inter 500ms")) as proxy:
-        proxy.wait_for(lambda row: (row["check_status"], row["status"]) == ("L7OK", "UP"))
-        assert proxy.ask("GET", "/hello")[0] == 200
-        server.__exit__(None, None, None)
-        proxy.wait_for(lambda row: row["status"] == "DOWN")
-        assert proxy.ask("GET", "/hello")[0] == 503
+    stop_is_noticed(server, check_of("meth GET uri /hello"), f"{options} {check}")
 
 
 if __name__ == "__main__":
-    run([on_both(exchanges), on_both(with_http2_in_front), on_both(websockets_pass),
+    run([on_both(exchanges), on_both(with_http2_in_front), on_both(websockets),
          without_websockets, on_both(health_checks), on_both(a_server_that_stops)])

@@ -2,21 +2,19 @@
 # SPDX-License-Identifier: Apache-2.0
 """Behind nghttpx, which speaks HTTP/2 to the server, in clear text and over TLS: requests and
 WebSockets of clients of HTTP/1.1, and HTTP/2 all the way."""
-import asyncio
-import json
-import os
 import pathlib
 import sys
 import tempfile
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "e2e"))
-from h2_proxied import at_once, node_sockets_pass
-from http_proxied import Proxied, exchanges_pass, hooks_pass
-from http_tools import BIG, HttpServer, echoes, need, output
+from h2_proxied import sockets_pass
+from http2_clients import load_passes, requests_pass
+from http_proxied import Proxied, exchanges_pass
+from http_tools import HttpServer, need
 from server import run
 from tools import Certs, Program, free_port
 
-NGHTTPX, CURL, H2LOAD = need("nghttpx", "curl", "h2load")
+NGHTTPX = need("nghttpx")
 certs = Certs()
 
 
@@ -61,40 +59,13 @@ def exchanges(proxy, server):
 
 
 def with_http2_in_front(proxy, server):
-    def curl(path, *more):
-        code, out, err = output(CURL, "-sS", "--http2-prior-knowledge", "--noproxy", "*", *more,
-                                f"http://127.0.0.1:{proxy.port}{path}", text=False)
-        assert code == 0, (path, err)
-        return out
-
-    with tempfile.NamedTemporaryFile() as file:
-        file.write(BIG)
-        file.flush()
-        heard = json.loads(curl("/hello?a=b"))
-        assert (heard["version"], heard["host"]) == (20, f"127.0.0.1:{proxy.port}"), heard
-        assert curl("/big") == BIG and curl("/big?how=pieces") == BIG
-        assert curl("/echo", "--data-binary", "@" + file.name) == BIG
-        assert curl("/copy", "-T", file.name, "-H", "Expect:") == BIG
-        assert curl("/sse", "-N").count(b"event: count\n") == 3
-        code, out, err = output(H2LOAD, "-n", "200", "-c", "2", "-m", "50",
-                                f"http://127.0.0.1:{proxy.port}/late")
-        assert code == 0 and "200 succeeded, 0 failed" in out, (out, err)
-        assert "200 2xx, 0 3xx, 0 4xx, 0 5xx" in out, out
+    requests_pass(proxy.port, 20)
     assert server.faults() == []
 
 
-def websockets_pass(proxy, server):
-    proxy.talk(echoes)
-    proxy.talk(echoes, path="/deflate")
-    proxy.talk(echoes, origin=None)
-    assert proxy.refusal(origin="https://evil.example") == 403
-    assert proxy.refusal("/nothing") == 404
-    hooks_pass(proxy)
-    said = asyncio.run(at_once(proxy.port, "/peer"))
-    assert all(line.endswith(" 20") for line in said), said
+def websockets(proxy, server):
+    said = sockets_pass(proxy)
     assert len(set(said)) == 1, said  # all of them are streams of one connection
-    node_sockets_pass(proxy.port)
-    assert proxy.ask("GET", "/hello")[0] == 200
     assert server.faults() == [], server.faults()
 
 
@@ -102,12 +73,10 @@ def more_requests_at_once_than_the_default():
     """nghttpx has one connection for all its clients, and no second try for what is refused there."""
     with HttpServer("--http2", "many") as server:
         with Nghttpx(server, False) as proxy:
-            code, out, err = output(H2LOAD, "-n", "800", "-c", "8", "-m", "50",
-                                    f"http://127.0.0.1:{proxy.port}/late")
-            assert code == 0 and "800 2xx, 0 3xx, 0 4xx, 0 5xx" in out, (out, err)
+            load_passes(proxy.port, 800, 8)
         assert server.faults() == []
 
 
 if __name__ == "__main__":
-    run([on_both(exchanges), on_both(with_http2_in_front), on_both(websockets_pass),
+    run([on_both(exchanges), on_both(with_http2_in_front), on_both(websockets),
          more_requests_at_once_than_the_default])

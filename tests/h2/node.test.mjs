@@ -5,12 +5,10 @@ import test from "node:test";
 import assert from "node:assert/strict";
 import http2 from "node:http2";
 import { once } from "node:events";
-import { createRequire } from "node:module";
 import { Certs } from "../e2e/harness.mjs";
 import { BIG, HttpServer } from "../e2e/http_tools.mjs";
+import { PerMessageDeflate, Receiver, Sender, extension } from "../e2e/ws.mjs";
 
-const { PerMessageDeflate, Receiver, Sender, extension } =
-    createRequire(new URL("../e2e/", import.meta.url))("ws");
 const certs = new Certs();
 test.after(() => certs.remove());
 const limits = { timeout: 120000 }; // what hangs has failed

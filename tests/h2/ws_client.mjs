@@ -5,9 +5,9 @@
 // Says "ok COUNT" when all of it was so.
 import assert from "node:assert/strict";
 import { once } from "node:events";
-import { createRequire } from "node:module";
+import { fragmentsPass } from "../e2e/harness.mjs";
+import { WebSocket } from "../e2e/ws.mjs";
 
-const WebSocket = createRequire(new URL("../e2e/", import.meta.url))("ws");
 const [url, origin, count] = process.argv.slice(2);
 
 async function talk(number) {
@@ -19,11 +19,7 @@ async function talk(number) {
         const [reply, isBinary] = await once(socket, "message");
         assert.ok(isBinary && data.equals(reply), `${size}`);
     }
-    socket.send("one ", { fin: false });
-    socket.ping("mid");
-    socket.send("two", { fin: true });
-    const [[pong], [text]] = await Promise.all([once(socket, "pong"), once(socket, "message")]);
-    assert.equal(`${pong} ${text}`, "mid one two");
+    await fragmentsPass(socket);
     socket.close(4000 + number, "done");
     const [code, reason] = await once(socket, "close");
     assert.equal(code, 4000 + number);

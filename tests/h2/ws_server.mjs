@@ -4,37 +4,22 @@
 //     node ws_server.mjs HOW [CERT KEY]
 // HOW: "websockets"; "none": HTTP/2 without them, and WebSockets over HTTP/1.1; "refuse": every other
 // stream is refused; "reset": each is reset with HTTP_1_1_REQUIRED.
-import fs from "node:fs";
 import http2 from "node:http2";
-import { createRequire } from "node:module";
+import { WebSocket, WebSocketServer } from "../e2e/ws.mjs";
+import { paths as common, identity, listen } from "../e2e/ws_paths.mjs";
 
-const WebSocket = createRequire(new URL("../e2e/", import.meta.url))("ws");
-const [how, cert, key] = process.argv.slice(2);
+const [how, ...files] = process.argv.slice(2);
+const tls = identity(...files);
 const options = { settings: { enableConnectProtocol: how !== "none" }, allowHTTP1: true };
-const web = cert
-    ? http2.createSecureServer({ ...options, cert: fs.readFileSync(cert), key: fs.readFileSync(key) })
-    : http2.createServer(options);
+const web = tls ? http2.createSecureServer({ ...options, ...tls }) : http2.createServer(options);
 const { NGHTTP2_HTTP_1_1_REQUIRED, NGHTTP2_REFUSED_STREAM } = http2.constants;
 let connections = 0, streams = 0;
 const paths = {
-    "/echo": (socket) => socket.on("message", (data, binary) => socket.send(data, { binary })),
-    "/fragments": (socket) => {
-        socket.send("one ", { fin: false });
-        socket.ping("mid");
-        socket.send("two ", { fin: false });
-        socket.send("three", { fin: true });
-    },
-    "/ping": (socket) => {
-        socket.on("pong", (data) => socket.send(`pong ${data}`));
-        socket.ping("from the server");
-    },
-    "/close": (socket) => socket.close(4002, "enough"),
-    "/terminate": (socket) => socket.terminate(),
+    ...common,
     "/goaway": (socket, headers, stream) => {
-        socket.on("message", (data, binary) => socket.send(data, { binary }));
+        common["/echo"](socket);
         stream.session.goaway();
     },
-    "/headers": (socket, headers) => socket.send(JSON.stringify(headers)),
     "/connections": (socket) => socket.send(String(connections)),
 };
 
@@ -71,6 +56,6 @@ web.on("stream", (stream, headers) => {
     stream.on("error", () => {});
     serve(stream, headers);
 });
-new WebSocket.WebSocketServer({ server: web, maxPayload: 1 << 27 })
+new WebSocketServer({ server: web, maxPayload: 1 << 27 })
     .on("connection", (socket, request) => paths[request.url](socket, request.headers, null));
-web.listen(0, "127.0.0.1", () => console.log(`port ${web.address().port}`));
+listen(web);
