@@ -101,10 +101,10 @@ void wring__refusal_explain(wring__refusal *refusal) {
     wring_bytes location = {NULL, 0};
     const bool redirects = answer->status >= 300 && answer->status < 400 &&
                            wring_headers_get(answer->headers, "location", &location);
-    (void)wring_text_printable(answer->reason.len > 0
-                                   ? answer->reason
-                                   : wring_str(wring_http_reason(answer->status)), /* HTTP/2 */
-                               reason, sizeof reason);
+    /* where none came, as always over HTTP/2, what the status means */
+    (void)wring_text_printable(
+        answer->reason.len > 0 ? answer->reason : wring_str(wring_http_reason(answer->status)),
+        reason, sizeof reason);
     (void)wring_text_printable(location, target, sizeof target);
     (void)wring_error_set(
         &refusal->error, answer->by_proxy ? WRING_ERR_PROXY : WRING_ERR_UNEXPECTED_STATUS, 0,

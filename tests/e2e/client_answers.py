@@ -100,8 +100,8 @@ def bodies_of_refusals():
 def a_status_line_without_a_reason():
     for line in (b"HTTP/1.1 404\r\n", b"HTTP/1.1 404 \r\n"):
         event = refusal(line + b"Server: x\r\nContent-Length: 0\r\n\r\n")
-        assert event["why"] == "the server answered the upgrade with 404", event
-        assert event["reason"] == "", event
+        assert event["why"] == "the server answered the upgrade with 404 Not Found", event
+        assert event["reason"] == "", event  # what the server said
 
 
 def a_redirect_says_where_it_points():
