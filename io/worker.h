@@ -91,8 +91,6 @@ typedef struct wring__worker_config {
     uint32_t number; /* within its group */
 } wring__worker_config;
 
-/** Events a person asks about. Written by the worker only, with wring__count; any thread may read
- *  them with relaxed atomic loads. */
 /** For the last bytes of an endpoint, as long as none of them moves. */
 #define WRING__DRAIN_TIMEOUT_NS (10 * WRING_NS_PER_SEC)
 
@@ -100,6 +98,8 @@ typedef struct wring__worker_config {
 #define WRING__DRAIN_NS_OF(end)                                                                    \
     ((end)->is_patient ? (end)->worker->patience_ns : WRING__DRAIN_TIMEOUT_NS)
 
+/** Events a person asks about. Written by the worker only, with wring__count; any thread may read
+ *  them with relaxed atomic loads. */
 typedef struct wring__worker_counters {
     uint64_t turns;
     uint64_t accepted;
@@ -165,10 +165,9 @@ struct wring__worker {
     uint64_t pause_bytes[2]; /* of accepted connections, of dialled ones */
     uint64_t soft_bytes;     /* queue above which the owner is told of a stream */
     uint64_t drained_bytes;
-    wring_duration_ns
-        patience_ns;        /* for the last bytes of those that are patient: see endpoint.h */
-    bool rx_stopped;        /* whoever receives something is paused */
-    uint64_t mail_work;     /* by the owner's mail this turn: ends the mail phase early */
+    wring_duration_ns patience_ns; /* for patient endpoints' last bytes: see endpoint.h */
+    bool rx_stopped;               /* whoever receives something is paused */
+    uint64_t mail_work;            /* by the owner's mail this turn: ends the mail phase early */
     _Atomic uint64_t *full; /* a bit a slot: its queue takes nothing more from other threads */
     uint32_t full_words;
 

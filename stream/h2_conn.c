@@ -118,8 +118,8 @@ static void below_failed(wring__endpoint *below, wring_result reason) {
     below_end(below, reason);
 }
 
-/* It is put in order now: until nghttp2 has done so, it takes streams behind the last one named. */
-/* Without a stream nghttp2 ends the connection, unless a head is coming in: it has as long. */
+/* It is put in order now: until nghttp2 has done so, it takes streams behind the last one named.
+ * Without a stream nghttp2 ends the connection, unless a head is coming in: it has as long. */
 static void goaway_send(wring__h2 *mux) {
     if (!mux->is_going) {
         mux->is_going = true;
